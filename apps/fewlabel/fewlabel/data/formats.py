@@ -1,0 +1,208 @@
+"""Bytes of a NIfTI or NRRD file -> voxels and geometry, with every claim of the header checked first.
+
+The files come from other people's tools and over the network. Readers differ in what they let pass: ITK fills
+a cut file with zeros and dies on some legal headers, nibabel does not reach the checksum of a damaged gzip
+stream. So the bytes are unpacked and counted here, and only then handed to nibabel or pynrrd.
+"""
+
+import gzip
+import io
+import zlib
+
+import nibabel
+import nrrd
+import numpy as np
+
+VOXEL_LIMIT = 2**31
+"""More voxels than this are taken for a damaged header, not for a scan."""
+
+_SLACK = 2**20
+_ITK_AXES = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""LPS (ITK, NRRD, Slicer files) <-> RAS (nibabel, here): the first two axes change sign."""
+
+_MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}
+"""NIfTI's code of the spatial unit -> mm."""
+
+
+class UnreadableVolume(ValueError):
+    """The file is not a 3-D image or label map; the message says what, where and what to do."""
+
+
+def unpack(data: bytes, header_size: int, expected: int | None = None) -> bytes:
+    """Unpack a gzip stream and check its checksum and length.
+
+    Args:
+        data: the compressed bytes.
+        header_size: unpack only so many bytes, unchecked, if ``expected`` is None.
+        expected: size of the whole content; some padding behind it is tolerated and dropped.
+
+    Raises:
+        UnreadableVolume: damaged, cut, or far larger than the header says.
+    """
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            if expected is None:
+                return stream.read(header_size)
+            content = stream.read(expected)
+            # The checksum is compared only when the end of the stream has been reached.
+            if len(stream.read(_SLACK + 1)) > _SLACK:
+                raise UnreadableVolume("holds far more data than its header says. Save it again")
+            return content
+    except EOFError as error:
+        raise UnreadableVolume("is cut short: the compressed data end too early. Save it again") from error
+    except (OSError, zlib.error) as error:
+        raise UnreadableVolume(f"is damaged: {error}. Copy or save it again") from error
+
+
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Refuse sizes that no scan has, before any memory is asked for."""
+    text = " x ".join(str(size) for size in shape)
+    if not shape or any(size <= 0 for size in shape):
+        raise UnreadableVolume(f"has an axis without voxels (size {text}). Save the scan again")
+    if np.prod([float(size) for size in shape]) > VOXEL_LIMIT:
+        raise UnreadableVolume(f"claims the size {text}, too large for a scan. Save it again")
+
+
+def decode_nifti(data: bytes, compressed: bool, dtype: type) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Decode NIfTI-1 or NIfTI-2 with its scaling.
+
+    Args:
+        data: the whole file.
+        compressed: it is gzip.
+        dtype: of the voxels wanted.
+
+    Returns:
+        Array of any rank, affine voxel -> RAS mm, notes.
+
+    Raises:
+        UnreadableVolume: see the messages.
+    """
+    start = unpack(data, 540) if compressed else data[:540]
+    image_class = _nifti_class(start)
+    header = image_class.header_class(start[: image_class.header_class.sizeof_hdr])
+    check_shape(header.get_data_shape())
+    voxel = header.get_data_dtype()
+    if voxel.fields is not None or voxel.kind not in "iuf":
+        raise UnreadableVolume(f"holds colours or complex numbers ({voxel}). Save it as a grey volume")
+    voxels = int(np.prod(header.get_data_shape(), dtype=np.int64))
+    expected = header.get_data_offset() + voxel.itemsize * voxels
+    content = unpack(data, 0, expected) if compressed else data
+    if len(content) < expected:
+        raise UnreadableVolume(f"is cut short: {len(content)} of {expected} bytes are there. Save it again")
+    image = image_class.from_bytes(content)
+    affine, notes = _nifti_affine(image)
+    return np.array(image.dataobj, dtype=dtype), affine, notes
+
+
+def _nifti_class(start: bytes) -> type[nibabel.Nifti1Image]:
+    for image_class, place in ((nibabel.Nifti1Image, 344), (nibabel.Nifti2Image, 4)):
+        size = image_class.header_class.sizeof_hdr
+        if start[:4] not in (size.to_bytes(4, "little"), size.to_bytes(4, "big")) or len(start) < size:
+            continue
+        if start[place : place + 3] in (b"n+1", b"n+2"):
+            return image_class
+        raise UnreadableVolume("is a header whose voxels lie in another file. Save it as one .nii.gz file")
+    raise UnreadableVolume("is not a NIfTI image. Export the scan as .nii.gz or .nrrd")
+
+
+def _nifti_affine(image: nibabel.Nifti1Image) -> tuple[np.ndarray, list[str]]:
+    header = image.header
+    scale = _MILLIMETRES.get(int(header["xyzt_units"]) & 7, 1.0)
+    notes = [] if scale == 1 else ["Its unit of length is not mm; it was converted."]
+    if header["sform_code"] or header["qform_code"]:
+        affine = np.array(image.affine, dtype=np.float64)
+    else:
+        # As ITK, and so Slicer, places such a file; nibabel would centre it instead.
+        affine = _ITK_AXES @ np.diag([*(float(size) for size in header.get_zooms()[:3]), 1.0])
+        notes.append("It states no orientation; its axes were taken as left, posterior, superior.")
+    affine[:3] *= scale
+    return affine, notes
+
+
+def decode_nrrd(data: bytes, dtype: type) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Decode an NRRD file (`.seg.nrrd` included) whose voxels are in the same file.
+
+    A detached header names another file of this computer, so it is refused. Args, returns and errors as
+    :func:`decode_nifti`; array of rank 3.
+    """
+    stream = io.BytesIO(data)
+    if not data.startswith(b"NRRD"):
+        raise UnreadableVolume("is not an NRRD image. Export the scan as .nii.gz or .nrrd")
+    header = nrrd.read_header(stream)
+    fields = {name.lower().replace(" ", ""): value for name, value in header.items()}
+    if "datafile" in fields:
+        raise UnreadableVolume("is a header whose voxels lie in another file. Save it as one .nrrd file")
+    skips = fields.get("lineskip") or fields.get("byteskip")
+    if skips or fields.get("encoding") not in ("raw", "gzip", "gz"):
+        raise UnreadableVolume("is stored in an unusual way. Save it as .nrrd with gzip or no compression")
+    sizes = tuple(int(size) for size in fields.get("sizes", ()))
+    check_shape(sizes)
+    if fields.get("type") in (None, "block"):
+        raise UnreadableVolume("does not hold numbers. Save it as a scalar volume")
+    content = stream.read()
+    if fields["encoding"] != "raw":
+        content = unpack(content, 0, int(np.prod(sizes, dtype=np.int64)) * 8)
+    header["encoding"] = "raw"
+    try:
+        array = nrrd.read_data(header, io.BytesIO(content))
+    except (ValueError, nrrd.NRRDError) as error:
+        raise UnreadableVolume(f"is cut short or damaged ({error}). Copy or save it again") from error
+    array, directions = _spatial_axes(array, header)
+    affine, notes = _nrrd_affine(directions, header)
+    return array.astype(dtype), affine, notes
+
+
+def _spatial_axes(array: np.ndarray, header: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Drop axes that are not of space when they hold one layer only; directions (3, 3), one row an axis."""
+    if "space directions" in header:
+        directions = np.asarray(header["space directions"], dtype=np.float64)
+    else:
+        spacings = np.asarray(header.get("spacings", np.ones(array.ndim)), dtype=np.float64)
+        directions = np.eye(array.ndim, 3) if len(spacings) != 3 else np.diag(spacings)
+    if directions.shape != (array.ndim, 3):
+        raise UnreadableVolume(f"has {array.ndim} axes, not all placed in space. Save it as a 3-D volume")
+    other = [axis for axis in range(array.ndim) if not np.isfinite(directions[axis]).all()]
+    if any(array.shape[axis] > 1 for axis in other):
+        raise UnreadableVolume(
+            "holds several layers, colours or time points in one file. Save one 3-D scalar volume; "
+            "a segmentation with overlapping segments must be saved without overlap (one layer)"
+        )
+    return np.squeeze(array, axis=tuple(other)), np.delete(directions, other, axis=0)
+
+
+def _nrrd_affine(directions: np.ndarray, header: dict) -> tuple[np.ndarray, list[str]]:
+    if len(directions) != 3:
+        raise UnreadableVolume(f"has {len(directions)} dimensions of space. Save it as a 3-D volume")
+    affine = np.eye(4)
+    affine[:3, :3] = directions.T
+    affine[:3, 3] = np.asarray(header.get("space origin", np.zeros(3)), dtype=np.float64)
+    space = str(header.get("space", "")).lower()
+    signs = {
+        "right-anterior-superior": (1, 1, 1), "ras": (1, 1, 1),
+        "left-anterior-superior": (-1, 1, 1), "las": (-1, 1, 1),
+        "left-posterior-superior": (-1, -1, 1), "lps": (-1, -1, 1),
+    }  # fmt: skip
+    notes = [] if space in signs else ["It states no anatomical space; LPS was assumed."]
+    return np.diag([*signs.get(space, (-1, -1, 1)), 1.0]) @ affine, notes
+
+
+def encode_nifti(path: str, array: np.ndarray, affine: np.ndarray) -> None:
+    """Write NIfTI-1 with sform and qform set and mm as unit."""
+    image = nibabel.Nifti1Image(array, affine)
+    image.set_sform(affine, code="scanner")
+    image.set_qform(affine, code="scanner")
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, path)
+
+
+def encode_nrrd(path: str, array: np.ndarray, affine: np.ndarray) -> None:
+    """Write gzip-compressed NRRD in LPS, as Slicer and ITK do."""
+    lps = _ITK_AXES @ affine
+    header = {
+        "space": "left-posterior-superior",
+        "space directions": lps[:3, :3].T,
+        "space origin": lps[:3, 3],
+        "kinds": ["domain"] * 3,
+        "encoding": "gzip",
+    }
+    nrrd.write(path, array, header)

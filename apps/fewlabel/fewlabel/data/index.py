@@ -1,0 +1,247 @@
+"""MONAI Label's list of a study's images and labels: one process writes it, atomically; files rebuild it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastore, LocalDatastoreModel
+from monailabel.interfaces.datastore import DefaultLabelTag
+
+from fewlabel.data.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
+from fewlabel.data.submission import classes_of_stored
+from fewlabel.data.volumes import EXTENSIONS
+from fewlabel.errors import Refusal
+from fewlabel.workspace import Workspace, read_json, replace_file
+
+logger = logging.getLogger(__name__)
+
+FINAL = DefaultLabelTag.FINAL.value
+_SETTLE = 0.3
+"""Seconds from the first change seen in the folder to reading it again: many files may arrive together."""
+
+_OURS = ("name", "path", "ts")
+"""Entries of an info that no client may set: others build file names and orders from them."""
+
+
+class FolderIndex(LocalDatastore):
+    """Which images and labels one study has.
+
+    The files are the truth; ``datastore_v2.json`` is MONAI Label's list of them and can be rebuilt. One
+    process, the server, writes that list; so it needs no lock file, only a lock between its threads. Lists
+    are replaced, never changed in place, so a reader needs no lock. Where the folder of the images cannot be
+    written, labels and list are kept in the workspace, and stay there from then on.
+
+    Args:
+        studies: folder of the images.
+        workspace: of the study.
+        auto_reload: watch the folder for files put there by hand.
+        read_only: for child processes: knows the files, writes no list, watches nothing.
+    """
+
+    def __init__(self, studies: str, workspace: Workspace, *, auto_reload: bool, read_only: bool) -> None:
+        self._workspace = workspace
+        self._read_only = read_only
+        self._guard = threading.RLock()
+        self._unsaved = False
+        self._pending: threading.Timer | None = None
+        self._told: set[str] = set()
+        self._labels_dir, config = label_places(Path(studies), workspace.folder)
+        if not read_only:
+            remove_leftovers(Path(studies), Path(studies, self._labels_dir))
+        super().__init__(
+            studies,
+            labels_dir=self._labels_dir,
+            datastore_config=config,
+            extensions=tuple(f"*{extension}" for extension in EXTENSIONS),
+            auto_reload=auto_reload and not read_only,
+            read_only=read_only,
+        )
+        if read_only:
+            self._reconcile_datastore()
+        elif auto_reload:
+            # Other programs, and our child processes, move finished files into place.
+            self._handler.on_moved = self._on_any_event
+
+    # --- the list of images and labels
+
+    def _init_from_datastore_file(self, throw_exception: bool = False) -> None:
+        """Read the list anew if another program changed it; set it aside if it is damaged."""
+        path = Path(self._datastore_config_path)
+        with self._guard:
+            try:
+                changed_at = path.stat().st_mtime
+                if changed_at == self._config_ts:
+                    return
+                loaded = LocalDatastoreModel.model_validate_json(path.read_bytes())
+            except FileNotFoundError:
+                return
+            except ValueError as error:
+                logger.error("%s is damaged and is rebuilt from the files: %s", path, error)
+                # Later it may be half written by a living program; at the start it is what a crash has left.
+                if throw_exception and not self._read_only:
+                    os.replace(path, f"{path}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+                return
+            loaded.images_dir, loaded.labels_dir = ".", self._labels_dir
+            loaded.base_path = self._datastore_path
+            self._datastore, self._config_ts = loaded, changed_at
+
+    def _update_datastore_file(self, lock: bool = True) -> None:
+        """Write the list; a failure is logged and made good with the next change, since it can be rebuilt."""
+        if self._read_only:
+            return
+        path = Path(self._datastore_config_path)
+        with self._guard:
+            content = self._datastore.model_dump_json(exclude={"base_path"}).encode()
+            try:
+                replace_file(path, lambda temporary: temporary.write_bytes(content) and None)
+            except Refusal as error:
+                self._unsaved = True
+                logger.error("The list of images could not be saved; it will be tried again. %s", error)
+                return
+            self._unsaved = False
+            self._config_ts = path.stat().st_mtime
+
+    def _reconcile_datastore(self) -> None:
+        with self._guard:
+            if not os.path.isdir(self._datastore.image_path()):
+                logger.error("%s is not there now; its images are kept in mind", self._datastore_path)
+                return
+            self._init_from_datastore_file()
+            images = self._files(Path(self._datastore.image_path()))
+            folders = sorted(Path(self._datastore.label_path(None)).glob("[!.]*/"))
+            labels = {folder.name: self._files(folder) for folder in folders}
+            objects, changed = reconcile(self._datastore.objects, images, labels, self._describe)
+            self._datastore.objects = objects
+            if self._read_only:
+                return
+            if changed or self._unsaved or not os.path.exists(self._datastore_config_path):
+                self._update_datastore_file()
+            if not self._workspace.classes():
+                self._learn_classes()
+
+    def _sidecar(self, image_id: str, tag: str) -> Path:
+        """Where the info of one label is kept beside MONAI Label's list."""
+        folder = self._workspace.labels
+        return (folder if tag == FINAL else folder / tag) / f"{image_id}.json"
+
+    def _files(self, folder: Path) -> dict[str, str]:
+        found, left_out = list_files(folder)
+        for name in left_out:
+            if name not in self._told:
+                logger.warning("%s is left out: rename it, its id is in use or cannot be used", folder / name)
+                self._told.add(name)
+        return found
+
+    def _describe(self, tag: str, image_id: str, name: str) -> dict[str, Any]:
+        kept = read_json(self._sidecar(image_id, tag), {}).get("info", {})
+        return {"ts": int(time.time()), **kept, "name": name}
+
+    def _learn_classes(self) -> None:
+        """Name the classes of labels that were put into the folder by hand."""
+        stored = [
+            (self.get_label_uri(image, FINAL), self._sidecar(image, FINAL))
+            for image in self.get_labeled_images()
+        ]
+        names = classes_of_stored(stored)
+        if names:
+            self._workspace.set_classes(names)
+
+    def _on_any_event(self, event: Any) -> None:
+        """Read the folder again, once for all changes that come together, except for our own writing."""
+        place = os.fsdecode(getattr(event, "dest_path", "") or event.src_path)
+        if os.path.basename(place).startswith("."):
+            return
+        with self._guard:
+            if (
+                os.path.basename(place) == os.path.basename(self._datastore_config_path)
+                and self._is_own_list()
+            ):
+                return
+            if self._pending is None:
+                self._pending = threading.Timer(_SETTLE, self._settled)
+                self._pending.daemon = True
+                self._pending.start()
+
+    def _on_modify_event(self, event: Any) -> None:
+        if os.fsdecode(event.src_path).endswith(os.path.basename(self._datastore_config_path)):
+            self._on_any_event(event)
+
+    def _is_own_list(self) -> bool:
+        try:
+            return os.stat(self._datastore_config_path).st_mtime == self._config_ts
+        except OSError:
+            return False
+
+    def _settled(self) -> None:
+        with self._guard:
+            self._pending = None
+            self.refresh()
+
+    # --- entries
+
+    def get_image_uri(self, image_id: str) -> str:
+        """Path of an image.
+
+        Raises:
+            Refusal: (404) this study has no such image.
+        """
+        self._image(image_id)
+        return super().get_image_uri(image_id)
+
+    def get_image_info(self, image_id: str) -> dict[str, Any]:
+        """What is known about an image, its path included. Raises as :meth:`get_image_uri`."""
+        self._image(image_id)
+        return super().get_image_info(image_id)
+
+    def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
+        """Merge ``info`` into what is known about an image; numbers that are not finite become null.
+
+        Raises:
+            Refusal: (404) no such image; (400) not a JSON object.
+        """
+        info = {key: value for key, value in plain(info).items() if key not in _OURS}
+        with self._guard:
+            entry = self._image(image_id)
+            image = DataModel(info={**entry.image.info, **info}, ext=entry.image.ext)
+            self._put(image_id, ImageLabelModel(image=image, labels=entry.labels))
+
+    def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
+        """Merge ``info`` into what is known about a label; its names and values stay.
+
+        Raises:
+            Refusal: (404) no such label; (400) not a JSON object.
+        """
+        info = {key: value for key, value in plain(info).items() if key not in (*_OURS, "label_info")}
+        with self._guard:
+            label = self._label(label_id, label_tag)
+            entry = self._image(label_id)
+            labels = {**entry.labels, label_tag: DataModel(info={**label.info, **info}, ext=label.ext)}
+            self._put(label_id, ImageLabelModel(image=entry.image, labels=labels))
+
+    def _image(self, image_id: str) -> ImageLabelModel:
+        entry = self._datastore.objects.get(image_id)
+        if entry is None:
+            raise Refusal(f"No image '{image_id}' in this study: check its id, or add it first.", 404)
+        return entry
+
+    def _label(self, label_id: str, tag: str) -> DataModel:
+        label = self._image(label_id).labels.get(tag)
+        if label is None:
+            raise Refusal(f"Image '{label_id}' has no label of the tag '{tag}': check the tag.", 404)
+        return label
+
+    def _label_place(self, image_id: str, tag: str, extension: str) -> Path:
+        return Path(self._datastore.label_path(tag), image_id + extension)
+
+    def _put(self, image_id: str, entry: ImageLabelModel) -> None:
+        self._datastore.objects = {**self._datastore.objects, image_id: entry}
+        self._update_datastore_file()
+
+    def _only_in_server(self, what: str) -> None:
+        if self._read_only:
+            raise Refusal(f"{what} can be changed by the server only, not by a background task.", 409)

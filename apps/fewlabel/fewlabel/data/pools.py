@@ -1,0 +1,87 @@
+"""Who is trained on, who is learned from without a label, who is kept for validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+VALIDATION_FROM = 5  # below this many labels every one is needed for training
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Disjoint lists of image ids.
+
+    Attributes:
+        labelled: trained on with their labels.
+        unlabelled: trained on without labels.
+        validation: labelled, never trained on, now or later.
+        note: what people should know about it.
+    """
+
+    labelled: list[str]
+    unlabelled: list[str]
+    validation: list[str]
+    note: str = field(default="", compare=False)
+
+
+def make_pools(
+    labelled: Iterable[str],
+    images: Iterable[str],
+    kept: Mapping[str, Sequence[str]],
+    share: float = 0.2,
+    seed: int = 0,
+) -> Pools:
+    """Split a study's images.
+
+    A case, once validation, stays so for ever; a case that was trained on never becomes validation. New
+    validation cases are taken from labels that no training has seen yet, by a hash of their id, so that neither
+    the order of labelling nor of files matters.
+
+    Args:
+        labelled: ids with a submitted label.
+        images: ids of all images.
+        kept: what earlier rounds decided: lists under ``validation`` and ``trained`` (see :func:`remember`).
+        share: wanted share of validation among the labelled, in [0, 1).
+        seed: of the hash.
+    """
+    labelled = sorted(set(labelled))
+    validation = [case for case in kept.get("validation", ()) if case in set(labelled)]
+    seen = {*kept.get("trained", ()), *kept.get("validation", ())}
+    wanted = int(share * len(labelled)) if len(labelled) >= VALIDATION_FROM else 0
+    if share > 0 and len(labelled) >= VALIDATION_FROM:
+        wanted = max(1, wanted)
+    fresh = sorted((case for case in labelled if case not in seen), key=lambda case: _hash(case, seed))
+    for case in fresh:
+        if len(validation) >= wanted or len(labelled) - len(validation) <= 1:
+            break
+        validation.append(case)
+    training = [case for case in labelled if case not in set(validation)]
+    unlabelled = sorted(set(images) - set(labelled))
+    return Pools(training, unlabelled, sorted(validation), _note(len(labelled), len(validation)))
+
+
+def _hash(case: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}:{case}".encode()).hexdigest()
+
+
+def _note(labelled: int, validation: int) -> str:
+    if labelled == 0:
+        return "No labels yet: label at least one case, then train."
+    if validation:
+        return f"{validation} of {labelled} labelled cases are kept for validation and never trained on."
+    if labelled < VALIDATION_FROM:
+        return (
+            f"{labelled} labelled: all are used for training, so the model is not validated; "
+            f"from {VALIDATION_FROM} labels on some are kept for validation."
+        )
+    return "No validation cases: every label was already trained on. The next new labels will serve."
+
+
+def remember(pools: Pools, kept: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """What the next round must know, to be saved before training starts."""
+    return {
+        "validation": sorted({*kept.get("validation", ()), *pools.validation}),
+        "trained": sorted({*kept.get("trained", ()), *pools.labelled}),
+    }

@@ -1,0 +1,177 @@
+"""One submitted label map: put on its image's grid and rewritten by class name, or refused in words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from fewlabel.data.volumes import UnreadableVolume, Volume, read_label, read_volume, same_grid
+from fewlabel.errors import Refusal
+from fewlabel.labels import InvalidNames, UnknownClass, check_names, names_from_label_info, remap
+from fewlabel.workspace import read_json
+
+logger = logging.getLogger(__name__)
+
+_LEAST_INSIDE = 0.5
+"""A label of which less lies in its image belongs to another image or lost its geometry."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A label map ready to be stored.
+
+    Attributes:
+        array: uint8 on the image's grid; ``classes[i]`` is value ``i + 1``.
+        affine: (4, 4) of the image, voxel -> RAS mm.
+        classes: names of the study's classes, learned from this label if the study had none.
+        notes: what was changed, a sentence each.
+    """
+
+    array: np.ndarray
+    affine: np.ndarray
+    classes: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+def check_submission(
+    image_id: str, image_path: str | Path, label_path: str | Path, label_info: Any, classes: list[str]
+) -> Submission:
+    """Check one submitted label map.
+
+    Args:
+        image_id: for messages.
+        image_path: the image that it belongs to.
+        label_path: the submitted file.
+        label_info: the client's list of ``{"name", "idx"}``, or None.
+        classes: names of the study; [] while none are known.
+
+    Raises:
+        Refusal: (422) unreadable, elsewhere in space, or of unknown names or values.
+    """
+    called = f"The label for image '{image_id}'"
+    try:
+        image = read_volume(image_path)
+        label = read_label(label_path, called)
+        array, notes = on_grid_of(image, label, called)
+        named = list(classes) or _learned(array, label_info)
+        array, by_name = remap(array, label_info, named)
+    except UnreadableVolume as error:
+        raise Refusal(f"{error} Nothing was stored.", 422) from error
+    except (UnknownClass, InvalidNames) as error:
+        raise Refusal(f"{called} was not stored. {error}", 422) from error
+    if named != list(classes):
+        numbers = ", ".join(f"{value} = {name}" for value, name in enumerate(named, start=1))
+        by_name.insert(0, f"The classes of this study were learned from this label: {numbers}.")
+    return Submission(array, image.affine, named, [*label.notes, *notes, *by_name])
+
+
+def _learned(array: np.ndarray, label_info: Any) -> list[str]:
+    names = names_from_label_info(label_info)
+    if names:
+        return check_names(names)
+    return _numbered(int(array.max()))
+
+
+def classes_of_stored(labels: Iterable[tuple[str, Path]]) -> list[str]:
+    """Class names of labels that are stored while the study's names are not known.
+
+    Args:
+        labels: (label map, its sidecar); a map put there by hand has none.
+
+    Returns:
+        The names that a sidecar gives, the longest list of them; else "class 1" to the highest value found.
+    """
+    names: list[str] = []
+    highest = 0
+    for path, sidecar in labels:
+        values = read_json(sidecar, {}).get("classes") or {}
+        names = max(names, sorted(values, key=values.get), key=len)
+        try:
+            highest = max(highest, int(read_label(path).array.max()))
+        except (UnreadableVolume, OSError) as error:
+            logger.warning("label not used: %s", error)
+    return names or _numbered(highest)
+
+
+def _numbered(count: int) -> list[str]:
+    return [f"class {value}" for value in range(1, count + 1)]
+
+
+def check_on_grid(image_id: str, image_path: str | Path, label_path: str | Path) -> None:
+    """Check a label map that is stored as it is, such as a model's pre-label.
+
+    Raises:
+        Refusal: (422) unreadable, or on another grid than its image.
+    """
+    called = f"The label for image '{image_id}'"
+    try:
+        image, label = read_volume(image_path), read_label(label_path, called)
+    except UnreadableVolume as error:
+        raise Refusal(f"{error} Nothing was stored.", 422) from error
+    if not same_grid(image, label):
+        raise Refusal(
+            f"{called} has another grid ({_size(label)}) than the image ({_size(image)}). "
+            "Nothing was stored. Save it on the grid of the image.",
+            422,
+        )
+
+
+def on_grid_of(image: Volume, label: Volume, called: str) -> tuple[np.ndarray, list[str]]:
+    """The label map on the image's grid, by its place in space (nearest neighbour).
+
+    Args:
+        image: gives the grid.
+        label: uint8 map on any grid.
+        called: what to call the label in messages.
+
+    Returns:
+        uint8 array of the image's shape, and notes.
+
+    Raises:
+        Refusal: (422) most of the label lies outside the image.
+    """
+    if same_grid(image, label):
+        return label.array, []
+    advice = (
+        f"{called} has another grid ({_size(label)}) than the image ({_size(image)}) and does not lie on it. "
+        "Nothing was stored. Draw the label on this image, and save it with the image's geometry."
+    )
+    to_label = np.linalg.inv(label.affine) @ image.affine
+    if not _overlap(image.array.shape, label.array.shape, to_label):
+        raise Refusal(advice, 422)
+    array = ndimage.affine_transform(
+        label.array,
+        to_label[:3, :3],
+        offset=to_label[:3, 3],
+        output_shape=image.array.shape,
+        order=0,
+        mode="grid-constant",
+        cval=0,
+    )
+    # A volume in mm: voxel counts of two grids do not compare.
+    before = np.count_nonzero(label.array) * abs(np.linalg.det(label.affine[:3, :3]))
+    after = np.count_nonzero(array) * abs(np.linalg.det(image.affine[:3, :3]))
+    if after < _LEAST_INSIDE * before:
+        raise Refusal(advice, 422)
+    note = f"The label's grid ({_size(label)}) is not the image's ({_size(image)}); it was resampled to it."
+    return array, [note]
+
+
+def _overlap(image_shape: tuple[int, ...], label_shape: tuple[int, ...], to_label: np.ndarray) -> bool:
+    """Whether the boxes around both grids meet, in the label's voxel indices."""
+    corners = np.array(list(product(*((-0.5, size - 0.5) for size in image_shape))))
+    inside = corners @ to_label[:3, :3].T + to_label[:3, 3]
+    return bool((inside.max(0) > -0.5).all() and (inside.min(0) < np.array(label_shape) - 0.5).all())
+
+
+def _size(volume: Volume) -> str:
+    shape = " x ".join(str(size) for size in volume.array.shape)
+    spacing = " x ".join(f"{length:.3g}" for length in volume.spacing)
+    return f"{shape} voxels of {spacing} mm"

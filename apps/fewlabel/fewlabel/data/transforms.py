@@ -1,0 +1,186 @@
+"""ONE preprocessing and its views: labelled, weak and strong crops for training, whole volumes for the rest.
+
+The preprocessing uses stock MONAI transforms only and can be said in MONAI Auto3DSeg's keys (RAS, spacing,
+``meanstd`` or ``ct``), so that an exported model runs elsewhere with the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import (
+    Activationsd,
+    ClassesToIndicesd,
+    Compose,
+    CopyItemsd,
+    DeleteItemsd,
+    EnsureTyped,
+    MapTransform,
+    NormalizeIntensityd,
+    Orientationd,
+    RandAdjustContrastd,
+    RandAffined,
+    RandCoarseDropoutd,
+    RandCropByLabelClassesd,
+    RandGaussianNoised,
+    RandGaussianSmoothd,
+    RandScaleIntensityd,
+    RandShiftIntensityd,
+    RandSpatialCropd,
+    ScaleIntensityRanged,
+    Spacingd,
+    SpatialPadd,
+    Transform,
+)
+
+from fewlabel.data.volumes import read_label, read_volume
+from fewlabel.plan import Plan
+
+
+class ReadVolumed(MapTransform):
+    """Read files through FewLabel's checking reader into MetaTensors of shape 1HWD; notes go to the meta data."""
+
+    def __init__(self, keys: KeysCollection, label_keys: tuple[str, ...] = ("label",)) -> None:
+        super().__init__(keys, allow_missing_keys=True)
+        self.label_keys = label_keys
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            volume = (read_label if key in self.label_keys else read_volume)(result[key])
+            tensor = torch.as_tensor(volume.array.astype("float32"))[None]
+            meta = {"filename_or_obj": str(result[key]), "notes": list(volume.notes)}
+            result[key] = MetaTensor(tensor, affine=torch.as_tensor(volume.affine), meta=meta)
+        return result
+
+
+def normalisation(plan: Plan) -> list[Transform]:
+    """Intensity normalisation of the key ``image``, as MONAI Auto3DSeg does it for the same mode."""
+    if plan.normalisation == "meanstd":
+        return [NormalizeIntensityd(keys="image", nonzero=True, channel_wise=True)]
+    low, high = plan.bounds
+    scale = ScaleIntensityRanged(keys="image", a_min=low, a_max=high, b_min=-1.0, b_max=1.0, clip=False)
+    return [scale, Activationsd(keys="image", sigmoid=True)]
+
+
+def resampling(plan: Plan, keys: KeysCollection) -> list[Transform]:
+    """To RAS and the plan's spacing; images linearly, labels by nearest neighbour. Invertible."""
+    keys = (keys,) if isinstance(keys, str) else tuple(keys)
+    mode = ["nearest" if key == "label" else "bilinear" for key in keys]
+    orientation = Orientationd(keys=keys, axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S")))
+    return [orientation, Spacingd(keys=keys, pixdim=plan.spacing, mode=mode)]
+
+
+class Preprocessing:
+    """File paths under ``keys`` to normalised float32 MetaTensors 1HWD at the plan's spacing.
+
+    Args:
+        plan: spacing and normalisation.
+        keys: ``image``, and ``label`` where there is one.
+
+    Raises:
+        UnreadableVolume: (when called) a file cannot be used; the message says why.
+    """
+
+    def __init__(self, plan: Plan, keys: tuple[str, ...] = ("image",)) -> None:
+        self.read = ReadVolumed(keys=keys)  # outside of Compose, which would hide the reason of a failure
+        self.steps = Compose(
+            [*resampling(plan, keys), *normalisation(plan), EnsureTyped(keys=keys, dtype=torch.float32)]
+        )
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        return self.steps(self.read(data))
+
+
+def class_locations(plan: Plan) -> Transform:
+    """Where each class is in a preprocessed label, so that crops need not search: key ``label_cls_indices``."""
+    classes = len(plan.classes) + 1
+    return ClassesToIndicesd(keys="label", num_classes=classes, max_samples_per_class=20_000)
+
+
+def _geometry(keys: tuple[str, ...]) -> Transform:
+    """Small rotations and scalings; no flips: left and right are different organs."""
+    return RandAffined(
+        keys=keys,
+        prob=0.7,
+        rotate_range=(0.25, 0.25, 0.25),
+        scale_range=(0.15, 0.15, 0.15),
+        mode=["nearest" if key == "label" else "bilinear" for key in keys],
+        padding_mode="border",
+    )
+
+
+def _weak_intensity(key: str) -> list[Transform]:
+    return [
+        RandScaleIntensityd(keys=key, factors=0.1, prob=0.5),
+        RandShiftIntensityd(keys=key, offsets=0.1, prob=0.5),
+        RandGaussianNoised(keys=key, std=0.05, prob=0.2),
+    ]
+
+
+def _strong_intensity(key: str) -> list[Transform]:
+    return [
+        RandAdjustContrastd(keys=key, gamma=(0.6, 1.6), prob=0.6),
+        RandScaleIntensityd(keys=key, factors=0.25, prob=0.7),
+        RandShiftIntensityd(keys=key, offsets=0.25, prob=0.7),
+        RandGaussianSmoothd(keys=key, sigma_x=(0.4, 1.0), sigma_y=(0.4, 1.0), sigma_z=(0.4, 1.0), prob=0.3),
+        RandGaussianNoised(keys=key, std=0.15, prob=0.4),
+        RandCoarseDropoutd(keys=key, holes=2, spatial_size=4, max_spatial_size=12, fill_value=0.0, prob=0.3),
+    ]
+
+
+def labelled_view(plan: Plan) -> Compose:
+    """A preprocessed labelled volume to one augmented crop ``{image, label}``, biased to the classes.
+
+    The centre is drawn from every class that the volume holds with equal chance, background included; a volume
+    with an empty label ("nothing here") gives background crops.
+    """
+    keys = ("image", "label")
+    classes = len(plan.classes) + 1
+    crop = RandCropByLabelClassesd(
+        keys=keys,
+        label_key="label",
+        spatial_size=plan.patch,
+        ratios=[1] * classes,
+        num_classes=classes,
+        num_samples=1,
+        indices_key="label_cls_indices",
+        allow_smaller=False,
+        warn=False,
+    )
+    return Compose(
+        [
+            crop,
+            _geometry(keys),
+            *_weak_intensity("image"),
+            RandAdjustContrastd(keys="image", gamma=(0.7, 1.5), prob=0.3),
+            RandGaussianSmoothd(keys="image", prob=0.1, sigma_x=(0.4, 0.8), sigma_y=(0.4, 0.8), sigma_z=(0.4, 0.8)),
+            DeleteItemsd(keys="label_cls_indices"),
+        ]
+    )
+
+
+def unlabelled_view(plan: Plan) -> Compose:
+    """A preprocessed unlabelled volume to one crop seen twice: ``{weak, strong}``, same geometry."""
+    return Compose(
+        [
+            RandSpatialCropd(keys="image", roi_size=plan.patch, random_size=False),
+            _geometry(("image",)),
+            CopyItemsd(keys="image", names=["strong"]),
+            CopyItemsd(keys="image", names=["weak"]),
+            DeleteItemsd(keys="image"),
+            *_weak_intensity("weak"),
+            *_weak_intensity("strong"),
+            *_strong_intensity("strong"),
+        ]
+    )
+
+
+def pad_to_patch(plan: Plan, keys: tuple[str, ...]) -> Transform:
+    """Volumes smaller than a crop are padded, the image by its edge and the label by background."""
+    mode = ["constant" if key == "label" else "edge" for key in keys]
+    return SpatialPadd(keys=keys, spatial_size=plan.patch, mode=mode)

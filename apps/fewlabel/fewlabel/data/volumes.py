@@ -1,0 +1,223 @@
+"""Read and write one 3-D volume so that damage is found and its place in space is kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fewlabel.data.formats import (
+    UnreadableVolume,
+    decode_nifti,
+    decode_nrrd,
+    encode_nifti,
+    encode_nrrd,
+)
+from fewlabel.workspace import replace_file
+
+__all__ = [
+    "EXTENSIONS",
+    "UnreadableVolume",
+    "Volume",
+    "read_label",
+    "read_volume",
+    "same_grid",
+    "split_extension",
+    "write_volume",
+]
+
+EXTENSIONS = (".nii.gz", ".nii", ".nrrd")
+"""Supported file names; `.seg.nrrd` ends with one of them."""
+
+LABEL_LIMIT = 255
+"""Label maps are stored as uint8."""
+
+_WRITABLE = (np.uint8, np.uint16, np.int16, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A 3-D scalar volume in space.
+
+    Attributes:
+        array: (i, j, k) voxels; float32 for images, uint8 for label maps.
+        affine: (4, 4) float64, voxel index -> RAS in mm.
+        notes: what was changed while reading, a sentence each, for the user.
+    """
+
+    array: np.ndarray
+    affine: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distance of neighbouring voxels along each axis of the array, mm."""
+        return tuple(float(length) for length in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+
+def split_extension(name: str) -> tuple[str, str]:
+    """Split a file name into its stem and its supported extension, "" where it has none of them."""
+    for extension in EXTENSIONS:
+        if name.lower().endswith(extension):
+            return name[: -len(extension)], name[-len(extension) :]
+    return name, ""
+
+
+def read_volume(path: str | Path, name: str | None = None) -> Volume:
+    """Read an image.
+
+    Args:
+        path: `.nii`, `.nii.gz` or `.nrrd`.
+        name: what to call the file in messages; by default its own name.
+
+    Returns:
+        Volume of float32, finite, not constant. NaN and infinite voxels are replaced by the smallest finite
+        value, with a note.
+
+    Raises:
+        UnreadableVolume: not an image, damaged, not one 3-D scalar volume, or without contrast.
+    """
+    return _read(path, name, np.float32, _checked_image)
+
+
+def read_label(path: str | Path, name: str | None = None) -> Volume:
+    """Read a label map. A constant map is legal: nothing here, or one class everywhere.
+
+    Values are rounded, because NIfTI scaling may store 1 as 0.9999999.
+
+    Args:
+        path: as :func:`read_volume`.
+        name: as :func:`read_volume`.
+
+    Returns:
+        Volume of uint8, 0 = background.
+
+    Raises:
+        UnreadableVolume: not an image, damaged, or values that are not whole numbers from 0 to 255.
+    """
+    return _read(path, name, np.float64, _checked_label)
+
+
+def _read(path: str | Path, name: str | None, dtype: type, check: Callable) -> Volume:
+    path = Path(path)
+    called = name or path.name
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: infinite, handled below
+            array, affine, notes = _decode(path, dtype)
+        array, notes = _three_dimensions(array, notes)
+        _check_affine(affine)
+        array, notes = check(array, notes)
+    except UnreadableVolume as error:
+        raise UnreadableVolume(f"{called} {error}.") from error
+    except FileNotFoundError as error:
+        raise UnreadableVolume(f"{called} does not exist. Check the name and the folder.") from error
+    # Damaged headers make the parsers fail in any way; whatever it was, it is no readable image.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        message = f"{called} cannot be read as an image ({reason}). Export the scan again."
+        raise UnreadableVolume(message) from error
+    return Volume(np.ascontiguousarray(array), affine, tuple(f"{called}: {note}" for note in notes))
+
+
+def _decode(path: Path, dtype: type) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    extension = split_extension(path.name)[1].lower()
+    if not extension:
+        raise UnreadableVolume(f"is of a kind that is not supported. Use one of {', '.join(EXTENSIONS)}")
+    data = path.read_bytes()
+    if not data:
+        raise UnreadableVolume("is empty. Copy or save it again")
+    if extension == ".nrrd":
+        return decode_nrrd(data, dtype)
+    compressed = data[:2] == b"\x1f\x8b"
+    if compressed != (extension == ".nii.gz"):
+        right = ".nii.gz" if compressed else ".nii"
+        decode_nifti(data, compressed, dtype)
+        raise UnreadableVolume(f"has the wrong extension for its content. Rename it to end with {right}")
+    return decode_nifti(data, compressed, dtype)
+
+
+def _three_dimensions(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+    if any(size > 1 for size in array.shape[3:]):
+        size = " x ".join(str(size) for size in array.shape)
+        raise UnreadableVolume(
+            f"has {array.ndim} dimensions ({size}): several frames or channels. Save one 3-D volume per file"
+        )
+    if array.ndim > 3:
+        notes = [*notes, f"Its {array.ndim - 3} empty extra dimension(s) were dropped."]
+        array = array.reshape(array.shape[:3])
+    if array.ndim < 3:
+        raise UnreadableVolume(f"has only {array.ndim} dimension(s). Save the scan as a 3-D volume")
+    return array, notes
+
+
+def _check_affine(affine: np.ndarray) -> None:
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    usable = np.isfinite(affine).all() and lengths.min() > 0
+    if not usable or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4:
+        raise UnreadableVolume("has an unusable geometry (its axes span no volume). Export the scan again")
+
+
+def _checked_image(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+    finite = np.isfinite(array)
+    if not finite.any():
+        raise UnreadableVolume("has no voxel with a finite value. Export the scan again")
+    smallest = array[finite].min()
+    damaged = int(finite.size - np.count_nonzero(finite))
+    if damaged:
+        array = np.where(finite, array, smallest)
+        notes = [*notes, f"{damaged} voxel(s) that were not finite were set to {smallest:g}, the minimum."]
+    if array.max() == smallest:
+        raise UnreadableVolume(f"is constant (every voxel is {smallest:g}). Export the scan again")
+    return array, notes
+
+
+def _checked_label(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+    if not np.isfinite(array).all():
+        raise UnreadableVolume("has values that are not finite. Save it as a label map of whole numbers")
+    rounded = np.rint(array)
+    if np.abs(array - rounded).max() > 0.1:
+        raise UnreadableVolume(
+            "has values between the whole numbers, as a probability or smoothed map has. "
+            "Save it as a label map of whole numbers"
+        )
+    if rounded.min() < 0 or rounded.max() > LABEL_LIMIT:
+        raise UnreadableVolume(
+            f"has values from {rounded.min():g} to {rounded.max():g}; a label has 0 to {LABEL_LIMIT}. "
+            "Renumber its classes from 1"
+        )
+    return rounded.astype(np.uint8), notes
+
+
+def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray) -> None:
+    """Write a volume atomically, in the format that its extension names.
+
+    Args:
+        path: ends with one of ``EXTENSIONS``.
+        array: (i, j, k) of uint8, uint16, int16 or float32.
+        affine: (4, 4), voxel -> RAS mm.
+
+    Raises:
+        ValueError: another extension, shape or type of voxel.
+        Refusal: (507) the file cannot be written; an older one is still there.
+    """
+    extension = split_extension(Path(path).name)[1].lower()
+    if not extension:
+        raise ValueError(f"{path}: the extension must be one of {', '.join(EXTENSIONS)}.")
+    if array.ndim != 3 or array.dtype not in _WRITABLE:
+        raise ValueError(f"{path}: cannot write {array.ndim} dimensions of {array.dtype}.")
+    encode = encode_nrrd if extension == ".nrrd" else encode_nifti
+    affine = np.asarray(affine, dtype=np.float64)
+    replace_file(Path(path), lambda temporary: encode(str(temporary), array, affine))
+
+
+def same_grid(first: Volume, second: Volume) -> bool:
+    """Whether voxel (i, j, k) of both volumes is the same place: equal shape, affines within 1e-3 of a voxel.
+
+    The far corner, where a small error of direction has grown, may differ by a tenth of a voxel.
+    """
+    if first.array.shape != second.array.shape:
+        return False
+    difference = np.abs(first.affine - second.affine)[:3]
+    voxel = min(*first.spacing, *second.spacing)
+    corner = difference @ [*first.array.shape, 1]
+    return bool(difference.max() <= 1e-3 * voxel and corner.max() <= 0.1 * voxel)

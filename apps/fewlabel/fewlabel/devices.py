@@ -1,0 +1,29 @@
+"""Which device to compute on, and how it is named to people."""
+
+import torch
+
+from fewlabel.errors import Refusal
+
+
+def device_names() -> list[str]:
+    """What can be chosen here, the best first."""
+    return [*(f"cuda:{index}" for index in range(torch.cuda.device_count())), "cpu"]
+
+
+def choose_device(asked: str | list[str] | None) -> str:
+    """The device to use: what is asked for where it exists, the best where nothing (or a list of choices) is asked.
+
+    Raises:
+        Refusal: (400) the asked device does not exist here.
+    """
+    names = device_names()
+    if not asked or isinstance(asked, list):
+        return names[0]
+    if asked == "cuda" and torch.cuda.is_available():
+        return names[0]
+    # "NVIDIA ...:0" is how MONAI Label's own device list names GPUs
+    if ":" in asked and torch.cuda.is_available() and not asked.startswith("cuda"):
+        asked = f"cuda:{asked.rsplit(':', 1)[1]}"
+    if asked not in names:
+        raise Refusal(f"There is no device '{asked}' on this machine: choose one of {', '.join(names)}.")
+    return asked

@@ -1,0 +1,47 @@
+"""Runs an exported bundle as a stranger would and compares its label map with ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from fewlabel.data.volumes import read_label
+from fewlabel.errors import Refusal
+from fewlabel.inference.predict import segment
+from fewlabel.training.publish import load_published
+from fewlabel.workspace import Workspace
+
+
+def run_bundle(bundle: Path, images: Path, output: Path) -> None:
+    """``python -m monai.bundle run`` on a folder of images, in a process that knows nothing of FewLabel.
+
+    Raises:
+        Refusal: (500) it failed; its last words are in the message.
+    """
+    configs = bundle / "configs"
+    command = [sys.executable, "-m", "monai.bundle", "run", "--bundle_root", str(bundle)]
+    command += ["--config_file", str(configs / "inference.json"), "--meta_file", str(configs / "metadata.json")]
+    command += ["--dataset_dir", str(images), "--output_dir", str(output)]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=bundle, env=environment, capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        raise Refusal("The exported bundle does not run:\n" + "\n".join(done.stderr.splitlines()[-8:]), 500)
+
+
+def differing_voxels(workspace: Workspace, bundle: Path, image: Path) -> tuple[int, int]:
+    """Voxels in which the bundle and the published model disagree on one image, and voxels in all."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, outputs = Path(folder, "images"), Path(folder, "labels")
+        inputs.mkdir()
+        shutil.copyfile(image, inputs / image.name)
+        run_bundle(bundle, inputs, outputs)
+        theirs = read_label(next(outputs.rglob("*.nii.gz"))).array
+    published = load_published(workspace.model)
+    ours, _ = segment(published.network, published.plan, image)
+    return int(np.count_nonzero(ours.numpy() != theirs)), theirs.size

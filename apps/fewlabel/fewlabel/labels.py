@@ -1,0 +1,190 @@
+"""Class names <-> values: names are the truth, values are storage.
+
+Each client numbers its segments as it likes, so the same value may mean different classes in two submitted
+maps. Every map is therefore rewritten once, by name, to the values of its study: ``classes[i]`` is ``i + 1``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+CLASS_LIMIT = 255
+_SEPARATORS = re.compile(r"[,;|/\\\x00-\x1f\x7f]")
+
+
+class UnknownClass(ValueError):
+    """A name or value that does not belong to the study's classes; the message says what to do."""
+
+
+class InvalidNames(ValueError):
+    """Class names that cannot be used; the message says which and why."""
+
+
+def check_names(names: list[str]) -> list[str]:
+    """Check the class names of a study.
+
+    Args:
+        names: in order, without background.
+
+    Returns:
+        The names without surrounding blanks.
+
+    Raises:
+        InvalidNames: none, an empty one, two alike (case apart), "background", or one with a separator.
+    """
+    stripped = [str(name).strip() for name in names]
+    if not stripped:
+        raise InvalidNames("No class name is given. Name at least one, e.g. --conf labels liver,tumour.")
+    if len(stripped) > CLASS_LIMIT:
+        raise InvalidNames(f"{len(stripped)} class names are given; at most {CLASS_LIMIT} are possible.")
+    seen: set[str] = set()
+    for name in stripped:
+        if not name or len(name) > 100 or _SEPARATORS.search(name):
+            raise InvalidNames(f"The class name {name!r} must be 1 to 100 characters without , ; | / \\.")
+        if _key(name) == "background":
+            raise InvalidNames('"background" is not a class: it is always value 0. Leave it out.')
+        if _key(name) in seen:
+            raise InvalidNames(f"The class name {name!r} is given twice (case does not count). Rename one.")
+        seen.add(_key(name))
+    return stripped
+
+
+def names_from_label_info(label_info: list[dict[str, Any]] | None) -> list[str]:
+    """Names listed by a submitted label, in the order of their values, without background.
+
+    Args:
+        label_info: entries ``{"name": str, "idx": int}``, as MONAI Label's clients send; ``id`` is read for
+            ``idx``, and without either an entry's place in the list counts.
+
+    Raises:
+        UnknownClass: an entry cannot be understood, or two have the same name or value.
+    """
+    return [name for _, name in sorted(_entries(label_info).items()) if _key(name) != "background"]
+
+
+def remap(
+    array: np.ndarray, label_info: list[dict[str, Any]] | None, classes: list[str]
+) -> tuple[np.ndarray, list[str]]:
+    """Rewrite a submitted label map to the study's values, by name.
+
+    Args:
+        array: integers >= 0 of any shape, 0 = background.
+        label_info: what the client says about its values, see :func:`names_from_label_info`; without it the
+            values are taken to be the study's own.
+        classes: the study's names in order.
+
+    Returns:
+        uint8 array of the same shape with values 0 to ``len(classes)``, and notes for the user. A map without
+        any class, or without some, is legal.
+
+    Raises:
+        UnknownClass: a listed name is not in ``classes``, or a value of the map has no name.
+    """
+    present = {int(value) for value in np.unique(array)} - {0}
+    entries = _entries(label_info)
+    notes: list[str] = []
+    if entries:
+        meaning, notes = _meaning_by_name(entries, classes)
+        meaning, shifted = _shift(meaning, entries, present, classes)
+        notes += shifted
+    else:
+        meaning = {value: value for value in range(1, len(classes) + 1)}
+    unknown = sorted(present - meaning.keys())
+    if unknown:
+        raise UnknownClass(
+            f"The label map holds the value(s) {_join(unknown)}, which no class name belongs to. "
+            f"The classes of this study are {_join(classes)}: give every segment one of them, submit again."
+        )
+    table = np.zeros(max(present, default=0) + 1, dtype=np.uint8)
+    for value in present:
+        table[value] = meaning[value]
+    result = table[array.astype(np.intp)]
+    return result, [*notes, *_absent({int(table[value]) for value in present}, classes)]
+
+
+def _key(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _join(items: list) -> str:
+    return ", ".join(str(item) for item in items)
+
+
+def _entries(label_info: list[dict[str, Any]] | None) -> dict[int, str]:
+    """Value -> name as listed, background included; sorted by place in the list."""
+    if label_info is not None and not isinstance(label_info, list | tuple):
+        raise UnknownClass("label_info must be a list of entries with name and idx. Submit the label again.")
+    entries: dict[int, str] = {}
+    seen: set[str] = set()
+    for place, entry in enumerate(label_info or [], start=1):
+        name = str(entry.get("name") or "").strip() if isinstance(entry, dict) else ""
+        if not name:
+            raise UnknownClass(f"Entry {place} of label_info has no name. Name every segment, submit again.")
+        value = _value(entry, place, name)
+        if value in entries or _key(name) in seen:
+            raise UnknownClass(
+                f"label_info lists {name!r} or its value {value} twice. "
+                "Give every segment its own name and submit again."
+            )
+        entries[value] = name
+        seen.add(_key(name))
+    return entries
+
+
+def _value(entry: dict[str, Any], place: int, name: str) -> int:
+    given = next((entry[key] for key in ("idx", "id") if entry.get(key) is not None), place)
+    try:
+        value = int(given)
+        whole = float(given) == value
+    except (TypeError, ValueError, OverflowError):
+        whole, value = False, -1
+    if not whole or value < 0 or (value == 0 and _key(name) != "background"):
+        message = f"label_info gives {name!r} the value {given!r}; it must be a whole number from 1."
+        raise UnknownClass(message)
+    return value
+
+
+def _meaning_by_name(entries: dict[int, str], classes: list[str]) -> tuple[dict[int, int], list[str]]:
+    known = {_key(name): place for place, name in enumerate(classes, start=1)}
+    known["background"] = 0
+    unknown = [name for name in entries.values() if _key(name) not in known]
+    if unknown:
+        raise UnknownClass(
+            f"The label lists {_join(unknown)}, unknown in this study. Its classes are {_join(classes)}: "
+            "rename or remove the segment and submit again, or add the name to --conf labels."
+        )
+    notes = [
+        f"{name!r} was taken as the class {classes[known[_key(name)] - 1]!r}."
+        for name in entries.values()
+        if known[_key(name)] and name != classes[known[_key(name)] - 1]
+    ]
+    return {value: known[_key(name)] for value, name in entries.items()}, notes
+
+
+def _shift(
+    meaning: dict[int, int], entries: dict[int, str], present: set[int], classes: list[str]
+) -> tuple[dict[int, int], list[str]]:
+    """Undo a slip of Slicer's stock module.
+
+    It leaves out background and scribble segments and numbers the map 1..N over the others, but counts the
+    left-out ones in ``idx``. It shows where the map holds a value that ``idx`` skips.
+    """
+    count = len(entries)
+    in_order = list(meaning.values())
+    if 0 in in_order or present <= meaning.keys() or max(present) > count:
+        return meaning, []
+    names = _join([f"{place} = {classes[value - 1]}" for place, value in enumerate(in_order, start=1)])
+    return dict(enumerate(in_order, start=1)), [
+        "The values of label_info skip numbers that the map uses, so the segments were counted in order: "
+        f"{names}."
+    ]
+
+
+def _absent(found: set[int], classes: list[str]) -> list[str]:
+    if not found - {0}:
+        return ["The label is empty: it says that none of the classes is in this image."]
+    absent = [name for value, name in enumerate(classes, start=1) if value not in found]
+    return [f"Not in this label: {_join(absent)}."] if absent else []

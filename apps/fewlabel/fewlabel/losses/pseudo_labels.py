@@ -1,0 +1,36 @@
+"""Learning from another network's classes where that network is confident (FixMatch, Sohn 2020, eq. 4)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def confident_classes(probabilities: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """Pseudo-labels and where to believe them.
+
+    Args:
+        probabilities: BCDHW, summing to 1 over C.
+        threshold: least probability of the most probable class, 0..1.
+
+    Returns:
+        Class indices BDHW (int64) and the mask BDHW (bool); neither has a gradient.
+    """
+    confidence, classes = probabilities.detach().max(1)
+    return classes, confidence >= threshold
+
+
+def masked_cross_entropy(logits: Tensor, classes: Tensor, mask: Tensor) -> Tensor:
+    """Mean cross entropy over the voxels of a mask; exactly 0 for an empty mask.
+
+    Args:
+        logits: BCDHW, of the network that learns.
+        classes: BDHW int64 class indices.
+        mask: BDHW bool.
+
+    Returns:
+        A scalar, at least 0. Its mean is over the selected voxels, where FixMatch divides by all of them: the
+        weight of the term then does not change with the share that is selected.
+    """
+    loss = functional.cross_entropy(logits, classes, reduction="none")
+    return (loss * mask).sum() / mask.sum().clamp_min(1)

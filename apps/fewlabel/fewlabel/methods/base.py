@@ -1,0 +1,108 @@
+"""The contract between a semi-supervised method and everything else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Step(NamedTuple):
+    """What one training step gives.
+
+    Attributes:
+        logits: of the labelled crops, BCDHW, from the network that learns (for training metrics).
+        losses: unweighted scalar terms, under the names that the method's paper uses.
+    """
+
+    logits: Tensor
+    losses: dict[str, Tensor]
+
+
+def total(step: Step, weights: Mapping[str, float]) -> Tensor:
+    """The scalar to minimise: ``sum(weight * term)``; a term of weight 0 is left out entirely.
+
+    Raises:
+        ValueError: terms and weights do not have the same names.
+    """
+    if step.losses.keys() != weights.keys():
+        raise ValueError(
+            f"Terms {sorted(step.losses)} and weights {sorted(weights)} must have the same names."
+        )
+    used = [weights[name] * loss for name, loss in step.losses.items() if weights[name] != 0]
+    return sum(used, step.logits.new_zeros(()))
+
+
+class Method(nn.Module, ABC):
+    """One way to learn from a few labelled and many unlabelled volumes.
+
+    Networks, teachers and counters are submodules and buffers, so the state dict is the whole state. The
+    optimiser takes the parameters that ask for a gradient. A method knows batches and progress only: no
+    epochs, no files and no devices.
+
+    Args:
+        build: makes one network, image B1DHW to logits BCDHW; called once for each network that the method
+        needs.
+        classes: number of classes C, background (class 0) included.
+    """
+
+    description: ClassVar[str]
+    """One line for people who choose a method."""
+
+    trains: ClassVar[dict[str, tuple[str, ...]]]
+    """Each loss term and the names of the submodules that it sends gradient to."""
+
+    def __init__(self, build: Callable[[], nn.Module], classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+    @abstractmethod
+    def step(
+        self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float
+    ) -> Step:
+        """Forward passes and loss terms of one pair of batches.
+
+        Args:
+            labelled: ``image`` B1DHW float32 and ``label`` B1DHW integer in 0..C-1.
+            unlabelled: ``weak`` and ``strong`` views B1DHW float32, of one geometry; None or no crops: labels
+            only. progress: share of the training that is done, 0..1.
+        """
+
+    @abstractmethod
+    def weights(self, progress: float) -> dict[str, float]:
+        """The weight of each loss term at this progress (0..1): the same names as in ``Step.losses``."""
+
+    def after_step(self, progress: float) -> None:
+        """Called after each step of the optimiser: moving averages and the like."""
+
+    @property
+    @abstractmethod
+    def deployed(self) -> nn.Module:
+        """The one network that is published: its state dict fits a network made by ``build``."""
+
+    @property
+    @abstractmethod
+    def member_networks(self) -> tuple[nn.Module, ...]:
+        """The networks whose disagreement tells how uncertain a prediction is."""
+
+    @torch.no_grad()
+    def members(self, image: Tensor) -> list[Tensor]:
+        """Each member's class probabilities BCDHW of an image B1DHW, in evaluation mode, without gradient."""
+        return [_probabilities(network, image) for network in self.member_networks]
+
+
+def is_empty(unlabelled: Mapping[str, Tensor] | None) -> bool:
+    """Whether there is nothing to learn from but labels."""
+    return unlabelled is None or unlabelled["weak"].shape[0] == 0
+
+
+def _probabilities(network: nn.Module, image: Tensor) -> Tensor:
+    was_training = network.training
+    network.eval()
+    try:
+        return network(image).softmax(1)
+    finally:
+        network.train(was_training)

@@ -1,0 +1,18 @@
+"""How the weight of an unsupervised term grows with progress."""
+
+from __future__ import annotations
+
+import math
+
+
+def sigmoid_ramp(progress: float, start: float, length: float) -> float:
+    """0 before ``start``, then ``exp(-5 (1 - x)^2)`` with x from 0 to 1 over ``length``, then 1.
+
+    Laine & Aila 2017, section 3.1, in shares of the training (0..1) and not in epochs, so that it stays right
+    when the pool grows. The wait before the start is our addition: a teacher that knows nothing yet does
+    harm.
+    """
+    if progress < start:
+        return 0.0
+    done = min((progress - start) / length, 1.0) if length > 0 else 1.0
+    return math.exp(-5 * (1 - done) ** 2)

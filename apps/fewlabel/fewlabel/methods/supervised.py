@@ -1,0 +1,42 @@
+"""Labels only: the floor that every semi-supervised method has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from fewlabel.losses.supervised import dice_cross_entropy
+from fewlabel.methods.base import Method, Step
+
+
+class Supervised(Method):
+    """One network, Dice and cross entropy on the labelled crops; unlabelled crops are not looked at.
+
+    Deliberately without a moving average of the weights: what that gives belongs to the methods that have it.
+    """
+
+    description: ClassVar[str] = "Labels only: the baseline, and the fastest."
+    trains: ClassVar[dict[str, tuple[str, ...]]] = {"supervised": ("network",)}
+
+    def __init__(self, build: Callable[[], nn.Module], classes: int) -> None:
+        super().__init__(build, classes)
+        self.network = build()
+
+    def step(
+        self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float
+    ) -> Step:
+        logits = self.network(labelled["image"])
+        return Step(logits, {"supervised": dice_cross_entropy(logits, labelled["label"])})
+
+    def weights(self, progress: float) -> dict[str, float]:
+        return {"supervised": 1.0}
+
+    @property
+    def deployed(self) -> nn.Module:
+        return self.network
+
+    @property
+    def member_networks(self) -> tuple[nn.Module, ...]:
+        return (self.network,)

@@ -1,0 +1,172 @@
+"""From the scans themselves to a Plan: at which spacing, crop size, normalisation and with which network to work."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from fewlabel.data.volumes import Volume
+from fewlabel.networks import divisor
+from fewlabel.settings import Settings
+from fewlabel.workspace import read_json, write_json
+
+# Voxels of a volume and of a crop that a step of about half a second allows (measured: 2 CPU cores; one GPU).
+_MAX_VOLUME = {"cpu": 3_500_000, "cuda": 24_000_000}
+_MAX_PATCH = {"cpu": 40 * 48 * 40, "cuda": 112 * 112 * 80}
+_DEFAULT_NETWORK = {"cpu": "unet", "cuda": "unet_large"}
+_CT_WITHOUT_LABELS = (-175.0, 250.0)  # soft tissue, Hounsfield units
+
+
+@dataclass(frozen=True)
+class ScanFacts:
+    """What the plan needs of one scan, axes in the order right-left, posterior-anterior, inferior-superior."""
+
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    minimum: float
+    high: float  # 99.5th percentile
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the volumes of one study are worked on; kept with every model that is made under it.
+
+    Attributes:
+        spacing: voxel size in mm that volumes are resampled to, in RAS order.
+        patch: crop size in voxels of that spacing.
+        normalisation: ``meanstd`` (zero mean, unit variance of the non-zero voxels) or ``ct`` (Hounsfield bounds
+            scaled to -1..1, then a sigmoid): two of MONAI Auto3DSeg's ``normalize_mode``.
+        bounds: intensities that ``ct`` scales to -1 and 1.
+        network: a name of ``fewlabel.networks.NETWORKS``.
+        batch: crops per step of labelled, and as many of unlabelled volumes.
+        classes: class names; ``classes[i]`` has the value ``i + 1``.
+        reasons: why, in words, for the people who read ``plan.json``.
+    """
+
+    spacing: tuple[float, float, float]
+    patch: tuple[int, int, int]
+    normalisation: str
+    bounds: tuple[float, float] | None
+    network: str
+    batch: int
+    classes: tuple[str, ...]
+    reasons: tuple[str, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Plan:
+        """The inverse of ``dataclasses.asdict`` after a journey through JSON."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def scan_facts(volume: Volume) -> ScanFacts:
+    """Measure one scan (see ScanFacts)."""
+    order = nibabel.orientations.io_orientation(volume.affine)[:, 0].astype(int)
+    position = np.argsort(order)  # which stored axis lies along each RAS axis
+    finest = volume.array.ravel()[:: max(1, volume.array.size // 200_000)]
+    return ScanFacts(
+        shape=tuple(int(volume.array.shape[axis]) for axis in position),
+        spacing=tuple(float(volume.spacing[axis]) for axis in position),
+        minimum=float(finest.min()),
+        high=float(np.percentile(finest, 99.5)),
+    )
+
+
+def is_ct(facts: Sequence[ScanFacts]) -> bool:
+    """Whether nearly all scans look like Hounsfield units: air far below zero, tissue above it."""
+    looks = [fact.minimum < -200 and fact.minimum > -4000 and fact.high > 50 for fact in facts]
+    return sum(looks) >= 0.9 * len(looks)
+
+
+def make_plan(
+    facts: Sequence[ScanFacts],
+    classes: Sequence[str],
+    settings: Settings,
+    device: str,
+    foreground: tuple[float, float] | None = None,
+) -> Plan:
+    """Plan from the scans; settings given by people win.
+
+    Args:
+        facts: of a sample of the scans, at least one.
+        classes: class names in order.
+        settings: overrides of spacing, patch, network and batch.
+        device: ``cpu`` or ``cuda...``; decides how much work a step may be.
+        foreground: 0.5th and 99.5th percentile of intensities inside the labels; sets the CT window.
+    """
+    kind = "cuda" if device.startswith("cuda") else "cpu"
+    reasons = []
+    spacing = settings.spacing or _spacing(facts, kind, reasons)
+    network = settings.network or _DEFAULT_NETWORK[kind]
+    median = np.median([[n * s / t for n, s, t in zip(f.shape, f.spacing, spacing, strict=True)] for f in facts], 0)
+    patch = settings.patch or _patch(median, _MAX_PATCH[kind], divisor(network))
+    if is_ct(facts):
+        normalisation, bounds = "ct", _ct_bounds(foreground)
+        reasons.append(f"CT by its Hounsfield range; window {bounds[0]:.0f}..{bounds[1]:.0f}")
+    else:
+        normalisation, bounds = "meanstd", None
+        reasons.append("not in Hounsfield units: each volume is scaled by its own mean and deviation")
+    reasons.append(f"median volume {'x'.join(str(round(n)) for n in median)} voxels at the working spacing; {kind}")
+    return Plan(
+        spacing=tuple(float(value) for value in spacing),
+        patch=tuple(int(math.ceil(side / divisor(network)) * divisor(network)) for side in patch),
+        normalisation=normalisation,
+        bounds=bounds,
+        network=network,
+        batch=settings.batch or 2,
+        classes=tuple(classes),
+        reasons=tuple(reasons),
+    )
+
+
+def _spacing(facts: Sequence[ScanFacts], kind: str, reasons: list[str]) -> tuple[float, ...]:
+    """Median spacing, made coarser (finest axes first) until the median volume is small enough to work on."""
+    spacing = np.median([fact.spacing for fact in facts], 0)
+    extent = np.median([np.multiply(fact.shape, fact.spacing) for fact in facts], 0)
+    if np.prod(extent / spacing) > _MAX_VOLUME[kind]:
+        reasons.append(f"coarser than the scans ({', '.join(f'{s:.2f}' for s in spacing)} mm) to be quick enough")
+    while np.prod(extent / spacing) > _MAX_VOLUME[kind]:
+        finest = spacing <= spacing.min() * 1.05
+        spacing = np.where(finest, spacing * 1.05, spacing)
+    return tuple(round(float(value), 4) for value in spacing)
+
+
+def _patch(median_shape: np.ndarray, limit: int, divisor: int) -> list[int]:
+    """The median volume, its longest sides shortened to multiples of ``divisor`` until it has ``limit`` voxels."""
+    sides = [max(divisor, math.ceil(side / divisor) * divisor) for side in median_shape]
+    while math.prod(sides) > limit and max(sides) > divisor:
+        sides[int(np.argmax(sides))] -= divisor
+    return sides
+
+
+def _ct_bounds(foreground: tuple[float, float] | None) -> tuple[float, float]:
+    if foreground is None:
+        return _CT_WITHOUT_LABELS
+    centre, width = (foreground[0] + foreground[1]) / 2, max(foreground[1] - foreground[0], 200.0)
+    return round(centre - 0.75 * width, 1), round(centre + 0.75 * width, 1)
+
+
+def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan | None:
+    """The plan made earlier, where it still serves: same classes, no other choice in the settings; else None."""
+    values = read_json(path)
+    try:
+        plan = Plan.from_dict(values) if values else None
+    except TypeError:  # written by another version
+        return None
+    if plan is None or plan.classes != tuple(classes):
+        return None
+    for name in ("spacing", "patch", "network", "batch"):
+        asked = getattr(settings, name)
+        if asked is not None and asked != getattr(plan, name):
+            return None
+    return plan
+
+
+def save_plan(path: Path, plan: Plan) -> None:
+    """Keep the plan where people can read and edit it."""
+    write_json(path, dataclasses.asdict(plan))

@@ -1,0 +1,74 @@
+"""How uncertain the published method is about each unlabelled case, in a file that the strategies read."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from fewlabel.data.transforms import Preprocessing
+from fewlabel.data.volumes import UnreadableVolume
+from fewlabel.inference.predict import sliding_window
+from fewlabel.methods.base import Method
+from fewlabel.plan import Plan
+from fewlabel.uncertainty import case_score
+from fewlabel.workspace import write_json
+
+_WRITE_EVERY = 5.0  # seconds
+
+
+@torch.no_grad()
+def score_cases(
+    method: Method,
+    plan: Plan,
+    records: Sequence[dict],
+    path: Path,
+    version: int,
+    minutes: float,
+    device: str,
+    seed: int = 0,
+    report: Callable[[int, int], None] | None = None,
+) -> int:
+    """Score as many cases as the time allows, in random order so that what is done is a fair sample.
+
+    Args:
+        method: whose ``members`` are compared; in eval mode.
+        plan: its plan.
+        records: unlabelled cases, each with ``id`` and ``image``.
+        path: ``scores.json``: ``{version, done, of, cases: {id: {score, ...}}}``, rewritten every few seconds.
+        version: of the published model.
+        minutes: time budget.
+        device: to compute on.
+        seed: of the order.
+        report: called with (done, of) after each case.
+
+    Returns:
+        number of cases scored; unreadable ones are left out.
+    """
+    order = random.Random(seed).sample(list(records), len(records))
+    steps, inferer = Preprocessing(plan), sliding_window(plan, overlap=0.25)
+    started = written = time.monotonic()
+    cases: dict[str, dict] = {}
+
+    def write() -> None:
+        write_json(path, {"version": version, "done": len(cases), "of": len(order), "cases": cases})
+
+    for record in order:
+        if time.monotonic() - started > minutes * 60:
+            break
+        try:
+            image = steps({"image": record["image"]})["image"].as_tensor().to(device)
+        except (UnreadableVolume, OSError):
+            continue
+        members = inferer(image[None], lambda crops: tuple(method.members(crops)))
+        cases[record["id"]] = case_score(list(members))
+        if report:
+            report(len(cases), len(order))
+        if time.monotonic() - written > _WRITE_EVERY:
+            write()
+            written = time.monotonic()
+    write()
+    return len(cases)

@@ -1,0 +1,144 @@
+"""The ``--conf KEY VALUE`` settings of the app: typed, with a default, a help text and a check each."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fewlabel.labels import check_names
+from fewlabel.methods import METHODS
+from fewlabel.networks import NETWORKS
+
+# Keys that MONAI Label itself, or its own test suite, puts into --conf; they mean nothing here.
+_FOREIGN = {"server_mode", "auto_update_scoring", "heuristic_planner", "models", "debug", "tracking"}
+_FOREIGN |= {"epistemic_enabled", "epistemic_samples", "skip_strategies", "skip_scoring"}
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    check_names(names)
+    return tuple(names)
+
+
+def _positive(kind: type) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError("must be above 0")
+        return value
+
+    return parse
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError("must be 0 or more")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ValueError("must be from 0 to below 1")
+    return value
+
+
+def _three(kind: type) -> Callable[[str], tuple]:
+    def parse(text: str) -> tuple:
+        values = [_positive(kind)(part) for part in text.replace("x", ",").split(",")]
+        if len(values) not in (1, 3):
+            raise ValueError("must be one number or three, separated by commas")
+        return tuple(values * 3 if len(values) == 1 else values)
+
+    return parse
+
+
+def _one_of(table: Mapping[str, Any], *more: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in table and text not in more:
+            raise ValueError(f"must be one of {', '.join([*more, *table])}")
+        return text
+
+    return parse
+
+
+def _setting(default: Any, parse: Callable[[str], Any], help: str) -> Any:
+    return dataclasses.field(default=default, metadata={"parse": parse, "help": help})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the person who starts the server can choose. ``None`` means: decided from the data."""
+
+    labels: tuple[str, ...] | None = _setting(
+        None, _names, "class names in order, separated by commas; learned from the first label if not given"
+    )
+    method: str = _setting("mean_teacher", _one_of(METHODS), "how to learn: " + ", ".join(METHODS))
+    network: str | None = _setting(None, _one_of(NETWORKS), "network: " + ", ".join(NETWORKS))
+    workspace: str | None = _setting(None, str, "folder of the study's state; default STUDIES/.fewlabel")
+    device: str | None = _setting(None, str, "cpu, cuda, cuda:1, ...; default: the first GPU, else the CPU")
+    max_minutes: float = _setting(10.0, _positive(float), "longest time of one training, in minutes")
+    max_steps: int = _setting(2000, _positive(int), "most optimiser steps of one training")
+    learning_rate: float = _setting(2e-3, _positive(float), "highest learning rate")
+    spacing: tuple[float, ...] | None = _setting(None, _three(float), "voxel size in mm to work at, e.g. 1,1,1.5")
+    patch: tuple[int, ...] | None = _setting(None, _three(int), "crop size in voxels, e.g. 96,96,64")
+    batch: int | None = _setting(None, _positive(int), "crops per step of labelled, and of unlabelled volumes")
+    validation_share: float = _setting(0.2, _share, "share of the labelled cases kept for validation (from 5 labels)")
+    scoring_minutes: float = _setting(5.0, _positive(float), "longest time spent on scoring cases after a training")
+    seed: int = _setting(0, _count, "seed of every random choice")
+
+    @classmethod
+    def from_conf(cls, conf: Mapping[str, Any]) -> Settings:
+        """Read MONAI Label's ``conf`` dictionary, whose values are strings.
+
+        Raises:
+            ValueError: an unknown key or an unusable value; the message names it, says what is allowed.
+        """
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for key, text in (conf or {}).items():
+            if key in _FOREIGN:
+                continue
+            if key not in fields:
+                close = difflib.get_close_matches(key, fields, 1)
+                hint = f" Did you mean '{close[0]}'?" if close else ""
+                raise ValueError(f"--conf {key}: there is no such setting.{hint} There are: {', '.join(fields)}.")
+            try:
+                values[key] = fields[key].metadata["parse"](str(text).strip())
+            except ValueError as error:
+                raise ValueError(
+                    f"--conf {key} {text}: {error}. It is: {fields[key].metadata['help']}."
+                ) from error
+        return cls(**values)
+
+    def with_request(self, request: Mapping[str, Any]) -> Settings:
+        """The same settings with those that a train request overrides (``method``, ``max_minutes``, ...).
+
+        A viewer sends its whole option table back; empty values and keys of others are left alone.
+        """
+        names = {field.name for field in dataclasses.fields(self)}
+        chosen = {key: request[key] for key in REQUEST_KEYS if key in names and request.get(key) not in (None, "", 0)}
+        chosen = {key: value[0] if isinstance(value, list) else value for key, value in chosen.items()}
+        return dataclasses.replace(self, **vars_of(Settings.from_conf(chosen), chosen))
+
+
+REQUEST_KEYS = ("method", "network", "device", "max_minutes", "max_steps", "learning_rate", "seed")
+
+
+def vars_of(settings: Settings, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of ``keys`` in ``settings``."""
+    return {key: getattr(settings, key) for key in keys}
+
+
+def table() -> str:
+    """Every setting with its default and help, one a line, for people to read."""
+    rows = []
+    for field in dataclasses.fields(Settings):
+        default = "from the data" if field.default is None else field.default
+        rows.append(f"  {field.name:<17}{field.metadata['help']} [{default}]")
+    return "\n".join(rows)

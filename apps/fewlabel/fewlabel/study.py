@@ -1,0 +1,167 @@
+"""One study on one server: its settings, its tasks, and what is checked before a request is let through."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monailabel.config import settings as monailabel_settings
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.infer_v2 import InferTask
+from monailabel.interfaces.tasks.strategy import Strategy
+from monailabel.interfaces.tasks.train import TrainTask
+from monailabel.utils.sessions import Sessions
+
+from fewlabel.data.store import SafeDatastore
+from fewlabel.errors import Refusal
+from fewlabel.inference.segment import FewLabelInfer
+from fewlabel.selection.coverage import FeatureStore
+from fewlabel.selection.strategies import CoverageThenUncertainty, First, Random, Served
+from fewlabel.settings import Settings
+from fewlabel.training.task import FewLabelTrain
+from fewlabel.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+NAME = "fewlabel"
+DEFAULT_STRATEGY = "coverage_then_uncertainty"
+
+
+class Study:
+    """What the app serves for one folder of images.
+
+    Args:
+        studies: folder of NIfTI and NRRD volumes.
+        conf: MONAI Label's ``--conf`` dictionary.
+
+    Raises:
+        ValueError: unusable settings, in words.
+        Refusal: the workspace cannot be written.
+    """
+
+    def __init__(self, studies: str, conf: Mapping[str, Any]) -> None:
+        if "://" in studies:
+            raise ValueError(
+                f"FewLabel works on a folder of .nii.gz, .nii or .nrrd volumes, not on {studies}: "
+                "convert the series to NIfTI and pass their folder to --studies."
+            )
+        self.studies = Path(studies).resolve()
+        self.settings = Settings.from_conf(conf)
+        self.workspace = Workspace(self.settings.workspace or self.studies / ".fewlabel")
+        self._agree_on_classes()
+        self.store: SafeDatastore | None = None
+        self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
+        self.features = FeatureStore(self.workspace.features)
+
+    def _agree_on_classes(self) -> None:
+        """Classes given by --conf extend those of the workspace at its end, never change their order."""
+        asked, known = list(self.settings.labels or []), self.workspace.classes()
+        if not asked or asked == known:
+            return
+        if known and asked[: len(known)] != known:
+            raise ValueError(
+                f"--conf labels {','.join(asked)}: this study's labels were stored with the classes "
+                f"{','.join(known)}. Keep these first and in this order, or use another --conf workspace."
+            )
+        self.workspace.set_classes(asked)
+
+    def datastore(self) -> Datastore:
+        """The study's images and labels; read-only in the processes that MONAI Label starts."""
+        child = _is_background_process()
+        reload = monailabel_settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD and not child
+        self.store = SafeDatastore(str(self.studies), self.workspace, auto_reload=reload, read_only=child)
+        return self.store
+
+    def infers(self) -> dict[str, InferTask]:
+        """Inference tasks by name."""
+        return {NAME: FewLabelInfer(self.workspace, self.settings.device)}
+
+    def trainers(self) -> dict[str, TrainTask]:
+        """Training tasks by name."""
+        return {NAME: FewLabelTrain(self.workspace, self.settings)}
+
+    def strategies(self) -> dict[str, Strategy]:
+        """Strategies by name, the default first: viewers show the first one."""
+        served = Served()
+        return {
+            DEFAULT_STRATEGY: CoverageThenUncertainty(served, self.workspace, self.features),
+            "random": Random(served, self.settings.seed),
+            "first": First(served),
+        }
+
+    def check_task(self, model: str | None, tasks: Mapping[str, Any]) -> None:
+        """Refuse a background task that could only fail.
+
+        Raises:
+            Refusal: (404) there is no such model; (409) there are no labels yet.
+        """
+        if model is None:
+            return
+        if model not in tasks:
+            raise Refusal(f"There is no model '{model}' here. There is: {', '.join(tasks)}.", 404)
+        if not self.store.get_labeled_images():
+            raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
+
+    def check_infer(self, request: Mapping[str, Any], tasks: Mapping[str, InferTask]) -> None:
+        """Let through images of this study, open sessions and files uploaded with the request; nothing else.
+
+        Raises:
+            Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet.
+        """
+        model, image = request.get("model"), request.get("image")
+        if model not in tasks:
+            raise Refusal(f"There is no model '{model}' here. There is: {', '.join(tasks)}.", 404)
+        if not tasks[model].is_valid():
+            tasks[model].published("cpu")  # says that it is not trained yet
+        if image in self.store.list_images():
+            return
+        path = Path(str(image))
+        if path.is_absolute() or os.sep in str(image) or ".." in str(image):
+            if not self._may_read(path):
+                raise Refusal(
+                    f"'{image}' is not an image of this study: ask for one by its id, or upload the file.", 403
+                )
+            return
+        raise Refusal(f"There is no image '{image}' in this study: check the name, or upload the file.", 404)
+
+    def _may_read(self, path: Path) -> bool:
+        """Whether ``path`` is in the studies or the sessions, or an upload that MONAI Label has just put aside."""
+        real = path.resolve()
+        if any(real.is_relative_to(folder.resolve()) for folder in (self.studies, self.sessions)):
+            return True
+        uploaded = real.parent == Path(tempfile.gettempdir()).resolve()
+        return uploaded and re.fullmatch(r"tmp[a-z0-9_]{8}(\.[\w.]+)?", real.name) is not None
+
+    def check_next(self, request: Mapping[str, Any], strategies: Mapping[str, Strategy]) -> dict[str, Any]:
+        """The request with the default strategy filled in.
+
+        Raises:
+            Refusal: (404) there is no such strategy.
+        """
+        strategy = request.get("strategy") or DEFAULT_STRATEGY
+        if strategy not in strategies:
+            raise Refusal(f"There is no strategy '{strategy}' here. There are: {', '.join(strategies)}.", 404)
+        return {**request, "strategy": strategy}
+
+    def saved(self, image: str) -> dict[str, Any]:
+        """What the person who submitted a label is told."""
+        return {"notes": self.store.notes(image)}
+
+    def ready(self) -> None:
+        """The server is up: look at the scans in the background."""
+        self.features.fill_in_background(
+            list(self.store.list_images()), self.store.get_image_uri, self.settings.seed
+        )
+        logger.info("FewLabel serves %s; its state is in %s", self.studies, self.workspace.folder)
+
+
+def _is_background_process() -> bool:
+    """Whether MONAI Label started this process for one training, scoring or batch inference."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return getattr(spec, "name", "") == "monailabel.interfaces.utils.app"

@@ -1,0 +1,82 @@
+"""What a running training tells the people who wait for it, in a file that every reader sees whole."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fewlabel.workspace import read_json, write_json
+
+_TICK = 5.0  # seconds: viewers show whole "epochs", so one epoch is a tick that is sure to come
+_WRITE_EVERY = 2.0
+
+
+class Progress:
+    """Progress of one training, written to ``progress.json`` at most every two seconds.
+
+    The keys ``epoch``, ``total_epochs`` and ``best_metric`` are those that MONAI Label's viewers show; all numbers
+    are finite.
+
+    Args:
+        path: the file.
+        budget: seconds that the training may take; an "epoch" is a tick of at most five seconds of it.
+        fields: constants to be told along, e.g. method, network, numbers of volumes.
+    """
+
+    def __init__(self, path: Path, budget: float, **fields: Any) -> None:
+        self.path = path
+        self.started = time.time()
+        self._written = 0.0
+        self.values: dict[str, Any] = {
+            "phase": "starting",
+            "epoch": 0,
+            "total_epochs": max(100, round(budget / _TICK)),
+            "best_metric": 0.0,
+            "start_ts": int(self.started),
+            "step": 0,
+            "progress": 0.0,
+            "seconds_left": budget,
+            "losses": {},
+            "validation": {},
+            "published": False,
+            "problems": [],
+            "notes": [],
+            **fields,
+        }
+
+    def update(self, progress: float | None = None, **fields: Any) -> None:
+        """Take in new values and write them now.
+
+        Args:
+            progress: share of the training that is done, in [0, 1].
+            fields: anything of the file's keys.
+        """
+        self.values.update(fields)
+        if progress is not None:
+            self.values["progress"] = round(progress, 4)
+            self.values["epoch"] = int(progress * self.values["total_epochs"])
+        now = time.time()
+        elapsed = now - self.started
+        self.values["current_time"] = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+        self.values["elapsed"] = round(elapsed, 1)
+        write_json(self.path, self.values)
+        self._written = now
+
+    def due(self) -> bool:
+        """Whether it is time to write again."""
+        return time.time() - self._written >= _WRITE_EVERY
+
+    def problem(self, case: str, reason: str) -> None:
+        """Remember a volume that was left out, for everyone to see."""
+        self.values["problems"].append({"id": case, "reason": reason})
+
+    def note(self, text: str) -> None:
+        """A sentence about the training as a whole."""
+        self.values["notes"].append(text)
+
+
+def read_progress(path: Path) -> dict[str, Any]:
+    """The last written progress; {} if no training ever ran."""
+    return read_json(path, {})

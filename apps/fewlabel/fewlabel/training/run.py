@@ -1,0 +1,246 @@
+"""One training of one study: pools, plan, method, publishing and scoring, in this order."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.utils import set_determinism
+from monailabel.interfaces.datastore import Datastore
+
+from fewlabel.data.loaders import EmptyPool, PairedLoader, Record
+from fewlabel.data.pools import Pools, make_pools, remember
+from fewlabel.data.volumes import UnreadableVolume, read_label, read_volume
+from fewlabel.devices import choose_device
+from fewlabel.errors import Refusal
+from fewlabel.methods import METHODS
+from fewlabel.networks import NETWORKS
+from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
+from fewlabel.selection.scoring import score_cases
+from fewlabel.settings import Settings
+from fewlabel.training.progress import Progress
+from fewlabel.training.publish import load_published, may_replace, mean_dice, read_card, save_published
+from fewlabel.training.trainer import Budget, Trainer
+from fewlabel.training.validation import Validator
+from fewlabel.workspace import Workspace, read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+_PLAN_FROM = 12  # scans that are looked at to make the plan
+
+
+class Run:
+    """One training of one study."""
+
+    def __init__(self, workspace: Workspace, settings: Settings, datastore: Datastore) -> None:
+        self.workspace, self.settings, self.datastore = workspace, settings, datastore
+        self.device = choose_device(settings.device)
+        self.pools = self._make_pools()
+        self.progress = Progress(
+            workspace.progress,
+            settings.max_minutes * 60,
+            method=settings.method,
+            device=self.device,
+            labelled=len(self.pools.labelled),
+            unlabelled=len(self.pools.unlabelled),
+            validation_cases=self.pools.validation,
+            notes=[self.pools.note] if self.pools.note else [],
+        )
+        self.progress.update(phase="reading scans")
+        self.version = int(read_card(workspace.model).get("version", 0)) + 1
+        self.best: tuple[float, dict[str, torch.Tensor]] | None = None
+        self.published_dice: dict[str, float] | None = None
+
+    def _make_pools(self) -> Pools:
+        kept = read_json(self.workspace.pools, {})
+        labelled = self.datastore.get_labeled_images()
+        if not labelled:
+            raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
+        pools = make_pools(
+            labelled, self.datastore.list_images(), kept, self.settings.validation_share, self.settings.seed
+        )
+        write_json(self.workspace.pools, remember(pools, kept))
+        return pools
+
+    def __call__(self) -> dict[str, Any]:
+        set_determinism(self.settings.seed)
+        labelled, validation = self._labelled(self.pools.labelled), self._labelled(self.pools.validation)
+        unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
+        if not labelled:
+            reasons = " ".join(problem["reason"] for problem in self.progress.values["problems"])
+            raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
+        plan = self._plan(labelled, unlabelled)
+        self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
+        method = METHODS[self.settings.method](lambda: NETWORKS[plan.network](len(plan.classes) + 1), _channels(plan))
+        method.to(self.device)
+        loader = PairedLoader(labelled, unlabelled, plan, self.settings.seed, self.progress.problem)
+        self.validator = Validator(validation, plan, self.device)
+        self._measure_published(plan)
+        trainer = Trainer(
+            method,
+            loader,
+            Budget(self.settings.max_steps, self.settings.max_minutes * 60),
+            self.progress,
+            self.device,
+            self.settings.learning_rate,
+            self.workspace.checkpoint,
+            self._identity(plan),
+            lambda method, done: self._validate(method, plan, done),
+        )
+        self.progress.note(trainer.resume())
+        try:
+            trainer.run()
+        except EmptyPool as error:
+            raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
+        self._score(method, plan, unlabelled)
+        pool_read = len(loader.unlabelled.read)
+        self.progress.update(
+            1.0, phase="done", seconds_left=0.0, unlabelled_read=pool_read, total_time=_clock(self.progress.values)
+        )
+        logger.info("training done: %s", self.progress.values["notes"])
+        return self.progress.values
+
+    def _identity(self, plan: Plan) -> dict[str, Any]:
+        fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
+        fixed.pop("reasons")
+        return {"plan": fixed, "method": self.settings.method, "labelled": self.pools.labelled}
+
+    def _image(self, case: str) -> str:
+        return self.datastore.get_image_uri(case)
+
+    def _labelled(self, cases: list[str]) -> list[Record]:
+        """Records of the labelled cases whose label can be trained on; others are told of and left out."""
+        records = []
+        classes = len(self.workspace.classes())
+        for case in cases:
+            path = self.datastore.get_label_uri(case, "final")
+            try:
+                highest = int(read_label(path).array.max())
+            except (UnreadableVolume, OSError) as error:
+                self.progress.problem(case, f"Label not used: {error}")
+                continue
+            if highest > classes:
+                self.progress.problem(
+                    case, f"Label not used: {Path(path).name} holds the value {highest}, the study has {classes} classes."
+                )
+                continue
+            records.append({"id": case, "image": self._image(case), "label": path})
+        return records
+
+    def _plan(self, labelled: list[Record], unlabelled: list[Record]) -> Plan:
+        classes = self.workspace.classes()
+        plan = saved_plan(self.workspace.plan, classes, self.settings)
+        if plan is not None:
+            return plan
+        facts: list[ScanFacts] = []
+        spread = unlabelled[:: max(1, len(unlabelled) // _PLAN_FROM)]
+        for record in [*labelled[:_PLAN_FROM], *spread][:_PLAN_FROM]:
+            try:
+                facts.append(scan_facts(read_volume(record["image"])))
+            except (UnreadableVolume, OSError) as error:
+                logger.warning("not used for the plan: %s", error)
+        if not facts:
+            raise Refusal("None of the scans can be read; see the problems listed with the training.", 422)
+        plan = make_plan(facts, classes, self.settings, self.device, _foreground(labelled))
+        save_plan(self.workspace.plan, plan)
+        return plan
+
+    def _measure_published(self, plan: Plan) -> None:
+        """Dice of the published model on today's validation cases, for a fair comparison."""
+        if not self.workspace.model.exists() or not self.validator.records:
+            return
+        published = load_published(self.workspace.model, self.device)
+        if published.plan.classes == plan.classes:
+            measure = Validator(self.validator.records, published.plan, self.device)
+            self.published_dice = measure(published.network, self._beat)
+
+    def _beat(self) -> None:
+        if self.progress.due():
+            self.progress.update()
+
+    def _validate(self, method: Any, plan: Plan, done: float) -> None:
+        """Measure, keep the best, publish where it is not worse than what is published."""
+        if not self.validator.records and done < 1:
+            return
+        dice = self.validator(method.deployed, self._beat)
+        mean = mean_dice(dice)
+        if self.best is None or not mean < self.best[0]:
+            self.best = (mean, {key: value.clone() for key, value in method.state_dict().items()})
+            if may_replace(dice, self.published_dice):
+                self._publish(method, plan, dice, done)
+        if mean == mean:  # best_metric stays a number where nothing can be validated
+            self.progress.values["best_metric"] = max(self.progress.values["best_metric"], mean)
+        self.progress.update(done, validation=dice)
+        if done >= 1:
+            self._tell_result()
+
+    def _publish(self, method: Any, plan: Plan, dice: dict[str, float], done: float) -> None:
+        card = {
+            "version": self.version,
+            "method": self.settings.method,
+            "validation": dice,
+            "validated": bool(self.validator.records),
+            "labelled": len(self.pools.labelled),
+            "unlabelled": len(self.pools.unlabelled),
+            "progress": round(done, 3),
+        }
+        save_published(self.workspace.model, method.deployed, plan, card)
+        self.published_dice = dice
+        self.progress.update(published=True, version=self.version, validated=card["validated"])
+
+    def _tell_result(self) -> None:
+        if not self.progress.values["published"]:
+            self.progress.note(
+                f"Not published: on the validation cases the published model has Dice "
+                f"{mean_dice(self.published_dice or {}):.3f}, this training reached {self.best[0]:.3f}."
+            )
+        elif not self.progress.values["validated"]:
+            self.progress.note("Published without validation: there are too few labels for it.")
+
+    def _score(self, method: Any, plan: Plan, unlabelled: list[Record]) -> None:
+        """Score the pool with the weights that were published."""
+        if not self.progress.values["published"]:
+            return
+        method.load_state_dict(self.best[1])
+        method.eval()
+        self.progress.update(phase="scoring cases")
+
+        def report(done: int, of: int) -> None:
+            if self.progress.due():
+                self.progress.update(scored=done, to_score=of)
+
+        score_cases(
+            method,
+            plan,
+            unlabelled,
+            self.workspace.scores,
+            self.version,
+            self.settings.scoring_minutes,
+            self.device,
+            self.settings.seed,
+            report,
+        )
+
+
+def _channels(plan: Plan) -> int:
+    return len(plan.classes) + 1
+
+
+def _foreground(labelled: list[Record]) -> tuple[float, float] | None:
+    """0.5th and 99.5th percentile of the intensities inside the labels of a few cases."""
+    inside = []
+    for record in labelled[:_PLAN_FROM]:
+        with contextlib.suppress(UnreadableVolume, OSError, IndexError):
+            inside.append(read_volume(record["image"]).array[read_label(record["label"]).array > 0][:200_000])
+    values = np.concatenate(inside) if inside else np.array([])
+    return tuple(float(value) for value in np.percentile(values, (0.5, 99.5))) if values.size else None
+
+
+def _clock(values: dict[str, Any]) -> str:
+    seconds = int(values.get("elapsed", 0))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

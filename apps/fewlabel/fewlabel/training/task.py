@@ -1,0 +1,72 @@
+"""Training as a MONAI Label task: what viewers are told, and the start of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.train import TrainTask
+from monailabel.utils.async_tasks.utils import processes
+
+from fewlabel.devices import device_names
+from fewlabel.methods import METHODS
+from fewlabel.networks import NETWORKS
+from fewlabel.settings import Settings
+from fewlabel.training.progress import read_progress
+from fewlabel.training.run import Run
+from fewlabel.workspace import Workspace
+
+
+class FewLabelTrain(TrainTask):
+    """Learns from the labelled cases and from the whole unlabelled pool, publishes, and scores what is left.
+
+    Args:
+        workspace: of the study.
+        settings: of the server; a request may override those in ``settings.REQUEST_KEYS``.
+    """
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        super().__init__("Learns from the labelled cases and from all scans without a label")
+        self.workspace, self.settings = workspace, settings
+
+    def config(self) -> dict[str, Any]:
+        """What viewers show as options; a list is a choice whose first entry is the default."""
+        settings = self.settings
+        methods = [settings.method, *(name for name in METHODS if name != settings.method)]
+        networks = ["auto" if settings.network is None else settings.network]
+        return {
+            "method": methods,
+            "network": [*networks, *(name for name in NETWORKS if name not in networks)],
+            "max_minutes": settings.max_minutes,
+            "max_steps": settings.max_steps,
+            "device": device_names(),
+        }
+
+    def info(self) -> dict[str, Any]:
+        descriptions = {name: method.description for name, method in METHODS.items()}
+        return {**super().info(), "methods": descriptions, "labels": self.workspace.classes()}
+
+    def stats(self) -> dict[str, Any]:
+        """Progress of the running training, or how the last one ended."""
+        values = read_progress(self.workspace.progress)
+        if values and values["phase"] not in ("done", "failed") and not processes("train"):
+            values["phase"] = "stopped"
+        return values
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """Train, publish and score; called in a process of its own.
+
+        Raises:
+            Refusal: nothing to train on, or a request that cannot be met; the message says why.
+        """
+        with contextlib.suppress(AttributeError, OSError):
+            os.nice(5)  # the server stays quick while training runs
+        settings = self.settings.with_request({k: v for k, v in request.items() if v != "auto"})
+        run = Run(self.workspace, settings, datastore)
+        try:
+            return run()
+        except Exception as error:
+            run.progress.update(phase="failed", error=str(error) or repr(error))
+            raise

@@ -1,0 +1,198 @@
+"""One training: a method, its batches, a budget. Knows nothing of MONAI Label and not which method it is."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from fewlabel.data.loaders import Batch
+from fewlabel.methods.base import Method, total
+from fewlabel.training.progress import Progress
+from fewlabel.workspace import replace_file
+
+logger = logging.getLogger(__name__)
+
+_GRADIENT_NORM = 12.0  # as in nnU-Net; a guard against single wild batches
+_CHECKPOINT_EVERY = 20.0  # seconds
+
+
+class Diverged(RuntimeError):
+    """The loss stopped being a number; the message says what to do."""
+
+
+@dataclass
+class Budget:
+    """How long a training may last: whichever of steps and seconds ends first.
+
+    Attributes:
+        steps: optimiser steps.
+        seconds: of training, validation included.
+        spent: seconds that an interrupted run of the same training took already.
+    """
+
+    steps: int
+    seconds: float
+    spent: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._started = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds spent, with those before an interruption."""
+        return self.spent + time.monotonic() - self._started
+
+    def progress(self, step: int) -> float:
+        """Share that is done, in [0, 1]."""
+        return min(1.0, max(step / self.steps, self.elapsed() / self.seconds))
+
+
+def learning_rate(progress: float, highest: float) -> float:
+    """One cycle (Smith & Topin 2018): a linear rise over the first tenth, then half a cosine down to a hundredth."""
+    if progress < 0.1:
+        return highest * (0.1 + 0.9 * progress / 0.1)
+    return highest * (0.01 + 0.99 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9)) / 2)
+
+
+class Trainer:
+    """Runs a method over paired batches until its budget is spent.
+
+    Args:
+        method: on its device.
+        loader: endless pairs of batches.
+        budget: see Budget.
+        progress: what people are told.
+        device: to compute on.
+        highest_learning_rate: of AdamW.
+        checkpoint: file that an interrupted training goes on from.
+        identity: what a checkpoint must share to be continued (plan, method, labelled cases, ...).
+        validate: called at every tenth of the training and at its end with (method, progress share).
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        loader: Iterable[Batch],
+        budget: Budget,
+        progress: Progress,
+        device: str,
+        highest_learning_rate: float,
+        checkpoint: Path,
+        identity: dict[str, Any],
+        validate: Callable[[Method, float], None],
+    ) -> None:
+        self.method, self.loader, self.budget, self.progress = method, loader, budget, progress
+        self.device, self.highest = device, highest_learning_rate
+        self.checkpoint, self.identity, self.validate = checkpoint, identity, validate
+        trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
+        self.optimiser = torch.optim.AdamW(trained, lr=highest_learning_rate, weight_decay=1e-5)
+        self.amp = device.startswith("cuda")
+        self.step = 0
+        self._saved = time.monotonic()
+        self._tenth = 0
+
+    def run(self) -> None:
+        """Train until the budget is spent.
+
+        Raises:
+            Diverged: the loss is not finite.
+        """
+        engine = Engine(self._train_step)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_step)
+        self._tenth = int(self.budget.progress(self.step) * 10)
+        self.progress.update(self.budget.progress(self.step), phase="training", step=self.step)
+        engine.run(self.loader, max_epochs=1, epoch_length=max(1, self.budget.steps - self.step))
+        self.validate(self.method, 1.0)
+        self.save(finished=True)
+
+    def _train_step(self, engine: Engine, batch: Batch) -> dict[str, torch.Tensor]:
+        done = self.budget.progress(self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(done, self.highest)
+        self.method.train()
+        labelled = {key: value.to(self.device, non_blocking=True) for key, value in batch["labelled"].items()}
+        unlabelled = batch["unlabelled"]
+        if unlabelled is not None:
+            unlabelled = {key: value.to(self.device, non_blocking=True) for key, value in unlabelled.items()}
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.amp):
+            result = self.method.step(labelled, unlabelled, done)
+            loss = total(result, self.method.weights(done))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+        torch.nn.utils.clip_grad_norm_(trained, _GRADIENT_NORM)
+        self.optimiser.step()
+        self.method.after_step(done)
+        return {"total": loss.detach(), **{name: term.detach() for name, term in result.losses.items()}}
+
+    def _after_step(self, engine: Engine) -> None:
+        self.step += 1
+        done = self.budget.progress(self.step)
+        if self.progress.due():
+            self._report(engine.state.output, done)
+        if time.monotonic() - self._saved > _CHECKPOINT_EVERY:
+            self.save(finished=False)
+        if int(done * 10) > self._tenth and done < 1:
+            self._tenth = int(done * 10)
+            self.validate(self.method, done)
+        if done >= 1:
+            self._report(engine.state.output, done)
+            engine.terminate()
+
+    def _report(self, losses: dict[str, torch.Tensor], done: float) -> None:
+        """The only place where the host waits for the device: every two seconds, not every step."""
+        values = {name: round(float(value), 5) for name, value in losses.items()}
+        if not all(math.isfinite(value) for value in values.values()):
+            raise Diverged(
+                f"The loss became {values['total']} at step {self.step}: nothing was published from this training. "
+                "Train again, with a smaller --conf learning_rate if it happens twice."
+            )
+        weights = {name: round(weight, 4) for name, weight in self.method.weights(done).items()}
+        left = self.budget.elapsed() / max(done, 1e-3) * (1 - done)
+        left = min(left, max(0.0, self.budget.seconds - self.budget.elapsed()))
+        self.progress.update(
+            done, step=self.step, steps=self.budget.steps, losses=values, weights=weights, seconds_left=round(left, 1)
+        )
+
+    def save(self, finished: bool) -> None:
+        """Write the checkpoint atomically."""
+        content = {
+            "identity": self.identity,
+            "finished": finished,
+            "step": self.step,
+            "elapsed": self.budget.elapsed(),
+            "method": self.method.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        replace_file(self.checkpoint, lambda temporary: torch.save(content, temporary))
+        self._saved = time.monotonic()
+
+    def resume(self) -> str:
+        """Go on from the checkpoint where it fits; says in words what was done.
+
+        An interrupted training of the same cases goes on where it was; after a finished one, or with new labels,
+        the weights are kept and a new training starts from them.
+        """
+        if not self.checkpoint.exists():
+            return "Started from scratch."
+        try:
+            saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        except Exception as error:  # damaged, or another version's: never a reason not to train
+            logger.warning("checkpoint not usable: %s", error)
+            return "Started from scratch: the last checkpoint could not be read."
+        fixed = {key: value for key, value in self.identity.items() if key != "labelled"}
+        if {key: value for key, value in saved["identity"].items() if key != "labelled"} != fixed:
+            return "Started from scratch: plan, method or classes changed."
+        self.method.load_state_dict(saved["method"])
+        if saved["finished"] or saved["identity"] != self.identity:
+            return "Went on from the weights of the last training."
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.step, self.budget.spent = int(saved["step"]), float(saved["elapsed"])
+        return f"Went on with the interrupted training at step {self.step}."

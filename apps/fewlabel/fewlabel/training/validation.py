@@ -1,0 +1,66 @@
+"""Dice per class of a network on whole validation volumes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from monai.metrics import DiceMetric
+from monai.networks.utils import one_hot
+
+from fewlabel.data.transforms import Preprocessing
+from fewlabel.inference.predict import sliding_window
+from fewlabel.plan import Plan
+
+
+class Validator:
+    """Whole volumes, never crops around the label: a false positive far away counts.
+
+    Args:
+        records: validation cases with ``id``, ``image``, ``label``; the first ``most`` are held in memory.
+        plan: preprocessing and classes.
+        device: to compute on.
+    """
+
+    def __init__(self, records: Sequence[dict], plan: Plan, device: str, most: int = 16) -> None:
+        self.plan, self.device = plan, device
+        self.steps = Preprocessing(plan, ("image", "label"))
+        self.records = list(records)
+        self.most = most
+        self._held: dict[str, dict] = {}
+
+    @torch.no_grad()
+    def __call__(self, network: torch.nn.Module, beat: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Mean Dice per class over the cases, NaN for a class that none of them has.
+
+        Args:
+            network: logits from BCDHW.
+            beat: called after each case, so that people see it is alive.
+        """
+        if not self.records:
+            return {}
+        was_training = network.training
+        network.eval()
+        metric = DiceMetric(include_background=False, reduction="mean_batch", get_not_nans=True)
+        classes = len(self.plan.classes) + 1
+        for record in self.records:
+            data = self._load(record)
+            logits = sliding_window(self.plan, overlap=0.25)(data["image"][None].to(self.device), network)
+            predicted = one_hot(logits.argmax(1, keepdim=True), classes)
+            metric(predicted, one_hot(data["label"][None].to(self.device), classes))
+            beat()
+        network.train(was_training)
+        dice, counted = metric.aggregate()
+        values = [round(float(d), 4) if n > 0 else math.nan for d, n in zip(dice, counted, strict=True)]
+        return dict(zip(self.plan.classes, values, strict=True))
+
+    def _load(self, record: dict) -> dict[str, torch.Tensor]:
+        if record["id"] in self._held:
+            return self._held[record["id"]]
+        data = self.steps({"image": record["image"], "label": record["label"]})
+        data = {key: data[key].as_tensor() for key in ("image", "label")}
+        if len(self._held) < self.most:
+            self._held[record["id"]] = data
+        return data
+

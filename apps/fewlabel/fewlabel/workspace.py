@@ -1,0 +1,128 @@
+"""Where everything that FewLabel knows about one study lives; every file is replaced atomically."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fewlabel.errors import Refusal
+
+_UMASK = os.umask(0)  # reading it means setting it: done once, before any thread exists
+os.umask(_UMASK)
+
+
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Write ``path`` so that a reader, or a crash, sees the old file or the new one and nothing between.
+
+    Args:
+        path: the file to create or replace.
+        write: called with a temporary sibling of the same suffix; must create its whole content.
+
+    Raises:
+        Refusal: (507) the file cannot be written; the old file is still there.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        suffix = "".join(path.suffixes[-2:])
+        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise Refusal(
+            f"Could not write {path}: {error.strerror or error}. What was there before is unchanged; free some disk "
+            "space or make the folder writable, then try again.",
+            status=507,
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def finite(value: Any) -> Any:
+    """Replace every NaN or infinite number in nested lists and dicts by None: JSON has no such numbers."""
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically; numbers that are not finite become null."""
+    text = json.dumps(finite(value), indent=1)
+    replace_file(path, lambda temporary: _write_text(temporary, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path, default: Any = None) -> Any:
+    """Read JSON; ``default`` where the file is absent or damaged (it is then written anew by its owner)."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return default
+
+
+class Workspace:
+    """The folder of one study's state: plan, pools, models, scores, history.
+
+    Two studies never share a workspace, so they never share a model.
+
+    Args:
+        folder: created when first used; by default ``<studies>/.fewlabel``.
+
+    Raises:
+        Refusal: (507) the folder cannot be created or written.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).resolve()
+        self.model = self.folder / "model.pt"
+        self.checkpoint = self.folder / "checkpoint.pt"
+        self.plan = self.folder / "plan.json"
+        self.pools = self.folder / "pools.json"
+        self.progress = self.folder / "progress.json"
+        self.scores = self.folder / "scores.json"
+        self.features = self.folder / "features.json"
+        self.history = self.folder / "history.json"
+        self.labels = self.folder / "labels"
+        self.exports = self.folder / "exports"
+        self._classes = self.folder / "classes.json"
+        self._check_writable()
+
+    def _check_writable(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise Refusal(
+                f"The workspace {self.folder} cannot be written ({error.strerror or error}). "
+                "Choose another folder with --conf workspace FOLDER.",
+                status=507,
+            ) from error
+
+    def classes(self) -> list[str]:
+        """Names of the classes in order; ``names[i]`` is stored as value ``i + 1``; empty while unknown."""
+        return list(read_json(self._classes, []))
+
+    def set_classes(self, names: list[str]) -> None:
+        """Fix the class names of this study."""
+        write_json(self._classes, list(names))

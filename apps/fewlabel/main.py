@@ -1,0 +1,74 @@
+"""Names FewLabel's tasks to MONAI Label; no logic of its own."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+_HERE = str(Path(__file__).resolve().parent)
+if _HERE not in sys.path:  # for good: MONAI Label takes it off again after loading this file
+    sys.path.insert(0, _HERE)
+os.environ.setdefault("PYTHONPATH", _HERE)  # MONAI Label reads it when it starts a training process
+
+import torch  # noqa: E402
+from monailabel.interfaces.app import MONAILabelApp  # noqa: E402
+
+from fewlabel import __version__  # noqa: E402
+from fewlabel.study import Study  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+
+class FewLabelApp(MONAILabelApp):
+    """Label a few volumes; the server learns from them and from the whole unlabelled pool."""
+
+    def __init__(self, app_dir, studies, conf):
+        self.study = Study(studies, conf)
+        super().__init__(
+            app_dir,
+            studies,
+            conf,
+            name="FewLabel",
+            description="Learns from a few labelled volumes and from all the others",
+            version=__version__,
+        )
+
+    def init_datastore(self):
+        return self.study.datastore()
+
+    def init_infers(self):
+        return self.study.infers()
+
+    def init_trainers(self):
+        return self.study.trainers()
+
+    def init_strategies(self):
+        return self.study.strategies()
+
+    def info(self):
+        self.labels = self.study.workspace.classes()
+        return super().info()
+
+    def infer(self, request, datastore=None):
+        self.study.check_infer(request, self._infers)
+        return super().infer(request, datastore)
+
+    def batch_infer(self, request, datastore=None):
+        several = torch.cuda.device_count() > 1  # without a GPU, MONAI Label's own default divides by zero
+        return super().batch_infer({**request, "multi_gpu": several and request.get("multi_gpu", True)}, datastore)
+
+    def next_sample(self, request):
+        return super().next_sample(self.study.check_next(request, self._strategies))
+
+    def bundle_path(self, model):
+        self.study.check_task(model, self._trainers)  # MONAI Label asks this before it starts a background process
+        return super().bundle_path(model)
+
+    def on_save_label(self, image_id, label_id):
+        super().on_save_label(image_id, label_id)
+        return self.study.saved(image_id)
+
+    def on_init_complete(self):
+        self._auto_update_scoring = False  # one useless process per click otherwise; training scores by itself
+        super().on_init_complete()
+        self.study.ready()

@@ -1,0 +1,78 @@
+"""Export the model of a study as a MONAI bundle, run it without our code, and compare it with the server."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from demo_result import Comparison, DemoTrouble
+from environment import ROOT
+from fewlabel.data.volumes import read_label, same_grid
+
+
+def export(studies: Path, bundle: Path) -> None:
+    """Export with the same command that a user types.
+
+    Raises:
+        DemoTrouble: it failed; with its last words.
+    """
+    script = ROOT / "scripts" / "export.py"
+    run([sys.executable, str(script), "--studies", str(studies), "--output", str(bundle)], "The export")
+
+
+def run_bundle(bundle: Path, images: list[Path], folder: Path) -> Path:
+    """Run the bundle as MONAI runs any bundle, on copies of `images`; returns the folder of its label maps.
+
+    The process is started outside of the repository and has nothing of FewLabel on its path.
+    """
+    inputs, outputs = folder / "bundle_input", folder / "bundle_output"
+    inputs.mkdir()
+    for image in images:
+        shutil.copyfile(image, inputs / image.name)
+    run(bundle_command(bundle, inputs, outputs), "The exported bundle", cwd=bundle)
+    return outputs
+
+
+def bundle_command(bundle: Path, inputs: Path, outputs: Path) -> list[str]:
+    """MONAI's own command line for an inference bundle."""
+    configs = bundle / "configs"
+    command = [sys.executable, "-m", "monai.bundle", "run"]
+    command += [
+        "--config_file",
+        str(configs / "inference.json"),
+        "--meta_file",
+        str(configs / "metadata.json"),
+    ]
+    command += ["--bundle_root", str(bundle), "--dataset_dir", str(inputs), "--output_dir", str(outputs)]
+    return command
+
+
+def compare(case: str, of_server: Path, outputs: Path) -> Comparison:
+    """Count the voxels in which the bundle's label map differs from the server's.
+
+    Raises:
+        DemoTrouble: the bundle wrote no label map for the case.
+    """
+    found = bundle_output(case, outputs)
+    server, bundle = read_label(of_server), read_label(found)
+    same = same_grid(server, bundle)
+    different = int((server.array != bundle.array).sum()) if same else server.array.size
+    return Comparison(case, str(of_server), str(found), server.array.size, different, same)
+
+
+def bundle_output(case: str, outputs: Path) -> Path:
+    """The label map that the bundle wrote for a case."""
+    found = sorted(path for path in outputs.rglob("*.nii*") if path.name.startswith((f"{case}.", f"{case}_")))
+    if not found:
+        raise DemoTrouble(f"The exported bundle wrote no label map for {case} to {outputs}.")
+    return found[0]
+
+
+def run(command: list[str], what: str, cwd: Path | None = None) -> None:
+    """Run a command quietly; its last lines are shown only if it fails."""
+    finished = subprocess.run(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    if finished.returncode != 0:
+        last = "\n".join(finished.stdout.strip().splitlines()[-15:])
+        raise DemoTrouble(f"{what} failed (exit code {finished.returncode}). Its last words:\n{last}")

@@ -1,0 +1,187 @@
+"""Start the FewLabel server on this computer, with safe settings.
+
+Usage:
+    python3 scripts/serve.py --studies FOLDER
+    python3 scripts/serve.py --studies FOLDER --conf labels "liver,spleen" --conf method supervised
+    python3 scripts/serve.py --settings
+
+Binds to 127.0.0.1 (MONAI Label's own default is every network interface), with experiment tracking and
+automatic scoring of MONAI Label switched off. Ctrl-C stops the server and any training that it started.
+"""
+
+import argparse
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from environment import ROOT, ensure_environment
+
+APP = ROOT / "apps" / "fewlabel"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SAFE = {"MONAI_LABEL_TRACKING_ENABLED": "false", "MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
+
+
+def parse(arguments: "list[str]") -> "argparse.Namespace":
+    """Arguments of the command line; refuses in words what cannot work."""
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+    parser.add_argument("--studies", type=Path, help="folder of the images (.nii, .nii.gz, .nrrd)")
+    parser.add_argument("--port", type=int, default=8000, help="port of the server (default 8000)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    pair = {"nargs": 2, "metavar": ("KEY", "VALUE"), "action": "append", "default": []}
+    parser.add_argument("--conf", help="a setting; may be repeated", **pair)
+    parser.add_argument("--settings", action="store_true", help="list all settings for --conf and stop")
+    options = parser.parse_args(arguments)
+    if options.settings:
+        return options
+    if options.studies is None:
+        parser.error("--studies FOLDER is needed: the folder that holds the images.")
+    if not options.studies.is_dir():
+        parser.error(f"--studies: {options.studies} is not a folder; give the folder that holds the images.")
+    problem = port_problem(options.host, options.port)
+    if problem:
+        parser.error(problem)
+    return options
+
+
+def port_problem(host: "str", port: "int") -> "str":
+    """One sentence if a server cannot listen there, "" if it can."""
+    if not 0 < port < 65536:
+        return f"--port {port} does not exist; choose a number from 1024 to 65535."
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as listener:
+            if os.name != "nt":  # so that a port just left by a stopped server counts as free
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return (
+                f"port {port} is busy: another program listens there; stop it or choose another with --port."
+            )
+        if isinstance(error, PermissionError):
+            return f"port {port} may not be opened by this user; choose one from 1024 on with --port."
+        return (
+            f"--host {host} is not an address of this computer ({error.strerror}); the default is 127.0.0.1."
+        )
+    return ""
+
+
+def server_command(studies: "Path", port: "int", host: "str" = "127.0.0.1", conf: "list" = ()) -> "list[str]":
+    """Command line of MONAI Label's server for our app, with the running interpreter.
+
+    Args:
+        studies: existing folder of images.
+        conf: pairs (key, value) of settings.
+    """
+    command = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(APP)]
+    command += ["--studies", str(Path(studies).resolve()), "--host", host, "--port", str(port)]
+    for key, value in conf:
+        command += ["--conf", key, value]
+    return command
+
+
+def server_environment() -> "dict[str, str]":
+    """The environment variables of this process, with the safe settings on top."""
+    return dict(os.environ, **SAFE)
+
+
+def start(command: "list[str]") -> "subprocess.Popen":
+    """Start a server in its own process group, so that Ctrl-C reaches this launcher first."""
+    if os.name == "nt":
+        group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    else:
+        group = {"start_new_session": True}
+    return subprocess.Popen(command, env=server_environment(), **group)
+
+
+def stop(server: "subprocess.Popen", patience: "float" = 10.0) -> "None":
+    """Stop a server and its training children: ask first, end by force after `patience` seconds.
+
+    MONAI Label leaves its training child running when the server stops.
+    """
+    import psutil
+
+    try:
+        leader = psutil.Process(server.pid)
+        family = [*leader.children(recursive=True), leader]
+    except psutil.NoSuchProcess:
+        family = []
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in psutil.wait_procs(family, timeout=patience)[1]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    if os.name != "nt":  # children of a server that had ended by itself
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+def wait_until_ready(server: "subprocess.Popen", host: "str", port: "int") -> "bool":
+    """True as soon as the server accepts connections, False if it ends before."""
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    while server.poll() is None:
+        try:
+            socket.create_connection((target, port), timeout=1).close()
+            return True
+        except OSError:
+            time.sleep(0.2)
+    return False
+
+
+def interrupt(signum: "int", frame: "object") -> "None":
+    """Treat a request to end, or a closed terminal, like Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def serve(options: "argparse.Namespace") -> "int":
+    """Run the server until it ends or is stopped; returns the exit code."""
+    if options.host not in LOOPBACK:
+        print(
+            f"Warning: --host {options.host} lets other computers on the network read and change these "
+            "images and labels; there is no password. Use it on a trusted network only.",
+            flush=True,
+        )
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), interrupt)
+    print(f"FewLabel is starting for {options.studies} ...", flush=True)
+    server = start(server_command(options.studies, options.port, options.host, options.conf))
+    try:
+        if not wait_until_ready(server, options.host, options.port):
+            print("The server stopped while starting; the reason is in the lines above.", file=sys.stderr)
+            return server.returncode or 1
+        name = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(options.host, options.host)
+        address = f"http://{name}:{options.port}"
+        print(f"\nFewLabel is ready at {address}")
+        print(f"In 3D Slicer: open the module MONAI Label, enter {address} as server, press connect.")
+        print("Ctrl-C stops the server and any training.\n", flush=True)
+        return server.wait()
+    except KeyboardInterrupt:
+        print("\nStopping the server and any training ...", flush=True)
+        return 0
+    finally:
+        stop(server)
+
+
+def show_settings() -> "int":
+    """Print every setting that --conf takes, with default and help."""
+    sys.path.insert(0, str(APP))
+    from fewlabel.settings import table
+
+    print(table())
+    return 0
+
+
+if __name__ == "__main__":
+    chosen = parse(sys.argv[1:])
+    ensure_environment()
+    sys.exit(show_settings() if chosen.settings else serve(chosen))

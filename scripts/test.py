@@ -1,0 +1,43 @@
+"""Check the style and run the tests.
+
+Usage:
+    python3 scripts/test.py               all but the slow tests and those that need a GPU
+    python3 scripts/test.py --slow        the slow tests too
+    python3 scripts/test.py -k volumes    any other arguments go to pytest
+"""
+
+import os
+import subprocess
+import sys
+
+from environment import ROOT, ensure_environment
+
+STYLE = (["ruff", "check", "."], ["ruff", "format", "--check", "."])
+
+
+def pytest_command(arguments: "list[str]") -> "list[str]":
+    """Command line of pytest; a later -m replaces the default selection in pyproject.toml."""
+    slow = ["-m", "not gpu"] if "--slow" in arguments else []
+    others = [each for each in arguments if each != "--slow"]
+    return [sys.executable, "-m", "pytest", *slow, *others]
+
+
+def main(arguments: "list[str]") -> "int":
+    """Exit code: pytest's own; 1 if only the style check failed."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small tensors: threads cost more than they bring
+    sloppy = False
+    for check in STYLE:
+        print("$ " + " ".join(check), flush=True)
+        sloppy |= subprocess.call([sys.executable, "-m", *check], cwd=str(ROOT)) != 0
+    code = subprocess.call(pytest_command(arguments), cwd=str(ROOT))
+    if sloppy:
+        print("The style check failed, see above; ruff format and ruff check --fix mend most.", flush=True)
+    return code or int(sloppy)
+
+
+if __name__ == "__main__":
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__)
+        sys.exit(0)
+    ensure_environment(development=True)
+    sys.exit(main(sys.argv[1:]))

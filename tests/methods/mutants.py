@@ -1,0 +1,177 @@
+"""Faults of published code, planted one at a time in our methods, and the contract item that must catch each.
+
+``PYTHONPATH=apps/fewlabel python tests/methods/mutants.py`` shows which items catch which fault.
+"""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from fewlabel.losses.pseudo_labels import confident_classes, masked_cross_entropy
+from fewlabel.methods.mean_teacher import MeanTeacher
+from fewlabel.methods.supervised import Supervised
+
+
+def teach(method, unlabelled):
+    """The teacher's classes and where it is confident."""
+    return confident_classes(method.teacher(unlabelled["weak"]).softmax(1), method.threshold)
+
+
+class Altered(MeanTeacher):
+    """A mean teacher whose consistency term is replaced, where there is an unlabelled batch."""
+
+    def altered(self, consistency, unlabelled):
+        raise NotImplementedError
+
+    def step(self, labelled, unlabelled, progress):
+        step = super().step(labelled, unlabelled, progress)
+        if unlabelled is not None and len(unlabelled["weak"]):
+            step.losses["consistency"] = self.altered(step.losses["consistency"], unlabelled)
+        return step
+
+
+class StudentLogitsFromTheTeacher(Altered):  # USB, meanteacher.py
+    def altered(self, consistency, unlabelled):
+        return masked_cross_entropy(self.teacher(unlabelled["strong"]), *teach(self, unlabelled))
+
+
+class StudentDetached(Altered):  # AIPMLab, train_LA.py: entropy-filtered and prototype terms
+    def altered(self, consistency, unlabelled):
+        return masked_cross_entropy(self.student(unlabelled["strong"]).detach(), *teach(self, unlabelled))
+
+
+class EntropyOfLogits(Altered):  # AIPMLab, train_LA.py: logits for probabilities, so the logarithm is NaN
+    def altered(self, consistency, unlabelled):
+        logits = self.teacher(unlabelled["weak"])
+        return consistency * (-(logits * torch.log(logits + 1e-10)).sum(1)).mean().neg().exp()
+
+
+class LabelsOfTheUnlabelled(Altered):
+    def altered(self, consistency, unlabelled):
+        return consistency + unlabelled.get("label", torch.zeros(1)).mean()
+
+
+class MeanOfAnEmptyMask(Altered):
+    def altered(self, consistency, unlabelled):
+        classes, mask = teach(self, unlabelled)
+        logits = self.student(unlabelled["strong"])
+        return functional.cross_entropy(logits, classes, reduction="none")[mask].mean()
+
+
+class ClassesJoinedByOr(Altered):  # AIPMLab: bitwise OR of two class maps, right for two classes only
+    def altered(self, consistency, unlabelled):
+        strong = self.student(unlabelled["strong"])
+        classes, mask = teach(self, unlabelled)
+        return masked_cross_entropy(strong, classes | strong.argmax(1), mask)
+
+
+class AverageNotKept(MeanTeacher):  # PyMIC, ssl_mt.py: `add` for `add_`
+    def after_step(self, progress):
+        alpha = min(1 - 1 / (int(self.teacher.updates) + 1), 0.99)
+        pairs = zip(self.teacher.network.parameters(), self.student.parameters(), strict=True)
+        for average, current in pairs:
+            average.data.mul_(alpha).add(current.data, alpha=1 - alpha)
+        self.teacher.updates += 1
+
+
+class BuffersNotAveraged(MeanTeacher):  # A&D: the running statistics of the averaged network stay behind
+    def after_step(self, progress):
+        before = [buffer.clone() for buffer in self.teacher.network.buffers()]
+        super().after_step(progress)
+        for buffer, old in zip(self.teacher.network.buffers(), before, strict=True):
+            buffer.copy_(old)
+
+
+class TrainableTeacher(MeanTeacher):  # torch's AveragedModel as it comes
+    def __init__(self, build, classes):
+        super().__init__(build, classes)
+        self.teacher.requires_grad_(True)
+
+
+class TeacherInTrainingMode(MeanTeacher):
+    def step(self, labelled, unlabelled, progress):
+        self.teacher.network.train()
+        return super().step(labelled, unlabelled, progress)
+
+
+class SecondNetworkForgotten(Supervised):
+    def __init__(self, build, classes):
+        super().__init__(build, classes)
+        self.second = build()
+
+    @property
+    def deployed(self):
+        return self.second
+
+
+class TeacherNeverUpdated(MeanTeacher):
+    def after_step(self, progress):
+        """Forgotten."""
+
+
+class TermWithoutWeight(Supervised):
+    def step(self, labelled, unlabelled, progress):
+        step = super().step(labelled, unlabelled, progress)
+        return step._replace(losses={**step.losses, "entropy": step.logits.softmax(1).mean()})
+
+
+class LabelsOfAnotherCrop(Supervised):
+    def step(self, labelled, unlabelled, progress):
+        return super().step({**labelled, "label": labelled["label"].flip(0)}, unlabelled, progress)
+
+
+class TeacherOutsideTheState(MeanTeacher):
+    def __init__(self, build, classes):
+        super().__init__(build, classes)
+        teacher = self.teacher
+        del self.teacher
+        object.__setattr__(self, "teacher", teacher)
+
+
+class UpdatesNotSaved(MeanTeacher):  # a resumed training begins the warm-up again and drops the average
+    def __init__(self, build, classes):
+        super().__init__(build, classes)
+        self.teacher.register_buffer("updates", self.teacher.updates, persistent=False)
+
+
+MUTANTS = {
+    "student logits from the teacher (USB)": (StudentLogitsFromTheTeacher, 2),
+    "student detached (AIPMLab)": (StudentDetached, 2),
+    "entropy of logits (AIPMLab)": (EntropyOfLogits, 1),
+    "labels of the unlabelled batch": (LabelsOfTheUnlabelled, 4),
+    "mean of an empty mask": (MeanOfAnEmptyMask, 9),
+    "classes joined by OR (AIPMLab)": (ClassesJoinedByOr, 10),
+    "average not kept (PyMIC)": (AverageNotKept, 5),
+    "buffers not averaged (A&D)": (BuffersNotAveraged, 5),
+    "trainable teacher (AveragedModel)": (TrainableTeacher, 6),
+    "teacher in training mode": (TeacherInTrainingMode, 6),
+    "second network forgotten": (SecondNetworkForgotten, 3),
+    "teacher never updated": (TeacherNeverUpdated, 3),
+    "term without weight": (TermWithoutWeight, 1),
+    "labels of another crop": (LabelsOfAnotherCrop, 7),
+    "teacher outside the state dict": (TeacherOutsideTheState, 8),
+    "number of updates not saved": (UpdatesNotSaved, 8),
+}
+
+
+def caught(check, mutant) -> str:
+    """``X`` where a check fails on a mutant, ``!`` where the mutant breaks in another way, else a dot."""
+    try:
+        check(mutant)
+    except AssertionError:
+        return "X"
+    except Exception:
+        return "!"
+    return "."
+
+
+if __name__ == "__main__":
+    items = runpy.run_path(str(Path(__file__).with_name("test_contract.py")))["ITEMS"]
+    print(f"{'planted fault':40}" + "".join(f"{number:>3}" for number in items) + "  must be caught by")
+    for fault, (mutant, number) in MUTANTS.items():
+        marks = "".join(f"{caught(check, mutant):>3}" for check in items.values())
+        print(f"{fault:40}{marks}  {number}")

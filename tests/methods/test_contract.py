@@ -1,0 +1,248 @@
+"""What every method must do, whatever it is: ten items, each there because published code fails it.
+
+Each item takes a method's class, so that the planted faults of ``mutants.py`` run through the same checks.
+"""
+
+from __future__ import annotations
+
+import io
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from fewlabel.methods import METHODS
+from fewlabel.methods.base import total
+from fewlabel.methods.teacher import Teacher
+
+CROP = (8, 8, 8)
+# Terms that by their paper use every voxel, so that nothing is "not selected" for them: {method: {terms}}.
+USES_EVERY_VOXEL = {name: {"supervised"} for name in METHODS}
+
+
+class SmallNetwork(nn.Module):
+    """Four channels, batch norm (buffers that a teacher must follow), logits scaled and reordered at will."""
+
+    def __init__(self, classes=3, scale=1.0, order=None):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv3d(1, 4, 3, padding=1, bias=False),
+            nn.BatchNorm3d(4),
+            nn.LeakyReLU(),
+            nn.Conv3d(4, classes, 1),
+        )
+        self.scale, self.order = scale, order
+
+    def forward(self, image):
+        logits = self.features(image) * self.scale
+        return logits if self.order is None else logits[:, self.order]
+
+
+def make(method, classes=3, seed=0, **network):
+    torch.manual_seed(seed)
+    return method(lambda: SmallNetwork(classes, **network), classes).train()
+
+
+def batches(classes=3, seed=1):
+    """A labelled batch whose classes are intensity bands, and an unlabelled one with its two views."""
+    generator = torch.Generator().manual_seed(seed)
+    image, weak, noise = torch.randn(3, 2, 1, *CROP, generator=generator).unbind()
+    bands = torch.linspace(-1, 1, classes + 1)[1:-1]
+    labelled = {"image": image, "label": torch.bucketize(image, bands)}
+    return labelled, {"weak": weak, "strong": weak + 0.5 * noise}
+
+
+def run_step(method, labelled, unlabelled, progress=1.0, seed=2):
+    torch.manual_seed(seed)
+    return method.step(labelled, unlabelled, progress)
+
+
+def train(method, labelled, unlabelled, steps, progress=None, rate=0.1):
+    """A few steps of plain gradient descent, at a fixed progress or from 0 to 1."""
+    optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], rate)
+    for number in range(steps):
+        now = number / steps if progress is None else progress
+        optimiser.zero_grad()
+        total(run_step(method, labelled, unlabelled, now, seed=number), method.weights(now)).backward()
+        optimiser.step()
+        method.after_step(now)
+
+
+def teachers_of(method):
+    return [module for module in method.modules() if isinstance(module, Teacher)]
+
+
+def copied_state(module):
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def item_1_terms_and_weights_have_the_same_names_and_are_finite_scalars(method):
+    for unlabelled in (batches()[1], None):
+        for progress in (0.0, 0.5, 1.0):
+            made = make(method)
+            step = run_step(made, batches()[0], unlabelled, progress)
+            assert step.losses.keys() == made.weights(progress).keys() == made.trains.keys()
+            assert step.logits.shape == (2, 3, *CROP)
+            for name, loss in step.losses.items():
+                assert loss.shape == (), name
+                assert torch.isfinite(loss), name
+
+
+def item_2_each_term_by_itself_trains_what_it_is_meant_for(method):
+    made = make(method, scale=10.0)  # sharp predictions: confident teachers
+    for name, parts in made.trains.items():
+        assert made.weights(1.0)[name] > 0, name
+        loss = run_step(made, *batches()).losses[name]
+        assert loss.requires_grad, f"{name} has no gradient"
+        made.zero_grad()
+        loss.backward()
+        reached = [key for key, p in made.named_parameters() if p.grad is not None and p.grad.any()]
+        trained = {key.split(".")[0] for key in reached}
+        assert trained == set(parts), name
+
+
+def item_3_labels_alone_train_every_parameter_of_the_deployed_network(method):
+    nothing = {view: torch.zeros(0, 1, *CROP) for view in ("weak", "strong")}
+    for unlabelled in (None, nothing):
+        made = make(method)
+        before = {name: value.detach().clone() for name, value in made.deployed.named_parameters()}
+        train(made, batches()[0], unlabelled, steps=2)
+        for name, value in made.deployed.named_parameters():
+            assert not torch.equal(value, before[name]), f"{name} is not trained"
+
+
+def item_4_labels_of_the_unlabelled_batch_are_never_read(method):
+    labelled, unlabelled = batches()
+    unknown = torch.full((2, 1, *CROP), torch.nan)
+    plain = run_step(make(method), labelled, unlabelled).losses
+    spiked = run_step(make(method), labelled, {**unlabelled, "label": unknown, "image": unknown}).losses
+    for name, loss in plain.items():
+        assert torch.equal(loss, spiked[name]), f"{name} reads them"
+
+
+def item_5_the_teacher_is_the_running_mean_of_the_student_with_its_buffers(method):
+    made = make(method)
+    teachers = teachers_of(made)
+    inside = {id(value) for teacher in teachers for value in teacher.state_dict(keep_vars=True).values()}
+    for number in (1, 2):
+        for value in made.state_dict(keep_vars=True).values():
+            if id(value) not in inside:
+                value.data.fill_(number)
+        made.after_step(1.0)
+    for teacher in teachers:
+        for name, value in teacher.network.state_dict().items():
+            expected = 1.5 if value.is_floating_point() else 2
+            assert (value == expected).all(), f"{name} is {value.flatten()[0]} and not {expected}"
+
+
+def item_6_teachers_get_no_gradient_ask_for_none_and_change_by_updates_alone(method):
+    made = make(method, scale=10.0)
+    before = [copied_state(teacher) for teacher in teachers_of(made)]
+    total(run_step(made, *batches()), made.weights(1.0)).backward()
+    for name, parameter in made.named_parameters():
+        got_one = parameter.grad is not None
+        assert got_one == parameter.requires_grad, f"{name} asks for a gradient or gets one, but not both"
+    for teacher, state in zip(teachers_of(made), before, strict=True):
+        assert not any(parameter.requires_grad for parameter in teacher.parameters())
+        for name, value in teacher.state_dict().items():
+            assert torch.equal(value, state[name]), f"{name} changed during the step"
+
+
+def item_7_it_learns_a_labelled_batch(method):
+    made, (labelled, unlabelled) = make(method), batches()
+    train(made, labelled, unlabelled, steps=60, rate=0.5)
+    with torch.no_grad():
+        predicted = made.deployed.eval()(labelled["image"]).argmax(1, keepdim=True)
+    assert (predicted == labelled["label"]).float().mean() > 0.9
+
+
+def item_8_the_state_dict_makes_a_round_trip(method):
+    made, twin, (labelled, unlabelled) = make(method), make(method, seed=5), batches()
+    train(made, labelled, unlabelled, steps=3, progress=1.0)
+    stored = io.BytesIO()
+    torch.save({"whole": made.state_dict(), "deployed": made.deployed.state_dict()}, stored)
+    stored.seek(0)
+    state = torch.load(stored, weights_only=True)
+    twin.load_state_dict(state["whole"])
+    for one_more_step in range(2):
+        mine, theirs = made.members(unlabelled["weak"]), twin.members(unlabelled["weak"])
+        torch.testing.assert_close(mine, theirs, msg=f"differs after loading and {one_more_step} steps")
+        if one_more_step == 0:
+            published = SmallNetwork().eval()
+            published.load_state_dict(state["deployed"])
+            expected = made.deployed.eval()(unlabelled["weak"])
+            torch.testing.assert_close(published(unlabelled["weak"]), expected)
+        for each in (made.train(), twin.train()):
+            train(each, labelled, unlabelled, steps=1, progress=1.0)
+
+
+def item_9_extreme_constant_and_empty_input_stays_finite_and_unselected_voxels_cost_nothing(method):
+    labelled, unlabelled = batches()
+    empty = {"image": labelled["image"], "label": torch.zeros_like(labelled["label"])}
+    for scale in (0.0, 1.0, 1e4):  # constant logits: every class equally likely, nothing to be confident of
+        for labels in (labelled, empty):
+            made = make(method, scale=scale)
+            step = run_step(made, labels, unlabelled)
+            total(step, made.weights(1.0)).backward()
+            assert all(torch.isfinite(loss) for loss in step.losses.values()), f"scale {scale}: {step.losses}"
+            gradients = [p.grad for p in made.parameters() if p.grad is not None]
+            assert all(torch.isfinite(gradient).all() for gradient in gradients), f"scale {scale}"
+            if scale == 0:
+                exempt = [USES_EVERY_VOXEL[n] for n, m in METHODS.items() if issubclass(method, m)]
+                for name in step.losses.keys() - set().union(*exempt):
+                    assert step.losses[name] == 0, name
+
+
+def item_10_permuting_the_foreground_classes_permutes_the_output_and_leaves_the_loss(method):
+    order = [0, 3, 1, 2]  # background stays: the Dice term leaves it out
+    labelled, unlabelled = batches(classes=4)
+    permuted = {"image": labelled["image"], "label": torch.tensor(order).argsort()[labelled["label"]]}
+    made, twin = make(method, 4, scale=10.0), make(method, 4, scale=10.0, order=order)
+    plain, other = run_step(made, labelled, unlabelled), run_step(twin, permuted, unlabelled)
+    for name, loss in plain.losses.items():
+        torch.testing.assert_close(loss, other.losses[name], msg=lambda text, name=name: f"{name}: {text}")
+    torch.testing.assert_close(plain.logits[:, order], other.logits)
+
+
+ITEMS = {int(key.split("_")[1]): check for key, check in list(globals().items()) if key.startswith("item_")}
+MUTANTS = runpy.run_path(str(Path(__file__).with_name("mutants.py")))["MUTANTS"]
+WITHOUT_TEACHER = [name for name, method in METHODS.items() if not teachers_of(make(method))]
+
+
+@pytest.mark.parametrize("item", ITEMS.values(), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_keeps_the_contract(name, item):
+    if item is ITEMS[5] and name in WITHOUT_TEACHER:
+        pytest.skip(f"{name} has no teacher")
+    item(METHODS[name])
+
+
+@pytest.mark.parametrize("fault", MUTANTS)
+def test_every_planted_fault_is_caught_by_its_item(fault):
+    mutant, number = MUTANTS[fault]
+    with pytest.raises(AssertionError):
+        ITEMS[number](mutant)
+
+
+def test_every_item_catches_some_planted_fault():
+    assert {number for _, number in MUTANTS.values()} == set(ITEMS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_members_are_probabilities_in_evaluation_mode_and_without_gradient(name):
+    made = make(METHODS[name])
+    before, modes = copied_state(made), [module.training for module in made.modules()]
+    members = made.members(batches()[1]["weak"])
+    for member in members:
+        torch.testing.assert_close(member.sum(1), torch.ones(2, *CROP))
+        assert not member.requires_grad
+    assert all(torch.equal(value, before[key]) for key, value in made.state_dict().items())
+    assert [module.training for module in made.modules()] == modes
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_says_in_one_line_what_it_is(name):
+    assert 10 < len(METHODS[name].description) < 100
+    assert "\n" not in METHODS[name].description

@@ -1,0 +1,142 @@
+"""The launcher of the server, with stand-ins for the server itself."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import serve
+
+SCRIPTS = Path(serve.__file__).parent
+SLEEPER = "import time; time.sleep(60)"
+# A stand-in for the server: listens on the port it is given and has a child, as training has.
+SERVER = (
+    "import socket, subprocess, sys, time\n"
+    f"child = subprocess.Popen([sys.executable, '-c', {SLEEPER!r}])\n"
+    "print('child', child.pid, flush=True)\n"
+    "listener = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+    "time.sleep(60)\n"
+)
+
+
+@pytest.fixture
+def busy_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return port
+
+
+def wait_until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_serve_refuses_a_busy_port_in_words(tmp_path, busy_port, capsys):
+    with pytest.raises(SystemExit) as ending:
+        serve.parse(["--studies", str(tmp_path), "--port", str(busy_port)])
+    assert ending.value.code == 2
+    assert f"port {busy_port} is busy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "--studies FOLDER is needed"),
+        (["--studies", "no such folder"], "no such folder is not a folder"),
+        (["--studies", ".", "--port", "70000"], "--port 70000 does not exist"),
+        (["--studies", ".", "--host", "203.0.113.7"], "is not an address of this computer"),
+    ],
+)
+def test_serve_refuses_what_cannot_work(arguments, sentence, capsys):
+    with pytest.raises(SystemExit):
+        serve.parse(arguments)
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_server_listens_on_this_computer_only_and_tracks_nothing(tmp_path, free_port):
+    studies = tmp_path / "my studies"
+    studies.mkdir()
+    options = serve.parse(
+        ["--studies", str(studies), "--port", str(free_port), "--conf", "labels", "liver,left kidney"]
+    )
+    command = serve.server_command(options.studies, options.port, options.host, options.conf)
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    assert command[command.index("--studies") + 1] == str(studies.resolve())
+    assert command[-3:] == ["--conf", "labels", "liver,left kidney"]
+    assert serve.server_environment()["MONAI_LABEL_TRACKING_ENABLED"] == "false"
+    assert serve.server_environment()["MONAI_LABEL_AUTO_UPDATE_SCORING"] == "false"
+
+
+def test_a_server_that_dies_while_starting_is_reported_and_an_open_host_is_warned_of(
+    monkeypatch, tmp_path, capfd
+):
+    monkeypatch.setattr(serve.signal, "signal", lambda *arguments: None)
+    monkeypatch.setattr(
+        serve, "server_command", lambda *arguments: [sys.executable, "-c", "raise SystemExit(3)"]
+    )
+    options = serve.argparse.Namespace(studies=tmp_path, host="0.0.0.0", port=1, conf=[])
+    assert serve.serve(options) == 3
+    output = capfd.readouterr()
+    assert "lets other computers" in output.out
+    assert "stopped while starting" in output.err
+
+
+def test_stopping_ends_the_server_and_its_children(free_port):
+    server = serve.start([sys.executable, "-c", SERVER, str(free_port)])
+    assert serve.wait_until_ready(server, "127.0.0.1", free_port)
+    children = psutil.Process(server.pid).children()
+    assert len(children) == 1
+    serve.stop(server)
+    assert server.poll() is not None
+    assert not children[0].is_running()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX")
+def test_stopping_ends_the_children_of_a_server_that_had_crashed(free_port):
+    server = serve.start([sys.executable, "-c", SERVER, str(free_port)])
+    assert serve.wait_until_ready(server, "127.0.0.1", free_port)
+    child = psutil.Process(server.pid).children()[0]
+    server.kill()
+    server.wait()
+    serve.stop(server)
+    assert wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_to_end):
+    code = (
+        "import argparse, sys, serve\n"
+        f"serve.server_command = lambda *_: [sys.executable, '-c', {SERVER!r}, '{free_port}']\n"
+        f"options = argparse.Namespace(studies='.', host='127.0.0.1', port={free_port}, conf=[])\n"
+        "sys.exit(serve.serve(options))\n"
+    )
+    variables = dict(os.environ, PYTHONPATH=str(SCRIPTS))
+    command = [sys.executable, "-c", code]
+    launcher = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
+    lines = []
+    for line in launcher.stdout:
+        lines.append(line)
+        if "Ctrl-C stops" in line:
+            break
+    family = psutil.Process(launcher.pid).children(recursive=True)
+    launcher.send_signal(request_to_end)
+    assert launcher.wait(timeout=30) == 0
+    launcher.stdout.close()
+    assert f"FewLabel is ready at http://127.0.0.1:{free_port}\n" in lines
+    assert len(family) == 2
+    assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)

@@ -1,0 +1,82 @@
+"""Who may not know whom: the rooms' imports, read without running them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import fewlabel
+from fewlabel.methods import METHODS
+
+PACKAGE = Path(fewlabel.__file__).parent
+OURS = sorted({"fewlabel." + path.stem for path in PACKAGE.iterdir() if not path.name.startswith("_")})
+OUTSIDE = {"ignite", "monailabel", "pathlib", "os", "shutil", "nibabel", "nrrd", "SimpleITK"}
+SINGLE_METHODS = {cls.__module__ for cls in METHODS.values()}
+
+# Glob of files: (modules that they may not import, exceptions).
+MAY_NOT_KNOW = {
+    "data/pools.py": ({"torch", "monai"}, set()),
+    "data/loaders.py": ({"fewlabel.methods"}, set()),
+    "losses/*.py": ({*OURS, *OUTSIDE}, {"fewlabel.losses"}),
+    "mixing.py": ({*OURS, *OUTSIDE}, set()),
+    "uncertainty.py": ({*OURS, *OUTSIDE}, set()),
+    "methods/*.py": (
+        {*OURS, *OUTSIDE},
+        {"fewlabel.methods", "fewlabel.losses", "fewlabel.mixing", "fewlabel.uncertainty"},
+    ),
+    "networks/*.py": ({*OURS, *OUTSIDE}, {"fewlabel.networks"}),
+    "training/*.py": (SINGLE_METHODS, set()),
+    "inference/*.py": ({"fewlabel.training"}, set()),
+    "selection/scoring.py": ({"fewlabel.training"}, set()),
+    "selection/strategies.py": ({"torch"}, set()),
+    "export/*.py": (
+        {"monailabel.datastore", "monailabel.interfaces.datastore", "fewlabel.data.store"},
+        set(),
+    ),
+}
+MAY_KNOW_THE_DATASTORE = {PACKAGE / "export" / "dataset.py"}
+CASES = [(glob, path) for glob in MAY_NOT_KNOW for path in sorted(PACKAGE.glob(glob))]
+
+
+def imported(source: str, package: list[str]) -> set[str]:
+    """Every module that a source imports, anywhere in it, and every name from a module as if it were one."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(module: str, parents: set[str]) -> bool:
+    return any(module == parent or module.startswith(parent + ".") for parent in parents)
+
+
+@pytest.mark.parametrize(("glob", "path"), CASES, ids=[str(path.relative_to(PACKAGE)) for _, path in CASES])
+def test_a_room_does_not_know_what_it_may_not_know(glob, path):
+    forbidden, allowed = MAY_NOT_KNOW[glob]
+    if path in MAY_KNOW_THE_DATASTORE:
+        forbidden = set()
+    found = imported(path.read_text(encoding="utf-8"), ["fewlabel", *path.relative_to(PACKAGE).parts[:-1]])
+    assert not {name for name in found if within(name, forbidden) and not within(name, allowed)}
+
+
+def test_relative_imports_and_imports_inside_functions_are_seen():
+    source = "from .base import Method\ndef f():\n    from ..data import store\n    import ignite.engine"
+    found = imported(source, ["fewlabel", "methods"])
+    assert {"fewlabel.methods.base", "fewlabel.data.store", "ignite.engine"} <= found
+
+
+def test_every_file_that_defines_a_method_is_listed():
+    defining = set()
+    for path in (PACKAGE / "methods").glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+        if any(ast.unparse(base) == "Method" for node in classes for base in node.bases):
+            defining.add(f"fewlabel.methods.{path.stem}")
+    assert defining == SINGLE_METHODS
