@@ -37,18 +37,14 @@ def say(text: "str") -> "None":
     print("[{:3.0f} s] {}".format(time.monotonic() - STARTED, text), flush=True)
 
 
-def start_server(
-    options: "argparse.Namespace", images: "Path", port: "int", log: "Path"
-) -> "subprocess.Popen":
+def start_server(options: "argparse.Namespace", images: "Path", port: "int", log: "Path") -> "subprocess.Popen":
     """Start the real server on `images`; its output goes to `log`."""
     conf = [("max_minutes", str(options.minutes)), ("seed", str(options.seed))]
     conf += [("method", options.method)] if options.method else []
     command = serve.server_command(images, port, conf=conf + [tuple(pair) for pair in options.conf])
     group = {} if os.name == "nt" else {"start_new_session": True}
     with log.open("w", encoding="utf-8") as file:
-        return subprocess.Popen(
-            command, env=serve.server_environment(), stdout=file, stderr=subprocess.STDOUT, **group
-        )
+        return subprocess.Popen(command, env=serve.server_environment(), stdout=file, stderr=subprocess.STDOUT, **group)
 
 
 def show_log(log: "Path", lines: "int" = 15) -> "None":
@@ -86,9 +82,7 @@ def play(options: "argparse.Namespace", study: "object", address: "str") -> "obj
                 sum(options.plan), len(study.truth)
             )
         )
-    clinician = Clinician(
-        connect(address, options.output / "downloads"), study, options.output / "predictions"
-    )
+    clinician = Clinician(connect(address, options.output / "downloads"), study, options.output / "predictions")
     result = Result(list(study.classes), len(study.truth), folders={"predictions": str(clinician.folder)})
     measured = candidates(list(study.truth), options.evaluate, options.seed)
     labelled = []
@@ -100,9 +94,7 @@ def play(options: "argparse.Namespace", study: "object", address: "str") -> "obj
             print("  {}: {}".format(choices[-1].id, choices[-1].reason), flush=True)
         labelled += [choice.id for choice in choices]
         done = Round(len(labelled), choices)
-        say(
-            "Round {}: training with {} labels for {:g} minutes".format(place, len(labelled), options.minutes)
-        )
+        say("Round {}: training with {} labels for {:g} minutes".format(place, len(labelled), options.minutes))
         start = time.monotonic()
         done.training = clinician.train({})
         done.seconds = time.monotonic() - start
@@ -111,11 +103,7 @@ def play(options: "argparse.Namespace", study: "object", address: "str") -> "obj
         result.rounds.append(done)
         result.save(options.output / "demo.json")
         means = class_means(done, left, result.classes)
-        say(
-            "Dice with {} labels: {}".format(
-                len(labelled), ", ".join(k + " " + number(v) for k, v in means.items())
-            )
-        )
+        say("Dice with {} labels: {}".format(len(labelled), ", ".join(k + " " + number(v) for k, v in means.items())))
     return result
 
 
@@ -132,11 +120,7 @@ def compare_with_bundle(options: "argparse.Namespace", study: "object", result: 
     for case in cases:
         result.comparisons.append(demo_bundle.compare(case, last / (case + ".nii.gz"), outputs))
     equal = sum(each.equal for each in result.comparisons)
-    say(
-        "Bundle and server give the same label map, voxel for voxel, in {} of {} cases.".format(
-            equal, len(cases)
-        )
-    )
+    say("Bundle and server give the same label map, voxel for voxel, in {} of {} cases.".format(equal, len(cases)))
 
 
 def finish(options: "argparse.Namespace", study: "object", result: "object") -> "int":
@@ -149,9 +133,7 @@ def finish(options: "argparse.Namespace", study: "object", result: "object") -> 
     result.save(options.output / "demo.json")
     report = write_report(result, study, options.output / "report.html")
     cases = result.evaluated()
-    before, after = (
-        round_mean(done, cases, result.classes) for done in (result.rounds[0], result.rounds[-1])
-    )
+    before, after = (round_mean(done, cases, result.classes) for done in (result.rounds[0], result.rounds[-1]))
     print("\nDice on {} cases that were never labelled:".format(len(cases)))
     print(print_table(table(result)))
     print("\nMean Dice before (first round) {:.3f}, after (last round) {:.3f}".format(before, after))

@@ -1,9 +1,11 @@
 """Export the model of a study as a MONAI bundle, run it without our code, and compare it with the server."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from demo_result import Comparison, DemoTrouble
 from environment import ROOT
@@ -23,13 +25,14 @@ def export(studies: Path, bundle: Path) -> None:
 def run_bundle(bundle: Path, images: list[Path], folder: Path) -> Path:
     """Run the bundle as MONAI runs any bundle, on copies of `images`; returns the folder of its label maps.
 
-    The process is started outside of the repository and has nothing of FewLabel on its path.
+    The process starts in the bundle's folder and finds nothing of FewLabel on its path.
     """
     inputs, outputs = folder / "bundle_input", folder / "bundle_output"
     inputs.mkdir()
     for image in images:
         shutil.copyfile(image, inputs / image.name)
-    run(bundle_command(bundle, inputs, outputs), "The exported bundle", cwd=bundle)
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run(bundle_command(bundle, inputs, outputs), "The exported bundle", cwd=bundle, env=alone)
     return outputs
 
 
@@ -68,11 +71,14 @@ def bundle_output(case: str, outputs: Path) -> Path:
     return found[0]
 
 
-def run(command: list[str], what: str, cwd: Path | None = None) -> None:
-    """Run a command quietly; its last lines are shown only if it fails."""
-    finished = subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
+def run(command: list[str], what: str, **options: Any) -> None:
+    """Run a command quietly; its last lines are shown only if it fails.
+
+    Raises:
+        DemoTrouble: its exit code is not 0.
+    """
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    finished = subprocess.run(command, **output, **options)
     if finished.returncode != 0:
         last = "\n".join(finished.stdout.strip().splitlines()[-15:])
         raise DemoTrouble(f"{what} failed (exit code {finished.returncode}). Its last words:\n{last}")

@@ -150,9 +150,7 @@ def describe(progress: dict) -> str:
         parts.append(f"step {progress['step']}{steps}")
     losses = {name: value for name, value in (progress.get("losses") or {}).items() if value is not None}
     parts += [f"{name} {value:.3f}" for name, value in losses.items()]
-    measured = {
-        name: value for name, value in (progress.get("validation") or {}).items() if value is not None
-    }
+    measured = {name: value for name, value in (progress.get("validation") or {}).items() if value is not None}
     if measured:
         parts.append("Dice " + ", ".join(f"{name} {value:.2f}" for name, value in measured.items()))
     if progress.get("labelled") is not None:

@@ -6,14 +6,12 @@ from pathlib import Path
 from environment import ROOT
 
 DEFAULT_LABELS = [2, 2, 2, 2]
-DEFAULT_MINUTES = 1.0
+DEFAULT_MINUTES = 1.25
 
 
 def parse(arguments: "list[str]", description: "str" = "") -> "argparse.Namespace":
     """Arguments of the command line; refuses in words what cannot work."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--output", type=Path, default=ROOT / "demo", help="folder for all that is written (default demo)")
     add("--studies", type=Path, help="folder of real images instead of generated ones; needs --truth")

@@ -24,9 +24,7 @@ def learning_curve(result: Result) -> bytes:
     labels = [done.labels for done in result.rounds]
     figure, axes = plt.subplots(figsize=(7, 4.2))
     for case in cases:
-        axes.plot(
-            labels, [mean(list(done.dice[case].values())) for done in result.rounds], color="0.85", lw=0.8
-        )
+        axes.plot(labels, [mean(list(done.dice[case].values())) for done in result.rounds], color="0.85", lw=0.8)
     for place, name in enumerate(result.classes):
         values = [class_means(done, cases, result.classes)[name] for done in result.rounds]
         axes.plot(labels, values, "o-", color=COLOURS[place % len(COLOURS)], label=name)
@@ -62,9 +60,7 @@ def overlays(image: Path, maps: dict[str, Path], truth: Path, values: dict[str, 
         for column, (title, labels) in enumerate(columns.items()):
             _draw(axes[row, column], scan, labels, plane, centre, spacing, title if row == 0 else "")
         wrong = (last != reference).astype(np.uint8)
-        _draw(
-            axes[row, -1], scan, wrong, plane, centre, spacing, "where it is wrong" * (row == 0), [DIFFERENT]
-        )
+        _draw(axes[row, -1], scan, wrong, plane, centre, spacing, "where it is wrong" * (row == 0), [DIFFERENT])
     return _png(figure)
 
 
@@ -116,9 +112,7 @@ def _draw(axes, scan, labels, plane, centre, spacing, title, colours=COLOURS) ->
     axes.imshow(scan[tuple(place)].T[:, flip], cmap="gray", vmin=low, vmax=high, **options)
     if labels is not None:
         layer = labels[tuple(place)].T[:, flip]
-        colour = matplotlib.colors.ListedColormap(
-            [colours[n % len(colours)] for n in range(max(1, layer.max()))]
-        )
+        colour = matplotlib.colors.ListedColormap([colours[n % len(colours)] for n in range(max(1, layer.max()))])
         masked = np.ma.masked_equal(layer, 0)
         axes.imshow(masked, cmap=colour, vmin=0.5, vmax=max(1, layer.max()) + 0.5, alpha=0.55, **options)
     axes.set_axis_off()

@@ -47,8 +47,7 @@ def rows_to_html(rows: list[list[str]]) -> str:
     """A table from text cells; the first row is the header."""
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in rows[0])
     body = "".join(
-        "<tr>" + "".join(f"<td class='number'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows[1:]
+        "<tr>" + "".join(f"<td class='number'>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:]
     )
     return f"<table><tr>{head}</tr>{body}</table>"
 
@@ -141,10 +140,7 @@ def _bundle(result: Result, study: Study) -> str:
     mark = "good" if equal == total else "bad"
     parts.append(f"<p class='{mark}'>Voxel for voxel the same label map in {equal} of {total} cases.</p>")
     rows = [["case", "voxels", "different", "same grid"]]
-    rows += [
-        [e.case, f"{e.voxels:,}", str(e.different), "yes" if e.same_grid else "no"]
-        for e in result.comparisons
-    ]
+    rows += [[e.case, f"{e.voxels:,}", str(e.different), "yes" if e.same_grid else "no"] for e in result.comparisons]
     parts.append(rows_to_html(rows))
     for each in sorted(result.comparisons, key=lambda each: -each.different)[:2]:
         if each.same_grid:

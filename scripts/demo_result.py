@@ -90,8 +90,7 @@ class Result:
         """Read what `save` wrote."""
         values = json.loads(path.read_text(encoding="utf-8"))
         rounds = [
-            Round(**{**done, "choices": [Choice(**choice) for choice in done["choices"]]})
-            for done in values["rounds"]
+            Round(**{**done, "choices": [Choice(**choice) for choice in done["choices"]]}) for done in values["rounds"]
         ]
         comparisons = [Comparison(**each) for each in values["comparisons"]]
         return cls(**{**values, "rounds": rounds, "comparisons": comparisons})
@@ -151,6 +150,4 @@ def number(value: float) -> str:
 def print_table(rows: list[list[str]]) -> str:
     """Rows as aligned text."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-    )
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)

@@ -47,9 +47,7 @@ def clear_output(output: Path) -> None:
         output.mkdir(parents=True, exist_ok=True)
         (output / MARK).write_text("This folder is written by scripts/demo.py and cleared by its next run.\n")
     except OSError as error:
-        raise DemoTrouble(
-            f"{output} cannot be written ({error}); choose another folder with --output."
-        ) from None
+        raise DemoTrouble(f"{output} cannot be written ({error}); choose another folder with --output.") from None
     for part in PARTS:
         shutil.rmtree(output / part, ignore_errors=True)
 
@@ -65,9 +63,7 @@ def generated_study(output: Path, count: int, seed: int) -> Study:
     )
 
 
-def given_study(
-    output: Path, studies: Path, truth: Path, names: list[str], limit: int | None, seed: int
-) -> Study:
+def given_study(output: Path, studies: Path, truth: Path, names: list[str], limit: int | None, seed: int) -> Study:
     """Copy given images into `output`; their reference labels are read where they are.
 
     Raises:
@@ -81,9 +77,7 @@ def given_study(
     (output / "images").mkdir(parents=True)
     for image, _ in pairs.values():
         shutil.copyfile(image, output / "images" / image.name)
-    return Study(
-        output / "images", {case: label for case, (_, label) in pairs.items()}, name_classes(values, names)
-    )
+    return Study(output / "images", {case: label for case, (_, label) in pairs.items()}, name_classes(values, names))
 
 
 def pair_files(studies: Path, truth: Path) -> dict[str, tuple[Path, Path]]:
@@ -94,15 +88,11 @@ def pair_files(studies: Path, truth: Path) -> dict[str, tuple[Path, Path]]:
     """
     images, labels = volumes_in(studies), volumes_in(truth)
     if not images:
-        raise DemoTrouble(
-            f"{studies} holds no images; give a folder with .nii.gz, .nii or .nrrd files to --studies."
-        )
+        raise DemoTrouble(f"{studies} holds no images; give a folder with .nii.gz, .nii or .nrrd files to --studies.")
     missing = sorted(set(images) - set(labels))
     if missing:
         others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
-        raise DemoTrouble(
-            f"{truth} holds no reference label for {missing[0]}{others}; each image needs its own."
-        )
+        raise DemoTrouble(f"{truth} holds no reference label for {missing[0]}{others}; each image needs its own.")
     return {case: (images[case], labels[case]) for case in sorted(images)}
 
 
@@ -114,9 +104,7 @@ def volumes_in(folder: Path) -> dict[str, Path]:
         if not extension or path.name.startswith(".") or not path.is_file():
             continue
         if stem in found:
-            raise DemoTrouble(
-                f"{folder} holds {found[stem].name} and {path.name}; keep one file for each case."
-            )
+            raise DemoTrouble(f"{folder} holds {found[stem].name} and {path.name}; keep one file for each case.")
         found[stem] = path
     return found
 
@@ -134,9 +122,7 @@ def check_pairs(pairs: dict[str, tuple[Path, Path]]) -> set[int]:
         except UnreadableVolume as error:
             raise DemoTrouble(str(error)) from error
         if not same_grid(scan, truth):
-            raise DemoTrouble(
-                f"{label} is on another grid than {image}; give reference labels on the image's grid."
-            )
+            raise DemoTrouble(f"{label} is on another grid than {image}; give reference labels on the image's grid.")
         values |= {int(value) for value in np.unique(truth.array)} - {0}
     if not values:
         raise DemoTrouble("All reference labels are empty; give label maps with values from 1 up to --truth.")

@@ -65,6 +65,7 @@ def ensure_environment(development: "bool" = False) -> "None":
         sys.exit(130)
     if Path(sys.prefix).resolve() != folder.resolve():
         restart(environment_python(folder))
+    sys.path.insert(0, str(ROOT / "apps" / "fewlabel"))  # the package `fewlabel`
 
 
 def environment_folder() -> "Path":
@@ -139,8 +140,7 @@ def create(folder: "Path") -> "None":
     occupied = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if occupied and not (folder / "pyvenv.cfg").exists():
         raise SetupTrouble(
-            f"{folder} exists and is no virtual environment; "
-            "move it away or set FEWLABEL_VENV to another folder."
+            f"{folder} exists and is no virtual environment; move it away or set FEWLABEL_VENV to another folder."
         )
     command = [*suitable_python(), "-m", "venv", "--clear", str(folder)]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -62,14 +62,10 @@ def port_problem(host: "str", port: "int") -> "str":
             listener.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return (
-                f"port {port} is busy: another program listens there; stop it or choose another with --port."
-            )
+            return f"port {port} is busy: another program listens there; stop it or choose another with --port."
         if isinstance(error, PermissionError):
             return f"port {port} may not be opened by this user; choose one from 1024 on with --port."
-        return (
-            f"--host {host} is not an address of this computer ({error.strerror}); the default is 127.0.0.1."
-        )
+        return f"--host {host} is not an address of this computer ({error.strerror}); the default is 127.0.0.1."
     return ""
 
 
@@ -174,7 +170,6 @@ def serve(options: "argparse.Namespace") -> "int":
 
 def show_settings() -> "int":
     """Print every setting that --conf takes, with default and help."""
-    sys.path.insert(0, str(APP))
     from fewlabel.settings import table
 
     print(table())

@@ -145,3 +145,9 @@ def test_scores_are_plain_finite_numbers(members):
     for value in case_score(members).values():
         assert type(value) is float
         assert math.isfinite(value)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8, 8), (1, 1, 8, 8, 8)])
+def test_a_member_without_batch_axis_or_with_one_class_is_refused(shape):
+    with pytest.raises(ValueError, match="BCDHW"):
+        case_score([torch.ones(shape)])

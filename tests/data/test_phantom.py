@@ -119,9 +119,7 @@ def test_a_hard_scan_says_why_and_is_harder():
     seen = {generate(seed, hard=True).hard for seed in range(3)}
     assert seen == set(DIFFICULTIES)
 
-    ordinary, noisy, faint = (
-        generate(7, modality="ct", hard=hard) for hard in (False, "strong noise", "low contrast")
-    )
+    ordinary, noisy, faint = (generate(7, modality="ct", hard=hard) for hard in (False, "strong noise", "low contrast"))
     liver = ordinary.label.array == 1
     core = ndimage.binary_erosion(liver, iterations=2)
     assert noisy.image.array[core].std() > 1.5 * ordinary.image.array[core].std()

@@ -22,9 +22,7 @@ from fewlabel.data.volumes import (
 from fewlabel.data.volumes import Volume as FewLabelVolume
 from fewlabel.errors import Refusal
 
-OBLIQUE = np.array(
-    [[0.8, -0.36, 0.0, -12.0], [0.6, 0.48, 0.0, 7.5], [0.0, 0.0, 3.0, 40.0], [0.0, 0.0, 0.0, 1.0]]
-)
+OBLIQUE = np.array([[0.8, -0.36, 0.0, -12.0], [0.6, 0.48, 0.0, 7.5], [0.0, 0.0, 3.0, 40.0], [0.0, 0.0, 0.0, 1.0]])
 
 
 def ramp(shape: tuple[int, ...] = (4, 5, 6), dtype: type = np.int16) -> np.ndarray:
@@ -136,9 +134,7 @@ def test_one_flipped_byte_of_compressed_voxels_is_found(tmp_path, name):
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
-@pytest.mark.parametrize(
-    "content", [b"abc", b"\x1f\x8b\x08", b"NRRD0004\n", b"\x00" * 400, b"<html></html>" * 60]
-)
+@pytest.mark.parametrize("content", [b"abc", b"\x1f\x8b\x08", b"NRRD0004\n", b"\x00" * 400, b"<html></html>" * 60])
 def test_what_is_no_image_is_refused(tmp_path, extension, content):
     path = tmp_path / f"scan{extension}"
     path.write_bytes(content)
@@ -300,8 +296,7 @@ def test_a_header_that_names_another_file_of_the_server_is_refused(tmp_path, fie
     secret.write_bytes(ramp().tobytes("F"))
     path = tmp_path / "scan.nrrd"
     path.write_text(
-        "NRRD0004\ntype: int16\ndimension: 3\nsizes: 4 5 6\nendian: little\nencoding: raw\n"
-        f"{field}: {secret}\n\n"
+        f"NRRD0004\ntype: int16\ndimension: 3\nsizes: 4 5 6\nendian: little\nencoding: raw\n{field}: {secret}\n\n"
     )
     assert "another file" in refusal_of(path)
 

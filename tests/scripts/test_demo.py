@@ -66,9 +66,7 @@ def make_result():
     first.dice = {"a": {"liver": 0.2, "kidney": None}, "c": {"liver": 0.4, "kidney": 0.1}}
     second = Round(3, [Choice("a", "unsure", 0.5)], 62.0, {"unlabelled": 9, "notes": ["Went on."]})
     second.dice = {"c": {"liver": 0.8, "kidney": 0.6}}
-    return Result(
-        ["liver", "kidney"], 4, [first, second], [Comparison("c", "s", "b", 1000, 0, True)], {"seed": "0"}
-    )
+    return Result(["liver", "kidney"], 4, [first, second], [Comparison("c", "s", "b", 1000, 0, True)], {"seed": "0"})
 
 
 def test_only_cases_that_were_never_labelled_count():
@@ -192,9 +190,7 @@ def test_a_truth_on_another_grid_is_named(files):
 def test_a_damaged_image_and_empty_truths_are_named(files):
     pairs = demo_study.pair_files(files / "images", files / "truth")
     for name in ("a", "b"):
-        write_volume(
-            files / "truth" / f"{name}.nii.gz", np.zeros((12, 14, 10), np.uint8), np.diag([1.5, 2, 3, 1])
-        )
+        write_volume(files / "truth" / f"{name}.nii.gz", np.zeros((12, 14, 10), np.uint8), np.diag([1.5, 2, 3, 1]))
     with pytest.raises(DemoTrouble, match="All reference labels are empty"):
         demo_study.check_pairs(pairs)
     (files / "images" / "a.nii.gz").write_bytes(b"no image")
@@ -323,9 +319,7 @@ def test_bundle_and_server_are_compared_voxel_for_voxel(files):
     (outputs / "a_pred.nii.gz").write_bytes(truth.read_bytes())
     assert demo_bundle.compare("a", truth, files / "outputs").equal
     changed = ball(12)[:, :, :10]
-    write_volume(
-        outputs / "a_pred.nii.gz", np.pad(changed, ((0, 0), (0, 2), (0, 0))).astype(np.uint8), np.eye(4)
-    )
+    write_volume(outputs / "a_pred.nii.gz", np.pad(changed, ((0, 0), (0, 2), (0, 0))).astype(np.uint8), np.eye(4))
     assert not demo_bundle.compare("a", truth, files / "outputs").equal
 
 

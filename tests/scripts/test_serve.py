@@ -81,13 +81,9 @@ def test_the_server_listens_on_this_computer_only_and_tracks_nothing(tmp_path, f
     assert serve.server_environment()["MONAI_LABEL_AUTO_UPDATE_SCORING"] == "false"
 
 
-def test_a_server_that_dies_while_starting_is_reported_and_an_open_host_is_warned_of(
-    monkeypatch, tmp_path, capfd
-):
+def test_a_server_that_dies_while_starting_is_reported_and_an_open_host_is_warned_of(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(serve.signal, "signal", lambda *arguments: None)
-    monkeypatch.setattr(
-        serve, "server_command", lambda *arguments: [sys.executable, "-c", "raise SystemExit(3)"]
-    )
+    monkeypatch.setattr(serve, "server_command", lambda *arguments: [sys.executable, "-c", "raise SystemExit(3)"])
     options = serve.argparse.Namespace(studies=tmp_path, host="0.0.0.0", port=1, conf=[])
     assert serve.serve(options) == 3
     output = capfd.readouterr()

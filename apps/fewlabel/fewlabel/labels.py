@@ -178,8 +178,7 @@ def _shift(
         return meaning, []
     names = _join([f"{place} = {classes[value - 1]}" for place, value in enumerate(in_order, start=1)])
     return dict(enumerate(in_order, start=1)), [
-        "The values of label_info skip numbers that the map uses, so the segments were counted in order: "
-        f"{names}."
+        f"The values of label_info skip numbers that the map uses, so the segments were counted in order: {names}."
     ]
 
 

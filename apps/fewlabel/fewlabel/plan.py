@@ -114,7 +114,7 @@ def make_plan(
     reasons.append(f"median volume {'x'.join(str(round(n)) for n in median)} voxels at the working spacing; {kind}")
     return Plan(
         spacing=tuple(float(value) for value in spacing),
-        patch=tuple(int(math.ceil(side / divisor(network)) * divisor(network)) for side in patch),
+        patch=_crop_size(patch, divisor(network)),
         normalisation=normalisation,
         bounds=bounds,
         network=network,
@@ -144,6 +144,14 @@ def _patch(median_shape: np.ndarray, limit: int, divisor: int) -> list[int]:
     return sides
 
 
+def _crop_size(sides: Sequence[float], divisor: int) -> tuple[int, ...]:
+    """Multiples of ``divisor``, one of them at least twice it: the coarsest level needs more than one voxel."""
+    rounded = [max(1, math.ceil(side / divisor)) * divisor for side in sides]
+    if max(rounded) == divisor:
+        rounded[-1] = 2 * divisor
+    return tuple(rounded)
+
+
 def _ct_bounds(foreground: tuple[float, float] | None) -> tuple[float, float]:
     if foreground is None:
         return _CT_WITHOUT_LABELS
@@ -162,6 +170,8 @@ def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan |
         return None
     for name in ("spacing", "patch", "network", "batch"):
         asked = getattr(settings, name)
+        if name == "patch" and asked is not None:
+            asked = _crop_size(asked, divisor(plan.network))
         if asked is not None and asked != getattr(plan, name):
             return None
     return plan

@@ -111,9 +111,7 @@ class Settings:
             try:
                 values[key] = fields[key].metadata["parse"](str(text).strip())
             except ValueError as error:
-                raise ValueError(
-                    f"--conf {key} {text}: {error}. It is: {fields[key].metadata['help']}."
-                ) from error
+                raise ValueError(f"--conf {key} {text}: {error}. It is: {fields[key].metadata['help']}.") from error
         return cls(**values)
 
     def with_request(self, request: Mapping[str, Any]) -> Settings:

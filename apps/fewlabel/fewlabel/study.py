@@ -125,7 +125,8 @@ class Study:
         if path.is_absolute() or os.sep in str(image) or ".." in str(image):
             if not self._may_read(path):
                 raise Refusal(
-                    f"'{image}' is not an image of this study: ask for one by its id, or upload the file.", 403
+                    f"'{image}' is not an image of this study: ask for one by its id, or upload the file.",
+                    403,
                 )
             return
         raise Refusal(f"There is no image '{image}' in this study: check the name, or upload the file.", 404)
@@ -155,9 +156,7 @@ class Study:
 
     def ready(self) -> None:
         """The server is up: look at the scans in the background."""
-        self.features.fill_in_background(
-            list(self.store.list_images()), self.store.get_image_uri, self.settings.seed
-        )
+        self.features.fill_in_background(list(self.store.list_images()), self.store.get_image_uri, self.settings.seed)
         logger.info("FewLabel serves %s; its state is in %s", self.studies, self.workspace.folder)
 
 

@@ -74,7 +74,13 @@ def case_score(probabilities: Sequence[Tensor], margin: int = 2) -> dict[str, fl
         volume that is predicted as foreground. Where no foreground is predicted at all, score and
         disagreement are 1: either the structure is missing or the model has missed it, and a person should
         look.
+
+    Raises:
+        ValueError: a member is not of the form BCDHW with at least two classes.
     """
+    for member in probabilities:
+        if member.ndim != 5 or member.shape[1] < 2:
+            raise ValueError(f"A member has the shape {tuple(member.shape)}; BCDHW with C > 1 is needed.")
     mean = mean_prediction(probabilities)
     predicted = mean.argmax(1)
     maps = {"score": normalised_entropy(mean), "disagreement": disagreement(probabilities)}

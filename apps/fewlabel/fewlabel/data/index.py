@@ -144,8 +144,7 @@ class FolderIndex(LocalDatastore):
     def _learn_classes(self) -> None:
         """Name the classes of labels that were put into the folder by hand."""
         stored = [
-            (self.get_label_uri(image, FINAL), self._sidecar(image, FINAL))
-            for image in self.get_labeled_images()
+            (self.get_label_uri(image, FINAL), self._sidecar(image, FINAL)) for image in self.get_labeled_images()
         ]
         names = classes_of_stored(stored)
         if names:
@@ -157,10 +156,7 @@ class FolderIndex(LocalDatastore):
         if os.path.basename(place).startswith("."):
             return
         with self._guard:
-            if (
-                os.path.basename(place) == os.path.basename(self._datastore_config_path)
-                and self._is_own_list()
-            ):
+            if os.path.basename(place) == os.path.basename(self._datastore_config_path) and self._is_own_list():
                 return
             if self._pending is None:
                 self._pending = threading.Timer(_SETTLE, self._settled)

@@ -76,9 +76,7 @@ def generate(
     shape, affine = _grid(rng)
     tissue = _sample_anatomy(shape, affine, rng, pathology=difficulty == "pathology")
     image = _acquire(tissue, rng, modality, difficulty)
-    return Phantom(
-        Volume(image, affine, ()), Volume(_label(tissue, classes), affine, ()), tuple(classes), difficulty
-    )
+    return Phantom(Volume(image, affine, ()), Volume(_label(tissue, classes), affine, ()), tuple(classes), difficulty)
 
 
 def write_study(
@@ -105,9 +103,7 @@ def write_study(
         case_seed = seed * 10_000 + place
         phantom = generate(case_seed, modality=modality, hard=place in hard_places, classes=classes)
         name = f"case_{place + 1:03d}"
-        case = Case(
-            name, folder / f"{name}{extension}", truth_folder / f"{name}{extension}", phantom.hard, case_seed
-        )
+        case = Case(name, folder / f"{name}{extension}", truth_folder / f"{name}{extension}", phantom.hard, case_seed)
         write_volume(case.image, phantom.image.array.astype(np.int16), phantom.image.affine)
         write_volume(case.label, phantom.label.array, phantom.label.affine)
         cases.append(case)
@@ -169,9 +165,7 @@ def _average(fine: np.ndarray) -> np.ndarray:
     return fine.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
 
 
-def _acquire(
-    tissue: np.ndarray, rng: np.random.Generator, modality: str, difficulty: str | None
-) -> np.ndarray:
+def _acquire(tissue: np.ndarray, rng: np.random.Generator, modality: str, difficulty: str | None) -> np.ndarray:
     """Tissue map -> image (float32 whole numbers): brightness, texture, blur, receive field and noise."""
     ct = modality == "ct"
     contrast = 70.0 if ct else 0.20  # the range in which the soft tissues lie

@@ -30,9 +30,7 @@ def smooth_field(shape: tuple[int, ...], knots: tuple[int, ...], rng: np.random.
     """
     values = rng.standard_normal(knots)
     for size, knot in zip(shape, knots, strict=True):
-        basis = ndimage.zoom(
-            np.eye(knot), (size / knot, 1), order=3
-        )  # one axis at a time: quick and separable
+        basis = ndimage.zoom(np.eye(knot), (size / knot, 1), order=3)  # one axis at a time: quick and separable
         values = np.tensordot(values, basis, axes=(0, 1))
     return ((values - values.mean()) / (values.std() + 1e-9)).astype(np.float32)
 

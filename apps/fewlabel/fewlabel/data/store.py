@@ -106,9 +106,7 @@ class SafeDatastore(FolderIndex):
 
     # --- labels
 
-    def save_label(
-        self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]
-    ) -> str:
+    def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
         """Check and store a label of an image.
 
         Args:
@@ -242,6 +240,4 @@ def _remove(place: Path) -> None:
     try:
         place.unlink(missing_ok=True)
     except OSError as error:
-        raise Refusal(
-            f"{place} cannot be removed: {error.strerror}. Make its folder writable.", 507
-        ) from error
+        raise Refusal(f"{place} cannot be removed: {error.strerror}. Make its folder writable.", 507) from error

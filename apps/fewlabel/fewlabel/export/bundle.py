@@ -19,7 +19,7 @@ from fewlabel import __version__
 from fewlabel.errors import Refusal
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
-from fewlabel.training.publish import Published, load_published
+from fewlabel.published import Published, load_published
 from fewlabel.workspace import Workspace
 
 NAME = "fewlabel_segmentation"  # MONAI Label guesses from the name that it is a segmentation
@@ -84,9 +84,7 @@ def preprocessing(plan: Plan) -> list[dict[str, Any]]:
         {"_target_": "Spacingd", "keys": "image", "pixdim": list(plan.spacing), "mode": "bilinear"},
     ]
     if plan.normalisation == "meanstd":
-        steps.append(
-            {"_target_": "NormalizeIntensityd", "keys": "image", "nonzero": True, "channel_wise": True}
-        )
+        steps.append({"_target_": "NormalizeIntensityd", "keys": "image", "nonzero": True, "channel_wise": True})
     else:
         low, high = plan.bounds
         bounds = {"a_min": low, "a_max": high, "b_min": -1.0, "b_max": 1.0, "clip": False}

@@ -14,7 +14,7 @@ import numpy as np
 from fewlabel.data.volumes import read_label
 from fewlabel.errors import Refusal
 from fewlabel.inference.predict import segment
-from fewlabel.training.publish import load_published
+from fewlabel.published import load_published
 from fewlabel.workspace import Workspace
 
 
@@ -26,7 +26,12 @@ def run_bundle(bundle: Path, images: Path, output: Path) -> None:
     """
     configs = bundle / "configs"
     command = [sys.executable, "-m", "monai.bundle", "run", "--bundle_root", str(bundle)]
-    command += ["--config_file", str(configs / "inference.json"), "--meta_file", str(configs / "metadata.json")]
+    command += [
+        "--config_file",
+        str(configs / "inference.json"),
+        "--meta_file",
+        str(configs / "metadata.json"),
+    ]
     command += ["--dataset_dir", str(images), "--output_dir", str(output)]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(command, cwd=bundle, env=environment, capture_output=True, text=True, errors="replace")

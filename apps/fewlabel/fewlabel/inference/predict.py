@@ -55,7 +55,10 @@ def segment(network: torch.nn.Module, plan: Plan, path: str | Path, device: str 
     data["pred"] = MetaTensor(prediction, meta=image.meta, applied_operations=image.applied_operations)
     restored = restoring(steps.steps)(data)["pred"]
     notes = image.meta.get("notes", [])
-    return restored.argmax(0).to(torch.uint8).as_tensor(), {"affine": restored.affine.numpy(), "notes": list(notes)}
+    return restored.argmax(0).to(torch.uint8).as_tensor(), {
+        "affine": restored.affine.numpy(),
+        "notes": list(notes),
+    }
 
 
 def restoring(steps: Compose) -> Invertd:

@@ -15,7 +15,7 @@ from fewlabel.data.volumes import EXTENSIONS, UnreadableVolume, write_volume
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
 from fewlabel.inference.predict import segment
-from fewlabel.training.publish import Published, load_published
+from fewlabel.published import Published, load_published
 from fewlabel.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,8 @@ class FewLabelInfer(InferTask):
         """
         if not self.is_valid():
             raise Refusal(
-                "FewLabel is not trained yet: submit a label for at least one case, press Train, and try again.", 409
+                "FewLabel is not trained yet: submit a label for at least one case, press Train, and try again.",
+                409,
             )
         stamp = self.workspace.model.stat()
         key = (stamp.st_mtime_ns, stamp.st_size, device)

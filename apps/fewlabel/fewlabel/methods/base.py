@@ -29,9 +29,7 @@ def total(step: Step, weights: Mapping[str, float]) -> Tensor:
         ValueError: terms and weights do not have the same names.
     """
     if step.losses.keys() != weights.keys():
-        raise ValueError(
-            f"Terms {sorted(step.losses)} and weights {sorted(weights)} must have the same names."
-        )
+        raise ValueError(f"Terms {sorted(step.losses)} and weights {sorted(weights)} must have the same names.")
     used = [weights[name] * loss for name, loss in step.losses.items() if weights[name] != 0]
     return sum(used, step.logits.new_zeros(()))
 
@@ -60,9 +58,7 @@ class Method(nn.Module, ABC):
         self.classes = classes
 
     @abstractmethod
-    def step(
-        self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float
-    ) -> Step:
+    def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         """Forward passes and loss terms of one pair of batches.
 
         Args:

@@ -40,9 +40,7 @@ class MeanTeacher(Method):
         consistency: the weight in the end; 0 turns the term off.
     """
 
-    description: ClassVar[str] = (
-        "Mean teacher: a moving average of the network teaches it on unlabelled scans."
-    )
+    description: ClassVar[str] = "Mean teacher: a moving average of the network teaches it on unlabelled scans."
     trains: ClassVar[dict[str, tuple[str, ...]]] = {"supervised": ("student",), "consistency": ("student",)}
 
     def __init__(
@@ -61,9 +59,7 @@ class MeanTeacher(Method):
         self.teacher = Teacher(self.student, decay)
         self.threshold, self.start, self.ramp, self.consistency = threshold, start, ramp, consistency
 
-    def step(
-        self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float
-    ) -> Step:
+    def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         image, label = labelled["image"], labelled["label"]
         if is_empty(unlabelled) or self.weights(progress)["consistency"] == 0:
             logits = self.student(image)

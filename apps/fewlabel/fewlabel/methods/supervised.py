@@ -24,9 +24,7 @@ class Supervised(Method):
         super().__init__(build, classes)
         self.network = build()
 
-    def step(
-        self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float
-    ) -> Step:
+    def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         logits = self.network(labelled["image"])
         return Step(logits, {"supervised": dice_cross_entropy(logits, labelled["label"])})
 

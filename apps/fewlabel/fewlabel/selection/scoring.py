@@ -63,8 +63,9 @@ def score_cases(
             image = steps({"image": record["image"]})["image"].as_tensor().to(device)
         except (UnreadableVolume, OSError):
             continue
-        members = inferer(image[None], lambda crops: tuple(method.members(crops)))
-        cases[record["id"]] = case_score(list(members))
+        # a dict, since the inferer takes a tuple of one apart
+        members = inferer(image[None], lambda crops: dict(enumerate(method.members(crops))))
+        cases[record["id"]] = case_score(list(members.values()))
         if report:
             report(len(cases), len(order))
         if time.monotonic() - written > _WRITE_EVERY:

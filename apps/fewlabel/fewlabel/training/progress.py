@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import datetime
 from pathlib import Path
@@ -39,7 +40,9 @@ class Progress:
             "progress": 0.0,
             "seconds_left": budget,
             "losses": {},
+            "fit": None,
             "validation": {},
+            "validation_cases": [],
             "published": False,
             "problems": [],
             "notes": [],
@@ -63,6 +66,17 @@ class Progress:
         self.values["elapsed"] = round(elapsed, 1)
         write_json(self.path, self.values)
         self._written = now
+
+    def fit(self, dice: float) -> None:
+        """Mean Dice on the labelled crops just seen, smoothed: it says that training works, not how well it will do.
+
+        Viewers have one place for a Dice (``best_metric``); it is shown there only where nothing can be validated.
+        """
+        if math.isfinite(dice):
+            before = self.values["fit"]
+            self.values["fit"] = round(dice if before is None else 0.7 * before + 0.3 * dice, 4)
+            if not self.values["validation_cases"]:
+                self.values["best_metric"] = self.values["fit"]
 
     def due(self) -> bool:
         """Whether it is time to write again."""

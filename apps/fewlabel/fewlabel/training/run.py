@@ -21,12 +21,12 @@ from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
+from fewlabel.published import load_published, read_card, save_published
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
 from fewlabel.training.progress import Progress
-from fewlabel.training.publish import load_published, may_replace, mean_dice, read_card, save_published
 from fewlabel.training.trainer import Budget, Trainer
-from fewlabel.training.validation import Validator
+from fewlabel.training.validation import Validator, may_replace, mean_dice
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,11 @@ class Run:
         self._score(method, plan, unlabelled)
         pool_read = len(loader.unlabelled.read)
         self.progress.update(
-            1.0, phase="done", seconds_left=0.0, unlabelled_read=pool_read, total_time=_clock(self.progress.values)
+            1.0,
+            phase="done",
+            seconds_left=0.0,
+            unlabelled_read=pool_read,
+            total_time=_clock(self.progress.values),
         )
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
@@ -126,7 +130,8 @@ class Run:
                 continue
             if highest > classes:
                 self.progress.problem(
-                    case, f"Label not used: {Path(path).name} holds the value {highest}, the study has {classes} classes."
+                    case,
+                    f"Label not used: {Path(path).name} holds the value {highest}, the study has {classes} classes.",
                 )
                 continue
             records.append({"id": case, "image": self._image(case), "label": path})

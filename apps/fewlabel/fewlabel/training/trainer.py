@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from monai.metrics import DiceHelper
 
 from fewlabel.data.loaders import Batch
 from fewlabel.methods.base import Method, total
@@ -59,6 +60,13 @@ def learning_rate(progress: float, highest: float) -> float:
     if progress < 0.1:
         return highest * (0.1 + 0.9 * progress / 0.1)
     return highest * (0.01 + 0.99 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9)) / 2)
+
+
+def dice_of_crops(logits: torch.Tensor, label: torch.Tensor) -> float:
+    """Mean Dice of the foreground classes on one batch of labelled crops; NaN where none of them holds any."""
+    classes = logits.shape[1]
+    metric = DiceHelper(include_background=False, num_classes=classes, softmax=True, get_not_nans=False)
+    return float(metric(logits.float(), label)[0])
 
 
 class Trainer:
@@ -112,7 +120,7 @@ class Trainer:
         self.validate(self.method, 1.0)
         self.save(finished=True)
 
-    def _train_step(self, engine: Engine, batch: Batch) -> dict[str, torch.Tensor]:
+    def _train_step(self, engine: Engine, batch: Batch) -> dict[str, Any]:
         done = self.budget.progress(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(done, self.highest)
@@ -130,7 +138,8 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(trained, _GRADIENT_NORM)
         self.optimiser.step()
         self.method.after_step(done)
-        return {"total": loss.detach(), **{name: term.detach() for name, term in result.losses.items()}}
+        losses = {"total": loss.detach(), **{name: term.detach() for name, term in result.losses.items()}}
+        return {"losses": losses, "logits": result.logits.detach(), "label": labelled["label"]}
 
     def _after_step(self, engine: Engine) -> None:
         self.step += 1
@@ -146,9 +155,9 @@ class Trainer:
             self._report(engine.state.output, done)
             engine.terminate()
 
-    def _report(self, losses: dict[str, torch.Tensor], done: float) -> None:
+    def _report(self, output: dict[str, Any], done: float) -> None:
         """The only place where the host waits for the device: every two seconds, not every step."""
-        values = {name: round(float(value), 5) for name, value in losses.items()}
+        values = {name: round(float(value), 5) for name, value in output["losses"].items()}
         if not all(math.isfinite(value) for value in values.values()):
             raise Diverged(
                 f"The loss became {values['total']} at step {self.step}: nothing was published from this training. "
@@ -157,8 +166,14 @@ class Trainer:
         weights = {name: round(weight, 4) for name, weight in self.method.weights(done).items()}
         left = self.budget.elapsed() / max(done, 1e-3) * (1 - done)
         left = min(left, max(0.0, self.budget.seconds - self.budget.elapsed()))
+        self.progress.fit(dice_of_crops(output["logits"], output["label"]))
         self.progress.update(
-            done, step=self.step, steps=self.budget.steps, losses=values, weights=weights, seconds_left=round(left, 1)
+            done,
+            step=self.step,
+            steps=self.budget.steps,
+            losses=values,
+            weights=weights,
+            seconds_left=round(left, 1),
         )
 
     def save(self, finished: bool) -> None:

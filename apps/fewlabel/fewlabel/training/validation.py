@@ -64,3 +64,18 @@ class Validator:
             self._held[record["id"]] = data
         return data
 
+
+def mean_dice(dice: dict[str, float]) -> float:
+    """Mean over the classes that a validation could measure; NaN if there was none."""
+    measured = [value for value in dice.values() if value is not None and math.isfinite(value)]
+    return sum(measured) / len(measured) if measured else math.nan
+
+
+def may_replace(candidate: dict[str, float], published: dict[str, float] | None) -> bool:
+    """Whether a model with ``candidate`` Dice may take the place of one with ``published`` Dice.
+
+    Both are measured on the same validation cases. Where nothing could be measured (too few labels) the new model
+    replaces the old one, and its card says that it is not validated.
+    """
+    new, old = mean_dice(candidate), mean_dice(published or {})
+    return not (math.isfinite(new) and math.isfinite(old)) or new >= old

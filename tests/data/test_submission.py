@@ -1,0 +1,179 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fewlabel.data.volumes import read_label, read_volume, write_volume
+from fewlabel.errors import Refusal
+from fewlabel.workspace import read_json
+
+AFFINE = np.array([[-1.0, 0, 0, 30], [0, 1.5, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])
+NAMES = [{"name": "liver", "idx": 1}, {"name": "tumour", "idx": 2}]
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_submitted_label_keeps_its_names(store, workspace, sent, label_map):
+    info = {"label_info": NAMES, "client_id": "reader 1"}
+    assert store.save_label("a", sent, "final", info) == "a"
+    assert workspace.classes() == ["liver", "tumour"]
+    assert store.get_label_info("a", "final")["label_info"] == NAMES
+    assert store.get_label_info("a", "final")["client_id"] == "reader 1"
+    sidecar = read_json(workspace.labels / "a.json")
+    assert sidecar["classes"] == {"liver": 1, "tumour": 2}
+    assert sidecar["client_id"] == "reader 1"
+    assert sidecar["time"].endswith("Z")
+    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map)
+
+
+def test_names_in_another_order_are_stored_as_the_same_values(store, workspace, sent, label_map):
+    workspace.set_classes(["tumour", "liver"])
+    store.save_label("a", sent, "final", {"label_info": NAMES})
+    stored = read_label(store.get_label_uri("a", "final")).array
+    np.testing.assert_array_equal(stored, np.array([0, 2, 1])[label_map])
+    assert store.get_label_info("a", "final")["label_info"] == [
+        {"name": "tumour", "idx": 1},
+        {"name": "liver", "idx": 2},
+    ]
+
+
+def test_classes_without_names_are_numbered_with_a_note(store, workspace, sent):
+    store.save_label("a", sent, "final", {})
+    assert workspace.classes() == ["class 1", "class 2"]
+    assert "learned" in store.notes("a")[0]
+
+
+def test_an_empty_label_is_legal_and_teaches_no_class(store, workspace, send, label_map):
+    store.save_label("a", send(np.zeros_like(label_map)), "final", {})
+    assert store.get_labeled_images() == ["a"]
+    assert "empty" in store.notes("a")[0]
+    assert workspace.classes() == []
+
+
+def test_a_label_is_stored_on_its_image_s_grid_whatever_its_format(store, studies, send, label_map):
+    store.save_label("b", send(label_map, name="sent.seg.nrrd"), "final", {"label_info": NAMES})
+    path = Path(store.get_label_uri("b", "final"))
+    assert path == (studies / "labels" / "final" / "b.nii.gz").resolve()
+    np.testing.assert_allclose(read_label(path).affine, read_volume(studies / "b.nrrd").affine, atol=1e-6)
+
+
+def test_a_label_on_another_grid_is_resampled_to_the_same_place_with_a_note(store, send, label_map):
+    flipped = AFFINE @ np.array([[-1.0, 0, 0, 7], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    store.save_label("a", send(label_map[::-1].copy(), flipped), "final", {})
+    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map)
+    assert any("resampled" in note for note in store.notes("a"))
+
+
+def test_a_label_of_a_part_of_the_image_lands_in_its_place(store, send, label_map):
+    part = AFFINE.copy()
+    part[:3, 3] = (AFFINE @ (2, 2, 2, 1))[:3]
+    store.save_label("a", send(label_map[2:6, 2:6, 2:6].copy(), part), "final", {})
+    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map)
+
+
+def test_a_second_label_replaces_the_first_one_whatever_its_extension(store, studies, sent, label_map):
+    write_volume(studies / "labels" / "final" / "a.nrrd", label_map, AFFINE)
+    store.refresh()
+    assert store.get_label_uri("a", "final").endswith("a.nrrd")
+    store.save_label("a", sent, "final", {})
+    assert [path.name for path in (studies / "labels" / "final").iterdir()] == ["a.nii.gz"]
+
+
+def test_a_pre_label_is_kept_as_it_is_and_is_no_submitted_label(store, send, label_map):
+    path = send(label_map, name="sent.nrrd")
+    store.save_label("a", path, "original", {"model": "fewlabel", "params": {"label_names": {"liver": 1}}})
+    assert Path(store.get_label_uri("a", "original")).read_bytes() == Path(path).read_bytes()
+    assert store.get_label_info("a", "original")["params"] == {"label_names": {"liver": 1}}
+    assert store.get_unlabeled_images() == ["a", "b"]
+    assert store.status()["label_tags"] == {"original": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "info", "words"),
+    [
+        ("bytes", {}, "Nothing was stored"),
+        ("none", {"label_info": [{"name": "spleen", "idx": 1}, {"name": "liver", "idx": 2}]}, "spleen"),
+        ("none", {"label_info": NAMES[:1]}, "value"),
+        ("values", {}, "value"),
+        ("place", {"label_info": NAMES}, "grid"),
+        ("none", {"label_info": "liver"}, "list"),
+        ("none", {"label_info": [{"name": "liver", "idx": "x"}, NAMES[1]]}, "whole number"),
+    ],
+    ids=["no image", "unknown name", "unnamed value", "unknown value", "elsewhere", "no list", "no number"],
+)
+def test_a_bad_label_is_refused_in_words_and_nothing_changes(
+    store, workspace, studies, send, sent, label_map, fault, info, words
+):
+    workspace.set_classes(["liver", "tumour"])
+    store.save_label("a", sent, "final", {"label_info": NAMES})
+    before = everything(studies)
+    elsewhere = AFFINE.copy()
+    elsewhere[:3, 3] += 500 * (fault == "place")
+    bad = Path(send(label_map * (9 if fault == "values" else 1), elsewhere))
+    if fault == "bytes":
+        bad.write_bytes(b"abc")
+    with pytest.raises(Refusal, match=words) as caught:
+        store.save_label("a", str(bad), "final", info)
+    assert caught.value.status_code == 422
+    assert everything(studies) == before
+    store.save_label("b", sent, "final", {"label_info": NAMES})
+    assert store.get_labeled_images() == ["a", "b"]
+
+
+def test_names_that_cannot_be_learned_are_refused_and_stay_unknown(store, workspace, sent):
+    with pytest.raises(Refusal, match="liver,left"):
+        store.save_label("a", sent, "final", {"label_info": [{"name": "liver,left", "idx": 1}, NAMES[1]]})
+    assert workspace.classes() == []
+
+
+def test_a_pre_label_on_another_grid_is_refused(store, send, label_map):
+    with pytest.raises(Refusal, match="grid"):
+        store.save_label("a", send(label_map[1:]), "original", {})
+
+
+def test_a_full_disk_leaves_the_old_label_and_says_so(store, sent, monkeypatch, label_map, send, full_disk):
+    store.save_label("a", sent, "final", {"label_info": NAMES})
+    second = send(label_map[::-1].copy())
+    full_disk("final")
+    with pytest.raises(Refusal, match="No space left") as caught:
+        store.save_label("a", second, "final", {"label_info": NAMES})
+    monkeypatch.undo()
+    assert caught.value.status_code == 507
+    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map)
+    store.save_label("a", second, "final", {"label_info": NAMES})
+    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map[::-1])
+
+
+def test_classes_of_a_label_that_could_not_be_stored_are_not_learned(store, workspace, sent, monkeypatch, full_disk):
+    full_disk("a.nii.gz")
+    with pytest.raises(Refusal, match="No space left"):
+        store.save_label("a", sent, "final", {"label_info": NAMES})
+    monkeypatch.undo()
+    assert workspace.classes() == []
+
+
+def test_a_stored_label_counts_even_if_the_list_cannot_be_written(store, sent, monkeypatch, full_disk, open_store):
+    full_disk("datastore_v2", "a.json")
+    store.save_label("a", sent, "final", {"label_info": NAMES})
+    monkeypatch.undo()
+    assert store.get_labeled_images() == ["a"]
+    assert open_store().get_labeled_images() == ["a"]
+
+
+def test_lost_class_names_come_back_from_the_sidecars(store, workspace, sent, open_store):
+    store.save_label("a", sent, "final", {"label_info": NAMES})
+    workspace.set_classes([])
+    open_store()
+    assert workspace.classes() == ["liver", "tumour"]
+
+
+def test_labels_put_into_the_folder_by_hand_are_taken_over(studies, workspace, sent, open_store):
+    target = studies / "labels" / "final"
+    target.mkdir(parents=True)
+    (target / "a.nii.gz").write_bytes(Path(sent).read_bytes())
+    (target / "stranger.nii.gz").write_bytes(b"no image of this name")
+    store = open_store()
+    assert store.get_labeled_images() == ["a"]
+    assert workspace.classes() == ["class 1", "class 2"]
