@@ -21,7 +21,7 @@ _THUMBNAIL = 6  # voxels per side
 
 
 def features(volume: Volume) -> list[float]:
-    """A small thumbnail, intensity-normalised, with extent and voxel size: 6x6x6 voxels with the extents in log mm, 219 numbers near unit scale.
+    """A small thumbnail (6x6x6 voxels, intensities scaled to 0..1) with the extents in log mm: 219 numbers.
 
     Source: inferred; enough to tell anatomy, field of view, contrast and orientation apart.
     """

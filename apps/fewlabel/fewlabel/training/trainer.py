@@ -65,7 +65,7 @@ def learning_rate(progress: float, highest: float) -> float:
 def dice_of_crops(logits: torch.Tensor, label: torch.Tensor) -> float:
     """Mean Dice of the foreground classes on one batch of labelled crops; NaN where none of them holds any."""
     classes = logits.shape[1]
-    metric = DiceHelper(include_background=False, num_classes=classes, softmax=True, get_not_nans=False)
+    metric = DiceHelper(include_background=False, num_classes=classes, apply_argmax=True, get_not_nans=False)
     return float(metric(logits.float(), label)[0])
 
 
