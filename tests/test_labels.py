@@ -119,6 +119,8 @@ def test_segments_that_slicer_left_out_of_the_map_do_not_shift_the_others():
     result, notes = remap(MAP, entries(tumour=2, liver=3), CLASSES)
     np.testing.assert_array_equal(result, [[[0, 2, 1], [1, 0, 2]]])
     assert "1 = tumour, 2 = liver" in notes[0]
+    with pytest.raises(UnknownClass, match="value"):
+        remap(np.array([0, 1, 7]), entries(tumour=2, liver=3), CLASSES)
 
 
 @given(

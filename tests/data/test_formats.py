@@ -18,7 +18,6 @@ from fewlabel.data.volumes import (
     read_volume,
     write_volume,
 )
-from fewlabel.data.volumes import Volume as Volume
 
 OBLIQUE = np.array([[0.8, -0.36, 0.0, -12.0], [0.6, 0.48, 0.0, 7.5], [0.0, 0.0, 3.0, 40.0], [0.0, 0.0, 0.0, 1.0]])
 

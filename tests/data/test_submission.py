@@ -73,6 +73,37 @@ def test_a_label_of_a_part_of_the_image_lands_in_its_place(store, send, label_ma
     np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map)
 
 
+def test_a_coarser_label_covers_the_image_to_its_edges(store, send, label_map):
+    coarse = np.ones((4, 5, 5), dtype=np.uint8)
+    affine = AFFINE @ np.array([[2.0, 0, 0, 0.5], [0, 2, 0, 0.5], [0, 0, 2, 0.5], [0, 0, 0, 1]])
+    store.save_label("a", send(coarse, affine), "final", {})
+    assert read_label(store.get_label_uri("a", "final")).array.min() == 1
+
+
+def test_a_finding_too_small_for_the_image_s_grid_is_told_of(store, send):
+    fine = np.zeros((32, 36, 40), dtype=np.uint8)
+    fine[8:16, 8:16, 8:16] = 1
+    fine[21, 21, 21] = 2
+    affine = AFFINE @ np.diag([0.25, 0.25, 0.25, 1])
+    store.save_label("a", send(fine, affine), "final", {})
+    assert any("2 of the sent map" in note for note in store.notes("a"))
+
+
+@pytest.mark.parametrize(("shift", "empty"), [(5, False), (8, True)])
+def test_a_label_that_lies_mostly_or_wholly_elsewhere_is_refused(store, send, label_map, shift, empty):
+    elsewhere = AFFINE.copy()
+    elsewhere[:3, 3] = (AFFINE @ (shift, 0, 0, 1))[:3]
+    with pytest.raises(Refusal, match=r"does not lie on it.*Draw the label on this image"):
+        store.save_label("a", send(label_map * (not empty), elsewhere), "final", {})
+
+
+def test_a_label_that_lies_mostly_inside_is_resampled(store, send, label_map):
+    near = AFFINE.copy()
+    near[:3, 3] = (AFFINE @ (3, 0, 0, 1))[:3]
+    store.save_label("a", send(label_map, near), "final", {})
+    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array[3:], label_map[:5])
+
+
 def test_a_second_label_replaces_the_first_one_whatever_its_extension(store, studies, sent, label_map):
     write_volume(studies / "labels" / "final" / "a.nrrd", label_map, AFFINE)
     store.refresh()

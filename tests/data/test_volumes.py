@@ -8,12 +8,12 @@ import SimpleITK
 from fewlabel.data.volumes import (
     EXTENSIONS,
     UnreadableVolume,
+    Volume,
     read_label,
     read_volume,
     same_grid,
     write_volume,
 )
-from fewlabel.data.volumes import Volume as Volume
 from fewlabel.errors import Refusal
 
 OBLIQUE = np.array([[0.8, -0.36, 0.0, -12.0], [0.6, 0.48, 0.0, 7.5], [0.0, 0.0, 3.0, 40.0], [0.0, 0.0, 0.0, 1.0]])

@@ -88,7 +88,7 @@ def remap(
     notes: list[str] = []
     if entries:
         meaning, notes = _meaning_by_name(entries, classes)
-        meaning, shifted = _shift(meaning, entries, present, classes)
+        meaning, shifted = _shift(meaning, present, classes)
         notes += shifted
     else:
         meaning = {value: value for value in range(1, len(classes) + 1)}
@@ -164,17 +164,14 @@ def _meaning_by_name(entries: dict[int, str], classes: list[str]) -> tuple[dict[
     return {value: known[_key(name)] for value, name in entries.items()}, notes
 
 
-def _shift(
-    meaning: dict[int, int], entries: dict[int, str], present: set[int], classes: list[str]
-) -> tuple[dict[int, int], list[str]]:
+def _shift(meaning: dict[int, int], present: set[int], classes: list[str]) -> tuple[dict[int, int], list[str]]:
     """Undo a slip of Slicer's stock module.
 
     It leaves out background and scribble segments and numbers the map 1..N over the others, but counts the
     left-out ones in ``idx``. It shows where the map holds a value that ``idx`` skips.
     """
-    count = len(entries)
     in_order = list(meaning.values())
-    if 0 in in_order or present <= meaning.keys() or max(present) > count:
+    if 0 in in_order or present <= meaning.keys():
         return meaning, []
     names = _join([f"{place} = {classes[value - 1]}" for place, value in enumerate(in_order, start=1)])
     return dict(enumerate(in_order, start=1)), [

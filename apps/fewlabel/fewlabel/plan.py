@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from fewlabel.data.volumes import Volume
 from fewlabel.networks import divisor
 from fewlabel.settings import Settings
 from fewlabel.workspace import read_json, write_json
+
+logger = logging.getLogger(__name__)
 
 # Voxels of a volume and of a crop that a step of about half a second allows (measured: 2 CPU cores; one GPU).
 _MAX_VOLUME = {"cpu": 3_500_000, "cuda": 24_000_000}
@@ -68,12 +71,13 @@ def scan_facts(volume: Volume) -> ScanFacts:
     """Measure one scan (see ScanFacts)."""
     order = nibabel.orientations.io_orientation(volume.affine)[:, 0].astype(int)
     position = np.argsort(order)  # which stored axis lies along each RAS axis
-    finest = volume.array.ravel()[:: max(1, volume.array.size // 200_000)]
+    # every so many planes along each axis: a stride over the flat array may stay within one plane
+    sample = volume.array[tuple(slice(None, None, -(-size // 60)) for size in volume.array.shape)]
     return ScanFacts(
         shape=tuple(int(volume.array.shape[axis]) for axis in position),
         spacing=tuple(float(volume.spacing[axis]) for axis in position),
-        minimum=float(finest.min()),
-        high=float(np.percentile(finest, 99.5)),
+        minimum=float(sample.min()),
+        high=float(np.percentile(sample, 99.5)),
     )
 
 
@@ -133,7 +137,7 @@ def _spacing(facts: Sequence[ScanFacts], kind: str, reasons: list[str]) -> tuple
     while np.prod(extent / spacing) > _MAX_VOLUME[kind]:
         finest = spacing <= spacing.min() * 1.05
         spacing = np.where(finest, spacing * 1.05, spacing)
-    return tuple(round(float(value), 4) for value in spacing)
+    return tuple(float(f"{value:.5g}") for value in spacing)  # digits, not decimals: a microscope's are tiny
 
 
 def _patch(median_shape: np.ndarray, limit: int, divisor: int) -> list[int]:
@@ -161,12 +165,15 @@ def _ct_bounds(foreground: tuple[float, float] | None) -> tuple[float, float]:
 
 def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan | None:
     """The plan made earlier, where it still serves: same classes, no other choice in the settings; else None."""
-    values = read_json(path)
-    try:
-        plan = Plan.from_dict(values) if values else None
-    except TypeError:  # written by another version
+    if not path.exists():
         return None
-    if plan is None or plan.classes != tuple(classes):
+    try:
+        plan = Plan.from_dict(read_json(path))
+        _check(plan)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # edited wrongly, or of another version
+        logger.warning("%s cannot be used (%r); a new plan is made", path, error)
+        return None
+    if plan.classes != tuple(classes):
         return None
     for name in ("spacing", "patch", "network", "batch"):
         asked = getattr(settings, name)
@@ -175,6 +182,22 @@ def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan |
         if asked is not None and asked != getattr(plan, name):
             return None
     return plan
+
+
+def _check(plan: Plan) -> None:
+    """Raise ValueError, KeyError or TypeError where a plan that people may have edited cannot work."""
+    bounds = plan.bounds if plan.normalisation == "ct" else (0, 1)
+    usable = (
+        plan.normalisation in ("meanstd", "ct")
+        and len(plan.spacing) == 3
+        and all(0 < value < math.inf for value in plan.spacing)
+        and len(plan.patch) == 3
+        and plan.patch == _crop_size(plan.patch, divisor(plan.network))
+        and bounds[0] < bounds[1]
+        and plan.batch == max(1, int(plan.batch))
+    )
+    if not usable:
+        raise ValueError("a value is out of its range")
 
 
 def save_plan(path: Path, plan: Plan) -> None:

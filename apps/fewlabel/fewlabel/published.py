@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import time
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 
+from fewlabel.errors import Refusal
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.workspace import finite, replace_file
@@ -45,20 +47,52 @@ def save_published(path: Path, network: torch.nn.Module, plan: Plan, card: dict[
         "plan": json.dumps(dataclasses.asdict(plan)),
         "card": json.dumps(finite({**card, "time": int(time.time())})),
     }
-    replace_file(path, lambda temporary: torch.save(content, temporary))
+    save_tensors(path, content)
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """``torch.save`` that replaces ``path`` atomically.
+
+    Serialised in memory first: torch's own writer reports a full disk as a RuntimeError without a reason.
+
+    Raises:
+        Refusal: (507) it could not be written; the old file is still there.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    replace_file(path, lambda temporary: temporary.write_bytes(buffer.getbuffer()))
 
 
 def load_published(path: Path, device: str = "cpu") -> Published:
-    """Load strictly and without running code from the file."""
-    content = torch.load(path, map_location=device, weights_only=True)
-    plan = Plan.from_dict(json.loads(content["plan"]))
-    network = NETWORKS[plan.network](len(plan.classes) + 1)
-    network.load_state_dict(content["model"], strict=True)
-    return Published(network.to(device).eval(), plan, json.loads(content["card"]))
+    """Load strictly and without running code from the file.
+
+    Raises:
+        Refusal: (500) it is damaged, or of another version of FewLabel or MONAI.
+    """
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        plan = Plan.from_dict(json.loads(content["plan"]))
+        network = NETWORKS[plan.network](len(plan.classes) + 1)
+        network.load_state_dict(content["model"], strict=True)
+        return Published(network.to(device).eval(), plan, json.loads(content["card"]))
+    except Exception as error:  # a damaged file makes the unpickler fail in any way
+        raise _unusable(path, error) from error
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The card of the published model; {} where there is none."""
+    """The card of the published model; {} where there is none.
+
+    Raises:
+        Refusal: (500) it is damaged.
+    """
     if not path.exists():
         return {}
-    return json.loads(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["card"])
+    try:
+        return json.loads(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["card"])
+    except Exception as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> Refusal:
+    reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+    return Refusal(f"The published model {path} cannot be loaded ({reason}). Move it away, then train again.", 500)

@@ -24,25 +24,36 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _number(kind: type, text: str) -> Any:
+    """``text`` as a finite number; viewers send whole numbers as 10.0 too."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or (kind is int and not value.is_integer()):
+        raise ValueError("must be a whole number" if kind is int else "must be a number")
+    return kind(value)
+
+
 def _positive(kind: type) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
-        value = kind(text)
-        if not (math.isfinite(value) and value > 0):
+        value = _number(kind, text)
+        if value <= 0:
             raise ValueError("must be above 0")
         return value
 
     return parse
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError("must be 0 or more")
+def _seed(text: str) -> int:
+    value = _number(int, text)
+    if not 0 <= value < 2**31:
+        raise ValueError(f"must be from 0 to {2**31 - 1}")
     return value
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    value = _number(float, text)
     if not 0 <= value < 1:
         raise ValueError("must be from 0 to below 1")
     return value
@@ -58,13 +69,19 @@ def _three(kind: type) -> Callable[[str], tuple]:
     return parse
 
 
-def _one_of(table: Mapping[str, Any], *more: str) -> Callable[[str], str]:
+def _one_of(table: Mapping[str, Any]) -> Callable[[str], str]:
     def parse(text: str) -> str:
-        if text not in table and text not in more:
-            raise ValueError(f"must be one of {', '.join([*more, *table])}")
+        if text not in table:
+            raise ValueError(f"must be one of {', '.join(table)}")
         return text
 
     return parse
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
 
 
 def _setting(default: Any, parse: Callable[[str], Any], help: str) -> Any:
@@ -80,8 +97,8 @@ class Settings:
     )
     method: str = _setting("mean_teacher", _one_of(METHODS), "how to learn: " + ", ".join(METHODS))
     network: str | None = _setting(None, _one_of(NETWORKS), "network: " + ", ".join(NETWORKS))
-    workspace: str | None = _setting(None, str, "folder of the study's state; default STUDIES/.fewlabel")
-    device: str | None = _setting(None, str, "cpu, cuda, cuda:1, ...; default: the first GPU, else the CPU")
+    workspace: str | None = _setting(None, _text, "folder of the study's state; default STUDIES/.fewlabel")
+    device: str | None = _setting(None, _text, "cpu, cuda, cuda:1, ...; default: the first GPU, else the CPU")
     max_minutes: float = _setting(10.0, _positive(float), "longest time of one training, in minutes")
     max_steps: int = _setting(2000, _positive(int), "most optimiser steps of one training")
     learning_rate: float = _setting(2e-3, _positive(float), "highest learning rate")
@@ -90,7 +107,7 @@ class Settings:
     batch: int | None = _setting(None, _positive(int), "crops per step of labelled, and of unlabelled volumes")
     validation_share: float = _setting(0.2, _share, "share of the labelled cases kept for validation (from 5 labels)")
     scoring_minutes: float = _setting(5.0, _positive(float), "longest time spent on scoring cases after a training")
-    seed: int = _setting(0, _count, "seed of every random choice")
+    seed: int = _setting(0, _seed, "seed of every random choice")
 
     @classmethod
     def from_conf(cls, conf: Mapping[str, Any]) -> Settings:
@@ -117,11 +134,15 @@ class Settings:
     def with_request(self, request: Mapping[str, Any]) -> Settings:
         """The same settings with those that a train request overrides (``method``, ``max_minutes``, ...).
 
-        A viewer sends its whole option table back; empty values and keys of others are left alone.
+        A viewer sends its whole option table back: of a list of choices the first is meant; empty values, "auto"
+        and keys of others are left alone.
+
+        Raises:
+            ValueError: an unusable value; the message names it, says what is allowed.
         """
-        names = {field.name for field in dataclasses.fields(self)}
-        chosen = {key: request[key] for key in REQUEST_KEYS if key in names and request.get(key) not in (None, "", 0)}
-        chosen = {key: value[0] if isinstance(value, list) else value for key, value in chosen.items()}
+        asked = {key: request[key] for key in REQUEST_KEYS if key in request}
+        asked = {key: next(iter(value), None) if isinstance(value, list) else value for key, value in asked.items()}
+        chosen = {key: value for key, value in asked.items() if value not in (None, "", "auto")}
         return dataclasses.replace(self, **vars_of(Settings.from_conf(chosen), chosen))
 
 

@@ -25,7 +25,7 @@ from fewlabel.selection.coverage import FeatureStore
 from fewlabel.selection.strategies import CoverageThenUncertainty, First, Random, Served
 from fewlabel.settings import Settings
 from fewlabel.training.task import FewLabelTrain
-from fewlabel.workspace import Workspace
+from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Study:
         conf: MONAI Label's ``--conf`` dictionary.
 
     Raises:
-        ValueError: unusable settings, in words.
+        ValueError: unusable settings, or a workspace of another study, in words.
         Refusal: the workspace cannot be written.
     """
 
@@ -54,10 +54,24 @@ class Study:
         self.studies = Path(studies).resolve()
         self.settings = Settings.from_conf(conf)
         self.workspace = Workspace(self.settings.workspace or self.studies / ".fewlabel")
+        self._own_workspace()
         self._agree_on_classes()
         self.store: SafeDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
         self.features = FeatureStore(self.workspace.features)
+
+    def _own_workspace(self) -> None:
+        """A workspace elsewhere belongs to the study that used it first, unless that study was moved."""
+        if self.settings.workspace is None:
+            return
+        owner = read_json(self.workspace.study, {}).get("studies", "")
+        if owner and Path(owner) != self.studies and Path(owner).is_dir():
+            raise ValueError(
+                f"--conf workspace {self.settings.workspace}: it holds the state of the study {owner}, and two "
+                "studies never share a model. Choose another folder."
+            )
+        if owner != str(self.studies):
+            write_json(self.workspace.study, {"studies": str(self.studies)})
 
     def _agree_on_classes(self) -> None:
         """Classes given by --conf extend those of the workspace at its end, never change their order."""
@@ -133,11 +147,14 @@ class Study:
 
     def _may_read(self, path: Path) -> bool:
         """Whether ``path`` is in the studies or the sessions, or an upload that MONAI Label has just put aside."""
-        real = path.resolve()
+        try:
+            real = path.resolve()
+        except (OSError, ValueError):  # a zero byte, a loop of links
+            return False
         if any(real.is_relative_to(folder.resolve()) for folder in (self.studies, self.sessions)):
             return True
         uploaded = real.parent == Path(tempfile.gettempdir()).resolve()
-        return uploaded and re.fullmatch(r"tmp[a-z0-9_]{8}(\.[\w.]+)?", real.name) is not None
+        return uploaded and re.fullmatch(r"tmp[a-z0-9_]{8}(\..*)?", real.name) is not None
 
     def check_next(self, request: Mapping[str, Any], strategies: Mapping[str, Strategy]) -> dict[str, Any]:
         """The request with the default strategy filled in.

@@ -101,6 +101,7 @@ class Workspace:
         self.progress = self.folder / "progress.json"
         self.scores = self.folder / "scores.json"
         self.features = self.folder / "features.json"
+        self.study = self.folder / "study.json"
         self.history = self.folder / "history.json"
         self.labels = self.folder / "labels"
         self.exports = self.folder / "exports"
@@ -120,8 +121,21 @@ class Workspace:
             ) from error
 
     def classes(self) -> list[str]:
-        """Names of the classes in order; ``names[i]`` is stored as value ``i + 1``; empty while unknown."""
-        return list(read_json(self._classes, []))
+        """Names of the classes in order; ``names[i]`` is stored as value ``i + 1``; empty while unknown.
+
+        Raises:
+            Refusal: (500) they were known, but their file is damaged: to start anew would mix up the classes.
+        """
+        if not self._classes.exists():
+            return []
+        names = read_json(self._classes)
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise Refusal(
+                f"{self._classes} is damaged, so it is not known which value of a label is which class. Write the "
+                'names into it in their order, as ["liver", "tumour"], then try again.',
+                status=500,
+            )
+        return names
 
     def set_classes(self, names: list[str]) -> None:
         """Fix the class names of this study."""

@@ -38,7 +38,7 @@ def name_fault(name: str) -> str:
     if not name or length > _NAME_LIMIT:
         return f"it must be 1 to {_NAME_LIMIT} bytes long"
     if name.startswith(".") or ".." in name:
-        return "it must not start with a dot or hold .."
+        return "it must not start with a dot or hold two dots in a row"
     if any(sign in "/\\" or ord(sign) < 32 or ord(sign) == 127 for sign in name):
         return "it must not hold / \\ or control characters"
     return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,17 +73,16 @@ class CropStream:
                 volume = self._read(record)
                 if volume is not None:
                     held.append(volume)
-                if len(held) >= min(self.resident, len(self._good())):
+                if held and len(held) >= min(self.resident, len(self._good())):
                     break
             ahead = self._submit(reader, order)
-            for count in range(1, 2**62):
+            for count in itertools.count(1):
                 crop = self.view(dict(held[self.random.randint(len(held))]))
                 yield crop[0] if isinstance(crop, list) else crop
                 if ahead is not None and count % self.crops_per_volume == 0:
                     volume = ahead.result()
                     if volume is not None:
-                        held.pop(0)
-                        held.append(volume)
+                        held = [*held[1:], volume]
                     ahead = self._submit(reader, order)
 
     def _good(self) -> list[Record]:
@@ -163,10 +164,15 @@ class PairedLoader:
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in ThreadBuffer(self._guarded(), buffer_size=2):
-            if isinstance(batch, Exception):
-                raise batch
-            yield batch
+        # closed in this order, however it ends: first the thread that makes batches, then those that read files
+        with (
+            contextlib.closing(self._guarded()) as source,
+            contextlib.closing(iter(ThreadBuffer(source, buffer_size=2))) as batches,
+        ):
+            for batch in batches:
+                if isinstance(batch, Exception):
+                    raise batch
+                yield batch
 
     def _guarded(self) -> Iterator[Batch | Exception]:
         """ThreadBuffer would print an exception and end as if all were well: hand it over instead."""

@@ -16,7 +16,7 @@ class Pools:
     Attributes:
         labelled: trained on with their labels.
         unlabelled: trained on without labels.
-        validation: labelled, never trained on, now or later.
+        validation: labelled, never trained on once chosen, not even without their label.
         note: what people should know about it.
     """
 
@@ -47,30 +47,32 @@ def make_pools(
         seed: of the hash.
     """
     labelled = sorted(set(labelled))
-    validation = [case for case in kept.get("validation", ()) if case in set(labelled)]
-    seen = {*kept.get("trained", ()), *kept.get("validation", ())}
-    wanted = int(share * len(labelled)) if len(labelled) >= VALIDATION_FROM else 0
+    kept_back = set(kept.get("validation", ()))
+    validation = sorted(kept_back & set(labelled))
+    wanted = 0
     if share > 0 and len(labelled) >= VALIDATION_FROM:
-        wanted = max(1, wanted)
-    fresh = sorted((case for case in labelled if case not in seen), key=lambda case: _hash(case, seed))
-    for case in fresh:
-        if len(validation) >= wanted or len(labelled) - len(validation) <= 1:
-            break
-        validation.append(case)
-    training = [case for case in labelled if case not in set(validation)]
-    unlabelled = sorted(set(images) - set(labelled))
-    return Pools(training, unlabelled, sorted(validation), _note(len(labelled), len(validation)))
+        wanted = max(1, int(share * len(labelled)))
+    fresh = sorted(set(labelled) - kept_back - set(kept.get("trained", ())), key=lambda case: _hash(case, seed))
+    room = min(wanted, len(labelled) - 1) - len(validation)  # one at least is trained on
+    validation = sorted([*validation, *fresh[: max(0, room)]])
+    training = sorted(set(labelled) - set(validation))
+    unlabelled = sorted(set(images) - set(labelled) - kept_back)
+    return Pools(training, unlabelled, validation, _note(len(labelled), len(validation), share))
 
 
 def _hash(case: str, seed: int) -> str:
     return hashlib.sha256(f"{seed}:{case}".encode()).hexdigest()
 
 
-def _note(labelled: int, validation: int) -> str:
+def _note(labelled: int, validation: int, share: float) -> str:
     if labelled == 0:
         return "No labels yet: label at least one case, then train."
+    if validation == labelled:
+        return "Every labelled case is kept for validation and never trained on: label one more, then train."
     if validation:
         return f"{validation} of {labelled} labelled cases are kept for validation and never trained on."
+    if share == 0:
+        return f"All {labelled} labelled cases are used for training: the model is not validated, as was asked."
     if labelled < VALIDATION_FROM:
         return (
             f"{labelled} labelled: all are used for training, so the model is not validated; "

@@ -174,7 +174,7 @@ class SafeDatastore(FolderIndex):
         self, image_id: str, tag: str, extension: str, info: dict[str, Any], sidecar: dict[str, Any]
     ) -> None:
         """Enter a label that has been written; older files of the same label go."""
-        for other in ():
+        for other in EXTENSIONS:
             if other != extension:
                 self._label_place(image_id, tag, other).unlink(missing_ok=True)
         info.update(ts=int(time.time()), name=image_id + extension)

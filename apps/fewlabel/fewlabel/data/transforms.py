@@ -37,24 +37,34 @@ from monai.transforms import (
     Transform,
 )
 
-from fewlabel.data.volumes import read_label, read_volume
+from fewlabel.data.volumes import UnreadableVolume, read_label, read_volume, same_grid
 from fewlabel.plan import Plan
 
 
 class ReadVolumed(MapTransform):
-    """Read files through FewLabel's checking reader into MetaTensors of shape 1HWD; notes go to the meta data."""
+    """Read files through FewLabel's checking reader into MetaTensors of shape 1HWD; notes go to the meta data.
 
-    def __init__(self, keys: KeysCollection, label_keys: tuple[str, ...] = ("label",)) -> None:
-        super().__init__(keys, allow_missing_keys=True)
-        self.label_keys = label_keys
+    Raises:
+        UnreadableVolume: (when called) a file cannot be used, or the label lies on another grid than the image.
+    """
+
+    def __init__(self, keys: KeysCollection) -> None:
+        super().__init__(keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        volumes = {key: (read_label if key == "label" else read_volume)(data[key]) for key in self.key_iterator(data)}
+        if {"image", "label"} <= volumes.keys() and not same_grid(volumes["image"], volumes["label"]):
+            raise UnreadableVolume(
+                f"The label {data['label']} lies on another grid than its image {data['image']}. "
+                "Submit it again from the viewer, which resamples it."
+            )
         result = dict(data)
-        for key in self.key_iterator(result):
-            volume = (read_label if key in self.label_keys else read_volume)(result[key])
+        for key, volume in volumes.items():
             tensor = torch.as_tensor(volume.array.astype("float32"))[None]
-            meta = {"filename_or_obj": str(result[key]), "notes": list(volume.notes)}
-            result[key] = MetaTensor(tensor, affine=torch.as_tensor(volume.affine), meta=meta)
+            meta = {"filename_or_obj": str(data[key]), "notes": list(volume.notes)}
+            # one affine for both: grids that differ by a rounding error must not be resampled to different shapes
+            affine = volumes.get("image", volume).affine
+            result[key] = MetaTensor(tensor, affine=torch.as_tensor(affine), meta=meta)
         return result
 
 
@@ -181,6 +191,5 @@ def unlabelled_view(plan: Plan) -> Compose:
 
 
 def pad_to_patch(plan: Plan, keys: tuple[str, ...]) -> Transform:
-    """Volumes smaller than a crop are padded, the image by its edge and the label by background."""
-    mode = ["constant" if key == "label" else "edge" for key in keys]
-    return SpatialPadd(keys=keys, spatial_size=plan.patch, mode=mode)
+    """Volumes smaller than a crop are padded by zeros (background), as sliding-window inference pads them."""
+    return SpatialPadd(keys=keys, spatial_size=plan.patch, mode="constant")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewlabel.data.volumes import read_label
+from fewlabel.data.volumes import UnreadableVolume, read_label
 from fewlabel.errors import Refusal
 from fewlabel.inference.predict import segment
 from fewlabel.published import load_published
@@ -34,19 +34,29 @@ def run_bundle(bundle: Path, images: Path, output: Path) -> None:
     ]
     command += ["--dataset_dir", str(images), "--output_dir", str(output)]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["CUDA_VISIBLE_DEVICES"] = ""  # as differing_voxels: a GPU rounds otherwise
     done = subprocess.run(command, cwd=bundle, env=environment, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         raise Refusal("The exported bundle does not run:\n" + "\n".join(done.stderr.splitlines()[-8:]), 500)
 
 
 def differing_voxels(workspace: Workspace, bundle: Path, image: Path) -> tuple[int, int]:
-    """Voxels in which the bundle and the published model disagree on one image, and voxels in all."""
+    """Voxels in which the bundle and the published model disagree on one image, and voxels in all.
+
+    Raises:
+        Refusal: (422) the image cannot be used; (500) the bundle does not run.
+    """
+    published = load_published(workspace.model)
+    try:
+        ours, _ = segment(published.network, published.plan, image)
+    except UnreadableVolume as error:
+        raise Refusal(str(error), 422) from error
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder, "images"), Path(folder, "labels")
         inputs.mkdir()
         shutil.copyfile(image, inputs / image.name)
         run_bundle(bundle, inputs, outputs)
         theirs = read_label(next(outputs.rglob("*.nii.gz"))).array
-    published = load_published(workspace.model)
-    ours, _ = segment(published.network, published.plan, image)
+    if ours.shape != theirs.shape:
+        return theirs.size, theirs.size
     return int(np.count_nonzero(ours.numpy() != theirs)), theirs.size

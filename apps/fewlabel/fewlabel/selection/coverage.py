@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import zoom
+from scipy.ndimage import uniform_filter, zoom
 
 from fewlabel.data.volumes import UnreadableVolume, Volume, read_volume
+from fewlabel.errors import Refusal
 from fewlabel.workspace import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ def features(volume: Volume) -> list[float]:
     coarse = array[:: steps[0], :: steps[1], :: steps[2]].astype(np.float32)
     low, high = np.percentile(coarse, (1, 99))
     coarse = np.clip((coarse - low) / max(high - low, 1e-6), 0, 1)
-    thumbnail = zoom(coarse, [_THUMBNAIL / side for side in coarse.shape], order=1)
+    smooth = uniform_filter(coarse, [side / _THUMBNAIL for side in coarse.shape])  # noise is no feature
+    thumbnail = zoom(smooth, [_THUMBNAIL / side for side in coarse.shape], order=1)
     extent = np.log(np.multiply(array.shape, volume.spacing))
     return [round(float(value), 4) for value in (*thumbnail.ravel(), *extent)]
 
@@ -63,6 +65,7 @@ class FeatureStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.known: dict[str, list[float]] = read_json(path, {})
+        self._unusable: set[str] = set()
         self._busy = threading.Lock()
 
     def fill(self, images: list[str], locate: Callable[[str], str], seed: int = 0) -> None:
@@ -71,12 +74,13 @@ class FeatureStore:
             return
         try:
             chosen = random.Random(seed).sample(sorted(images), min(_MOST, len(images)))
-            missing = [case for case in chosen if case not in self.known]
+            missing = [case for case in chosen if case not in self.known and case not in self._unusable]
             for count, case in enumerate(missing, 1):
                 try:
                     found = features(read_volume(locate(case)))
-                except (UnreadableVolume, OSError) as error:
+                except (UnreadableVolume, OSError, Refusal) as error:
                     logger.warning("no features: %s", error)
+                    self._unusable.add(case)
                     continue
                 self.known = {**self.known, case: found}
                 if count % 50 == 0:
@@ -87,5 +91,7 @@ class FeatureStore:
             self._busy.release()
 
     def fill_in_background(self, images: list[str], locate: Callable[[str], str], seed: int = 0) -> None:
-        """The same in a daemon thread."""
+        """The same in a daemon thread; nothing where enough is known already."""
+        if len(self.known) + len(self._unusable) >= min(_MOST, len(images)) or self._busy.locked():
+            return
         threading.Thread(target=self.fill, args=(images, locate, seed), name="features", daemon=True).start()

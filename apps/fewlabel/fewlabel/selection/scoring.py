@@ -42,16 +42,22 @@ def score_cases(
         version: of the published model.
         minutes: time budget.
         device: to compute on.
-        seed: of the order.
-        report: called with (done, of) after each case.
+        seed: of the order, together with the version: another sample after each training.
+        report: called with (done, of) before each pass of the network and after each case.
 
     Returns:
         number of cases scored; unreadable ones are left out.
     """
-    order = random.Random(seed).sample(list(records), len(records))
+    order = random.Random(seed + version).sample(list(records), len(records))
     steps, inferer = Preprocessing(plan), sliding_window(plan, overlap=0.25)
     started = written = time.monotonic()
     cases: dict[str, dict] = {}
+    report = report or (lambda done, of: None)
+
+    def members(crops: torch.Tensor) -> dict[int, torch.Tensor]:
+        """A dict, since the inferer takes a tuple of one apart."""
+        report(len(cases), len(order))
+        return dict(enumerate(method.members(crops)))
 
     def write() -> None:
         write_json(path, {"version": version, "done": len(cases), "of": len(order), "cases": cases})
@@ -63,11 +69,8 @@ def score_cases(
             image = steps({"image": record["image"]})["image"].as_tensor().to(device)
         except (UnreadableVolume, OSError):
             continue
-        # a dict, since the inferer takes a tuple of one apart
-        members = inferer(image[None], lambda crops: dict(enumerate(method.members(crops))))
-        cases[record["id"]] = case_score(list(members.values()))
-        if report:
-            report(len(cases), len(order))
+        cases[record["id"]] = case_score(list(inferer(image[None], members).values()))
+        report(len(cases), len(order))
         if time.monotonic() - written > _WRITE_EVERY:
             write()
             written = time.monotonic()

@@ -64,7 +64,11 @@ class _FewLabelStrategy(Strategy):
         ranked, describe = self.rank(unlabelled, datastore)
         ranks = {case: rank for rank, case in enumerate(ranked, 1)}
         case = min(ranked, key=lambda name: (self.served.recent(name), ranks[name]))
+        again = self.served.recent(case) > 0
         self.served.now(case)
+        if again:
+            reason = "Every case was handed out within the last hour; this one the longest ago."
+            return {"id": case, "rank": ranks[case], "of": len(ranked), **describe(case), "reason": reason}
         return {"id": case, "rank": ranks[case], "of": len(ranked), **describe(case)}
 
 
@@ -75,7 +79,7 @@ class First(_FewLabelStrategy):
         super().__init__("By name, one after the other", served)
 
     def rank(self, unlabelled: list[str], datastore: Datastore) -> tuple[list[str], Callable]:
-        return sorted(unlabelled), lambda case: {"reason": "It is the first by name that has no label."}
+        return sorted(unlabelled), lambda case: {"reason": "It is the next by name that has no label."}
 
 
 class Random(_FewLabelStrategy):
@@ -108,7 +112,9 @@ class CoverageThenUncertainty(_FewLabelStrategy):
         if known:
             order = sorted(unlabelled, key=lambda case: (-known.get(case, -1.0), case))
             return order, lambda case: self._uncertain(case, known, scores)
-        return self._cover(unlabelled, datastore.get_labeled_images())
+        before = "The model has scored none of these" if scores else "No model yet"
+        self.features.fill_in_background(datastore.list_images(), datastore.get_image_uri)
+        return self._cover(unlabelled, datastore.get_labeled_images(), before)
 
     def _uncertain(self, case: str, known: dict[str, float], scores: dict[str, Any]) -> dict[str, Any]:
         if case not in known:
@@ -119,7 +125,7 @@ class CoverageThenUncertainty(_FewLabelStrategy):
         )
         return {"reason": reason, "score": known[case], "model_version": scores["version"]}
 
-    def _cover(self, unlabelled: list[str], labelled: list[str]) -> tuple[list[str], Callable]:
+    def _cover(self, unlabelled: list[str], labelled: list[str], before: str) -> tuple[list[str], Callable]:
         known = self.features.known
         taken = [*labelled, *(case for case in unlabelled if self.served.recent(case))]
         chosen = {case: known[case] for case in taken if case in known}
@@ -128,10 +134,10 @@ class CoverageThenUncertainty(_FewLabelStrategy):
 
         def describe(case: str) -> dict[str, Any]:
             if case not in distance:
-                return {"reason": "No model yet and its image has not been looked at yet: taken in mixed order."}
+                return {"reason": f"{before}, and its image has not been looked at: taken in mixed order."}
             if not chosen:
-                return {"reason": "No model yet: it is the most typical of the scans."}
-            reason = f"No model yet: of all scans it differs most from the {len(chosen)} already chosen."
+                return {"reason": f"{before}: it is the most typical of the scans."}
+            reason = f"{before}: of all scans it differs most from the {len(chosen)} already chosen."
             return {"reason": reason, "score": round(distance[case], 4)}
 
         return order, describe

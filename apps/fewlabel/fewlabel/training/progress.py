@@ -18,22 +18,25 @@ class Progress:
     """Progress of one training, written to ``progress.json`` at most every two seconds.
 
     The keys ``epoch``, ``total_epochs`` and ``best_metric`` are those that MONAI Label's viewers show; all numbers
-    are finite.
+    are finite. The epoch never goes back, and moves on while the last validation and the scoring run.
 
     Args:
         path: the file.
         budget: seconds that the training may take; an "epoch" is a tick of at most five seconds of it.
+        after: seconds that the work after it (scoring) may take, counted in the same ticks.
         fields: constants to be told along, e.g. method, network, numbers of volumes.
     """
 
-    def __init__(self, path: Path, budget: float, **fields: Any) -> None:
+    def __init__(self, path: Path, budget: float, after: float = 0.0, **fields: Any) -> None:
         self.path = path
         self.started = time.time()
         self._written = 0.0
+        self._trained: float | None = None  # when the training proper was over
+        self._ticks = max(100, round(budget / _TICK))
         self.values: dict[str, Any] = {
             "phase": "starting",
             "epoch": 0,
-            "total_epochs": max(100, round(budget / _TICK)),
+            "total_epochs": self._ticks + round(after / _TICK),
             "best_metric": 0.0,
             "start_ts": int(self.started),
             "step": 0,
@@ -57,15 +60,25 @@ class Progress:
             fields: anything of the file's keys.
         """
         self.values.update(fields)
-        if progress is not None:
-            self.values["progress"] = round(progress, 4)
-            self.values["epoch"] = int(progress * self.values["total_epochs"])
         now = time.time()
         elapsed = now - self.started
+        if progress is not None:
+            self.values["progress"] = max(self.values["progress"], round(progress, 4))
+        self.values["epoch"] = max(self.values["epoch"], self._epoch(now))
         self.values["current_time"] = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
         self.values["elapsed"] = round(elapsed, 1)
         write_json(self.path, self.values)
         self._written = now
+
+    def _epoch(self, now: float) -> int:
+        total, progress = self.values["total_epochs"], self.values["progress"]
+        if self.values["phase"] == "done":
+            return total
+        if progress < 1:
+            return int(progress * self._ticks)
+        if self._trained is None:
+            self._trained = now
+        return min(total - 1, self._ticks + int((now - self._trained) / _TICK))
 
     def fit(self, dice: float) -> None:
         """Mean Dice on the labelled crops just seen, smoothed: it says that training works, not how well it will do.

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from monai.utils import set_determinism
 from monailabel.interfaces.datastore import Datastore
 
@@ -19,14 +18,15 @@ from fewlabel.data.volumes import UnreadableVolume, read_label, read_volume
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS
+from fewlabel.methods.base import Method
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
-from fewlabel.published import load_published, read_card, save_published
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
 from fewlabel.training.progress import Progress
+from fewlabel.training.publish import Publisher
 from fewlabel.training.trainer import Budget, Trainer
-from fewlabel.training.validation import Validator, may_replace, mean_dice
+from fewlabel.training.validation import Validator
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Run:
         self.progress = Progress(
             workspace.progress,
             settings.max_minutes * 60,
+            settings.scoring_minutes * 60,
             method=settings.method,
             device=self.device,
             labelled=len(self.pools.labelled),
@@ -52,9 +53,7 @@ class Run:
             notes=[self.pools.note] if self.pools.note else [],
         )
         self.progress.update(phase="reading scans")
-        self.version = int(read_card(workspace.model).get("version", 0)) + 1
-        self.best: tuple[float, dict[str, torch.Tensor]] | None = None
-        self.published_dice: dict[str, float] | None = None
+        self.trainer: Trainer | None = None
 
     def _make_pools(self) -> Pools:
         kept = read_json(self.workspace.pools, {})
@@ -71,6 +70,8 @@ class Run:
         set_determinism(self.settings.seed)
         labelled, validation = self._labelled(self.pools.labelled), self._labelled(self.pools.validation)
         unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
+        if not self.workspace.classes():
+            raise Refusal("No class has a name yet: submit a label that names its segments, then train.", 409)
         if not labelled:
             reasons = " ".join(problem["reason"] for problem in self.progress.values["problems"])
             raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
@@ -79,9 +80,9 @@ class Run:
         method = METHODS[self.settings.method](lambda: NETWORKS[plan.network](len(plan.classes) + 1), _channels(plan))
         method.to(self.device)
         loader = PairedLoader(labelled, unlabelled, plan, self.settings.seed, self.progress.problem)
-        self.validator = Validator(validation, plan, self.device)
-        self._measure_published(plan)
-        trainer = Trainer(
+        publisher = self._publisher(plan, labelled, validation)
+        publisher.measure_published(self._beat)
+        self.trainer = Trainer(
             method,
             loader,
             Budget(self.settings.max_steps, self.settings.max_minutes * 60),
@@ -90,14 +91,16 @@ class Run:
             self.settings.learning_rate,
             self.workspace.checkpoint,
             self._identity(plan),
-            lambda method, done: self._validate(method, plan, done),
+            lambda method, done: publisher.consider(method, done, self._beat),
         )
-        self.progress.note(trainer.resume())
+        self.progress.note(self.trainer.resume())
         try:
-            trainer.run()
+            self.trainer.run()
         except EmptyPool as error:
             raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
-        self._score(method, plan, unlabelled)
+        if self.progress.values["published"]:
+            method.load_state_dict(publisher.best[1])
+            self._score(method, plan, unlabelled, publisher.version)
         pool_read = len(loader.unlabelled.read)
         self.progress.update(
             1.0,
@@ -108,6 +111,15 @@ class Run:
         )
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
+
+    def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
+        card = {
+            "method": self.settings.method,
+            "labelled": len(labelled),
+            "unlabelled": len(self.pools.unlabelled),
+        }
+        validator = Validator(validation, plan, self.device, report=self.progress.problem)
+        return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device)
 
     def _identity(self, plan: Plan) -> dict[str, Any]:
         fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
@@ -155,63 +167,12 @@ class Run:
         save_plan(self.workspace.plan, plan)
         return plan
 
-    def _measure_published(self, plan: Plan) -> None:
-        """Dice of the published model on today's validation cases, for a fair comparison."""
-        if not self.workspace.model.exists() or not self.validator.records:
-            return
-        published = load_published(self.workspace.model, self.device)
-        if published.plan.classes == plan.classes:
-            measure = Validator(self.validator.records, published.plan, self.device)
-            self.published_dice = measure(published.network, self._beat)
-
     def _beat(self) -> None:
         if self.progress.due():
-            self.progress.update()
+            self.progress.update(self.trainer.done() if self.trainer else None)
 
-    def _validate(self, method: Any, plan: Plan, done: float) -> None:
-        """Measure, keep the best, publish where it is not worse than what is published."""
-        if not self.validator.records and done < 1:
-            return
-        dice = self.validator(method.deployed, self._beat)
-        mean = mean_dice(dice)
-        if self.best is None or not mean < self.best[0]:
-            self.best = (mean, {key: value.clone() for key, value in method.state_dict().items()})
-            if may_replace(dice, self.published_dice):
-                self._publish(method, plan, dice, done)
-        if mean == mean:  # best_metric stays a number where nothing can be validated
-            self.progress.values["best_metric"] = max(self.progress.values["best_metric"], mean)
-        self.progress.update(done, validation=dice)
-        if done >= 1:
-            self._tell_result()
-
-    def _publish(self, method: Any, plan: Plan, dice: dict[str, float], done: float) -> None:
-        card = {
-            "version": self.version,
-            "method": self.settings.method,
-            "validation": dice,
-            "validated": bool(self.validator.records),
-            "labelled": len(self.pools.labelled),
-            "unlabelled": len(self.pools.unlabelled),
-            "progress": round(done, 3),
-        }
-        save_published(self.workspace.model, method.deployed, plan, card)
-        self.published_dice = dice
-        self.progress.update(published=True, version=self.version, validated=card["validated"])
-
-    def _tell_result(self) -> None:
-        if not self.progress.values["published"]:
-            self.progress.note(
-                f"Not published: on the validation cases the published model has Dice "
-                f"{mean_dice(self.published_dice or {}):.3f}, this training reached {self.best[0]:.3f}."
-            )
-        elif not self.progress.values["validated"]:
-            self.progress.note("Published without validation: there are too few labels for it.")
-
-    def _score(self, method: Any, plan: Plan, unlabelled: list[Record]) -> None:
+    def _score(self, method: Method, plan: Plan, unlabelled: list[Record], version: int) -> None:
         """Score the pool with the weights that were published."""
-        if not self.progress.values["published"]:
-            return
-        method.load_state_dict(self.best[1])
         method.eval()
         self.progress.update(phase="scoring cases")
 
@@ -224,7 +185,7 @@ class Run:
             plan,
             unlabelled,
             self.workspace.scores,
-            self.version,
+            version,
             self.settings.scoring_minutes,
             self.device,
             self.settings.seed,

@@ -11,10 +11,11 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.async_tasks.utils import processes
 
 from fewlabel.devices import device_names
+from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS
 from fewlabel.networks import NETWORKS
 from fewlabel.settings import Settings
-from fewlabel.training.progress import read_progress
+from fewlabel.training.progress import Progress, read_progress
 from fewlabel.training.run import Run
 from fewlabel.workspace import Workspace
 
@@ -63,10 +64,14 @@ class FewLabelTrain(TrainTask):
         """
         with contextlib.suppress(AttributeError, OSError):
             os.nice(5)  # the server stays quick while training runs
-        settings = self.settings.with_request({k: v for k, v in request.items() if v != "auto"})
-        run = Run(self.workspace, settings, datastore)
+        progress = None
         try:
+            settings = self.settings.with_request({k: v for k, v in request.items() if v != "auto"})
+            run = Run(self.workspace, settings, datastore)
+            progress = run.progress
             return run()
         except Exception as error:
-            run.progress.update(phase="failed", error=str(error) or repr(error))
+            progress = progress or Progress(self.workspace.progress, self.settings.max_minutes * 60)
+            with contextlib.suppress(Refusal):  # a full disk: the first reason is the one to be told
+                progress.update(phase="failed", error=str(error) or repr(error))
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
@@ -22,7 +23,7 @@ from fewlabel.workspace import replace_file
 logger = logging.getLogger(__name__)
 
 _GRADIENT_NORM = 12.0  # as in nnU-Net; a guard against single wild batches
-_CHECKPOINT_EVERY = 20.0  # seconds
+_CHECKPOINT_EVERY = 20.0  # seconds; and at every tenth of the training
 
 
 class Diverged(RuntimeError):
@@ -67,6 +68,11 @@ def dice_of_crops(logits: torch.Tensor, label: torch.Tensor) -> float:
     classes = logits.shape[1]
     metric = DiceHelper(include_background=False, num_classes=classes, apply_argmax=True, get_not_nans=False)
     return float(metric(logits.float(), label)[0])
+
+
+def is_finite(module: torch.nn.Module) -> bool:
+    """Whether every weight is a number."""
+    return bool(torch.stack([weight.detach().isfinite().all() for weight in module.parameters()]).all())
 
 
 class Trainer:
@@ -114,14 +120,18 @@ class Trainer:
         """
         engine = Engine(self._train_step)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_step)
-        self._tenth = int(self.budget.progress(self.step) * 10)
-        self.progress.update(self.budget.progress(self.step), phase="training", step=self.step)
+        self._tenth = int(self.done() * 10)
+        self.progress.update(self.done(), phase="training", step=self.step)
         engine.run(self.loader, max_epochs=1, epoch_length=max(1, self.budget.steps - self.step))
         self.validate(self.method, 1.0)
         self.save(finished=True)
 
+    def done(self) -> float:
+        """Share of the training that is done, in [0, 1]; grows with time, during a validation too."""
+        return self.budget.progress(self.step)
+
     def _train_step(self, engine: Engine, batch: Batch) -> dict[str, Any]:
-        done = self.budget.progress(self.step)
+        done = self.done()
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(done, self.highest)
         self.method.train()
@@ -143,25 +153,27 @@ class Trainer:
 
     def _after_step(self, engine: Engine) -> None:
         self.step += 1
-        done = self.budget.progress(self.step)
-        if self.progress.due():
+        done = self.done()
+        tenth = int(done * 10) > self._tenth
+        late = time.monotonic() - self._saved > _CHECKPOINT_EVERY
+        if self.progress.due() or tenth or late:
             self._report(engine.state.output, done)
-        if time.monotonic() - self._saved > _CHECKPOINT_EVERY:
+        if done >= 1:
+            engine.terminate()
+            return
+        if tenth or late:
             self.save(finished=False)
-        if int(done * 10) > self._tenth and done < 1:
+        if tenth:
             self._tenth = int(done * 10)
             self.validate(self.method, done)
-        if done >= 1:
-            self._report(engine.state.output, done)
-            engine.terminate()
 
     def _report(self, output: dict[str, Any], done: float) -> None:
         """The only place where the host waits for the device: every two seconds, not every step."""
         values = {name: round(float(value), 5) for name, value in output["losses"].items()}
-        if not all(math.isfinite(value) for value in values.values()):
+        if not (all(math.isfinite(value) for value in values.values()) and is_finite(self.method)):
             raise Diverged(
-                f"The loss became {values['total']} at step {self.step}: nothing was published from this training. "
-                "Train again, with a smaller --conf learning_rate if it happens twice."
+                f"The training diverged at step {self.step} (loss {values['total']}) and was stopped: its weights were "
+                "not published. Train again, with a smaller --conf learning_rate if it happens twice."
             )
         weights = {name: round(weight, 4) for name, weight in self.method.weights(done).items()}
         left = self.budget.elapsed() / max(done, 1e-3) * (1 - done)
@@ -197,17 +209,23 @@ class Trainer:
         """
         if not self.checkpoint.exists():
             return "Started from scratch."
+        fresh = copy.deepcopy((self.method.state_dict(), self.optimiser.state_dict()))
         try:
-            saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+            return self._take(torch.load(self.checkpoint, map_location=self.device, weights_only=True))
         except Exception as error:  # damaged, or another version's: never a reason not to train
             logger.warning("checkpoint not usable: %s", error)
+            self.method.load_state_dict(fresh[0])
+            self.optimiser.load_state_dict(fresh[1])
             return "Started from scratch: the last checkpoint could not be read."
+
+    def _take(self, saved: dict[str, Any]) -> str:
         fixed = {key: value for key, value in self.identity.items() if key != "labelled"}
         if {key: value for key, value in saved["identity"].items() if key != "labelled"} != fixed:
             return "Started from scratch: plan, method or classes changed."
         self.method.load_state_dict(saved["method"])
         if saved["finished"] or saved["identity"] != self.identity:
             return "Went on from the weights of the last training."
+        step, spent = int(saved["step"]), float(saved["elapsed"])
         self.optimiser.load_state_dict(saved["optimiser"])
-        self.step, self.budget.spent = int(saved["step"]), float(saved["elapsed"])
+        self.step, self.budget.spent = step, spent
         return f"Went on with the interrupted training at step {self.step}."

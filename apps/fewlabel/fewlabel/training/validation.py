@@ -10,6 +10,7 @@ from monai.metrics import DiceMetric
 from monai.networks.utils import one_hot
 
 from fewlabel.data.transforms import Preprocessing
+from fewlabel.data.volumes import UnreadableVolume
 from fewlabel.inference.predict import sliding_window
 from fewlabel.plan import Plan
 
@@ -21,10 +22,18 @@ class Validator:
         records: validation cases with ``id``, ``image``, ``label``; the first ``most`` are held in memory.
         plan: preprocessing and classes.
         device: to compute on.
+        report: called with (id, reason) for a case that cannot be read; it is left out from then on.
     """
 
-    def __init__(self, records: Sequence[dict], plan: Plan, device: str, most: int = 16) -> None:
-        self.plan, self.device = plan, device
+    def __init__(
+        self,
+        records: Sequence[dict],
+        plan: Plan,
+        device: str,
+        most: int = 16,
+        report: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self.plan, self.device, self.report = plan, device, report
         self.steps = Preprocessing(plan, ("image", "label"))
         self.records = list(records)
         self.most = most
@@ -36,29 +45,41 @@ class Validator:
 
         Args:
             network: logits from BCDHW.
-            beat: called after each case, so that people see it is alive.
+            beat: called before each pass of the network, so that people see it is alive.
         """
-        if not self.records:
-            return {}
+
+        def predict(crops: torch.Tensor) -> torch.Tensor:
+            beat()
+            return network(crops)
+
         was_training = network.training
         network.eval()
         metric = DiceMetric(include_background=False, reduction="mean_batch", get_not_nans=True)
         classes = len(self.plan.classes) + 1
-        for record in self.records:
+        for record in list(self.records):
             data = self._load(record)
-            logits = sliding_window(self.plan, overlap=0.25)(data["image"][None].to(self.device), network)
+            if data is None:
+                continue
+            logits = sliding_window(self.plan, overlap=0.25)(data["image"][None].to(self.device), predict)
             predicted = one_hot(logits.argmax(1, keepdim=True), classes)
             metric(predicted, one_hot(data["label"][None].to(self.device), classes))
-            beat()
         network.train(was_training)
+        if not self.records:
+            return {}
         dice, counted = metric.aggregate()
         values = [round(float(d), 4) if n > 0 else math.nan for d, n in zip(dice, counted, strict=True)]
         return dict(zip(self.plan.classes, values, strict=True))
 
-    def _load(self, record: dict) -> dict[str, torch.Tensor]:
+    def _load(self, record: dict) -> dict[str, torch.Tensor] | None:
         if record["id"] in self._held:
             return self._held[record["id"]]
-        data = self.steps({"image": record["image"], "label": record["label"]})
+        try:
+            data = self.steps({"image": record["image"], "label": record["label"]})
+        except (UnreadableVolume, OSError) as error:
+            self.records.remove(record)
+            if self.report:
+                self.report(record["id"], f"Not used for validation: {error}")
+            return None
         data = {key: data[key].as_tensor() for key in ("image", "label")}
         if len(self._held) < self.most:
             self._held[record["id"]] = data

@@ -1,0 +1,114 @@
+"""Which weights of a training are published, and what is said about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fewlabel.methods.base import Method
+from fewlabel.plan import Plan
+from fewlabel.published import Published, load_published, read_card, save_published
+from fewlabel.training.progress import Progress
+from fewlabel.training.validation import Validator, may_replace, mean_dice
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Keeps the best weights of one training; publishes them where they are not worse than what is published.
+
+    Args:
+        path: the published model.
+        plan: of the training.
+        validator: its validation cases; without any, the weights of the end are published.
+        progress: where people are told.
+        card: what is told of the model besides its version and validation: method, numbers of volumes.
+        device: to compute on.
+
+    Attributes:
+        version: of what this training publishes.
+        best: mean Dice and whole state of the method, on the CPU; the last state where nothing can be measured.
+    """
+
+    def __init__(
+        self, path: Path, plan: Plan, validator: Validator, progress: Progress, card: dict[str, Any], device: str
+    ) -> None:
+        self.path, self.plan, self.validator, self.progress = path, plan, validator, progress
+        self.card, self.device = card, device
+        self.version = 1
+        self.best: tuple[float, dict[str, torch.Tensor]] | None = None
+        self.published_dice: dict[str, float] | None = None
+
+    def measure_published(self, beat: Callable[[], None]) -> None:
+        """Dice of the published model on today's validation cases, for a fair comparison."""
+        published = self._published()
+        if published is None or not self.validator.records:
+            return
+        if published.plan.classes != self.plan.classes:
+            self.progress.note("The published model knows other classes: it is replaced without a comparison.")
+            return
+        measure = self.validator
+        if published.plan != self.plan:
+            measure = Validator(self.validator.records, published.plan, self.device)
+        self.published_dice = measure(published.network, beat)
+
+    def _published(self) -> Published | None:
+        if not self.path.exists():
+            return None
+        try:
+            self.version = int(read_card(self.path)["version"]) + 1
+            return load_published(self.path, self.device)
+        except Exception as error:  # damaged, or another version's: never a reason not to train
+            logger.warning("published model not usable: %s", error)
+            self.progress.note("The published model cannot be read: it is replaced without a comparison.")
+            return None
+
+    def consider(self, method: Method, done: float, beat: Callable[[], None]) -> None:
+        """Measure, keep the best, publish where it is not worse than what is published.
+
+        Args:
+            method: as it is now.
+            done: share of the training that is done, in [0, 1].
+            beat: called often, so that people see it is alive.
+
+        Raises:
+            Refusal: (507) the model cannot be written; the published one is still there.
+        """
+        if not self.validator.records and done < 1:
+            return
+        dice = self.validator(method.deployed, beat)
+        mean = mean_dice(dice)
+        if self.best is None or not mean < self.best[0]:
+            self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
+            if may_replace(dice, self.published_dice):
+                self._publish(method, dice, done)
+        if mean == mean:  # best_metric stays a number where nothing can be validated
+            self.progress.values["best_metric"] = max(self.progress.values["best_metric"], mean)
+        self.progress.update(done, validation=dice)
+        if done >= 1:
+            self._tell_result()
+
+    def _publish(self, method: Method, dice: dict[str, float], done: float) -> None:
+        card = {
+            **self.card,
+            "version": self.version,
+            "validation": dice,
+            "validated": bool(self.validator.records),
+            "progress": round(done, 3),
+        }
+        save_published(self.path, method.deployed, self.plan, card)
+        self.published_dice = dice
+        self.progress.update(published=True, version=self.version, validated=card["validated"])
+
+    def _tell_result(self) -> None:
+        if not self.progress.values["published"]:
+            self.progress.note(
+                f"Not published: on the validation cases the published model has Dice "
+                f"{mean_dice(self.published_dice or {}):.3f}, this training reached {self.best[0]:.3f}."
+            )
+        elif not self.progress.values["validated"]:
+            self.progress.note("Published without validation: there are too few labels for it.")

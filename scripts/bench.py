@@ -1,0 +1,262 @@
+"""Speed and memory of FewLabel, measured through a real server and MONAI Label's own client."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+from monailabel.client import MONAILabelClient
+
+import serve
+from bench_table import Row, latency, machine, table
+from demo import free_port, show_log
+from demo_clinician import MODEL, STRATEGY, connect
+from demo_result import DemoTrouble
+from fewlabel.data.volumes import EXTENSIONS, read_volume, split_extension, write_volume
+from fewlabel.workspace import Workspace, write_json
+
+CLASSES = "bright,brightest"
+LABELLED = 4
+PATIENCE = 180.0  # seconds to wait for the first step of a training
+HIPPOCAMPUS, LARGE, TINY = (36, 50, 36), (96, 96, 64), (16, 16, 16)  # voxels
+DISTINCT = 20  # files with a content of their own; larger pools are hard links to them
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    volumes: int = 100  # of the training
+    requests: int = 60  # of each kind, while training runs
+    images: int = 10_000  # of the large store
+    large_requests: int = 50
+    pools: tuple[int, int] = (20, 200)
+    steps: int = 400  # with each of these pools: enough to read nearly all volumes of the larger one
+
+
+QUICK = Sizes(volumes=12, requests=5, images=500, large_requests=5, pools=(20, 40), steps=10)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, its client, and the seconds from its start until it answered."""
+
+    process: subprocess.Popen
+    client: MONAILabelClient
+    start_seconds: float
+
+
+def say(text: str) -> None:
+    """Tell what goes on without touching the table."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def running(studies: Path, **conf: object) -> Iterator[Server]:
+    """A server on a folder, stopped in the end however that comes.
+
+    Raises:
+        DemoTrouble: it does not start.
+    """
+    pairs = [(key, str(value)) for key, value in {"labels": CLASSES, **conf}.items()]
+    log, port = studies.parent / f"{studies.name}.log", free_port()
+    group = {} if os.name == "nt" else {"start_new_session": True}
+    started = time.monotonic()
+    with log.open("w", encoding="utf-8") as file:
+        command, environment = serve.server_command(studies, port, conf=pairs), serve.server_environment()
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT, **group)
+    try:
+        if not serve.wait_until_ready(process, "127.0.0.1", port):
+            raise DemoTrouble("The server stopped while starting.")
+        seconds = time.monotonic() - started
+        yield Server(process, connect(f"http://127.0.0.1:{port}", studies.parent / "downloads"), seconds)
+    except DemoTrouble:
+        show_log(log)
+        raise
+    finally:
+        serve.stop(process)
+
+
+def generate(folder: Path, count: int, shape: Sequence[int], seed: int) -> None:
+    """Write `count` volumes of `shape` voxels of 1 mm: a bright ellipsoid in noise; at most 20 differ.
+
+    The others are hard links (copies where there are none): as files, and for whoever reads them, they are their own.
+    """
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij"))
+    distinct = min(count, DISTINCT)
+    for place in range(distinct):
+        centre, radius = random.uniform(-0.3, 0.3, (3, 1, 1, 1)), random.uniform(0.3, 0.6, (3, 1, 1, 1))
+        image = 600 * np.exp(-(((grid - centre) / radius) ** 2).sum(0)) + random.normal(300, 30, shape)
+        write_volume(folder / f"case_{place:05d}.nii.gz", image.clip(0).astype(np.int16), np.eye(4))
+    for place in range(distinct, count):
+        source, target = folder / f"case_{place % distinct:05d}.nii.gz", folder / f"case_{place:05d}.nii.gz"
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)
+
+
+def take(folder: Path, source: Path, count: int) -> None:
+    """Copy the first `count` volumes of `source` by name to `folder`.
+
+    Raises:
+        DemoTrouble: there are too few of them.
+    """
+    files = sorted(each for each in source.iterdir() if split_extension(each.name)[1] in EXTENSIONS)
+    if len(files) <= LABELLED:
+        raise DemoTrouble(f"{source} holds {len(files)} volumes; give a folder of at least {LABELLED + 1}.")
+    folder.mkdir(parents=True)
+    for file in files[:count]:
+        shutil.copyfile(file, folder / file.name)
+
+
+def label_some(folder: Path, count: int = LABELLED) -> None:
+    """Label the first volumes by brightness: the cost of training does not depend on what a label means."""
+    for file in sorted(each for each in folder.iterdir() if each.is_file())[:count]:
+        volume = read_volume(file)
+        levels = np.percentile(volume.array, (85, 95))
+        label = np.digitize(volume.array, levels).astype(np.uint8)
+        place = folder / "labels" / "final" / f"{split_extension(file.name)[0]}.nii.gz"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_volume(place, label, volume.affine)
+
+
+def seconds_of(request: Callable[[], object], times: int, pause: float = 0.0) -> list[float]:
+    """Wall seconds of each of so many requests, one after the other, with a pause between them."""
+    measured = []
+    for _ in range(times):
+        started = time.perf_counter()
+        request()
+        measured.append(time.perf_counter() - started)
+        time.sleep(pause)
+    return measured
+
+
+def first_step(client: MONAILabelClient) -> float:
+    """Start a training; seconds until it tells of its first step.
+
+    Raises:
+        DemoTrouble: it failed, or takes too long.
+    """
+    started = time.monotonic()
+    client.train_start(MODEL, {})
+    while time.monotonic() - started < PATIENCE:
+        stats = client.info()["train_stats"][MODEL]
+        if stats.get("step", 0) >= 1:
+            return time.monotonic() - started
+        if stats.get("phase") == "failed":
+            raise DemoTrouble(f"The training failed: {stats.get('error')}")
+        time.sleep(0.1)
+    raise DemoTrouble(f"The training told of no step within {PATIENCE:.0f} s.")
+
+
+def measure_training(folder: Path, sizes: Sizes, images: Path | None, seed: int) -> list[Row]:
+    """From the press on Train to the first step, and how quick the server answers meanwhile."""
+    studies = folder / "training"
+    if images:
+        take(studies, images, sizes.volumes)
+    else:
+        generate(studies, sizes.volumes, HIPPOCAMPUS, seed)
+    volumes = sum(each.is_file() for each in studies.iterdir())
+    label_some(studies)
+    with running(studies, seed=seed) as server:
+        first = first_step(server.client)
+        info = seconds_of(server.client.info, sizes.requests, pause=0.2)
+        following = seconds_of(lambda: server.client.next_sample(STRATEGY, {}), sizes.requests, pause=0.2)
+        if server.client.info()["train_stats"][MODEL]["phase"] != "training":
+            raise DemoTrouble("The training ended before the latencies were measured; give larger volumes.")
+        server.client.train_stop()
+    what = f"Train pressed → first step told, {volumes} volumes, {LABELLED} labelled"
+    return [
+        Row(what, f"{first:.1f} s", "≤ 20 s", first, 20.0),
+        latency("/info while training", info, 0.2),
+        latency("Next case while training", following, 0.2),
+    ]
+
+
+def measure_store(folder: Path, sizes: Sizes, images: Path | None, seed: int) -> list[Row]:
+    """Start of the server and next case in a store of many images, before and after a model has scored them."""
+    studies = folder / "store"
+    generate(studies, sizes.images, TINY, seed)
+    name = f"{sizes.images:,} images"
+    with running(studies) as server:
+        rows = [Row(f"Start of the server, {name}, first time", f"{server.start_seconds:.1f} s")]
+    workspace = Workspace(studies / ".fewlabel")
+    with running(studies) as server:
+        rows.append(Row(f"Start of the server, {name}, known", f"{server.start_seconds:.1f} s"))
+        ask = lambda: server.client.next_sample(STRATEGY, {})  # noqa: E731
+        rows.append(latency(f"Next case, {name}, just started", seconds_of(ask, sizes.large_requests), 0.1))
+        random = np.random.default_rng(seed)
+        cases = {f"case_{place:05d}": {"score": float(random.random())} for place in range(sizes.images)}
+        write_json(workspace.scores, {"version": 1, "done": len(cases), "of": len(cases), "cases": cases})
+        rows.append(latency(f"Next case, {name}, all scored", seconds_of(ask, sizes.large_requests), 0.1))
+        rows.append(latency(f"/info, {name}", seconds_of(server.client.info, sizes.large_requests), 0.2))
+    return rows
+
+
+def memory_of_children(process: int) -> float:
+    """Resident MiB of all processes below this one."""
+    total = 0
+    for child in psutil.Process(process).children(recursive=True):
+        with suppress(psutil.Error):
+            total += child.memory_info().rss
+    return total / 2**20
+
+
+def peak_of_training(studies: Path, steps: int, seed: int) -> tuple[float, int]:
+    """Peak MiB of one whole training, its children included, and how many unlabelled volumes it read."""
+    conf = {"max_steps": steps, "max_minutes": 30, "patch": "32,32,32", "scoring_minutes": 0.1, "seed": seed}
+    with running(studies, **conf) as server:
+        task, peak = server.client.train_start(MODEL, {}), 0.0
+        while task["status"] in ("SUBMITTED", "RUNNING"):
+            peak = max(peak, memory_of_children(server.process.pid))
+            time.sleep(0.05)
+            task = server.client.train_status()
+        stats = server.client.info()["train_stats"][MODEL]
+    if stats.get("phase") != "done":
+        raise DemoTrouble(f"The training ended as '{stats.get('phase')}': {stats.get('error')}")
+    return peak, stats["unlabelled_read"]
+
+
+def measure_memory(folder: Path, sizes: Sizes, images: Path | None, seed: int) -> list[Row]:
+    """Peak memory of training with a small and a large pool of the same volumes, for the same steps."""
+    peaks, rows = [], []
+    size = "×".join(map(str, LARGE))
+    for count in sizes.pools:
+        studies = folder / f"pool_{count}"
+        generate(studies, count, LARGE, seed)
+        label_some(studies)
+        say(f"  training {sizes.steps} steps with {count} volumes")
+        peak, read = peak_of_training(studies, sizes.steps, seed)
+        peaks.append(peak)
+        what = f"Peak memory of training, {count} volumes of {size}, {LABELLED} labelled, {sizes.steps} steps"
+        rows.append(Row(what, f"{peak:.0f} MiB ({read} unlabelled volumes read)"))
+    ratio = peaks[1] / peaks[0]
+    rows.append(Row(f"The same, {sizes.pools[1]} to {sizes.pools[0]}", f"{ratio:.2f}", "≤ 1.10", ratio, 1.1))
+    return rows
+
+
+def bench(only: Sequence[str], quick: bool, images: Path | None, seed: int) -> str:
+    """Measure and tell in Markdown.
+
+    Raises:
+        DemoTrouble: a server or a training did not do its work.
+    """
+    about = f"{machine()}; seed {seed}" + ("; QUICK: small numbers, the targets are not for these" if quick else "")
+    sizes, rows = QUICK if quick else Sizes(), []
+    measurements = {"training": measure_training, "store": measure_store, "memory": measure_memory}
+    with tempfile.TemporaryDirectory(prefix="fewlabel-bench-") as folder:
+        for name in only:
+            say(f"measuring: {name}")
+            rows += measurements[name](Path(folder), sizes, images, seed)
+    return f"{about}\n\n{table(rows)}"
