@@ -99,11 +99,14 @@ def play(options: "argparse.Namespace", study: "object", address: "str") -> "obj
         done.training = clinician.train({})
         done.seconds = time.monotonic() - start
         left = [case for case in measured if case not in labelled]
+        if not left:
+            raise DemoTrouble("Each case to measure on has a label by now; measure on more of them with --evaluate.")
         clinician.evaluate(done, left)
         result.rounds.append(done)
         result.save(options.output / "demo.json")
         means = class_means(done, left, result.classes)
-        say("Dice with {} labels: {}".format(len(labelled), ", ".join(k + " " + number(v) for k, v in means.items())))
+        words = ", ".join(name + " " + number(value) for name, value in means.items())
+        say("Dice with {} labels, on {} cases without: {}".format(len(labelled), len(left), words))
     return result
 
 
@@ -139,8 +142,13 @@ def finish(options: "argparse.Namespace", study: "object", result: "object") -> 
     print("\nMean Dice before (first round) {:.3f}, after (last round) {:.3f}".format(before, after))
     print("Report: {}".format(report))
     print("The same study in 3D Slicer (module MONAI Label): start")
-    print("  {}".format(" ".join(shlex.quote(part) for part in slicer)), flush=True)
+    print("  {}".format(command_line(slicer)), flush=True)
     return 0 if all(each.equal for each in result.comparisons) else 1
+
+
+def command_line(parts: "list[str]") -> "str":
+    """A command as it is typed in this system's shell."""
+    return subprocess.list2cmdline(parts) if os.name == "nt" else " ".join(map(shlex.quote, parts))
 
 
 def facts(options: "argparse.Namespace", slicer: "list[str]") -> "dict[str, str]":
@@ -151,7 +159,7 @@ def facts(options: "argparse.Namespace", slicer: "list[str]") -> "dict[str, str]
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return {
-        "command": " ".join(shlex.quote(part) for part in ["python3", *sys.argv]),
+        "command": command_line(["python3", *sys.argv]),
         "seed": str(options.seed),
         "labels added per round": ", ".join(map(str, options.plan)),
         "training per round": "{:g} minutes at most".format(options.minutes),
@@ -161,7 +169,7 @@ def facts(options: "argparse.Namespace", slicer: "list[str]") -> "dict[str, str]
             platform.python_version(), torch.__version__, monai.__version__, monailabel.__version__
         ),
         "whole run": "{:.0f} s".format(time.monotonic() - STARTED),
-        "open in 3D Slicer": " ".join(shlex.quote(part) for part in slicer),
+        "open in 3D Slicer": command_line(slicer),
     }
 
 

@@ -142,7 +142,9 @@ class Clinician:
 
 def describe(progress: dict) -> str:
     """One line about a running training from the server's progress record; any field may be missing."""
-    parts = [f"  {progress.get('phase', 'training')}"]
+    parts = [f"  {progress.get('phase') or 'training'}"]
+    if progress.get("to_score"):
+        return f"{parts[0]} · {progress.get('scored', 0)} of {progress['to_score']}"
     if progress.get("progress"):
         parts.append(f"{progress['progress']:.0%}")
     if progress.get("step"):

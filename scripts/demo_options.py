@@ -6,7 +6,7 @@ from pathlib import Path
 from environment import ROOT
 
 DEFAULT_LABELS = [2, 2, 2, 2]
-DEFAULT_MINUTES = 1.25
+DEFAULT_MINUTES = 1.0
 
 
 def parse(arguments: "list[str]", description: "str" = "") -> "argparse.Namespace":
@@ -60,6 +60,8 @@ def problem_with(options: "argparse.Namespace") -> "str":
             return "--{} {} is too small; give a number above 0.".format(name, value)
     if any(count < 1 for count in options.labels_per_round or []):
         return "--labels-per-round needs numbers from 1 on: each round adds at least one label."
+    if any(key == "workspace" for key, _ in options.conf):
+        return "--conf workspace is not for the demo: everything stays in --output."
     if options.seed < 0:
         return "--seed {} is below 0; give 0 or a larger whole number.".format(options.seed)
     return ""

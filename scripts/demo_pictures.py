@@ -52,15 +52,15 @@ def overlays(image: Path, maps: dict[str, Path], truth: Path, values: dict[str, 
     for place, value in enumerate(values.values(), start=1):
         reference[stored == value] = place
     shown = {title: _upright(path, read_label)[0] for title, path in maps.items()}
-    last = list(shown.values())[-1]
+    last = list(shown)[-1]
     columns = {"image": None, "reference": reference, **shown}
     centre = _centre(reference)
     figure, axes = plt.subplots(3, len(columns) + 1, figsize=(2.6 * (len(columns) + 1), 6.6), squeeze=False)
     for row, plane in enumerate((2, 1, 0)):
         for column, (title, labels) in enumerate(columns.items()):
             _draw(axes[row, column], scan, labels, plane, centre, spacing, title if row == 0 else "")
-        wrong = (last != reference).astype(np.uint8)
-        _draw(axes[row, -1], scan, wrong, plane, centre, spacing, "where it is wrong" * (row == 0), [DIFFERENT])
+        wrong = (shown[last] != reference).astype(np.uint8)
+        _draw(axes[row, -1], scan, wrong, plane, centre, spacing, f"errors, {last}" * (row == 0), [DIFFERENT])
     return _png(figure)
 
 
@@ -123,6 +123,6 @@ def _draw(axes, scan, labels, plane, centre, spacing, title, colours=COLOURS) ->
 def _png(figure, resolution: int = 100) -> bytes:
     buffer = io.BytesIO()
     figure.tight_layout()
-    figure.savefig(buffer, format="png", dpi=resolution)
+    figure.savefig(buffer, format="png", dpi=resolution, bbox_inches="tight", pad_inches=0.05)
     plt.close(figure)
     return buffer.getvalue()

@@ -14,6 +14,7 @@ import torch  # noqa: E402
 from monailabel.interfaces.app import MONAILabelApp  # noqa: E402
 
 from fewlabel import __version__  # noqa: E402
+from fewlabel.errors import Refusal  # noqa: E402
 from fewlabel.study import Study  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,11 @@ class FewLabelApp(MONAILabelApp):
     """Label a few volumes; the server learns from them and from the whole unlabelled pool."""
 
     def __init__(self, app_dir, studies, conf):
-        self.study = Study(studies, conf)
+        try:
+            self.study = Study(studies, conf)
+        except (Refusal, ValueError) as error:
+            sys.tracebacklimit = 0  # uvicorn prints the traceback: people shall see the sentence
+            raise SystemExit(f"FewLabel cannot start. {error}") from None
         super().__init__(
             app_dir,
             studies,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import demo
 import demo_bundle
 import demo_clinician
 import demo_options
@@ -130,6 +131,7 @@ def test_labels_per_round_continue_with_the_last_number():
         (["--minutes", "-1"], "--minutes -1.0 is too small"),
         (["--labels-per-round", "2", "0"], "at least one label"),
         (["--seed", "-3"], "--seed -3 is below 0"),
+        (["--conf", "workspace", "elsewhere"], "everything stays in --output"),
     ],
 )
 def test_wrong_arguments_get_a_sentence(arguments, sentence, capsys):
@@ -240,6 +242,11 @@ def test_the_progress_line_takes_whatever_is_there():
     assert line == "  " + " · ".join([*parts, "12 s left"])
 
 
+def test_the_progress_line_counts_the_scored_cases():
+    progress = {"phase": "scoring cases", "progress": 1.0, "step": 40, "scored": 3, "to_score": 22}
+    assert demo_clinician.describe(progress) == "  scoring cases · 3 of 22"
+
+
 def test_candidates_are_fixed_by_the_seed():
     cases = [f"case_{n}" for n in range(9)]
     assert demo_clinician.candidates(cases, 4, 1) == demo_clinician.candidates(cases[::-1], 4, 1)
@@ -326,6 +333,34 @@ def test_bundle_and_server_are_compared_voxel_for_voxel(files):
 def test_a_failing_command_is_told_with_its_last_words():
     with pytest.raises(DemoTrouble, match=r"(?s)The export failed \(exit code 3\).*no model yet"):
         demo_bundle.run([sys.executable, "-c", "print('no model yet'); raise SystemExit(3)"], "The export")
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "words"),
+    [
+        (KeyboardInterrupt(), 130, "Stopped."),
+        (DemoTrouble("The server refused to train: it is tired."), 1, "it is tired"),
+    ],
+)
+def test_the_server_is_stopped_however_the_demo_ends(ending, code, words, tmp_path, monkeypatch, capsys):
+    servers = []
+
+    def start_server(options, images, port, log):
+        log.write_text("a line of the log")
+        servers.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True))
+        return servers[0]
+
+    def end(*_):
+        raise ending
+
+    monkeypatch.setattr(demo, "make_study", lambda options: demo_study.Study(tmp_path, {}, {}))
+    monkeypatch.setattr(demo, "start_server", start_server)
+    monkeypatch.setattr(demo.serve, "wait_until_ready", end)
+    assert demo.main(demo_options.parse(["--output", str(tmp_path)])) == code
+    assert servers[0].poll() is not None
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert ("a line of the log" in printed) == (code == 1)
 
 
 @pytest.mark.parametrize("name", ["demo.py", "demo_options.py"])

@@ -25,7 +25,7 @@ QUICK = {
     "max_minutes": "1",
     "scoring_minutes": "0.1",
 }
-PATIENCE = 90.0
+PATIENCE = 60.0
 """Seconds to wait for a server or a training; generous, because other work may hold the processor."""
 
 
@@ -100,8 +100,9 @@ class Server:
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        with suppress(ProcessLookupError, PermissionError):  # children of a server that had ended by itself
-            os.killpg(self.process.pid, 9)
+        if hasattr(os, "killpg"):  # children of a server that had ended by itself
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, 9)
         self.process.wait()
 
     def tail(self, characters=6000):

@@ -13,7 +13,7 @@ CLASSES = ["organ", "tumour"]
 
 @pytest.fixture(scope="module")
 def server(serve, volumes, tmp_path_factory):
-    """A server on eight good images; scan_0 is the good request of most tests."""
+    """A server on three good images; scan_0 is the good request of most tests."""
     studies = volumes.study(tmp_path_factory.mktemp("bad") / "studies", 3)
     server = serve(studies, {"labels": ",".join(CLASSES)})
     server.volumes = volumes
@@ -32,7 +32,7 @@ def still_works(server, good_label):
     yield
     answer = server.put_label("scan_0", good_label, CLASSES)
     assert answer["label"] == "scan_0"
-    assert "Traceback" not in server.log.read_text()[before:]
+    assert "Traceback" not in server.log.read_bytes()[before:].decode()
 
 
 def stored(server):
@@ -59,11 +59,13 @@ def assert_sentence(message, *words):
 def test_training_without_labels_is_refused(server):
     message = server.refused("POST", "/train/fewlabel", 409, json={})
     assert_sentence(message, "no labels yet", "submit a label")
+    assert server.request("POST", "/activelearning/first", json={})["id"] == "scan_0"
 
 
 def test_the_model_before_any_training_is_refused(server):
     message = server.infer("scan_0", expect=409)["detail"]
     assert_sentence(message, "not trained yet", "Train")
+    assert server.request("POST", "/activelearning/random", json={})["id"].startswith("scan_")
 
 
 # Labels
@@ -146,7 +148,7 @@ def test_a_missing_class_is_legal_and_named(server, volumes, tmp_path):
     assert "Not in this label: tumour." in notes
 
 
-@pytest.mark.parametrize("params", ["{not json", "[1]", '{"label_info": 3}', '{"label_info": [{"idx": 1}]}'])
+@pytest.mark.parametrize("params", ["[1]", '{"label_info": 3}', '{"label_info": [{"idx": 1}]}'])
 @pytest.mark.usefixtures("still_works")
 def test_label_parameters_that_make_no_sense_are_refused(server, good_label, params):
     files = {"label": ("label.nii.gz", good_label.read_bytes())}
@@ -221,7 +223,6 @@ def test_an_unusable_image_is_not_taken_in(server, volumes, truncated, tmp_path,
     if kind == "text":
         file.write_bytes(b"no image")
         word = "not a NIfTI image"
-        word = "damaged"
     elif kind == "truncated":
         truncated(volumes.write(tmp_path / "whole.nii.gz", volumes.image(7)), file)
         word = "cut short"
@@ -314,15 +315,16 @@ def still_segments(trained):
     before = trained.log.stat().st_size
     yield
     assert trained.infer("scan_1")["label_names"] == {"organ": 1, "tumour": 2}
-    assert "Traceback" not in trained.log.read_text()[before:]
+    assert "Traceback" not in trained.log.read_bytes()[before:].decode()
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "/etc", "../../etc/passwd", "../studies-truth/scan_0.nii.gz"])
 @pytest.mark.usefixtures("still_segments")
 def test_a_path_outside_the_studies_is_not_segmented(trained, path):
+    hidden = {"params": json.dumps({"image": path})}  # parameters win over the address
     for message in (
         trained.infer(path, expect=403)["detail"],
-        trained.infer("scan_0", image=path, expect=403)["detail"],  # parameters win over the address
+        trained.refused("POST", "/infer/fewlabel", 403, params={"image": "scan_0"}, data=hidden),
     ):
         assert_sentence(message, path, "not an image of this study", "upload the file")
 
@@ -360,9 +362,7 @@ def test_a_wish_that_cannot_be_met_is_refused(trained, params, word):
 
 @pytest.mark.parametrize("kind", ["frames", "colours", "constant", "truncated"])
 @pytest.mark.usefixtures("still_segments")
-def test_a_bad_image_that_lies_in_the_folder_is_named_when_it_is_segmented(
-    trained, volumes, truncated, tmp_path, kind
-):
+def test_a_bad_image_that_lies_in_the_folder_is_named_when_it_is_segmented(trained, volumes, truncated, tmp_path, kind):
     file = trained.studies / f"bad_{kind}.nii.gz"
     if kind == "truncated":
         truncated(volumes.write(tmp_path / "whole.nii.gz", volumes.image(7)), file)
@@ -371,7 +371,7 @@ def test_a_bad_image_that_lies_in_the_folder_is_named_when_it_is_segmented(
         array, word = bad_images(volumes, tmp_path)[kind]
         volumes.write(file, array)
     name = f"bad_{kind}"
-    trained.wait_until(lambda: name in trained.get("/datastore/", params={"output": "all"}))
+    trained.wait_until(lambda: name in trained.get("/datastore/?output=all")["objects"])
     assert_sentence(trained.infer(name, expect=422)["detail"], file.name, word)
     label = trained.volumes.truth(trained.studies, 0)
     assert_sentence(trained.put_label(name, label, CLASSES, expect=422)["detail"], file.name, word)
@@ -383,15 +383,16 @@ def test_an_uploaded_text_file_is_not_segmented(trained):
     answer = trained.request(
         "POST", "/infer/fewlabel", expect=422, files={"file": ("scan.nii.gz", b"no image")}, data={"params": "{}"}
     )
-    assert_sentence(answer["detail"], "again")
+    assert_sentence(answer["detail"], "not a NIfTI image")
 
 
-@pytest.mark.usefixtures("still_segments")
+@pytest.mark.slow
 def test_unknown_training_options_end_the_training_in_words(trained):
     trained.train(method="nobody")
     assert trained.wait_for_training()["status"] == "ERROR"
     error = trained.info()["train_stats"]["fewlabel"]["error"]
     assert_sentence(error, "nobody", "mean_teacher")
+    assert trained.infer("scan_1")["label_names"] == {"organ": 1, "tumour": 2}
 
 
 @pytest.mark.usefixtures("still_segments")
@@ -406,25 +407,16 @@ def test_the_next_case_when_none_is_left_says_so(trained):
 # Servers that cannot start
 
 
-@pytest.mark.parametrize(
-    ("conf", "words"),
-    [
-        ({"workspace": "FILE/below"}, ["workspace", "cannot be written", "--conf workspace"]),
-        ({"methode": "supervised"}, ["--conf methode", "Did you mean 'method'?"]),
-    ],
-    ids=["workspace", "setting"],
-)
-def test_a_server_that_cannot_work_says_why_and_ends(serve, tmp_path, conf, words):
-    (tmp_path / "file").write_text("in the way")
-    conf = {key: value.replace("FILE", str(tmp_path / "file")) for key, value in conf.items()}
-    server = serve(tmp_path / "studies", conf, ready=False)
+def test_a_server_whose_workspace_cannot_be_written_says_so_and_ends(serve, tmp_path):
+    (tmp_path / "file").write_text("in the way")  # read-only folders would not stop root
+    server = serve(tmp_path / "studies", {"workspace": str(tmp_path / "file" / "below")}, ready=False)
     try:
-        assert server.process.wait(90) != 0
+        assert server.process.wait(60) != 0
     except subprocess.TimeoutExpired:
         pytest.fail(f"The server is still there:\n{server.tail()}")
-    last = [line for line in server.log.read_text().splitlines() if all(word in line for word in words)]
-    assert last, server.tail()
-    assert_sentence(last[-1].strip())
+    told = [line for line in server.log.read_text().splitlines() if "cannot be written" in line]
+    assert told, server.tail()
+    assert_sentence(told[-1].strip(), "workspace", str(tmp_path / "file"), "--conf workspace")
 
 
 def test_answers_stay_plain_json(server):

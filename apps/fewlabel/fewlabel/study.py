@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.sessions import Sessions
 
+from fewlabel.background import announce_server, end_with_server, is_background_process
 from fewlabel.data.store import SafeDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer
@@ -64,6 +64,11 @@ class Study:
         """A workspace elsewhere belongs to the study that used it first, unless that study was moved."""
         if self.settings.workspace is None:
             return
+        if self.workspace.folder == self.studies:
+            raise ValueError(
+                f"--conf workspace {self.settings.workspace}: this is the folder of the images, whose labels lie where "
+                "the state would. Choose another folder, or leave it out."
+            )
         owner = read_json(self.workspace.study, {}).get("studies", "")
         if owner and Path(owner) != self.studies and Path(owner).is_dir():
             raise ValueError(
@@ -87,7 +92,11 @@ class Study:
 
     def datastore(self) -> Datastore:
         """The study's images and labels; read-only in the processes that MONAI Label starts."""
-        child = _is_background_process()
+        child = is_background_process()
+        if child:
+            end_with_server()
+        else:
+            announce_server()
         reload = monailabel_settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD and not child
         self.store = SafeDatastore(str(self.studies), self.workspace, auto_reload=reload, read_only=child)
         return self.store
@@ -149,7 +158,7 @@ class Study:
         """Whether ``path`` is in the studies or the sessions, or an upload that MONAI Label has just put aside."""
         try:
             real = path.resolve()
-        except (OSError, ValueError):  # a zero byte, a loop of links
+        except (OSError, RuntimeError, ValueError):  # a zero byte, a loop of links
             return False
         if any(real.is_relative_to(folder.resolve()) for folder in (self.studies, self.sessions)):
             return True
@@ -175,9 +184,3 @@ class Study:
         """The server is up: look at the scans in the background."""
         self.features.fill_in_background(list(self.store.list_images()), self.store.get_image_uri, self.settings.seed)
         logger.info("FewLabel serves %s; its state is in %s", self.studies, self.workspace.folder)
-
-
-def _is_background_process() -> bool:
-    """Whether MONAI Label started this process for one training, scoring or batch inference."""
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    return getattr(spec, "name", "") == "monailabel.interfaces.utils.app"

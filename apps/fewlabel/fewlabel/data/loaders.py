@@ -33,9 +33,10 @@ class EmptyPool(ValueError):
 class CropStream:
     """Endless random crops of a pool of volumes, of which only a few are in memory at a time.
 
-    A resident set of at most ``resident`` volumes is drawn from at random; after every few crops its oldest member
-    is replaced by the next volume of a shuffled pass over the pool, read ahead by one thread. The order depends on
-    the seed alone. Volumes that cannot be read are left out and reported once.
+    A resident set of at most ``resident`` volumes is drawn from at random. It gains a volume with every crop, so that
+    training starts with the first one; once it is full, its oldest member is replaced after every few crops. Volumes
+    come in shuffled passes over the pool, read ahead by one thread (so one more may be in memory). The order depends
+    on the seed alone. Volumes that cannot be read are left out and reported once.
 
     Args:
         records: what ``load`` needs, one per volume, each with an ``id``.
@@ -43,7 +44,7 @@ class CropStream:
         view: preprocessed volume to one crop.
         seed: of the order and of the crops.
         crops_per_volume: crops between two replacements.
-        resident: most volumes in memory.
+        resident: most volumes that are drawn from.
         report: called with (id, reason) for a volume that is left out.
     """
 
@@ -69,28 +70,24 @@ class CropStream:
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
             order = self._order()
             held: list[dict] = []
-            for record in order:
-                volume = self._read(record)
-                if volume is not None:
-                    held.append(volume)
-                if held and len(held) >= min(self.resident, len(self._good())):
-                    break
-            ahead = self._submit(reader, order)
-            for count in itertools.count(1):
-                crop = self.view(dict(held[self.random.randint(len(held))]))
-                yield crop[0] if isinstance(crop, list) else crop
-                if ahead is not None and count % self.crops_per_volume == 0:
+            ahead = self._submit(reader, order, held)
+            for count in itertools.count():
+                due = len(held) < self.resident or count % self.crops_per_volume == 0
+                while ahead is not None and (due or not held):
                     volume = ahead.result()
                     if volume is not None:
-                        held = [*held[1:], volume]
-                    ahead = self._submit(reader, order)
+                        held = [*held, volume][-self.resident :]
+                        due = False
+                    ahead = self._submit(reader, order, held)
+                crop = self.view(dict(held[self.random.randint(len(held))]))
+                yield crop[0] if isinstance(crop, list) else crop
 
     def _good(self) -> list[Record]:
         return [record for record in self.records if record["id"] not in self.bad]
 
-    def _submit(self, reader: ThreadPoolExecutor, order: Iterator[Record]) -> Future | None:
+    def _submit(self, reader: ThreadPoolExecutor, order: Iterator[Record], held: list[dict]) -> Future | None:
         """Read the next volume ahead, unless all of them are in memory."""
-        if len(self._good()) <= self.resident:
+        if held and len(held) >= len(self._good()):
             return None
         return reader.submit(self._read, next(order))
 
@@ -136,6 +133,8 @@ def volume_loader(plan: Plan, labelled: bool) -> Callable[[Record], dict]:
 
 class PairedLoader:
     """Endless batches ``{"labelled": {image, label}, "unlabelled": {weak, strong} | None}`` of B1HWD tensors.
+
+    float32; labels are int64.
 
     Labels of unlabelled volumes are never opened: their records hold no label path.
 
@@ -186,20 +185,24 @@ class PairedLoader:
         return max(1, -(-len(self.labelled.records) // self.plan.batch))
 
     def _batches(self) -> Iterator[Batch]:
-        labelled, unlabelled = iter(self.labelled), iter(self.unlabelled)
         pool = bool(self.unlabelled.records)
-        while True:
-            batch: Batch = {"labelled": self._batch(labelled, ("image", "label")), "unlabelled": None}
-            if pool:
-                try:
-                    batch["unlabelled"] = self._batch(unlabelled, ("weak", "strong"))
-                except EmptyPool:
-                    pool = False  # reported volume by volume already; the labels still train
-            yield batch
+        with (
+            contextlib.closing(iter(self.labelled)) as labelled,
+            contextlib.closing(iter(self.unlabelled)) as unlabelled,
+        ):
+            while True:
+                batch: Batch = {"labelled": self._batch(labelled, ("image", "label")), "unlabelled": None}
+                if pool:
+                    try:
+                        batch["unlabelled"] = self._batch(unlabelled, ("weak", "strong"))
+                    except EmptyPool:
+                        pool = False  # reported volume by volume already; the labels still train
+                yield batch
 
     def _batch(self, crops: Iterator[dict], keys: tuple[str, ...]) -> dict[str, torch.Tensor]:
         items = [next(crops) for _ in range(self.plan.batch)]
-        return {key: torch.stack([_plain(item[key]).float() for item in items]) for key in keys}
+        batch = {key: torch.stack([_plain(item[key]) for item in items]) for key in keys}
+        return {key: value.to(torch.long if key == "label" else torch.float32) for key, value in batch.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -53,8 +53,7 @@ def make_pools(
     if share > 0 and len(labelled) >= VALIDATION_FROM:
         wanted = max(1, int(share * len(labelled)))
     fresh = sorted(set(labelled) - kept_back - set(kept.get("trained", ())), key=lambda case: _hash(case, seed))
-    room = min(wanted, len(labelled) - 1) - len(validation)  # one at least is trained on
-    validation = sorted([*validation, *fresh[: max(0, room)]])
+    validation = sorted([*validation, *fresh[: max(0, wanted - len(validation))]])
     training = sorted(set(labelled) - set(validation))
     unlabelled = sorted(set(images) - set(labelled) - kept_back)
     return Pools(training, unlabelled, validation, _note(len(labelled), len(validation), share))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,15 +79,16 @@ class Publisher:
         Raises:
             Refusal: (507) the model cannot be written; the published one is still there.
         """
-        if not self.validator.records and done < 1:
-            return
         dice = self.validator(method.deployed, beat)
         mean = mean_dice(dice)
+        measured = math.isfinite(mean)
+        if not measured and done < 1:  # half-trained weights that nobody could check replace nothing
+            return
         if self.best is None or not mean < self.best[0]:
             self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
             if may_replace(dice, self.published_dice):
                 self._publish(method, dice, done)
-        if mean == mean:  # best_metric stays a number where nothing can be validated
+        if measured:
             self.progress.values["best_metric"] = max(self.progress.values["best_metric"], mean)
         self.progress.update(done, validation=dice)
         if done >= 1:
@@ -97,7 +99,7 @@ class Publisher:
             **self.card,
             "version": self.version,
             "validation": dice,
-            "validated": bool(self.validator.records),
+            "validated": math.isfinite(mean_dice(dice)),
             "progress": round(done, 3),
         }
         save_published(self.path, method.deployed, self.plan, card)
@@ -111,4 +113,7 @@ class Publisher:
                 f"{mean_dice(self.published_dice or {}):.3f}, this training reached {self.best[0]:.3f}."
             )
         elif not self.progress.values["validated"]:
-            self.progress.note("Published without validation: there are too few labels for it.")
+            reason = (
+                "none of the validation cases holds a class" if self.validator.records else "there are too few labels"
+            )
+            self.progress.note(f"Published without validation: {reason}.")

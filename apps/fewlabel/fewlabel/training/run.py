@@ -40,6 +40,10 @@ class Run:
     def __init__(self, workspace: Workspace, settings: Settings, datastore: Datastore) -> None:
         self.workspace, self.settings, self.datastore = workspace, settings, datastore
         self.device = choose_device(settings.device)
+        for leftover in workspace.folder.glob(
+            ".writing-*.pt"
+        ):  # of a training that was killed: only trainings write .pt
+            leftover.unlink(missing_ok=True)
         self.pools = self._make_pools()
         self.progress = Progress(
             workspace.progress,

@@ -10,6 +10,7 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.async_tasks.utils import processes
 
+from fewlabel.background import is_background_process
 from fewlabel.devices import device_names
 from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS
@@ -62,8 +63,9 @@ class FewLabelTrain(TrainTask):
         Raises:
             Refusal: nothing to train on, or a request that cannot be met; the message says why.
         """
-        with contextlib.suppress(AttributeError, OSError):
-            os.nice(5)  # the server stays quick while training runs
+        if is_background_process():
+            with contextlib.suppress(AttributeError, OSError):
+                os.nice(5)  # the server stays quick while training runs
         progress = None
         try:
             settings = self.settings.with_request({k: v for k, v in request.items() if v != "auto"})

@@ -17,8 +17,8 @@ from monai.metrics import DiceHelper
 
 from fewlabel.data.loaders import Batch
 from fewlabel.methods.base import Method, total
+from fewlabel.published import save_tensors
 from fewlabel.training.progress import Progress
-from fewlabel.workspace import replace_file
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +66,8 @@ def learning_rate(progress: float, highest: float) -> float:
 def dice_of_crops(logits: torch.Tensor, label: torch.Tensor) -> float:
     """Mean Dice of the foreground classes on one batch of labelled crops; NaN where none of them holds any."""
     classes = logits.shape[1]
-    metric = DiceHelper(include_background=False, num_classes=classes, apply_argmax=True, get_not_nans=False)
-    return float(metric(logits.float(), label)[0])
+    metric = DiceHelper(include_background=False, num_classes=classes, reduction="none", get_not_nans=False)
+    return float(metric(logits.float(), label).nanmean())
 
 
 def is_finite(module: torch.nn.Module) -> bool:
@@ -189,7 +189,11 @@ class Trainer:
         )
 
     def save(self, finished: bool) -> None:
-        """Write the checkpoint atomically."""
+        """Write the checkpoint atomically.
+
+        Raises:
+            Refusal: (507) it cannot be written.
+        """
         content = {
             "identity": self.identity,
             "finished": finished,
@@ -198,7 +202,7 @@ class Trainer:
             "method": self.method.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-        replace_file(self.checkpoint, lambda temporary: torch.save(content, temporary))
+        save_tensors(self.checkpoint, content)
         self._saved = time.monotonic()
 
     def resume(self) -> str:

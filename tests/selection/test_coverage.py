@@ -1,0 +1,128 @@
+import threading
+
+import numpy as np
+import pytest
+
+from fewlabel.data.volumes import UnreadableVolume, Volume, write_volume
+from fewlabel.errors import Refusal
+from fewlabel.selection import coverage
+from fewlabel.selection.coverage import FeatureStore, farthest, features
+
+SHAPE = (40, 36, 30)
+
+
+def scan(seed, side="left", gain=1.0):
+    """A block in one half of a noisy field."""
+    array = np.random.default_rng(seed).normal(0, 10, SHAPE)
+    array[slice(4, 18) if side == "left" else slice(22, 36), 6:30, 5:25] += 100
+    return Volume((gain * array).astype(np.float32), np.diag([1.0, 1.0, 2.0, 1.0]), ())
+
+
+def order_of(found):
+    """Ids in the order in which they would be labelled."""
+    chosen = {}
+    while len(chosen) < len(found):
+        distance = farthest({case: vector for case, vector in found.items() if case not in chosen}, chosen)
+        case = max(distance, key=lambda name: distance[name])
+        chosen[case] = found[case]
+    return list(chosen)
+
+
+def test_features_are_numbers_near_unit_scale_and_do_not_depend_on_the_intensity_scale():
+    found = features(scan(0))
+    assert len(found) == 219
+    assert np.abs(found).max() < 10
+    assert features(scan(0, gain=7.0)) == pytest.approx(found, abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 300), (2, 2, 2), (6, 6, 6), (23, 25, 7)])
+def test_features_of_any_shape_have_one_length(shape):
+    volume = Volume(np.random.default_rng(0).normal(size=shape).astype(np.float32), np.eye(4), ())
+    assert len(features(volume)) == 219
+    assert np.isfinite(features(volume)).all()
+
+
+def test_the_first_case_is_typical_and_the_planted_outlier_comes_second():
+    found = {f"usual-{seed}": features(scan(seed)) for seed in range(8)}
+    found["outlier"] = features(scan(8, side="right"))
+    order = order_of(found)
+    assert order[0] != "outlier"
+    assert order[1] == "outlier"
+
+
+def test_near_duplicates_are_not_both_among_the_first():
+    """Four anatomies, each scanned three times: the noise differs, the anatomy does not."""
+    found = {}
+    for anatomy in range(4):
+        body = np.zeros(SHAPE)
+        body[5 * anatomy : 5 * anatomy + 15, 4 + 5 * anatomy : 18 + 5 * anatomy, 5:25] = 100
+        for time in range(3):
+            noise = np.random.default_rng([anatomy, time]).normal(0, 25, SHAPE)
+            found[f"{anatomy}-{time}"] = features(Volume((body + noise).astype(np.float32), np.eye(4), ()))
+    assert sorted(case[0] for case in order_of(found)[:4]) == ["0", "1", "2", "3"]
+
+
+def test_the_distance_is_to_the_nearest_chosen_case():
+    distance = farthest({"a": [0.0, 0.0], "b": [3.0, 4.0]}, {"x": [0.0, 0.0], "y": [3.0, 0.0]})
+    assert distance == {"a": 0.0, "b": 4.0}
+
+
+def test_without_candidates_there_is_no_distance():
+    assert farthest({}, {"x": [0.0]}) == {}
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Three scans by id; the second is no image, and the last has gone."""
+    for name in ("a", "b", "c"):
+        write_volume(tmp_path / f"{name}.nii.gz", scan(0).array, np.eye(4))
+    (tmp_path / "b.nii.gz").write_bytes(b"no image")
+
+    def locate(case):
+        if case == "gone":
+            raise Refusal("No image 'gone' in this study.", 404)
+        return str(tmp_path / f"{case}.nii.gz")
+
+    return locate
+
+
+def test_what_cannot_be_read_is_left_out_and_the_rest_is_kept(tmp_path, images):
+    store = FeatureStore(tmp_path / "features.json")
+    store.fill(["a", "b", "gone", "c"], images)
+    assert set(store.known) == {"a", "c"}
+    assert FeatureStore(tmp_path / "features.json").known == store.known
+
+
+def test_nothing_is_read_twice(tmp_path, images, monkeypatch):
+    reads = []
+
+    def count(path):
+        reads.append(path)
+        if "b.nii" in path:
+            raise UnreadableVolume("It is no image.")
+        return scan(0)
+
+    monkeypatch.setattr(coverage, "read_volume", count)
+    store = FeatureStore(tmp_path / "features.json")
+    for _ in range(3):
+        store.fill(["a", "b", "c"], images)
+    assert len(reads) == 3
+
+
+def test_of_a_large_pool_only_a_sample_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(coverage, "read_volume", lambda path: scan(0))
+    monkeypatch.setattr(coverage, "_MOST", 5)
+    store = FeatureStore(tmp_path / "features.json")
+    store.fill([str(number) for number in range(100)], str)
+    assert len(store.known) == 5
+
+
+def test_in_the_background_it_starts_no_thread_where_enough_is_known(tmp_path, images, monkeypatch):
+    store = FeatureStore(tmp_path / "features.json")
+    store.fill_in_background(["a", "b", "c"], images)
+    for thread in threading.enumerate():
+        if thread.name == "features":
+            thread.join(10)
+    assert set(store.known) == {"a", "c"}
+    monkeypatch.setattr(coverage.threading, "Thread", None)
+    store.fill_in_background(["a", "b", "c"], images)

@@ -1,0 +1,111 @@
+import itertools
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fewlabel.data.volumes import write_volume
+from fewlabel.methods import METHODS
+from fewlabel.plan import Plan
+from fewlabel.selection import scoring
+from fewlabel.selection.scoring import score_cases
+
+PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 1, ("organ",))
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def records(tmp_path):
+    for number in range(6):
+        image = np.random.default_rng(number).normal(size=(18, 17, 16)).astype(np.float32)
+        write_volume(tmp_path / f"{number}.nii.gz", image, np.eye(4))
+    return [{"id": str(number), "image": str(tmp_path / f"{number}.nii.gz")} for number in range(6)]
+
+
+def method(name="mean_teacher"):
+    torch.manual_seed(0)
+    return METHODS[name](lambda: nn.Conv3d(1, 2, 3, padding=1), 2).eval()
+
+
+def score(records, path, name="mean_teacher", version=1, minutes=10.0, **more):
+    return score_cases(method(name), PLAN, records, path, version, minutes, "cpu", **more)
+
+
+def read(path):
+    return json.loads(path.read_text(), parse_constant=lambda constant: pytest.fail(constant))
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_case_gets_a_finite_score(records, tmp_path, name):
+    path = tmp_path / "scores.json"
+    assert score(records, path, name) == 6
+    scores = read(path)
+    assert (scores["version"], scores["done"], scores["of"]) == (1, 6, 6)
+    assert set(scores["cases"]) == {str(number) for number in range(6)}
+    assert all(0 <= case["score"] <= 1 for case in scores["cases"].values())
+
+
+def test_an_unreadable_case_is_left_out(records, tmp_path):
+    (tmp_path / "3.nii.gz").write_bytes(b"no image")
+    assert score(records, tmp_path / "scores.json") == 5
+    assert "3" not in read(tmp_path / "scores.json")["cases"]
+
+
+def test_an_empty_pool_gives_an_empty_file(tmp_path):
+    assert score([], tmp_path / "scores.json") == 0
+    assert read(tmp_path / "scores.json")["cases"] == {}
+
+
+def test_the_time_ends_the_scoring(records, tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(scoring, "time", clock)
+
+    def minute(done, of):
+        clock.now = 60.0 * done
+
+    assert score(records, tmp_path / "scores.json", minutes=2.5, report=minute) == 3
+    assert read(tmp_path / "scores.json")["of"] == 6
+
+
+def test_what_a_short_time_allows_is_another_sample_after_each_training(records, tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(scoring, "time", clock)
+
+    def minute(done, of):
+        clock.now += 60.0 * done
+
+    seen = set()
+    for version in range(1, 13):
+        score(records, tmp_path / "scores.json", version=version, minutes=0.5, report=minute)
+        seen |= set(read(tmp_path / "scores.json")["cases"])
+    assert len(seen) > 3
+
+
+def test_scores_are_written_while_it_goes_on(records, tmp_path, monkeypatch):
+    clock, seen = Clock(), []
+    monkeypatch.setattr(scoring, "time", clock)
+
+    def watch(done, of):
+        clock.now += 3
+        seen.append(len(read(tmp_path / "scores.json")["cases"]) if (tmp_path / "scores.json").exists() else 0)
+
+    score(records, tmp_path / "scores.json", report=watch)
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 1
+
+
+def test_it_reports_before_every_pass_of_the_network(records, tmp_path):
+    reported = []
+    score(records[:1], tmp_path / "scores.json", report=lambda *counts: reported.append(counts))
+    assert len(reported) > 2
+    assert reported[-1] == (1, 1)
+    assert all(before <= after for before, after in itertools.pairwise(reported))

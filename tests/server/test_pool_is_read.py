@@ -1,0 +1,111 @@
+"""What the training child really opens: seen by an audit hook in every process of a real server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+HOOK = '''
+import os, sys, threading
+_target, _local = os.environ["AUDIT_LOG"], threading.local()
+_command = " ".join(sys.orig_argv)
+
+def _note(event, arguments):
+    """One line for each opened file: process, command, mode, path. A single append is atomic."""
+    if event != "open" or getattr(_local, "busy", False):
+        return
+    path, mode, flags = arguments
+    if isinstance(path, int) or ".nii" not in os.fsdecode(path) and ".json" not in os.fsdecode(path):
+        return
+    _local.busy = True
+    try:
+        writes = bool(flags & (os.O_WRONLY | os.O_RDWR))
+        kind = "train" if "monailabel.interfaces.utils.app -m train" in _command else "other"
+        text = "\\t".join([str(os.getpid()), kind, "write" if writes else "read", os.path.abspath(os.fsdecode(path))])
+        handle = os.open(_target, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(handle, (text + "\\n").encode())
+        os.close(handle)
+    finally:
+        _local.busy = False
+
+sys.addaudithook(_note)
+'''
+
+
+@pytest.fixture(scope="module")
+def trained(serve, volumes, tmp_path_factory):
+    """After one training: (server, rows of the audit log)."""
+    folder = tmp_path_factory.mktemp("audit")
+    studies = volumes.study(folder / "studies", 6)
+    (studies / "scan_9.nii.gz").write_bytes(b"damaged")
+    for number in (2, 3, 4, 5):  # labels of unlabelled cases that nobody may look at
+        place = studies / "labels" / "original" / f"scan_{number}.nii.gz"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"garbage")
+    hooks = folder / "hooks"
+    hooks.mkdir()
+    (hooks / "sitecustomize.py").write_text(HOOK)
+    log = folder / "audit.tsv"
+    server = serve(
+        studies,
+        {"labels": "organ,tumour", "max_steps": "12"},
+        {"PYTHONPATH": str(hooks), "AUDIT_LOG": str(log)},
+    )
+    for number in (0, 1):
+        server.put_label(f"scan_{number}", volumes.truth(studies, number), ["organ", "tumour"])
+    server.train()
+    assert server.wait_for_training()["status"] == "DONE", server.tail()
+    rows = [line.split("\t") for line in log.read_text().splitlines()]
+    return server, [(kind, mode, Path(path)) for _, kind, mode, path in rows]
+
+
+@pytest.fixture(scope="module")
+def opened(trained):
+    """(mode, path) of what the training child opened."""
+    return {(mode, path) for kind, mode, path in trained[1] if kind == "train"}
+
+
+@pytest.fixture(scope="module")
+def stats(trained):
+    return trained[0].info()["train_stats"]["fewlabel"]
+
+
+def test_the_hook_sees_what_the_server_and_its_child_open(trained, opened):
+    studies = trained[0].studies
+    kinds = {kind for kind, _, path in trained[1] if path.is_relative_to(studies)}
+    assert kinds == {"train", "other"}
+    for number in (0, 1):
+        assert ("read", studies / "labels" / "final" / f"scan_{number}.nii.gz") in opened
+
+
+def test_every_unlabelled_image_is_read_in_training(trained, opened, stats):
+    for number in (2, 3, 4, 5):
+        assert ("read", trained[0].studies / f"scan_{number}.nii.gz") in opened
+    assert stats["unlabelled"] == 5
+    assert stats["unlabelled_read"] == 4
+    assert stats["weights"]["consistency"] > 0
+    assert stats["published"] is True
+
+
+def test_no_label_of_an_unlabelled_case_is_opened_in_training(trained, opened):
+    labels = trained[0].studies / "labels"
+    allowed = {labels / "final" / "scan_0.nii.gz", labels / "final" / "scan_1.nii.gz"}
+    assert {path for _, path in opened if path.is_relative_to(labels)} == allowed
+    sidecars = trained[0].studies / ".fewlabel" / "labels"
+    assert {path.stem for _, path in opened if path.is_relative_to(sidecars)} <= {"scan_0", "scan_1"}
+
+
+def test_a_damaged_volume_of_the_pool_is_named_and_the_rest_is_used(stats):
+    assert [problem["id"] for problem in stats["problems"]] == ["scan_9"]
+    reason = stats["problems"][0]["reason"]
+    assert reason.startswith("scan_9.nii.gz is not a NIfTI image")
+    assert reason.endswith(".")
+
+
+def test_the_child_writes_neither_images_nor_labels_nor_the_list_of_the_datastore(trained, opened):
+    studies = trained[0].studies
+    written = {path for mode, path in opened if mode == "write" and path.is_relative_to(studies)}
+    assert written, "the child writes its progress, so writing is seen"
+    own = studies / ".fewlabel"
+    assert {path for path in written if not path.is_relative_to(own)} == set()
+    assert json.loads((studies / "datastore_v2.json").read_text())["objects"]["scan_0"]["labels"]["final"]

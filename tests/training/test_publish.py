@@ -1,0 +1,110 @@
+"""What of a training is published, and when."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from fewlabel.errors import Refusal
+from fewlabel.published import load_published, read_card
+from fewlabel.selection import scoring
+from fewlabel.training import run as run_module
+from fewlabel.workspace import read_json
+
+
+def fixed_dice(monkeypatch, *values):
+    """Let validations measure these Dice values, one after the other, then the last one again and again."""
+    values = list(values)
+
+    def measure(self, network, beat=None):
+        return {"organ": values.pop(0) if len(values) > 1 else values[0]}
+
+    monkeypatch.setattr(run_module.Validator, "__call__", measure)
+
+
+def test_a_worse_model_is_not_published_and_nothing_is_scored(make_study, monkeypatch):
+    study = make_study(6)
+    study.label("abcde")
+    study.train(max_steps=1)
+    before, scores = study.workspace.model.read_bytes(), study.workspace.scores.read_bytes()
+    fixed_dice(monkeypatch, 0.8, 0.7, 0.75)
+    told = study.train(max_steps=2)
+    assert not told["published"]
+    assert "0.800" in told["notes"][-1]
+    assert "0.750" in told["notes"][-1]
+    assert study.workspace.model.read_bytes() == before
+    assert study.workspace.scores.read_bytes() == scores
+
+
+def test_an_equally_good_model_is_published_with_the_next_version(make_study, monkeypatch):
+    study = make_study(6)
+    study.label("abcde")
+    study.train(max_steps=1)
+    fixed_dice(monkeypatch, 0.8)
+    assert study.train(max_steps=1)["published"]
+    assert read_card(study.workspace.model)["version"] == 2
+
+
+def test_the_best_weights_are_published_and_scored_not_the_last(make_study, monkeypatch):
+    study = make_study(6)
+    study.label("abcde")
+    fixed_dice(monkeypatch, 0.3, 0.9, 0.5)
+    seen = []
+
+    def score(method, *rest, **more):
+        seen.append({key: value.clone() for key, value in method.deployed.state_dict().items()})
+        return scoring.score_cases(method, *rest, **more)
+
+    monkeypatch.setattr(run_module, "score_cases", score)
+    told = study.train(max_steps=4)
+    model = load_published(study.workspace.model)
+    assert model.card["progress"] == 0.5
+    assert model.card["validation"] == {"organ": 0.9}
+    assert told["best_metric"] == 0.9
+    for key, value in model.network.state_dict().items():
+        assert torch.equal(value, seen[0][key])
+
+
+def test_a_new_class_replaces_the_model_without_comparison(make_study):
+    study = make_study(6)
+    study.label("abcde")
+    study.train(max_steps=1)
+    study.workspace.set_classes(["organ", "tumour"])
+    told = study.train(max_steps=1)
+    assert told["published"]
+    assert any("other classes" in note for note in told["notes"])
+    assert any("from scratch" in note for note in told["notes"])
+    assert load_published(study.workspace.model).plan.classes == ("organ", "tumour")
+
+
+def test_validation_cases_without_any_class_validate_nothing(make_study):
+    study = make_study(6)
+    study.label("abcde")
+    study.train(max_steps=1)
+    kept = read_json(study.workspace.pools)["validation"]
+    study.label("".join(kept), array=np.zeros((20, 18, 16), np.uint8))
+    told = study.train(max_steps=3)
+    assert told["validation"] == {"organ": None}
+    assert told["published"]
+    assert not told["validated"]
+    assert load_published(study.workspace.model).card["progress"] == 1
+    assert told["notes"][-1] == "Published without validation: none of the validation cases holds a class."
+
+
+def test_a_full_disk_while_publishing_leaves_the_old_model(make_study, monkeypatch):
+    study = make_study(2)
+    study.label("a")
+    study.train(max_steps=1)
+    before = study.workspace.model.read_bytes()
+
+    def full(source, target):
+        if target == study.workspace.model:
+            raise OSError(28, "No space left on device")
+        original(source, target)
+
+    original = os.replace
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(Refusal, match="No space left"):
+        study.train(max_steps=2)
+    assert study.workspace.model.read_bytes() == before

@@ -1,0 +1,78 @@
+import json
+
+import pytest
+
+from fewlabel.errors import Refusal
+from fewlabel.methods import METHODS
+from fewlabel.networks import NETWORKS
+from fewlabel.training import run as run_module
+from fewlabel.training import task as task_module
+from fewlabel.workspace import write_json
+
+
+def test_the_task_trains_with_what_the_request_asks_for(make_study):
+    study = make_study(2)
+    study.label("a")
+    answer = study.task()({"method": "supervised", "network": "auto", "max_steps": 2, "model": "fewlabel"}, study.store)
+    assert answer["phase"] == "done"
+    assert study.task().stats()["method"] == "supervised"
+    assert study.task().stats()["steps"] == 2
+
+
+def test_what_viewers_are_offered_starts_with_the_defaults_and_is_json(make_study):
+    task = make_study(1).task(method="supervised")
+    config = task.config()
+    assert config["method"][0] == "supervised"
+    assert set(config["method"]) == set(METHODS)
+    assert config["network"][0] == "unet_small"
+    assert set(make_study(1).task(network=None).config()["network"]) == {"auto", *NETWORKS}
+    assert json.dumps(task.info())
+    assert task.info()["methods"].keys() == METHODS.keys()
+
+
+def test_without_any_training_the_statistics_are_empty(make_study):
+    assert make_study(1).task().stats() == {}
+
+
+def test_a_run_that_fails_says_so_and_why(make_study, monkeypatch):
+    study = make_study(2)
+    study.label("a")
+
+    def fail(*_, **__):
+        raise RuntimeError("The device is gone.")
+
+    monkeypatch.setattr(run_module, "score_cases", fail)
+    with pytest.raises(RuntimeError):
+        study.task()({}, study.store)
+    stats = study.task().stats()
+    assert (stats["phase"], stats["error"]) == ("failed", "The device is gone.")
+    assert stats["published"]
+
+
+@pytest.mark.parametrize(("request_", "error"), [({"device": "tpu"}, Refusal), ({"method": "magic"}, ValueError)])
+def test_a_request_that_cannot_be_met_is_told_too(make_study, request_, error):
+    study = make_study(2)
+    study.label("a")
+    with pytest.raises(error):
+        study.task()(request_, study.store)
+    assert study.task().stats()["phase"] == "failed"
+    assert next(iter(request_.values())) in study.task().stats()["error"]
+
+
+def test_the_first_reason_is_told_where_the_disk_is_full(make_study, monkeypatch):
+    study = make_study(2)
+
+    def full(*_, **__):
+        raise Refusal("No space left.", 507)
+
+    monkeypatch.setattr("fewlabel.training.progress.write_json", full)
+    with pytest.raises(Refusal, match="no labels yet"):
+        study.task()({}, study.store)
+
+
+def test_a_training_whose_process_vanished_is_stopped(make_study, monkeypatch):
+    study = make_study(1)
+    write_json(study.workspace.progress, {"phase": "training", "epoch": 3})
+    assert study.task().stats()["phase"] == "stopped"
+    monkeypatch.setattr(task_module, "processes", lambda method: {"id": "process"})
+    assert study.task().stats()["phase"] == "training"
