@@ -5,9 +5,10 @@ import torch
 from fewlabel.errors import Refusal
 
 
-def device_names() -> list[str]:
-    """What can be chosen here, the best first."""
-    return [*(f"cuda:{index}" for index in range(torch.cuda.device_count())), "cpu"]
+def device_names(first: str | None = None) -> list[str]:
+    """What can be chosen here, ``first`` (or else the best) in front, since viewers send the first one back."""
+    names = [*(f"cuda:{index}" for index in range(torch.cuda.device_count())), "cpu"]
+    return names if first is None else sorted(names, key=lambda name: name != choose_device(first))
 
 
 def choose_device(asked: str | list[str] | None) -> str:

@@ -62,9 +62,7 @@ class ReadVolumed(MapTransform):
         for key, volume in volumes.items():
             tensor = torch.as_tensor(volume.array.astype("float32"))[None]
             meta = {"filename_or_obj": str(data[key]), "notes": list(volume.notes)}
-            # one affine for both: grids that differ by a rounding error must not be resampled to different shapes
-            affine = volumes.get("image", volume).affine
-            result[key] = MetaTensor(tensor, affine=torch.as_tensor(affine), meta=meta)
+            result[key] = MetaTensor(tensor, affine=torch.as_tensor(volume.affine), meta=meta)
         return result
 
 

@@ -11,12 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
 
 from fewlabel import __version__
 from fewlabel.errors import Refusal
 from fewlabel.export.configs import NAME, inference, metadata
-from fewlabel.published import Published, load_published
+from fewlabel.published import Published, load_published, save_tensors
 from fewlabel.workspace import Workspace, read_json
 
 _LOGGING = """[loggers]
@@ -84,7 +83,7 @@ def _is_free(target: Path) -> bool:
 def _write(folder: Path, model: Published) -> None:
     for name in ("configs", "models", "docs"):
         (folder / name).mkdir(parents=True)
-    torch.save({"model": model.network.state_dict()}, folder / "models" / "model.pt")
+    save_tensors(folder / "models" / "model.pt", {"model": model.network.state_dict()})
     _json(folder / "configs" / "metadata.json", metadata(model))
     _json(folder / "configs" / "inference.json", inference(model.plan))
     (folder / "configs" / "logging.conf").write_text(_LOGGING, encoding="utf-8")

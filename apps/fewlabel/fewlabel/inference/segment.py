@@ -33,7 +33,7 @@ class FewLabelInfer(InferTask):
         self.workspace = workspace
         self.device = device
         self._loaded: tuple[tuple, Published] | None = None
-        config = {"device": device_names()}
+        config = {"device": device_names(device)}
         super().__init__(InferType.SEGMENTATION, {}, 3, "Segmentation learned from this study", config)
 
     def info(self) -> dict[str, Any]:

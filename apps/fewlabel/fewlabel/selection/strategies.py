@@ -6,6 +6,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from monailabel.interfaces.datastore import Datastore
@@ -62,14 +63,14 @@ class _FewLabelStrategy(Strategy):
                 404,
             )
         ranked, describe = self.rank(unlabelled, datastore)
-        ranks = {case: rank for rank, case in enumerate(ranked, 1)}
-        case = min(ranked, key=lambda name: (self.served.recent(name), ranks[name]))
+        case = min(ranked, key=self.served.recent)  # of equals the first, which is the best
+        rank = ranked.index(case) + 1
         again = self.served.recent(case) > 0
         self.served.now(case)
         if again:
             reason = "Every case was handed out within the last hour; this one the longest ago."
-            return {"id": case, "rank": ranks[case], "of": len(ranked), **describe(case), "reason": reason}
-        return {"id": case, "rank": ranks[case], "of": len(ranked), **describe(case)}
+            return {"id": case, "rank": rank, "of": len(ranked), **describe(case), "reason": reason}
+        return {"id": case, "rank": rank, "of": len(ranked), **describe(case)}
 
 
 class First(_FewLabelStrategy):
@@ -159,5 +160,6 @@ def _share_below(value: float, values: Iterable[float]) -> float:
     return sum(other < value for other in values) / max(1, len(values) - 1)
 
 
+@lru_cache(maxsize=100_000)  # asked for every case of the study with every request
 def _hash(case: str) -> str:
     return hashlib.sha256(case.encode()).hexdigest()

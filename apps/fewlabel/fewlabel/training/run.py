@@ -40,10 +40,7 @@ class Run:
     def __init__(self, workspace: Workspace, settings: Settings, datastore: Datastore) -> None:
         self.workspace, self.settings, self.datastore = workspace, settings, datastore
         self.device = choose_device(settings.device)
-        for leftover in workspace.folder.glob(
-            ".writing-*.pt"
-        ):  # of a training that was killed: only trainings write .pt
-            leftover.unlink(missing_ok=True)
+        self._clear_away()
         self.pools = self._make_pools()
         self.progress = Progress(
             workspace.progress,
@@ -59,8 +56,19 @@ class Run:
         self.progress.update(phase="reading scans")
         self.trainer: Trainer | None = None
 
+    def _clear_away(self) -> None:
+        """Remove what a killed training was writing; only trainings write .pt files, one at a time."""
+        for leftover in self.workspace.folder.glob(".writing-*.pt"):
+            leftover.unlink(missing_ok=True)
+
     def _make_pools(self) -> Pools:
-        kept = read_json(self.workspace.pools, {})
+        kept = read_json(self.workspace.pools) if self.workspace.pools.exists() else {}
+        if not isinstance(kept, dict):
+            raise Refusal(
+                f"{self.workspace.pools} is damaged, so it is not known which cases are kept for validation. Delete "
+                "it to draw new ones; their Dice will flatter, since the model has been trained on them.",
+                500,
+            )
         labelled = self.datastore.get_labeled_images()
         if not labelled:
             raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)

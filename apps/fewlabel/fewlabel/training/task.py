@@ -43,7 +43,7 @@ class FewLabelTrain(TrainTask):
             "network": [*networks, *(name for name in NETWORKS if name not in networks)],
             "max_minutes": settings.max_minutes,
             "max_steps": settings.max_steps,
-            "device": device_names(),
+            "device": device_names(settings.device),
         }
 
     def info(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class FewLabelTrain(TrainTask):
                 os.nice(5)  # the server stays quick while training runs
         progress = None
         try:
-            settings = self.settings.with_request({k: v for k, v in request.items() if v != "auto"})
+            settings = self.settings.with_request(request)
             run = Run(self.workspace, settings, datastore)
             progress = run.progress
             return run()
