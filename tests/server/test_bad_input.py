@@ -411,7 +411,7 @@ def test_a_server_whose_workspace_cannot_be_written_says_so_and_ends(serve, tmp_
     (tmp_path / "file").write_text("in the way")  # read-only folders would not stop root
     server = serve(tmp_path / "studies", {"workspace": str(tmp_path / "file" / "below")}, ready=False)
     try:
-        assert server.process.wait(60) != 0
+        assert server.process.wait(120) != 0
     except subprocess.TimeoutExpired:
         pytest.fail(f"The server is still there:\n{server.tail()}")
     told = [line for line in server.log.read_text().splitlines() if "cannot be written" in line]

@@ -23,7 +23,6 @@ from fewlabel.workspace import Workspace, read_json
 KILLS_OF_TRAININGS = 14
 KILLS_OF_SERVERS = 7
 CONF = {"max_steps": "300", "scoring_minutes": "0.05", "validation_share": "0.2"}
-BUSY = ("reading scans", "training", "scoring cases")
 
 
 @dataclasses.dataclass
@@ -154,11 +153,16 @@ class Life:
         self.counts[f"'{note} ...'"] += 1
         self.counts[f"killed while '{told['phase']}'"] += 1
 
+    def is_at_work(self):
+        """Whether the training that was started last has done its first step."""
+        told = read_json(self.workspace.progress, {})
+        return self.written() != self.before and told["phase"] not in ("starting", "reading scans") and told["step"] > 0
+
     def wait_a_moment(self):
         """Some seconds: sometimes the training has not begun by then, sometimes it is over."""
         begun = time.monotonic()
-        if self.random.random() < 0.75:  # most moments lie in the training itself, not in the start of the process
-            self.server.wait_until(lambda: self.written() != self.before or not self.server.is_training())
+        if self.random.random() < 0.8:  # most moments lie in the training itself, not in the start of the process
+            self.server.wait_until(lambda: self.is_at_work() or not self.server.is_training())
         time.sleep(self.random.uniform(0, 5))
         self.counts["seconds between start and kill"] += round(time.monotonic() - begun)
 
