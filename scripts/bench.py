@@ -1,7 +1,6 @@
 """Speed and memory of FewLabel, measured through a real server and MONAI Label's own client."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,18 +15,17 @@ import psutil
 from monailabel.client import MONAILabelClient
 
 import serve
+from bench_study import generate, label_some, take
 from bench_table import Row, latency, machine, table
 from demo import free_port, show_log
 from demo_clinician import MODEL, STRATEGY, connect
 from demo_result import DemoTrouble
-from fewlabel.data.volumes import EXTENSIONS, read_volume, split_extension, write_volume
 from fewlabel.workspace import Workspace, write_json
 
 CLASSES = "bright,brightest"
 LABELLED = 4
 PATIENCE = 180.0  # seconds to wait for the first step of a training
 HIPPOCAMPUS, LARGE, TINY = (36, 50, 36), (96, 96, 64), (16, 16, 16)  # voxels
-DISTINCT = 20  # files with a content of their own; larger pools are hard links to them
 
 
 @dataclass(frozen=True)
@@ -85,52 +83,6 @@ def running(studies: Path, **conf: object) -> Iterator[Server]:
         serve.stop(process)
 
 
-def generate(folder: Path, count: int, shape: Sequence[int], seed: int) -> None:
-    """Write `count` volumes of `shape` voxels of 1 mm: a bright ellipsoid in noise; at most 20 differ.
-
-    The others are hard links (copies where there are none): as files, and for whoever reads them, they are their own.
-    """
-    folder.mkdir(parents=True)
-    random = np.random.default_rng(seed)
-    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij"))
-    distinct = min(count, DISTINCT)
-    for place in range(distinct):
-        centre, radius = random.uniform(-0.3, 0.3, (3, 1, 1, 1)), random.uniform(0.3, 0.6, (3, 1, 1, 1))
-        image = 600 * np.exp(-(((grid - centre) / radius) ** 2).sum(0)) + random.normal(300, 30, shape)
-        write_volume(folder / f"case_{place:05d}.nii.gz", image.clip(0).astype(np.int16), np.eye(4))
-    for place in range(distinct, count):
-        source, target = folder / f"case_{place % distinct:05d}.nii.gz", folder / f"case_{place:05d}.nii.gz"
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
-
-
-def take(folder: Path, source: Path, count: int) -> None:
-    """Copy the first `count` volumes of `source` by name to `folder`.
-
-    Raises:
-        DemoTrouble: there are too few of them.
-    """
-    files = sorted(each for each in source.iterdir() if split_extension(each.name)[1] in EXTENSIONS)
-    if len(files) <= LABELLED:
-        raise DemoTrouble(f"{source} holds {len(files)} volumes; give a folder of at least {LABELLED + 1}.")
-    folder.mkdir(parents=True)
-    for file in files[:count]:
-        shutil.copyfile(file, folder / file.name)
-
-
-def label_some(folder: Path, count: int = LABELLED) -> None:
-    """Label the first volumes by brightness: the cost of training does not depend on what a label means."""
-    for file in sorted(each for each in folder.iterdir() if each.is_file())[:count]:
-        volume = read_volume(file)
-        levels = np.percentile(volume.array, (85, 95))
-        label = np.digitize(volume.array, levels).astype(np.uint8)
-        place = folder / "labels" / "final" / f"{split_extension(file.name)[0]}.nii.gz"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_volume(place, label, volume.affine)
-
-
 def seconds_of(request: Callable[[], object], times: int, pause: float = 0.0) -> list[float]:
     """Wall seconds of each of so many requests, one after the other, with a pause between them."""
     measured = []
@@ -164,11 +116,11 @@ def measure_training(folder: Path, sizes: Sizes, images: Path | None, seed: int)
     """From the press on Train to the first step, and how quick the server answers meanwhile."""
     studies = folder / "training"
     if images:
-        take(studies, images, sizes.volumes)
+        take(studies, images, LABELLED + 1, sizes.volumes)
     else:
         generate(studies, sizes.volumes, HIPPOCAMPUS, seed)
     volumes = sum(each.is_file() for each in studies.iterdir())
-    label_some(studies)
+    label_some(studies, LABELLED)
     with running(studies, seed=seed) as server:
         first = first_step(server.client)
         info = seconds_of(server.client.info, sizes.requests, pause=0.2)
@@ -235,7 +187,7 @@ def measure_memory(folder: Path, sizes: Sizes, images: Path | None, seed: int) -
     for count in sizes.pools:
         studies = folder / f"pool_{count}"
         generate(studies, count, LARGE, seed)
-        label_some(studies)
+        label_some(studies, LABELLED)
         say(f"  training {sizes.steps} steps with {count} volumes")
         peak, read = peak_of_training(studies, sizes.steps, seed)
         peaks.append(peak)

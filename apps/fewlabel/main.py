@@ -55,8 +55,7 @@ class FewLabelApp(MONAILabelApp):
         return super().info()
 
     def infer(self, request, datastore=None):
-        self.study.check_infer(request, self._infers)
-        return super().infer(request, datastore)
+        return super().infer(self.study.check_infer(request, self._infers), datastore)
 
     def batch_infer(self, request, datastore=None):
         several = torch.cuda.device_count() > 1  # without a GPU, MONAI Label's own default divides by zero

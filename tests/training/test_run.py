@@ -147,7 +147,7 @@ def test_validation_cases_are_never_trained_on_and_are_measured(make_study):
     assert told["best_metric"] == max(0.0, read_card(study.workspace.model)["validation"]["organ"])
 
 
-@pytest.mark.parametrize("file", ["model", "checkpoint", "plan", "pools", "scores", "progress"])
+@pytest.mark.parametrize("file", ["model", "checkpoint", "plan", "scores", "progress"])
 def test_a_damaged_file_of_the_workspace_stops_no_training(make_study, file):
     study = make_study(2)
     study.label("a")
@@ -156,6 +156,15 @@ def test_a_damaged_file_of_the_workspace_stops_no_training(make_study, file):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert study.train(max_steps=1)["published"]
     load_published(study.workspace.model)
+
+
+def test_validation_cases_that_can_no_longer_be_known_are_not_silently_drawn_anew(make_study):
+    study = make_study(2)
+    study.label("a")
+    study.train(max_steps=1)
+    study.workspace.pools.write_text('{"validation": [')
+    with pytest.raises(Refusal, match="Delete it to draw new ones"):
+        study.train(max_steps=1)
 
 
 def test_after_a_divergence_the_old_model_stays_and_no_checkpoint_is_poisoned(make_study):

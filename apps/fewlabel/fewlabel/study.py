@@ -131,8 +131,12 @@ class Study:
         if not self.store.get_labeled_images():
             raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
 
-    def check_infer(self, request: Mapping[str, Any], tasks: Mapping[str, InferTask]) -> None:
+    def check_infer(self, request: Mapping[str, Any], tasks: Mapping[str, InferTask]) -> Mapping[str, Any]:
         """Let through images of this study, open sessions and files uploaded with the request; nothing else.
+
+        Returns:
+            the request; with the path of the image where its id is also a file of the server's working folder, which
+            MONAI Label would take instead.
 
         Raises:
             Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet.
@@ -143,7 +147,7 @@ class Study:
         if not tasks[model].is_valid():
             tasks[model].published("cpu")  # says that it is not trained yet
         if image in self.store.list_images():
-            return
+            return {**request, "image": self.store.get_image_uri(image)} if os.path.exists(image) else request
         path = Path(str(image))
         if path.is_absolute() or os.sep in str(image) or ".." in str(image):
             if not self._may_read(path):
@@ -151,7 +155,7 @@ class Study:
                     f"'{image}' is not an image of this study: ask for one by its id, or upload the file.",
                     403,
                 )
-            return
+            return request
         raise Refusal(f"There is no image '{image}' in this study: check the name, or upload the file.", 404)
 
     def _may_read(self, path: Path) -> bool:

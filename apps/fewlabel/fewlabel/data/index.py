@@ -139,6 +139,9 @@ class FolderIndex(LocalDatastore):
 
     def _describe(self, tag: str, image_id: str, name: str) -> dict[str, Any]:
         kept = read_json(self._sidecar(image_id, tag), {}).get("info", {})
+        if tag == FINAL and "label_info" not in kept:  # put there by hand, or the server died before the sidecar
+            names = self._workspace.classes()
+            kept = {**kept, "label_info": [{"name": name, "idx": value} for value, name in enumerate(names, 1)]}
         return {"ts": int(time.time()), **kept, "name": name}
 
     def _learn_classes(self) -> None:

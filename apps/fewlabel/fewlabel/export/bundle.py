@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-
 from fewlabel import __version__
 from fewlabel.errors import Refusal
 from fewlabel.export.configs import NAME, inference, metadata
