@@ -1,0 +1,60 @@
+"""Labels of voxels from those of all other voxels that look alike (CorrMatch, Sun, CVPR 2024, carried to 3-D)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_LEAST = 1e-6  # of a probability whose logarithm is taken: a bound to loss and gradient
+
+
+def token_grid(size: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """A grid of about the same proportions with at most this many tokens; the same grid where it has no more."""
+    grid = list(size)
+    while math.prod(grid) > most:
+        longest = max(range(len(grid)), key=lambda axis: grid[axis])
+        grid[longest] -= 1
+    return tuple(grid)
+
+
+def propagate(queries: Tensor, keys: Tensor, probabilities: Tensor) -> Tensor:
+    """Each token's classes as the mean of all tokens' classes, weighted by likeness.
+
+    A = softmax over sources j of q_i · k_j / √F; result_i = Σ_j A_ij p_j. Each row of A sums to 1, so what
+    is propagated is a convex combination of probabilities, and so are probabilities. (CorrMatch normalises
+    over the destinations i: a source then hands out its class once, however many need it, and what arrives does
+    not sum to 1. It propagates logits; probabilities are bounded, so that no single voxel outweighs the rest.)
+
+    Args:
+        queries, keys: BFdhw, projections of the features.
+        probabilities: BCdhw, summing to 1 over C. They get no gradient: what is learnt is likeness.
+
+    Returns:
+        Probabilities BCdhw; the gradient goes to queries and keys.
+    """
+    query, key, value = (each.flatten(2).transpose(1, 2) for each in (queries, keys, probabilities.detach()))
+    result = functional.scaled_dot_product_attention(query, key, value.to(query.dtype))
+    return result.transpose(1, 2).reshape(probabilities.shape)
+
+
+def propagation_loss(propagated: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
+    """Mean of -log p(class) of propagated probabilities, brought to the labels' grid, over weighted voxels.
+
+    Args:
+        propagated: BCdhw, summing to 1 over C, on a grid that may be coarser.
+        classes: BDHW class indices.
+        weight: BDHW bool or float, at least 0.
+
+    Returns:
+        A scalar, at least 0; exactly 0, with a gradient of 0, where all weights are 0.
+    """
+    fine = propagated.to(torch.promote_types(propagated.dtype, torch.float32))
+    if fine.shape[2:] != classes.shape[1:]:
+        fine = functional.interpolate(fine, classes.shape[1:], mode="trilinear", align_corners=False)
+    loss = functional.nll_loss(fine.clamp_min(_LEAST).log(), classes.long(), reduction="none")
+    weight = weight.to(loss.dtype)
+    amount = weight.sum()
+    return (loss * weight).sum() / (amount + (amount == 0))
