@@ -22,7 +22,7 @@ from fewlabel.mixing import Crops, alternating, beta_shares, hide, mixed, random
 from fewlabel.networks.diffusion_decoder import DiffusionDecoder
 from fewlabel.networks.feature_tap import FeatureTap
 
-_STRONG_TERMS = ("masking", "reconstruction", "distillation", "propagation")
+_WHOLE_TERMS = ("reconstruction", "distillation", "propagation")
 
 
 class DTLP(Method):
@@ -46,11 +46,11 @@ class DTLP(Method):
     The pseudo-label is the mean of both teachers' probabilities weighted by entropy (AD-MT), counted where it is
     confident. All terms on unlabelled crops wait and grow as in MeanTeacher; the teachers learn from step 0.
 
-    Deviations, to keep a step below four supervised ones: with masking on, the hidden strong crop *is* the strong
-    crop of all terms; each labelled and unlabelled pair gives one mixture, with the box taken from either side in
-    turn (``both_mixtures``: both); propagation does not see the weak crop; the diffusion teacher learns at one step
-    and speaks at another, so at the other steps the mean teacher speaks alone. Crops are random, so nothing can be
-    kept for later.
+    Deviations, to keep a step below four supervised ones: strong crops are shared out, every other one, in turns,
+    to masking and to the last three terms; each labelled and unlabelled pair gives one mixture, with the box taken
+    from either side in turns (``both_mixtures``: both); propagation does not see the weak crop; the diffusion
+    teacher learns at one step and speaks at another, where it is silent the mean teacher speaks alone. Crops are
+    random, so nothing can be kept for later.
 
     Passes per step for B + B crops: student B before the start, then 3 B, all in one batch; mean teacher B;
     diffusion teacher, in turns of ``every`` steps, B with gradient, then K B without.
@@ -157,35 +157,50 @@ class DTLP(Method):
     ) -> Tensor:
         """Fill in the terms that are on; give the logits of the labelled crops."""
         pseudo, strong = self._teach(unlabelled["weak"]), unlabelled["strong"]
-        views = {"labelled": image}
+        whole, covered = self._share_out(on)
+        views = {"labelled": image, "strong": strong[whole], "covered": strong[covered]}
+        views["covered"] = hide(views["covered"], random_cubes(views["covered"], self.cube, *self.hidden))
         if "cutmix" in on:
             mixture = self._mix(image, label, strong, pseudo)
             views["mixed"] = mixture.image
-        if not on.isdisjoint(_STRONG_TERMS):
-            views["strong"] = hide(strong, random_cubes(strong, self.cube, *self.hidden)) if "masking" in on else strong
         all_logits, all_features = self.tap(self.student, torch.cat(list(views.values())))
         sizes = [len(view) for view in views.values()]
         logits = dict(zip(views, all_logits.split(sizes), strict=True))
         features = dict(zip(views, all_features.split(sizes), strict=True))
         if "cutmix" in on:
             losses["cutmix"] = weighted_dice_cross_entropy(logits["mixed"], mixture.label, mixture.weight)
-        if "masking" in on:
-            losses["masking"] = weighted_dice_cross_entropy(
-                logits["strong"], pseudo.classes[:, None], pseudo.mask[:, None]
-            )
+        if len(views["covered"]):
+            classes, mask = (value[covered, None] for value in (pseudo.classes, pseudo.mask))
+            losses["masking"] = weighted_dice_cross_entropy(logits["covered"], classes, mask)
+        if len(views["strong"]):
+            self._learn_from_strong(logits["strong"], features["strong"], pseudo.part(whole), on, losses)
+        if "propagation" in on:
+            propagated = self.projections(features["labelled"], logits["labelled"].softmax(1))
+            on_labelled = propagation_loss(propagated, label[:, 0], torch.ones_like(label[:, 0]))
+            losses["propagation"] = losses["propagation"] + on_labelled / 2
+        return logits["labelled"]
+
+    def _learn_from_strong(
+        self, logits: Tensor, features: Tensor, pseudo: Pseudo, on: set[str], losses: dict[str, Tensor]
+    ) -> None:
+        """Fill in the terms on strong crops that nothing hides."""
         if "reconstruction" in on:
-            rebuilt = self.generator(hide_voxels(features["strong"], self.hidden_features))
+            rebuilt = self.generator(hide_voxels(features, self.hidden_features))
             losses["reconstruction"] = feature_distance(rebuilt, pseudo.features)
         if "distillation" in on:
-            losses["distillation"] = distillation(logits["strong"], pseudo.probabilities, self.temperature)
+            losses["distillation"] = distillation(logits, pseudo.probabilities, self.temperature)
         if "propagation" in on:
-            for view, classes, mask in (
-                ("labelled", label[:, 0], torch.ones_like(label[:, 0])),
-                ("strong", pseudo.classes, pseudo.mask),
-            ):
-                propagated = self.projections(features[view], logits[view].softmax(1))
-                losses["propagation"] = losses["propagation"] + propagation_loss(propagated, classes, mask) / 2
-        return logits["labelled"]
+            propagated = self.projections(features, logits.softmax(1))
+            losses["propagation"] = propagation_loss(propagated, pseudo.classes, pseudo.mask) / 2
+
+    def _share_out(self, on: set[str]) -> tuple[slice, slice]:
+        """Which strong crops are seen whole and which with cubes hidden: every other one, in turns, or all."""
+        everything, nothing = slice(None), slice(0)
+        if on.isdisjoint(_WHOLE_TERMS):
+            return nothing, everything if "masking" in on else nothing
+        if "masking" not in on:
+            return everything, nothing
+        return slice(self.steps % 2, None, 2), slice(1 - self.steps % 2, None, 2)
 
     @torch.no_grad()
     def _teach(self, weak: Tensor) -> Pseudo:

@@ -25,6 +25,10 @@ class Pseudo(NamedTuple):
     mask: Tensor
     features: Tensor
 
+    def part(self, crops: slice) -> Pseudo:
+        """The same of some of the crops."""
+        return Pseudo(*(value[crops] for value in self))
+
 
 class Propagation(nn.Module):
     """Projections of features (F channels) whose product tells how alike two voxels are; dropped in use."""
