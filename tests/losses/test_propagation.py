@@ -86,6 +86,16 @@ def test_certain_and_right_costs_nothing_on_a_coarser_grid_too():
     assert propagation_loss(propagated, classes, torch.ones(1, 8, 8, 8)) == 0
 
 
+def test_on_a_coarser_grid_it_is_the_cross_entropy_of_the_nearest_tokens(case):
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.randint(3, (2, 4, 6, 8), generator=generator)
+    weight = torch.rand(2, 4, 6, 8, generator=generator, dtype=torch.float64)
+    fine = torch.nn.functional.interpolate(case[2], scale_factor=2, mode="nearest")
+    entropy = torch.nn.functional.nll_loss(fine.log(), classes, reduction="none")
+    expected = (weight * entropy).sum() / weight.sum()
+    torch.testing.assert_close(propagation_loss(case[2], classes, weight), expected)
+
+
 def test_a_class_that_is_not_propagated_at_all_gives_a_finite_loss():
     propagated = torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1, 1).requires_grad_()
     loss = propagation_loss(propagated, torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1))

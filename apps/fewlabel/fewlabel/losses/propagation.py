@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from monai.networks.utils import one_hot
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,20 +42,21 @@ def propagate(queries: Tensor, keys: Tensor, probabilities: Tensor) -> Tensor:
 
 
 def propagation_loss(propagated: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
-    """Mean of -log p(class) of propagated probabilities, brought to the labels' grid, over weighted voxels.
+    """Mean of -log p(class) over weighted voxels, each with the probabilities of the token that it lies in.
+
+    The same as cross entropy after nearest-neighbour upsampling (CorrMatch upsamples bilinearly), at the cost of the
+    coarse grid: labels are counted per token, and only -log p of the tokens is taken.
 
     Args:
-        propagated: BCdhw, summing to 1 over C, on a grid that may be coarser.
+        propagated: BCdhw, summing to 1 over C, on the grid of the labels or a coarser one.
         classes: BDHW class indices.
         weight: BDHW bool or float, at least 0.
 
     Returns:
         A scalar, at least 0; exactly 0, with a gradient of 0, where all weights are 0.
     """
-    fine = propagated.to(torch.promote_types(propagated.dtype, torch.float32))
-    if fine.shape[2:] != classes.shape[1:]:
-        fine = functional.interpolate(fine, classes.shape[1:], mode="trilinear", align_corners=False)
-    loss = functional.nll_loss(fine.clamp_min(_LEAST).log(), classes.long(), reduction="none")
-    weight = weight.to(loss.dtype)
-    amount = weight.sum()
-    return (loss * weight).sum() / (amount + (amount == 0))
+    exact = propagated.to(torch.promote_types(propagated.dtype, torch.float32))
+    truth = one_hot(classes[:, None], propagated.shape[1], dtype=exact.dtype) * weight[:, None]
+    counts = functional.adaptive_avg_pool3d(truth.detach(), propagated.shape[2:])
+    amount = counts.sum()
+    return -(counts * exact.clamp_min(_LEAST).log()).sum() / (amount + (amount == 0))

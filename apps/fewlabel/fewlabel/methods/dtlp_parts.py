@@ -46,8 +46,10 @@ class Propagation(nn.Module):
         return propagate(self.query(pooled), self.key(pooled), values)
 
 
-def feature_generator(channels: int) -> nn.Sequential:
-    """Rebuilds features BFdhw of which voxels are hidden (masked generative distillation, Yang 2022, eq. 4)."""
-    return nn.Sequential(
-        nn.Conv3d(channels, channels, 3, padding=1), nn.ReLU(), nn.Conv3d(channels, channels, 3, padding=1)
-    )
+def feature_generator(channels: int, width: int = 64) -> nn.Sequential:
+    """Rebuilds features BFdhw of which voxels are hidden (masked generative distillation, Yang 2022, eq. 4).
+
+    The paper keeps F channels between its two convolutions; at most ``width`` are kept here, for cost.
+    """
+    inner = min(channels, width)
+    return nn.Sequential(nn.Conv3d(channels, inner, 3, padding=1), nn.ReLU(), nn.Conv3d(inner, channels, 3, padding=1))
