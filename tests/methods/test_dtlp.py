@@ -152,12 +152,12 @@ def test_a_clamped_teacher_the_ensemble_listens_to_a_confident_diffusion_teacher
     head = method.diffusion.network.out[2].conv
     with torch.no_grad():
         head.weight.zero_()
-        head.bias.copy_(torch.tensor([0.0, 0.0, 12.0]).repeat_interleave(8))
+        head.bias.copy_(torch.tensor([0.0, 0.0, 12.0]).repeat_interleave(4**3))
     pseudo = method._teach(batches[1]["weak"])
     assert (pseudo.classes == 2).all()
     assert (pseudo.probabilities[:, 2] > 0.85).all()
     assert pseudo.mask.all()
-    capped = head.bias.clamp(-1, 1)[::8].softmax(0)
+    capped = head.bias.clamp(-1, 1)[:: 4**3].softmax(0)
     assert not confident_classes(capped.reshape(1, 3, 1, 1, 1), method.threshold)[1].any()
 
 

@@ -18,7 +18,7 @@ def decide(network, classes, logit):
     head = network.network.out[2].conv
     torch.nn.init.zeros_(head.weight)
     with torch.no_grad():
-        head.bias.copy_(logit * one_hot(torch.ones(1, 1, 1), classes).flatten().repeat_interleave(8))
+        head.bias.copy_(logit * one_hot(torch.ones(1, 1, 1), classes).flatten().repeat_interleave(network.patch**3))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
@@ -95,7 +95,7 @@ def test_the_prediction_depends_on_image_noise_and_time():
 
 @pytest.mark.slow
 def test_it_learns_to_segment_from_noise():
-    network, image = decoder(2, channels=(16, 32)), torch.randn(4, 1, 8, 8, 8)
+    network, image = decoder(2, channels=(16, 32), patch=2), torch.randn(4, 1, 8, 8, 8)
     image = torch.nn.functional.avg_pool3d(image, 3, 1, 1) * 4
     label = (image > 0).long()
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)

@@ -59,7 +59,7 @@ def random_boxes(crops: Tensor, share: float | Tensor, generator: torch.Generato
         Mask B1DHW, true inside the box.
     """
     count, device = len(crops), crops.device
-    share = torch.as_tensor(share, dtype=torch.float32, device=device).expand(count)
+    share = share if isinstance(share, Tensor) else torch.full((count,), share, device=device)
     mask = torch.ones(count, 1, 1, 1, 1, dtype=torch.bool, device=device)
     for axis, length in enumerate(crops.shape[2:]):
         side = (share ** (1 / 3) * length).round()

@@ -22,7 +22,7 @@ from fewlabel.mixing import Crops, alternating, beta_shares, hide, mixed, random
 from fewlabel.networks.diffusion_decoder import DiffusionDecoder
 from fewlabel.networks.feature_tap import FeatureTap
 
-_WHOLE_TERMS = ("reconstruction", "distillation", "propagation")
+_WHOLE_TERMS = ("reconstruction", "distillation", "propagation")  # on strong crops that nothing hides
 
 
 class DTLP(Method):
@@ -71,7 +71,8 @@ class DTLP(Method):
         temperature: of the distillation (inferred: 1; 1.5 in a relative).
         width, tokens: channels of the projections (inferred: 32) and most voxels of a crop between which classes
             are propagated; its memory grows with their square.
-        diffusion_channels, diffusion_steps: see DiffusionDecoder (A&D: 10 steps; 2: inferred, for cost).
+        diffusion_channels, diffusion_patch, diffusion_steps: see DiffusionDecoder (A&D: 32 to 512 channels on single
+            voxels, 10 steps; the defaults are for the cost on a CPU).
         every: steps between two lessons of the diffusion teacher, and between two of its samples.
         noise_seed: of the diffusion teacher's first noise, to have the same at each step; None: random.
     """
@@ -112,7 +113,8 @@ class DTLP(Method):
         temperature: float = 1.0,
         width: int = 32,
         tokens: int = 1000,
-        diffusion_channels: Sequence[int] = (8, 16, 32),
+        diffusion_channels: Sequence[int] = (16, 32),
+        diffusion_patch: int = 4,
         diffusion_steps: int = 2,
         every: int = 2,
         noise_seed: int | None = None,
@@ -121,21 +123,17 @@ class DTLP(Method):
         self.student = build()
         self.teacher = Teacher(self.student, decay)
         self.tap = FeatureTap(self.student)
-        self.diffusion = DiffusionDecoder(classes, diffusion_channels, steps=diffusion_steps) if denoising else None
+        diffusion = diffusion_channels, diffusion_patch, diffusion_steps
+        self.diffusion = DiffusionDecoder(classes, *diffusion) if denoising else None
         self.generator = feature_generator(self.tap.channels) if reconstruction else None
         self.projections = Propagation(self.tap.channels, width, tokens) if propagation else None
-        self.denoising = denoising
-        self.consistency = {
-            "cutmix": cutmix,
-            "masking": masking,
-            "reconstruction": reconstruction,
-            "distillation": distillation,
-            "propagation": propagation,
-        }
+        self.denoising, self.every, self.noise_seed = denoising, every, noise_seed
+        firmly = {"cutmix": cutmix, "masking": masking}
+        softly = {"reconstruction": reconstruction, "distillation": distillation, "propagation": propagation}
+        self.consistency = {**firmly, **softly}
         self.threshold, self.start, self.ramp, self.teacher_every = threshold, start, ramp, teacher_every
         self.pseudo_weight, self.box_share, self.both_mixtures = pseudo_weight, box_share, both_mixtures
         self.cube, self.hidden, self.hidden_features, self.temperature = cube, hidden, hidden_features, temperature
-        self.every, self.noise_seed = every, noise_seed
         self.steps = 0  # on the host: it decides what is computed
 
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:

@@ -36,7 +36,7 @@ class DiffusionDecoder(nn.Module):
         steps: K ≥ 1, of sampling.
     """
 
-    def __init__(self, classes: int, channels: Sequence[int] = (8, 16, 32), patch: int = 2, steps: int = 2) -> None:
+    def __init__(self, classes: int, channels: Sequence[int] = (16, 32), patch: int = 4, steps: int = 2) -> None:
         super().__init__()
         self.classes, self.patch = classes, patch
         self.network = DiffusionModelUNet(
