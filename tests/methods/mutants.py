@@ -164,6 +164,9 @@ class LogarithmOfZero(DTLP):  # a certain teacher has probabilities of 0
 
 
 class TurnsNotSaved(DTLP):  # a resumed training begins the diffusion teacher's turns again
+    def __init__(self, build, classes):
+        super().__init__(build, classes, every=2)
+
     def set_extra_state(self, state):
         """Forgotten."""
 

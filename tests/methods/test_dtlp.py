@@ -3,10 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from fewlabel.losses.pseudo_labels import confident_classes
 from fewlabel.methods.base import total
 from fewlabel.methods.dtlp import DTLP
+from fewlabel.methods.supervised import Supervised
+from fewlabel.networks import NETWORKS
 
 TERMS = ("cutmix", "masking", "reconstruction", "distillation", "propagation")
 
@@ -84,6 +87,22 @@ def test_a_full_step_costs_three_times_the_labelled_crops_and_one_pass_of_the_me
     method.step(*batches, progress=1.0)
     assert len(method.student.seen) == 1
     assert (crops(method.student), crops(method.teacher.network)) == (6, 2)
+
+
+@pytest.mark.parametrize("name", ["unet", pytest.param("segresnet", marks=pytest.mark.slow)])
+def test_a_step_takes_at_most_four_times_the_operations_of_a_supervised_one(name):
+    image, weak, strong = torch.randn(3, 2, 1, 16, 16, 16).unbind()
+    batches = {"image": image, "label": (image > 0).long()}, {"weak": weak, "strong": strong}
+
+    def operations(method):
+        with FlopCounterMode(display=False) as counter:
+            for _ in range(3):  # one turn of the diffusion teacher
+                total(method.step(*batches, 1.0), method.weights(1.0)).backward()
+                method.after_step(1.0)
+        return counter.get_total_flops()
+
+    supervised, ours = (operations(method(lambda: NETWORKS[name](3), 3)) for method in (Supervised, DTLP))
+    assert ours < 4 * supervised
 
 
 @pytest.mark.parametrize(

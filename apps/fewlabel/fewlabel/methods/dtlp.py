@@ -61,7 +61,8 @@ class DTLP(Method):
             updates "periodically"; AD-MT draws the period; default 1: each step).
         threshold: least probability of the ensemble's class, 0..1 (AD-MT: τ 0.8).
         start, ramp: progress of labels alone, and over which the weights then grow, 0..1.
-        denoising, cutmix, masking: weights in the end (inferred: 1).
+        denoising, cutmix: weights in the end (inferred: 1).
+        masking: the same (inferred: 0.5; with 1, images without context are learnt badly).
         reconstruction, distillation, propagation: the same (inferred: 0.1, 1, 0.5).
         pseudo_weight: of an unlabelled voxel in a mixture against a labelled one (BCP: 0.5).
         box_share: of the volume that the box fills; None: by Beta(4, 4), as in AD-MT. BCP: 8/27.
@@ -73,7 +74,7 @@ class DTLP(Method):
             are propagated; its memory grows with their square.
         diffusion_channels, diffusion_patch, diffusion_steps: see DiffusionDecoder (A&D: 32 to 512 channels on single
             voxels, 10 steps; the defaults are for the cost on a CPU).
-        every: steps between two lessons of the diffusion teacher, and between two of its samples.
+        every: steps between two lessons of the diffusion teacher, and between two of its samples (inferred).
         noise_seed: of the diffusion teacher's first noise, to have the same at each step; None: random.
     """
 
@@ -100,7 +101,7 @@ class DTLP(Method):
         ramp: float = 0.2,
         denoising: float = 1.0,
         cutmix: float = 1.0,
-        masking: float = 1.0,
+        masking: float = 0.5,
         reconstruction: float = 0.1,
         distillation: float = 1.0,
         propagation: float = 0.5,
@@ -116,7 +117,7 @@ class DTLP(Method):
         diffusion_channels: Sequence[int] = (16, 32),
         diffusion_patch: int = 4,
         diffusion_steps: int = 2,
-        every: int = 2,
+        every: int = 3,
         noise_seed: int | None = None,
     ) -> None:
         super().__init__(build, classes)
