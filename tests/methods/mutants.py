@@ -12,6 +12,8 @@ import torch
 from torch.nn import functional
 
 from fewlabel.losses.pseudo_labels import confident_classes, masked_cross_entropy
+from fewlabel.losses.supervised import dice_cross_entropy
+from fewlabel.methods.dtlp import DTLP
 from fewlabel.methods.mean_teacher import MeanTeacher
 from fewlabel.methods.supervised import Supervised
 
@@ -138,6 +140,37 @@ class UpdatesNotSaved(MeanTeacher):  # a resumed training begins the warm-up aga
         self.teacher.register_buffer("updates", self.teacher.updates, persistent=False)
 
 
+class DiffusionTeacherTaughtByPseudoLabels(DTLP):  # what is meant to be independent learns the student's errors
+    def step(self, labelled, unlabelled, progress):
+        step = super().step(labelled, unlabelled, progress)
+        if unlabelled is not None and len(unlabelled["weak"]):
+            classes = self._teach(unlabelled["weak"]).classes[:, None]
+            lesson = dice_cross_entropy(self.diffusion.denoise(unlabelled["weak"], classes), classes)
+            step.losses["distillation"] = step.losses["distillation"] + lesson
+        return step
+
+
+class PropagationOfDetachedFeatures(DTLP):
+    def __init__(self, build, classes):
+        super().__init__(build, classes)
+        self.projections.register_forward_pre_hook(lambda _, given: tuple(value.detach() for value in given))
+
+
+class LogarithmOfZero(DTLP):  # a certain teacher has probabilities of 0
+    def _learn_from_strong(self, logits, features, pseudo, on, losses):
+        super()._learn_from_strong(logits, features, pseudo, on, losses)
+        target = pseudo.probabilities
+        losses["distillation"] = (target * (target.log() - logits.log_softmax(1))).sum(1).mean()
+
+
+class TurnsNotSaved(DTLP):  # a resumed training begins the diffusion teacher's turns again
+    def __init__(self, build, classes):
+        super().__init__(build, classes, every=2)
+
+    def set_extra_state(self, state):
+        """Forgotten."""
+
+
 MUTANTS = {
     "student logits from the teacher (USB)": (StudentLogitsFromTheTeacher, 2),
     "student detached (AIPMLab)": (StudentDetached, 2),
@@ -155,6 +188,10 @@ MUTANTS = {
     "labels of another crop": (LabelsOfAnotherCrop, 7),
     "teacher outside the state dict": (TeacherOutsideTheState, 8),
     "number of updates not saved": (UpdatesNotSaved, 8),
+    "diffusion teacher taught by pseudo-labels": (DiffusionTeacherTaughtByPseudoLabels, 2),
+    "propagation of detached features": (PropagationOfDetachedFeatures, 2),
+    "logarithm of zero in the distillation": (LogarithmOfZero, 9),
+    "turns of the diffusion teacher not saved": (TurnsNotSaved, 8),
 }
 
 

@@ -20,6 +20,8 @@ from fewlabel.methods.teacher import Teacher
 CROP = (8, 8, 8)
 # Terms that by their paper use every voxel, so that nothing is "not selected" for them: {method: {terms}}.
 USES_EVERY_VOXEL = {name: {"supervised"} for name in METHODS}
+USES_EVERY_VOXEL["bcp"] |= {"copy_paste"}
+USES_EVERY_VOXEL["dtlp"] |= {"denoising", "cutmix", "reconstruction", "distillation", "propagation"}
 
 
 class SmallNetwork(nn.Module):

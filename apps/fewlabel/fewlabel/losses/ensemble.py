@@ -1,0 +1,48 @@
+"""One prediction from two teachers, and learning from it softly."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_LEAST = 1e-8  # of a probability whose logarithm is taken
+
+
+def entropy_weighted_mean(first: Tensor, second: Tensor) -> Tensor:
+    """Two teachers' probabilities, per voxel weighted by how sure each is.
+
+    H = -Σ_c p log2 p; w = e^-H, normalised over the two; mean = w1 p1 + w2 p2. AD-MT (Zhao, ECCV 2024), with
+    its logarithm to the base 2.
+
+    Args:
+        first, second: BCDHW, summing to 1 over C.
+
+    Returns:
+        BCDHW, summing to 1 over C, without gradient.
+    """
+    both = torch.stack([first.detach(), second.detach()])
+    entropies = torch.special.entr(both).sum(2, keepdim=True) / math.log(2)
+    return ((-entropies).softmax(0) * both).sum(0)
+
+
+def distillation(logits: Tensor, probabilities: Tensor, temperature: float = 1.0) -> Tensor:
+    """T² KL(target ‖ student) with target = softmax(log p / T) and student = softmax(logits / T).
+
+    Hinton 2015, section 2, averaged over all voxels, whatever the teacher's confidence: where a hard
+    pseudo-label is rejected, this still carries what the teacher knows.
+
+    Args:
+        logits: BCDHW, of the network that learns.
+        probabilities: BCDHW, the teacher's, summing to 1 over C; no gradient is sent to them.
+        temperature: T > 0; larger: the less probable classes count more.
+
+    Returns:
+        A scalar, at least 0 but for rounding; 0 where the student says the same as the teacher.
+    """
+    target = (probabilities.detach().clamp_min(_LEAST).log() / temperature).log_softmax(1)
+    student = (logits / temperature).log_softmax(1)
+    divergence = functional.kl_div(student, target, reduction="none", log_target=True).sum(1)
+    return temperature**2 * divergence.mean()

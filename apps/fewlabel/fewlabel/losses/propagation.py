@@ -1,0 +1,62 @@
+"""Labels of voxels from those of all other voxels that look alike (CorrMatch, Sun, CVPR 2024, carried to 3-D)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from monai.networks.utils import one_hot
+from torch import Tensor
+from torch.nn import functional
+
+_LEAST = 1e-6  # of a probability whose logarithm is taken: a bound to loss and gradient
+
+
+def token_grid(size: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """A grid of about the same proportions with at most this many tokens; the same grid where it has no more."""
+    grid = list(size)
+    while math.prod(grid) > most:
+        longest = max(range(len(grid)), key=lambda axis: grid[axis])
+        grid[longest] -= 1
+    return tuple(grid)
+
+
+def propagate(queries: Tensor, keys: Tensor, probabilities: Tensor) -> Tensor:
+    """Each token's classes as the mean of all tokens' classes, weighted by likeness.
+
+    A = softmax over sources j of q_i · k_j / √F; result_i = Σ_j A_ij p_j. Each row of A sums to 1, so what
+    is propagated is a convex combination of probabilities, and so are probabilities. (CorrMatch normalises
+    over the destinations i: a source then hands out its class once, however many need it, and what arrives does
+    not sum to 1. It propagates logits; probabilities are bounded, so that no single voxel outweighs the rest.)
+
+    Args:
+        queries, keys: BFdhw, projections of the features.
+        probabilities: BCdhw, summing to 1 over C. They get no gradient: what is learnt is likeness.
+
+    Returns:
+        Probabilities BCdhw; the gradient goes to queries and keys.
+    """
+    query, key, value = (each.flatten(2).transpose(1, 2) for each in (queries, keys, probabilities.detach()))
+    result = functional.scaled_dot_product_attention(query, key, value.to(query.dtype))
+    return result.transpose(1, 2).reshape(probabilities.shape)
+
+
+def propagation_loss(propagated: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
+    """Mean of -log p(class) over weighted voxels, each with the probabilities of the token that it lies in.
+
+    The same as cross entropy after nearest-neighbour upsampling (CorrMatch upsamples bilinearly), at the cost of the
+    coarse grid: labels are counted per token, and only -log p of the tokens is taken.
+
+    Args:
+        propagated: BCdhw, summing to 1 over C, on the grid of the labels or a coarser one.
+        classes: BDHW class indices.
+        weight: BDHW bool or float, at least 0.
+
+    Returns:
+        A scalar, at least 0; exactly 0, with a gradient of 0, where all weights are 0.
+    """
+    exact = propagated.to(torch.promote_types(propagated.dtype, torch.float32))
+    truth = one_hot(classes[:, None], propagated.shape[1], dtype=exact.dtype) * weight[:, None]
+    counts = functional.adaptive_avg_pool3d(truth.detach(), propagated.shape[2:])
+    amount = counts.sum()
+    return -(counts * exact.clamp_min(_LEAST).log()).sum() / (amount + (amount == 0))

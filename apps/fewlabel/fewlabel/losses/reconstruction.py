@@ -1,0 +1,30 @@
+"""Rebuilding a teacher's features from a student's features of which a part is hidden."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_LEAST = 1e-3  # length of a feature below which it counts as none: a bound to the gradient
+
+
+def hide_voxels(features: Tensor, share: float, generator: torch.Generator | None = None) -> Tensor:
+    """Features BFDHW with all channels of random voxels set to 0, each voxel with this probability (0..1).
+
+    Masked generative distillation (Yang, ECCV 2022, eqs. 2 and 3). The generator is of the features' device.
+    """
+    shape = (len(features), 1, *features.shape[2:])
+    uniform = torch.rand(shape, device=features.device, generator=generator)
+    return features * (uniform >= share)
+
+
+def feature_distance(features: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of features BFDHW, scaled to length 1 at each voxel, averaged over voxels: 0..4.
+
+    2 - 2 cos of the angle between them (inferred: DTLP's text could not be had; the form is that of BYOL, Grill
+    2020, eq. 2). The two networks' scales do not matter. The target gets no gradient.
+    """
+    exact = torch.promote_types(features.dtype, torch.float32)
+    one, other = (functional.normalize(value.to(exact), dim=1, eps=_LEAST) for value in (features, target.detach()))
+    return (one - other).square().sum(1).mean()

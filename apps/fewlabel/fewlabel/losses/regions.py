@@ -1,0 +1,39 @@
+"""Dice and cross entropy where voxels count differently: mixed crops and pseudo-labels."""
+
+from __future__ import annotations
+
+import torch
+from monai.networks.utils import one_hot
+from torch import Tensor
+from torch.nn import functional
+
+
+def weighted_dice_cross_entropy(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    """Mean Dice loss of the foreground classes plus mean cross entropy, each voxel by its weight.
+
+    Per class over the batch, with voxels v: Dice = (2 Σ w p y + 1) / (Σ w p + Σ w y + 1); cross entropy is
+    Σ w CE / Σ w. With weights of 1 this is ``dice_cross_entropy``; with weights of 0 and 1 it is that of the
+    region alone (Bai 2023, eq. 8, one of its two regions). It works on probabilities: a region cut out of the
+    logits before the softmax would count the outside as p = 1/C, as in the published code, by MONAI's
+    ``MaskedDiceLoss(softmax=True)``. That class cannot be used on probabilities either unless weights are 0 or 1,
+    as it multiplies both sides and so squares the weight of the overlap.
+
+    Args:
+        logits: BCDHW, C > 1.
+        label: B1DHW class indices; true or pseudo-labels.
+        weight: B1DHW float, at least 0; no gradient is sent to it.
+
+    Returns:
+        A scalar, at least 0; exactly 0, with a gradient of 0, where all weights are 0.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    weight = weight.detach().to(logits.dtype)
+    probabilities = logits.softmax(1)[:, 1:]
+    truth = one_hot(label, logits.shape[1], dtype=probabilities.dtype)[:, 1:]
+    axes = (0, 2, 3, 4)
+    overlap = (weight * probabilities * truth).sum(axes)
+    size = (weight * probabilities).sum(axes) + (weight * truth).sum(axes)
+    dice = 1 - (2 * overlap + 1) / (size + 1)
+    entropy = functional.cross_entropy(logits, label[:, 0].long(), reduction="none")
+    amount = weight.sum()
+    return dice.mean() + (weight[:, 0] * entropy).sum() / (amount + (amount == 0))

@@ -1,0 +1,249 @@
+"""Diverse teaching and label propagation (DTLP-Net, arXiv 2508.08549)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from fewlabel.losses.ensemble import distillation, entropy_weighted_mean
+from fewlabel.losses.propagation import propagation_loss
+from fewlabel.losses.pseudo_labels import confident_classes
+from fewlabel.losses.reconstruction import feature_distance, hide_voxels
+from fewlabel.losses.regions import weighted_dice_cross_entropy
+from fewlabel.losses.supervised import dice_cross_entropy
+from fewlabel.methods.base import Method, Step, is_empty
+from fewlabel.methods.dtlp_parts import Propagation, Pseudo, feature_generator
+from fewlabel.methods.ramps import sigmoid_ramp
+from fewlabel.methods.teacher import Teacher
+from fewlabel.mixing import Crops, alternating, beta_shares, hide, mixed, random_boxes, random_cubes
+from fewlabel.networks.diffusion_decoder import DiffusionDecoder
+from fewlabel.networks.feature_tap import FeatureTap
+
+_WHOLE_TERMS = ("reconstruction", "distillation", "propagation")  # on strong crops that nothing hides
+
+
+class DTLP(Method):
+    """A student learns from labels, a diffusion teacher and a mean teacher; the student alone is published.
+
+    Only the abstracts of both versions of the paper could be had. They name the modules; formulas and numbers are
+    those of the named predecessors or inferred. Terms, each switched off, cost included, by a weight of 0:
+
+    supervised: Dice and cross entropy of the student on the labelled crops.
+    denoising: the same of the diffusion teacher, which learns from labels alone (see DiffusionDecoder; A&D, Wang
+    2023, L_deno), so that its errors are not the student's. 0: there is no such teacher.
+    cutmix: cross-set CutMix. Boxes of strong unlabelled and labelled crops are exchanged, labels likewise (AD-MT,
+    Zhao 2024; the pseudo-label's weight from BCP, Bai 2023); Dice and cross entropy.
+    masking: masked image modelling. Cubes of the strong crop are hidden, the whole is segmented (inferred).
+    reconstruction: the mean teacher's features on the weak crop, rebuilt from the student's with voxels hidden
+    (masked generative distillation, Yang 2022).
+    distillation: the ensemble's probabilities at all voxels (Hinton 2015).
+    propagation: classes from voxels with like features (CorrMatch, Sun 2024), half on labelled, half on strong
+    crops. Values are the student's probabilities without gradient; it is the features that learn.
+
+    The pseudo-label is the mean of both teachers' probabilities weighted by entropy (AD-MT), counted where it is
+    confident. All terms on unlabelled crops wait and grow as in MeanTeacher; the teachers learn from step 0.
+
+    Deviations, to keep a step below four supervised ones: strong crops are shared out, every other one, in turns,
+    to masking and to the last three terms; each labelled and unlabelled pair gives one mixture, with the box taken
+    from either side in turns (``both_mixtures``: both); propagation does not see the weak crop; the diffusion
+    teacher learns at one step and speaks at another, where it is silent the mean teacher speaks alone. Crops are
+    random, so nothing can be kept for later.
+
+    Passes per step for B + B crops: student B before the start, then 3 B, all in one batch; mean teacher B;
+    diffusion teacher, in turns of ``every`` steps, B with gradient, then K B without.
+
+    Args:
+        build, classes: see Method.
+        decay, teacher_every: of the moving average, and its steps between updates (the paper's first version
+            updates "periodically"; AD-MT draws the period; default 1: each step).
+        threshold: least probability of the ensemble's class, 0..1 (AD-MT: τ 0.8).
+        start, ramp: progress of labels alone, and over which the weights then grow, 0..1.
+        denoising, cutmix: weights in the end (inferred: 1).
+        masking: the same (inferred: 0.5; with 1, images without context are learnt badly).
+        reconstruction, distillation, propagation: the same (inferred: 0.1, 1, 0.5).
+        pseudo_weight: of an unlabelled voxel in a mixture against a labelled one (BCP: 0.5).
+        box_share: of the volume that the box fills; None: by Beta(4, 4), as in AD-MT. BCP: 8/27.
+        both_mixtures: see above.
+        cube, hidden: side in voxels of the hidden cubes, lowest and highest share (inferred: 16; 0.3, 0.7).
+        hidden_features: share of feature voxels to rebuild (inferred: 0.5).
+        temperature: of the distillation (inferred: 1; 1.5 in a relative).
+        width, tokens: channels of the projections (inferred: 32) and most voxels of a crop between which classes
+            are propagated; its memory grows with their square.
+        diffusion_channels, diffusion_patch, diffusion_steps: see DiffusionDecoder (A&D: 32 to 512 channels on single
+            voxels, 10 steps; the defaults are for the cost on a CPU).
+        every: steps between two lessons of the diffusion teacher, and between two of its samples (inferred).
+        noise_seed: of the diffusion teacher's first noise, to have the same at each step; None: random.
+    """
+
+    description: ClassVar[str] = "DTLP: a diffusion and a mean teacher, mixing, masking and label propagation."
+    trains: ClassVar[dict[str, tuple[str, ...]]] = {
+        "supervised": ("student",),
+        "denoising": ("diffusion",),
+        "cutmix": ("student",),
+        "masking": ("student",),
+        "reconstruction": ("student", "generator"),
+        "distillation": ("student",),
+        "propagation": ("student", "projections"),
+    }
+
+    def __init__(
+        self,
+        build: Callable[[], nn.Module],
+        classes: int,
+        *,
+        decay: float = 0.99,
+        teacher_every: int = 1,
+        threshold: float = 0.8,
+        start: float = 0.35,
+        ramp: float = 0.2,
+        denoising: float = 1.0,
+        cutmix: float = 1.0,
+        masking: float = 0.5,
+        reconstruction: float = 0.1,
+        distillation: float = 1.0,
+        propagation: float = 0.5,
+        pseudo_weight: float = 0.5,
+        box_share: float | None = None,
+        both_mixtures: bool = False,
+        cube: int = 16,
+        hidden: tuple[float, float] = (0.3, 0.7),
+        hidden_features: float = 0.5,
+        temperature: float = 1.0,
+        width: int = 32,
+        tokens: int = 1000,
+        diffusion_channels: Sequence[int] = (16, 32),
+        diffusion_patch: int = 4,
+        diffusion_steps: int = 2,
+        every: int = 3,
+        noise_seed: int | None = None,
+    ) -> None:
+        super().__init__(build, classes)
+        self.student = build()
+        self.teacher = Teacher(self.student, decay)
+        self.tap = FeatureTap(self.student)
+        diffusion = diffusion_channels, diffusion_patch, diffusion_steps
+        self.diffusion = DiffusionDecoder(classes, *diffusion) if denoising else None
+        self.generator = feature_generator(self.tap.channels) if reconstruction else None
+        self.projections = Propagation(self.tap.channels, width, tokens) if propagation else None
+        self.denoising, self.every, self.noise_seed = denoising, every, noise_seed
+        firmly = {"cutmix": cutmix, "masking": masking}
+        softly = {"reconstruction": reconstruction, "distillation": distillation, "propagation": propagation}
+        self.consistency = {**firmly, **softly}
+        self.threshold, self.start, self.ramp, self.teacher_every = threshold, start, ramp, teacher_every
+        self.pseudo_weight, self.box_share, self.both_mixtures = pseudo_weight, box_share, both_mixtures
+        self.cube, self.hidden, self.hidden_features, self.temperature = cube, hidden, hidden_features, temperature
+        self.steps = 0  # on the host: it decides what is computed
+
+    def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
+        image, label = labelled["image"], labelled["label"].long()
+        weights = self.weights(progress)
+        losses = {name: image.new_zeros(()) for name in weights}
+        if self.diffusion is not None and self.steps % self.every == 0:
+            losses["denoising"] = dice_cross_entropy(self.diffusion.denoise(image, label), label)
+        on = {name for name in self.consistency if weights[name] != 0}
+        if is_empty(unlabelled) or not on:
+            logits = self.student(image)
+        else:
+            logits = self._learn_from_both(image, label, unlabelled, on, losses)
+        losses["supervised"] = dice_cross_entropy(logits, label)
+        return Step(logits, losses)
+
+    def _learn_from_both(
+        self, image: Tensor, label: Tensor, unlabelled: Mapping[str, Tensor], on: set[str], losses: dict[str, Tensor]
+    ) -> Tensor:
+        """Fill in the terms that are on; give the logits of the labelled crops."""
+        pseudo, strong = self._teach(unlabelled["weak"]), unlabelled["strong"]
+        whole, covered = self._share_out(on)
+        views = {"labelled": image, "strong": strong[whole], "covered": strong[covered]}
+        views["covered"] = hide(views["covered"], random_cubes(views["covered"], self.cube, *self.hidden))
+        if "cutmix" in on:
+            mixture = self._mix(image, label, strong, pseudo)
+            views["mixed"] = mixture.image
+        all_logits, all_features = self.tap(self.student, torch.cat(list(views.values())))
+        sizes = [len(view) for view in views.values()]
+        logits = dict(zip(views, all_logits.split(sizes), strict=True))
+        features = dict(zip(views, all_features.split(sizes), strict=True))
+        if "cutmix" in on:
+            losses["cutmix"] = weighted_dice_cross_entropy(logits["mixed"], mixture.label, mixture.weight)
+        if len(views["covered"]):
+            classes, mask = (value[covered, None] for value in (pseudo.classes, pseudo.mask))
+            losses["masking"] = weighted_dice_cross_entropy(logits["covered"], classes, mask)
+        if len(views["strong"]):
+            self._learn_from_strong(logits["strong"], features["strong"], pseudo.part(whole), on, losses)
+        if "propagation" in on:
+            propagated = self.projections(features["labelled"], logits["labelled"].softmax(1))
+            on_labelled = propagation_loss(propagated, label[:, 0], torch.ones_like(label[:, 0]))
+            losses["propagation"] = losses["propagation"] + on_labelled / 2
+        return logits["labelled"]
+
+    def _learn_from_strong(
+        self, logits: Tensor, features: Tensor, pseudo: Pseudo, on: set[str], losses: dict[str, Tensor]
+    ) -> None:
+        """Fill in the terms on strong crops that nothing hides."""
+        if "reconstruction" in on:
+            rebuilt = self.generator(hide_voxels(features, self.hidden_features))
+            losses["reconstruction"] = feature_distance(rebuilt, pseudo.features)
+        if "distillation" in on:
+            losses["distillation"] = distillation(logits, pseudo.probabilities, self.temperature)
+        if "propagation" in on:
+            propagated = self.projections(features, logits.softmax(1))
+            losses["propagation"] = propagation_loss(propagated, pseudo.classes, pseudo.mask) / 2
+
+    def _share_out(self, on: set[str]) -> tuple[slice, slice]:
+        """Which strong crops are seen whole and which with cubes hidden: every other one, in turns, or all."""
+        everything, nothing = slice(None), slice(0)
+        if on.isdisjoint(_WHOLE_TERMS):
+            return nothing, everything if "masking" in on else nothing
+        if "masking" not in on:
+            return everything, nothing
+        return slice(self.steps % 2, None, 2), slice(1 - self.steps % 2, None, 2)
+
+    @torch.no_grad()
+    def _teach(self, weak: Tensor) -> Pseudo:
+        """The ensemble's word on the weak view; between the diffusion teacher's turns, the mean teacher's."""
+        logits, features = self.tap(self.teacher.network, weak)
+        probabilities = logits.softmax(1)
+        if self.diffusion is not None and self.steps % self.every == self.every - 1:
+            sampled = self.diffusion.sample(weak, self.noise_seed).softmax(1)
+            probabilities = entropy_weighted_mean(sampled, probabilities)
+        return Pseudo(probabilities, *confident_classes(probabilities, self.threshold), features)
+
+    def _mix(self, image: Tensor, label: Tensor, strong: Tensor, pseudo: Pseudo) -> Crops:
+        """One mixture of each pair, or both; the pseudo-labels count where they are confident, and less."""
+        pairs = min(len(image), len(strong))
+        weight = self.pseudo_weight * pseudo.mask[:pairs, None].to(image.dtype)
+        true = Crops(image[:pairs], label[:pairs], torch.ones_like(image[:pairs]))
+        guessed = Crops(strong[:pairs], pseudo.classes[:pairs, None], weight)
+        box = random_boxes(true.image, beta_shares(pairs, image) if self.box_share is None else self.box_share)
+        if not self.both_mixtures:
+            return mixed(guessed, true, alternating(box, self.steps))
+        ways = mixed(guessed, true, box), mixed(true, guessed, box)
+        return Crops(*(torch.cat(values) for values in zip(*ways, strict=True)))
+
+    def weights(self, progress: float) -> dict[str, float]:
+        ramp = sigmoid_ramp(progress, self.start, self.ramp)
+        grown = {name: weight * ramp for name, weight in self.consistency.items()}
+        return {"supervised": 1.0, "denoising": self.denoising, **grown}
+
+    def after_step(self, progress: float) -> None:
+        self.steps += 1
+        if self.steps % self.teacher_every == 0:
+            self.teacher.update(self.student, progress)
+
+    def get_extra_state(self) -> Tensor:
+        """The number of steps, so that a resumed training goes on in turn."""
+        return torch.tensor(self.steps)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.steps = int(state)
+
+    @property
+    def deployed(self) -> nn.Module:
+        return self.student
+
+    @property
+    def member_networks(self) -> tuple[nn.Module, ...]:
+        return (self.student, self.teacher.network)

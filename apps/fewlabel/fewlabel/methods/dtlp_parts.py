@@ -1,0 +1,55 @@
+"""The smaller parts of DTLP: what its teachers say, and the layers that are dropped in use."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fewlabel.losses.propagation import propagate, token_grid
+
+
+class Pseudo(NamedTuple):
+    """What the teachers say of the unlabelled crops; nothing of it carries a gradient.
+
+    Attributes:
+        probabilities: BCDHW, of the ensemble.
+        classes: BDHW int64.
+        mask: BDHW bool, where they are confident.
+        features: BFdhw, of the mean teacher on the weak view.
+    """
+
+    probabilities: Tensor
+    classes: Tensor
+    mask: Tensor
+    features: Tensor
+
+    def part(self, crops: slice) -> Pseudo:
+        """The same of some of the crops."""
+        return Pseudo(*(value[crops] for value in self))
+
+
+class Propagation(nn.Module):
+    """Projections of features (F channels) whose product tells how alike two voxels are; dropped in use."""
+
+    def __init__(self, channels: int, width: int, tokens: int) -> None:
+        super().__init__()
+        self.query, self.key = nn.Conv3d(channels, width, 1), nn.Conv3d(channels, width, 1)
+        self.tokens = tokens
+
+    def forward(self, features: Tensor, probabilities: Tensor) -> Tensor:
+        """Probabilities BCDHW, pooled to the grid of the features BFdhw or a coarser one, and propagated there."""
+        grid = token_grid(tuple(features.shape[2:]), self.tokens)
+        pooled = functional.adaptive_avg_pool3d(features, grid)
+        values = functional.adaptive_avg_pool3d(probabilities.detach(), grid)
+        return propagate(self.query(pooled), self.key(pooled), values)
+
+
+def feature_generator(channels: int, width: int = 64) -> nn.Sequential:
+    """Rebuilds features BFdhw of which voxels are hidden (masked generative distillation, Yang 2022, eq. 4).
+
+    The paper keeps F channels between its two convolutions; at most ``width`` are kept here, for cost.
+    """
+    inner = min(channels, width)
+    return nn.Sequential(nn.Conv3d(channels, inner, 3, padding=1), nn.ReLU(), nn.Conv3d(inner, channels, 3, padding=1))
