@@ -39,7 +39,11 @@ def say(text: "str") -> "None":
 
 def start_server(options: "argparse.Namespace", images: "Path", port: "int", log: "Path") -> "subprocess.Popen":
     """Start the real server on `images`; its output goes to `log`."""
-    conf = [("max_minutes", str(options.minutes)), ("scoring_minutes", "0.5"), ("seed", str(options.seed))]
+    conf = [
+        ("max_minutes", str(options.minutes)),
+        ("scoring_minutes", str(options.minutes)),
+        ("seed", str(options.seed)),
+    ]
     conf += [("method", options.method)] if options.method else []
     command = serve.server_command(images, port, conf=conf + [tuple(pair) for pair in options.conf])
     group = {} if os.name == "nt" else {"start_new_session": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -63,7 +64,8 @@ class _FewLabelStrategy(Strategy):
                 404,
             )
         ranked, describe = self.rank(unlabelled, datastore)
-        case = min(ranked, key=self.served.recent)  # of equals the first, which is the best
+        fresh = (case for case in ranked if not self.served.recent(case))
+        case = next(fresh, None) or min(ranked, key=self.served.recent)
         rank = ranked.index(case) + 1
         again = self.served.recent(case) > 0
         self.served.now(case)
@@ -109,9 +111,10 @@ class CoverageThenUncertainty(_FewLabelStrategy):
 
     def rank(self, unlabelled: list[str], datastore: Datastore) -> tuple[list[str], Callable]:
         scores = self._read_scores()
-        known = {case: scores["cases"][case]["score"] for case in unlabelled if case in scores.get("cases", {})}
+        scored = scores.get("cases", {})
+        known = {case: scored[case]["score"] for case in unlabelled if case in scored}
         if known:
-            order = sorted(unlabelled, key=lambda case: (-known.get(case, -1.0), case))
+            order = sorted(sorted(unlabelled), key=lambda case: known.get(case, -1.0), reverse=True)
             return order, lambda case: self._uncertain(case, known, scores)
         before = "The model has scored none of these" if scores else "No model yet"
         self.features.fill_in_background(datastore.list_images(), datastore.get_image_uri)
@@ -128,10 +131,12 @@ class CoverageThenUncertainty(_FewLabelStrategy):
 
     def _cover(self, unlabelled: list[str], labelled: list[str], before: str) -> tuple[list[str], Callable]:
         known = self.features.known
-        taken = [*labelled, *(case for case in unlabelled if self.served.recent(case))]
+        seen = {case: known[case] for case in unlabelled if case in known}
+        taken = [*labelled, *(case for case in seen if self.served.recent(case))]
         chosen = {case: known[case] for case in taken if case in known}
-        distance = farthest({case: known[case] for case in unlabelled if case in known}, chosen)
-        order = sorted(unlabelled, key=lambda case: (-distance.get(case, -1e9), _hash(case)))
+        distance = farthest(seen, chosen)
+        mixed = sorted(unlabelled, key=_hash)
+        order = sorted(mixed, key=lambda case: distance.get(case, -math.inf), reverse=True)
 
         def describe(case: str) -> dict[str, Any]:
             if case not in distance:
