@@ -15,9 +15,8 @@ import monai
 import numpy
 import torch
 
-from fewlabel import __version__
+from fewlabel import __version__, networks
 from fewlabel.errors import Refusal
-from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import Published, load_published
 from fewlabel.workspace import Workspace
@@ -61,6 +60,7 @@ def _write(folder: Path, model: Published) -> None:
     for name in ("configs", "models", "docs"):
         (folder / name).mkdir(parents=True)
     torch.save({"model": model.network.state_dict()}, folder / "models" / "model.pt")
+    copy_sources(folder, model.plan)
     _json(folder / "configs" / "metadata.json", metadata(model))
     _json(folder / "configs" / "inference.json", inference(model.plan))
     (folder / "docs" / "README.md").write_text(_readme(model), encoding="utf-8")
@@ -68,6 +68,17 @@ def _write(folder: Path, model: Published) -> None:
         "The weights in this folder were trained on data of those who exported them; they decide on its licence.\n",
         encoding="utf-8",
     )
+
+
+def copy_sources(folder: Path, plan: Plan) -> None:
+    """What stock MONAI lacks of the plan's network goes along: its source files, in the bundle's folder ``scripts``."""
+    sources = networks.find(plan.network).sources
+    if sources:
+        scripts = folder / "scripts"
+        scripts.mkdir()
+        (scripts / "__init__.py").touch()
+        for source in sources:
+            shutil.copyfile(Path(networks.__file__).with_name(source), scripts / source)
 
 
 def _json(path: Path, content: dict[str, Any]) -> None:
@@ -126,7 +137,7 @@ def inference(plan: Plan) -> dict[str, Any]:
         "extensions": "$('.nii.gz', '.nii', '.nrrd')",
         "datalist": f"$[{{'image': str(p)}} for p in {files}]",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
-        "network_def": NETWORKS[plan.network].config(len(plan.classes) + 1),
+        "network_def": networks.find(plan.network).config(len(plan.classes) + 1),
         "network": "$@network_def.to(@device)",
         "preprocessing": {"_target_": "Compose", "transforms": preprocessing(plan)},
         "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},
