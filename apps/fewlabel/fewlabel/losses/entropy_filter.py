@@ -1,0 +1,73 @@
+"""Learning another network's classes over the voxels of lowest entropy, a share that grows with the training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def spread_sample(length: int, most: int, device: torch.device) -> Tensor:
+    """Indices into ``length`` voxels, at most ``most``: one at random of each run of equally many neighbours.
+
+    All of them where they are few enough. Distinct and in order, without sorting and without the host.
+    """
+    if length <= most:
+        return torch.arange(length, device=device)
+    run = length // most
+    return torch.arange(most, device=device) * run + torch.randint(run, (most,), device=device)
+
+
+def entropy_bound(entropy: Tensor, keep: float, most: int = 50_000) -> Tensor:
+    """The entropy that a share ``keep`` of the voxels does not exceed: U²PL's quantile (Wang 2022, arXiv 2203.03884).
+
+    Args:
+        entropy: of any shape, one number a voxel.
+        keep: share, in (0, 1].
+        most: voxels that are looked at; of more, a random sample.
+
+    Returns:
+        A scalar tensor on the same device, without gradient; one of the entropies.
+    """
+    flat = entropy.detach().flatten()
+    sample = flat[spread_sample(flat.numel(), most, flat.device)].float()
+    return torch.quantile(sample, keep, interpolation="lower").to(entropy.dtype)
+
+
+def filtered_cross_entropy(logits: Tensor, classes: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+    """Σ m w CE / Σ m; exactly 0 for an empty mask.
+
+    The plain mean over the selected voxels, each by its weight: low weights make the term small.
+
+    Args:
+        logits: BCDHW, of the network that learns; logits, not probabilities.
+        classes: BDHW int64, named by the other network.
+        mask: BDHW bool, where that network is sure enough.
+        weight: BDHW, at least 0; no gradient is sent to it.
+
+    Returns:
+        A scalar, at least 0.
+    """
+    loss = functional.cross_entropy(logits, classes, reduction="none")
+    return (loss * mask * weight.detach()).sum() / mask.sum().clamp_min(1)
+
+
+def filtered_dice(probabilities: Tensor, classes: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+    """Mean over the foreground classes of 1 - (2 Σ w p y + 1) / (Σ w p + Σ w y + 1), over the selected voxels.
+
+    The Dice loss of ``dice_cross_entropy`` (over the batch, smoothed by one voxel), confined to a mask; of the
+    probabilities: logits cut before the softmax would count the outside as p = 1/C.
+
+    Args:
+        probabilities: BCDHW, of the network that learns, C > 1.
+        classes, mask, weight: see filtered_cross_entropy.
+
+    Returns:
+        A scalar, 0..1; exactly 0 for an empty mask.
+    """
+    weight = (mask * weight.detach())[:, None]
+    truth = functional.one_hot(classes, probabilities.shape[1]).movedim(-1, 1)[:, 1:] * weight
+    predicted = probabilities[:, 1:] * weight
+    axes = (0, 2, 3, 4)
+    overlap = (probabilities[:, 1:] * truth).sum(axes)
+    return (1 - (2 * overlap + 1) / (predicted.sum(axes) + truth.sum(axes) + 1)).mean()
