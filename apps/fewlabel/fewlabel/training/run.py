@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,16 @@ from fewlabel.data.pools import Pools, make_pools, remember
 from fewlabel.data.volumes import UnreadableVolume, read_label, read_volume
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
-from fewlabel.methods import METHODS
-from fewlabel.networks import NETWORKS
+from fewlabel.methods import make_method
+from fewlabel.methods.base import Method
+from fewlabel.networks import find, partner
 from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
 from fewlabel.published import load_published, read_card, save_published
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
 from fewlabel.training.progress import Progress
 from fewlabel.training.trainer import Budget, Trainer
-from fewlabel.training.validation import Validator, may_replace, mean_dice
+from fewlabel.training.validation import Validator, best_candidate, may_replace, mean_dice, published_plan
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -76,8 +78,7 @@ class Run:
             raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
         plan = self._plan(labelled, unlabelled)
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
-        method = METHODS[self.settings.method](lambda: NETWORKS[plan.network](len(plan.classes) + 1), _channels(plan))
-        method.to(self.device)
+        method = self._method(plan).to(self.device)
         loader = PairedLoader(labelled, unlabelled, plan, self.settings.seed, self.progress.problem)
         self.validator = Validator(validation, plan, self.device)
         self._measure_published(plan)
@@ -108,6 +109,11 @@ class Run:
         )
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
+
+    def _method(self, plan: Plan) -> Method:
+        """The method, with builders for the plan's network and, for methods with two, for its partner."""
+        builders = (partial(find(name), _channels(plan)) for name in (plan.network, partner(plan.network)))
+        return make_method(self.settings.method, *builders, _channels(plan))
 
     def _identity(self, plan: Plan) -> dict[str, Any]:
         fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
@@ -168,35 +174,40 @@ class Run:
         if self.progress.due():
             self.progress.update()
 
-    def _validate(self, method: Any, plan: Plan, done: float) -> None:
+    def _validate(self, method: Method, plan: Plan, done: float) -> None:
         """Measure, keep the best, publish where it is not worse than what is published."""
         if not self.validator.records and done < 1:
             return
-        dice = self.validator(method.deployed, self._beat)
+        chosen, dice = best_candidate(
+            {name: self.validator(network, self._beat) for name, network in method.candidates.items()}
+        )
         mean = mean_dice(dice)
         if self.best is None or not mean < self.best[0]:
             self.best = (mean, {key: value.clone() for key, value in method.state_dict().items()})
             if may_replace(dice, self.published_dice):
-                self._publish(method, plan, dice, done)
+                self._publish(method, plan, chosen, dice, done)
         if mean == mean:  # best_metric stays a number where nothing can be validated
             self.progress.values["best_metric"] = max(self.progress.values["best_metric"], mean)
         self.progress.update(done, validation=dice)
         if done >= 1:
             self._tell_result()
 
-    def _publish(self, method: Any, plan: Plan, dice: dict[str, float], done: float) -> None:
+    def _publish(self, method: Method, plan: Plan, chosen: str, dice: dict[str, float], done: float) -> None:
+        plan = published_plan(plan, chosen)
         card = {
             "version": self.version,
             "method": self.settings.method,
+            "network": plan.network,
+            "candidate": chosen,
             "validation": dice,
             "validated": bool(self.validator.records),
             "labelled": len(self.pools.labelled),
             "unlabelled": len(self.pools.unlabelled),
             "progress": round(done, 3),
         }
-        save_published(self.workspace.model, method.deployed, plan, card)
+        save_published(self.workspace.model, method.candidates[chosen], plan, card)
         self.published_dice = dice
-        self.progress.update(published=True, version=self.version, validated=card["validated"])
+        self.progress.update(published=True, version=self.version, validated=card["validated"], candidate=chosen)
 
     def _tell_result(self) -> None:
         if not self.progress.values["published"]:
@@ -204,7 +215,12 @@ class Run:
                 f"Not published: on the validation cases the published model has Dice "
                 f"{mean_dice(self.published_dice or {}):.3f}, this training reached {self.best[0]:.3f}."
             )
-        elif not self.progress.values["validated"]:
+            return
+        candidate = self.progress.values["candidate"]
+        if candidate != "network":
+            what = "the mean of both networks" if candidate == "mean" else f"the {candidate} of two networks alone"
+            self.progress.note(f"Published is {what}.")
+        if not self.progress.values["validated"]:
             self.progress.note("Published without validation: there are too few labels for it.")
 
     def _score(self, method: Any, plan: Plan, unlabelled: list[Record]) -> None:
