@@ -21,16 +21,16 @@ def squared_error(first, second, mask=None):
 
 
 PAIRS = {
-    "divergence": lambda logits, target: divergence(target, logits).mean(),
-    "weights": lambda logits, target: 1 - agreement_weights(logits, target).mean(),
-    "cosine": cosine_distance,
+    "divergence": lambda logits, target: divergence(target.log_softmax(1), logits.log_softmax(1)).mean(),
+    "weights": lambda logits, target: 1 - agreement_weights(logits.log_softmax(1), target.log_softmax(1)).mean(),
+    "cosine": lambda logits, target: cosine_distance(logits.softmax(1), target.softmax(1)),
     "squared error": squared_error,
 }
 LEARNING = {name: loss for name, loss in PAIRS.items() if name != "weights"}
 
 
 def two_voxels(*foreground):
-    """Logits of two voxels with these foreground probabilities."""
+    """Log-probabilities of two voxels with these foreground probabilities."""
     values = torch.tensor(foreground, dtype=torch.float64).reshape(1, 1, 1, 1, 2)
     return torch.cat([1 - values, values], 1).log()
 
@@ -49,7 +49,7 @@ def test_weights_of_two_voxels_by_hand():
 
 def test_cosine_distance_of_two_voxels_by_hand():
     """(1/2, 1/2) and (1/5, 4/5): cosine 0.5 / (√0.5 √0.68); then equal."""
-    found = cosine_distance(two_voxels(1 / 2, 1 / 5), two_voxels(4 / 5, 1 / 5)).item()
+    found = PAIRS["cosine"](two_voxels(1 / 2, 1 / 5), two_voxels(4 / 5, 1 / 5)).item()
     assert found == pytest.approx((1 - 0.5 / math.sqrt(0.5 * 0.68)) / 2)
 
 
@@ -94,7 +94,7 @@ def test_the_target_gets_no_gradient_and_the_learner_the_right_one(name, case):
 
 
 def test_weights_carry_no_gradient(case):
-    assert not agreement_weights(case[0].requires_grad_(), case[1].requires_grad_()).requires_grad
+    assert not agreement_weights(*(each.requires_grad_().log_softmax(1) for each in case[:2])).requires_grad
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -151,15 +151,15 @@ class PrototypesWithoutGradient(DualNetwork):  # AIPMLab, train_LA.py: the contr
 
 
 class FilteredLossWithoutGradient(DualNetwork):  # AIPMLab: predictions enter the filtered loss detached
-    def _learn(self, logits, other, *taught):
-        detached = super()._learn(logits.detach(), other, *taught)["cross_pseudo"]
-        return {**super()._learn(logits, other, *taught), "cross_pseudo": detached}
+    def _learn(self, log, other, *taught):
+        detached = super()._learn(log.detach(), other, *taught)["cross_pseudo"]
+        return {**super()._learn(log, other, *taught), "cross_pseudo": detached}
 
 
 class OneDirectionOnly(DualNetwork):  # AIPMLab: the KL term trains the ResNet alone, whichever network is better
     def _unlabelled_terms(self, logits, label, features, progress):
         losses = super()._unlabelled_terms(logits, label, features, progress)
-        return {**losses, "divergence": divergence(logits[0], logits[1]).mean()}
+        return {**losses, "divergence": divergence(*(each.log_softmax(1) for each in logits)).mean()}
 
 
 class FilterByEntropyOfLogits(DualNetwork):  # AIPMLab: NaN, so that nothing is below the quantile
@@ -167,16 +167,16 @@ class FilterByEntropyOfLogits(DualNetwork):  # AIPMLab: NaN, so that nothing is 
         self.raw = list(logits)
         return super()._unlabelled_terms(logits, label, features, progress)
 
-    def reliable(self, probabilities, progress):
+    def reliable(self, log_probabilities, progress):
         logits = self.raw.pop(0).detach()
         entropy = -(logits * torch.log(logits + 1e-10)).sum(1)
         return entropy <= torch.quantile(entropy.flatten(), self.keep[0])
 
 
 class TwoClassMapsJoinedByOr(DualNetwork):  # AIPMLab: for three classes 1 | 2 = 3
-    def _learn(self, logits, other, classes, sure, belief):
-        joined = (classes | logits.argmax(1)).clamp_max(logits.shape[1] - 1)
-        return super()._learn(logits, other, joined, sure, belief)
+    def _learn(self, log, other, classes, sure, belief):
+        joined = (classes | log.argmax(1)).clamp_max(log.shape[1] - 1)
+        return super()._learn(log, other, joined, sure, belief)
 
 
 class LabelsForOneNetwork(CrossPseudoSupervision):
@@ -194,10 +194,10 @@ class PrototypesNotSaved(DualNetwork):
 
 
 class DivergenceOfLogits(DualNetwork):  # probabilities of 0 have no logarithm
-    def _learn(self, logits, other, *taught):
-        ours, theirs = logits.softmax(1), other.detach().softmax(1)
+    def _learn(self, log, other, *taught):
+        ours, theirs = log.exp(), other.detach().exp()
         infinite = (theirs * (theirs.log() - ours.log())).sum(1).mean()
-        return {**super()._learn(logits, other, *taught), "divergence": infinite}
+        return {**super()._learn(log, other, *taught), "divergence": infinite}
 
 
 class MaskedErrorOfNothing(UncertaintyAwareMeanTeacher):

@@ -92,14 +92,15 @@ def test_fault_2_4_entropy_of_logits_is_not_used():
     """Negative logits, whose own logarithm is NaN, are a sure prediction; nothing is NaN, all is taught."""
     method = fixed([-9.0, -1.0, -9.0], [-9.0, -1.0, -9.0])
     assert all(torch.isfinite(loss) for loss in losses(method).values())
-    assert method.reliable(torch.tensor([-9.0, -1.0, -9.0]).softmax(0).expand(1, 8, 3).mT[..., None, None], 1.0).all()
+    predicted = method.first(torch.zeros(1, 1, *CROP)).log_softmax(1)
+    assert method.reliable(predicted, 1.0).all()
 
 
 @pytest.mark.parametrize(("progress", "kept"), [(0.2, 0.5), (0.6, 0.65), (1.0, 0.8)])
 def test_fault_2_5_the_highest_entropies_are_dropped_and_more_is_kept_as_training_goes_on(progress, kept):
     sharpness = torch.linspace(1, 9, 100)
-    probabilities = torch.stack([sharpness, torch.zeros(100), torch.zeros(100)]).softmax(0)[None, :, :, None, None]
-    sure = small().reliable(probabilities, progress).flatten()
+    logs = torch.stack([sharpness, torch.zeros(100), torch.zeros(100)]).log_softmax(0)
+    sure = small().reliable(logs[None, :, :, None, None], progress).flatten()
     assert sure.float().mean() == pytest.approx(kept, abs=0.011)
     assert torch.equal(sure, torch.arange(100) >= 100 - sure.sum())  # the sharpest
 
@@ -114,10 +115,10 @@ def test_fault_2_6_a_network_is_taught_the_class_of_the_sure_one_and_never_the_o
 
 def test_fault_2_7_the_loss_is_a_plain_mean_over_the_selected_voxels():
     """Of voxels that all cost the same, it does not matter how many are selected."""
-    logits, classes = torch.zeros(1, 2, 10, 1, 1), torch.zeros(1, 10, 1, 1, dtype=torch.long)
+    logs, classes = torch.full((1, 2, 10, 1, 1), 0.5).log(), torch.zeros(1, 10, 1, 1, dtype=torch.long)
     for selected in (1, 2, 10):
         mask = (torch.arange(10) < selected).reshape(1, 10, 1, 1)
-        loss = filtered_cross_entropy(logits, classes, mask, torch.ones(1, 10, 1, 1))
+        loss = filtered_cross_entropy(logs, classes, mask, torch.ones(1, 10, 1, 1))
         assert loss.item() == pytest.approx(math.log(2))
 
 

@@ -15,16 +15,17 @@ def spread_sample(length: int, most: int, device: torch.device) -> Tensor:
     if length <= most:
         return torch.arange(length, device=device)
     run = length // most
-    return torch.arange(most, device=device) * run + torch.randint(run, (most,), device=device)
+    start = torch.randint(length - run * most + 1, (1,), device=device)  # what the runs leave over has its turn, too
+    return start + torch.arange(most, device=device) * run + torch.randint(run, (most,), device=device)
 
 
-def entropy_bound(entropy: Tensor, keep: float, most: int = 50_000) -> Tensor:
+def entropy_bound(entropy: Tensor, keep: float, most: int = 10_000) -> Tensor:
     """The entropy that a share ``keep`` of the voxels does not exceed: U²PL's quantile (Wang 2022, arXiv 2203.03884).
 
     Args:
         entropy: of any shape, one number a voxel.
         keep: share, in (0, 1].
-        most: voxels that are looked at; of more, a random sample.
+        most: voxels that are looked at; of more, a random sample (10,000: the share is right to half a percent).
 
     Returns:
         A scalar tensor on the same device, without gradient; one of the entropies.
@@ -34,13 +35,13 @@ def entropy_bound(entropy: Tensor, keep: float, most: int = 50_000) -> Tensor:
     return torch.quantile(sample, keep, interpolation="lower").to(entropy.dtype)
 
 
-def filtered_cross_entropy(logits: Tensor, classes: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+def filtered_cross_entropy(log_probabilities: Tensor, classes: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
     """Σ m w CE / Σ m; exactly 0 for an empty mask.
 
     The plain mean over the selected voxels, each by its weight: low weights make the term small.
 
     Args:
-        logits: BCDHW, of the network that learns; logits, not probabilities.
+        log_probabilities: BCDHW (``log_softmax``), of the network that learns.
         classes: BDHW int64, named by the other network.
         mask: BDHW bool, where that network is sure enough.
         weight: BDHW, at least 0; no gradient is sent to it.
@@ -48,7 +49,7 @@ def filtered_cross_entropy(logits: Tensor, classes: Tensor, mask: Tensor, weight
     Returns:
         A scalar, at least 0.
     """
-    loss = functional.cross_entropy(logits, classes, reduction="none")
+    loss = functional.nll_loss(log_probabilities, classes, reduction="none")
     return (loss * mask * weight.detach()).sum() / mask.sum().clamp_min(1)
 
 
@@ -66,8 +67,8 @@ def filtered_dice(probabilities: Tensor, classes: Tensor, mask: Tensor, weight: 
         A scalar, 0..1; exactly 0 for an empty mask.
     """
     weight = (mask * weight.detach())[:, None]
-    truth = functional.one_hot(classes, probabilities.shape[1]).movedim(-1, 1)[:, 1:] * weight
-    predicted = probabilities[:, 1:] * weight
+    truth = torch.zeros_like(probabilities).scatter_(1, classes[:, None], weight.to(probabilities.dtype))
     axes = (0, 2, 3, 4)
-    overlap = (probabilities[:, 1:] * truth).sum(axes)
-    return (1 - (2 * overlap + 1) / (predicted.sum(axes) + truth.sum(axes) + 1)).mean()
+    overlap = (probabilities * truth).sum(axes)
+    size = (probabilities * weight).sum(axes) + truth.sum(axes)
+    return (1 - (2 * overlap + 1) / (size + 1))[1:].mean()

@@ -69,9 +69,13 @@ def prototype_contrast(
         A scalar, at least 0; exactly 0 where nothing is selected.
     """
     weight = weight.detach() * known[classes]
-    queries = functional.normalize(features, dim=1, eps=_LEAST_NORM)
-    centres = functional.normalize(prototypes.detach(), dim=1, eps=_LEAST_NORM)
+    queries, centres = _length_one(features), _length_one(prototypes.detach())
     similarity = torch.einsum("bfs,cf->bcs", queries, centres) / temperature
     similarity = similarity.masked_fill(~known[None, :, None], -1e4)
     loss = functional.cross_entropy(similarity, classes, reduction="none")
     return (loss * weight).sum() / (weight > 0).sum().clamp_min(1)
+
+
+def _length_one(vectors: Tensor) -> Tensor:
+    """Along the second axis; what is shorter than the least norm stays shorter than 1."""
+    return vectors * vectors.square().sum(1, keepdim=True).clamp_min(_LEAST_NORM**2).rsqrt()

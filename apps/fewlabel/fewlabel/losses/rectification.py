@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional
 
 
 def confident_disagreement(first: Tensor, second: Tensor, threshold: float) -> Tensor:
@@ -36,6 +35,6 @@ def rectification(probabilities: Tensor, label: Tensor, mask: Tensor) -> Tensor:
     Returns:
         A scalar, 0..2.
     """
-    truth = functional.one_hot(label[:, 0].long(), probabilities.shape[1]).movedim(-1, 1)
-    error = (probabilities - truth).square().sum(1)
+    right = probabilities.gather(1, label.long())[:, 0]
+    error = probabilities.square().sum(1) - 2 * right + 1  # ‖p - onehot(y)‖²
     return (error * mask).sum() / mask.sum().clamp_min(1)

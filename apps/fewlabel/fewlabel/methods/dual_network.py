@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -126,15 +126,15 @@ class DualNetwork(TwoNetworks, Method):
             images = [torch.cat([image, view]) for view in self.views(unlabelled)]
         contrasting = not alone and weights["contrast"] != 0
         logits, features = self.prototypes.look(self.member_networks, images, contrasting)
-        ours = [each[: len(image)] for each in logits]
+        parts = [each.split([len(image), len(each) - len(image)]) for each in logits]
+        ours, theirs = zip(*parts, strict=True)
         if alone:
             unsupervised = dict.fromkeys(self.ramped, ours[0].new_zeros(()))
         else:
-            theirs = [each[len(image) :] for each in logits]
             unsupervised = self._unlabelled_terms(theirs, label, features, progress)
         return Step(ours[0], {**self._labelled_terms(ours, label), **unsupervised})
 
-    def _labelled_terms(self, logits: list[Tensor], label: Tensor) -> dict[str, Tensor]:
+    def _labelled_terms(self, logits: Sequence[Tensor], label: Tensor) -> dict[str, Tensor]:
         supervised = torch.stack([dice_cross_entropy(each, label) for each in logits])
         with torch.no_grad():
             share = (1 / (self.steps + 1)).clamp_min(0.01)  # a plain mean at first, then an average of decay 0.99
@@ -146,36 +146,40 @@ class DualNetwork(TwoNetworks, Method):
         return {"supervised": supervised.sum(), "rectification": wrong}
 
     def _unlabelled_terms(
-        self, logits: list[Tensor], label: Tensor, features: list[Tensor], progress: float
+        self, logits: Sequence[Tensor], label: Tensor, features: Sequence[Tensor], progress: float
     ) -> dict[str, Tensor]:
-        classes = [each.detach().argmax(1) for each in logits]
-        sure = [self.reliable(each.softmax(1), progress) for each in logits]
-        belief = agreement_weights(*logits) if self.agreement else torch.ones_like(logits[0][:, 0])
+        logs = [each.log_softmax(1) for each in logits]
+        sure = [self.reliable(each, progress) for each in logs]
+        classes = [each.detach().max(1).indices for each in logs]  # on a CPU far quicker than argmax
+        belief = agreement_weights(*logs) if self.agreement else torch.ones_like(logs[0][:, 0])
         second_is_better = self.labelled_loss[1] < self.labelled_loss[0]
         shares = 1 - (1 - self.winner_share) * torch.stack([~second_is_better, second_is_better])
-        losses = dict.fromkeys(self.ramped, logits[0].new_zeros(()))
+        losses = dict.fromkeys(self.ramped, logs[0].new_zeros(()))
         for k, other in ((0, 1), (1, 0)):
-            taught = classes[other], sure[other], belief
-            for name, loss in self._learn(logits[k], logits[other], *taught).items():
-                losses[name] = losses[name] + shares[k] * loss
+            learnt = self._learn(logs[k], logs[other], classes[other], sure[other], belief)
+            losses |= {name: losses[name] + shares[k] * loss for name, loss in learnt.items()}
         if features:
             better = torch.where(second_is_better, classes[1], classes[0])
             evidence = Evidence(label[:, 0].long(), better, sure[0] & sure[1], classes[0] == classes[1], belief)
             losses["contrast"] = self.prototypes(features, evidence)
         return losses
 
-    def _learn(self, logits: Tensor, other: Tensor, classes: Tensor, sure: Tensor, belief: Tensor) -> dict[str, Tensor]:
-        """What one network learns from the other: its classes where that is sure, and its probabilities everywhere."""
+    def _learn(self, log: Tensor, other: Tensor, classes: Tensor, sure: Tensor, belief: Tensor) -> dict[str, Tensor]:
+        """What one network learns from the other: its classes where that is sure, and its probabilities everywhere.
+
+        ``log`` and ``other`` are the log-probabilities of the learner and of the other.
+        """
+        probabilities = log.exp()
         return {
-            "cross_pseudo": filtered_cross_entropy(logits, classes, sure, belief),
-            "cross_pseudo_dice": filtered_dice(logits.softmax(1), classes, sure, belief),
-            "divergence": divergence(other, logits).mean(),
-            "cosine": cosine_distance(logits, other),
+            "cross_pseudo": filtered_cross_entropy(log, classes, sure, belief),
+            "cross_pseudo_dice": filtered_dice(probabilities, classes, sure, belief),
+            "divergence": divergence(other, log).mean(),
+            "cosine": cosine_distance(probabilities, other.detach().exp()),
         }
 
     @torch.no_grad()
-    def reliable(self, probabilities: Tensor, progress: float) -> Tensor:
+    def reliable(self, log_probabilities: Tensor, progress: float) -> Tensor:
         """Where a network may teach, BDHW bool: among the lowest entropies of the batch, and no mere guess."""
-        entropy = normalised_entropy(probabilities)
+        entropy = normalised_entropy(log_probabilities.exp())
         keep = linear_ramp(progress, self.start, *self.keep)
         return entropy <= entropy_bound(entropy, keep).clamp_max(self.most_entropy)

@@ -62,7 +62,7 @@ class PrototypeContrast(nn.Module):
         decay: float = 0.99,
         voxels_per_class: int = 512,
         temperature: float = 0.1,
-        most: int = 25_000,
+        most: int = 4096,
     ) -> None:
         super().__init__()
         self.number, self.decay, self.most = number, decay, most
@@ -98,8 +98,8 @@ class PrototypeContrast(nn.Module):
         grid = features.shape[2:]
         flat = features.flatten(2)
         sample = spread_sample(flat.shape[2], self.most, flat.device)
-        sampled = flat[..., sample].float()
-        label, classes, sure, agreed, weight = (_on_grid(each, grid)[:, sample] for each in evidence)
+        sampled = flat.index_select(2, sample).float()
+        label, classes, sure, agreed, weight = (_on_grid(each, grid).index_select(1, sample) for each in evidence)
         reliable, labelled = sure & agreed, len(label)
         believed = torch.cat([torch.ones_like(label, dtype=torch.bool), reliable])
         self._update(k, sampled, torch.cat([label, classes]), believed)
