@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
@@ -16,7 +17,6 @@ from fewlabel.methods.base import Method, Step, is_empty
 from fewlabel.methods.prototypes import Evidence, PrototypeContrast
 from fewlabel.methods.ramps import linear_ramp, sigmoid_ramp
 from fewlabel.methods.two_networks import TwoNetworks
-from fewlabel.uncertainty import normalised_entropy
 
 _EVERY = ("first", "second")
 
@@ -180,6 +180,6 @@ class DualNetwork(TwoNetworks, Method):
     @torch.no_grad()
     def reliable(self, log_probabilities: Tensor, progress: float) -> Tensor:
         """Where a network may teach, BDHW bool: among the lowest entropies of the batch, and no mere guess."""
-        entropy = normalised_entropy(log_probabilities.exp())
+        entropy = -(log_probabilities.exp() * log_probabilities).sum(1) / math.log(self.classes)  # 0..1
         keep = linear_ramp(progress, self.start, *self.keep)
         return entropy <= entropy_bound(entropy, keep).clamp_max(self.most_entropy)

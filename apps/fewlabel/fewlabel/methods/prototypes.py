@@ -91,24 +91,30 @@ class PrototypeContrast(nn.Module):
             features: of each network, B x channels x its grid, of labelled and then of unlabelled crops.
             evidence: see Evidence.
         """
+        samples = {each.shape[2:]: self._sample(evidence, each.shape[2:]) for each in features}  # one where grids agree
         with torch.autocast(features[0].device.type, enabled=False):  # few voxels: full precision costs nothing
-            return sum(self._contrast(k, each, evidence) for k, each in enumerate(features))
+            return sum(self._contrast(k, each, *samples[each.shape[2:]]) for k, each in enumerate(features))
 
-    def _contrast(self, k: int, features: Tensor, evidence: Evidence) -> Tensor:
-        grid = features.shape[2:]
-        flat = features.flatten(2)
-        sample = spread_sample(flat.shape[2], self.most, flat.device)
-        sampled = flat.index_select(2, sample).float()
+    def _sample(self, evidence: Evidence, grid: torch.Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Voxels of a grid to look at (S); of each crop their classes, which build prototypes, and weights (BS)."""
+        sample = spread_sample(grid.numel(), self.most, evidence.label.device)
         label, classes, sure, agreed, weight = (_on_grid(each, grid).index_select(1, sample) for each in evidence)
-        reliable, labelled = sure & agreed, len(label)
-        believed = torch.cat([torch.ones_like(label, dtype=torch.bool), reliable])
-        self._update(k, sampled, torch.cat([label, classes]), believed)
+        reliable = sure & agreed
         drawn = at_most_per_class(classes, ~reliable, self.number, self.voxels_per_class)
+        building = torch.cat([torch.ones_like(label, dtype=torch.bool), reliable])
+        return sample, torch.cat([label, classes]), building, weight * drawn
+
+    def _contrast(
+        self, k: int, features: Tensor, sample: Tensor, classes: Tensor, building: Tensor, weight: Tensor
+    ) -> Tensor:
+        sampled = features.flatten(2).index_select(2, sample).float()
+        self._update(k, sampled, classes, building)
+        labelled = len(classes) - len(weight)
         embed = self.maps[k].weight
         embedded = torch.einsum("ef,bfs->bes", embed, sampled[labelled:])
         centres = getattr(self, f"means_{k}") @ embed.detach().T
         known = getattr(self, f"known_{k}")
-        return prototype_contrast(embedded, centres, known, classes, weight * drawn, self.temperature)
+        return prototype_contrast(embedded, centres, known, classes[labelled:], weight, self.temperature)
 
     @torch.no_grad()
     def _update(self, k: int, features: Tensor, classes: Tensor, mask: Tensor) -> None:
