@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fewlabel.losses.entropy_filter import entropy_bound, filtered_cross_entropy, filtered_dice, spread_sample
+from fewlabel.losses.entropy_filter import entropy_bounds, filtered_cross_entropy, filtered_dice, spread_sample
 from fewlabel.losses.supervised import dice_cross_entropy
 
 
@@ -43,15 +43,27 @@ def test_a_sample_is_spread_over_all_voxels_without_repetition(length):
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.8, 1.0])
-def test_the_bound_keeps_the_asked_share_of_lowest_entropies(keep):
+def test_the_bounds_keep_the_asked_share_of_lowest_entropies_of_each_class(keep):
     entropy = torch.randperm(1000).reshape(10, 10, 10) / 1000
-    assert (entropy <= entropy_bound(entropy, keep)).float().mean() == pytest.approx(keep, abs=2e-3)
+    classes = (torch.arange(1000) % 10 > 6).long().reshape(10, 10, 10) * 2  # 700 of class 0, 300 of class 2
+    bounds = entropy_bounds(entropy, classes, 3, keep)
+    for value in (0, 2):
+        assert (entropy[classes == value] <= bounds[value]).float().mean() == pytest.approx(keep, abs=2e-3)
+    assert bounds[1] == -1
+
+
+def test_a_small_class_is_taught_though_all_of_the_background_is_surer():
+    entropy, classes = torch.tensor([0.1] * 90 + [0.5, 0.6] * 5), torch.tensor([0] * 90 + [1] * 10)
+    together = entropy_bounds(entropy, torch.zeros_like(classes), 2, 0.8)
+    apart = entropy_bounds(entropy, classes, 2, 0.5)
+    assert (together.tolist(), apart.tolist()) == ([pytest.approx(0.1), -1], pytest.approx([0.1, 0.5]))
 
 
 def test_of_many_voxels_a_sample_is_enough():
     torch.manual_seed(0)
     entropy = torch.rand(100_000)
-    assert entropy_bound(entropy, 0.5, most=5000).item() == pytest.approx(0.5, abs=0.03)
+    bound = entropy_bounds(entropy, torch.zeros(100_000, dtype=torch.long), 1, 0.5, most=5000)
+    assert bound.item() == pytest.approx(0.5, abs=0.03)
 
 
 def test_two_voxels_by_hand():

@@ -61,6 +61,7 @@ def test_without_its_unlabelled_terms_it_costs_as_much_as_labels_alone(batches):
     [
         ({"keep": (0.1, 0.1)}, "cross_pseudo"),
         ({"most_entropy": 0.2}, "cross_pseudo"),
+        ({"keep": (0.1, 0.1), "per_class": False}, "cross_pseudo"),
         ({"agreement": False}, "cross_pseudo"),
         ({"winner_share": 0.0}, "cosine"),
         ({"threshold": 0.99}, "rectification"),

@@ -19,20 +19,30 @@ def spread_sample(length: int, most: int, device: torch.device) -> Tensor:
     return start + torch.arange(most, device=device) * run + torch.randint(run, (most,), device=device)
 
 
-def entropy_bound(entropy: Tensor, keep: float, most: int = 10_000) -> Tensor:
-    """The entropy that a share ``keep`` of the voxels does not exceed: U²PL's quantile (Wang 2022, arXiv 2203.03884).
+def entropy_bounds(entropy: Tensor, classes: Tensor, number: int, keep: float, most: int = 10_000) -> Tensor:
+    """For each class, the entropy that a share ``keep`` of its voxels does not exceed.
+
+    The quantile of U²PL (Wang 2022, arXiv 2203.03884), there one for all voxels. With one for all (``number`` 1 and
+    classes 0), the surest voxels of a volume are its background, and small structures are never taught.
 
     Args:
         entropy: of any shape, one number a voxel.
+        classes: of the same shape, int64 in 0..number-1.
+        number: of classes, C.
         keep: share, in (0, 1].
         most: voxels that are looked at; of more, a random sample (10,000: the share is right to half a percent).
 
     Returns:
-        A scalar tensor on the same device, without gradient; one of the entropies.
+        C bounds without gradient; -1, which no entropy is below, for a class without voxels.
     """
     flat = entropy.detach().flatten()
-    sample = flat[spread_sample(flat.numel(), most, flat.device)].float()
-    return torch.quantile(sample, keep, interpolation="lower").to(entropy.dtype)
+    sample = spread_sample(flat.numel(), most, flat.device)
+    entropies, classes = flat[sample], classes.flatten()[sample]
+    members = classes == torch.arange(number, device=flat.device)[:, None]
+    ordered = torch.where(members, entropies, torch.inf).sort(1).values
+    count = members.sum(1, keepdim=True)
+    place = (keep * count).ceil().long().clamp_min(1) - 1
+    return torch.where(count > 0, ordered.gather(1, place), -1.0)[:, 0]
 
 
 def filtered_cross_entropy(log_probabilities: Tensor, classes: Tensor, mask: Tensor, weight: Tensor) -> Tensor:

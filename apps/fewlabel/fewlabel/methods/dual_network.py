@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fewlabel.losses.agreement import agreement_weights, cosine_distance, divergence
-from fewlabel.losses.entropy_filter import entropy_bound, filtered_cross_entropy, filtered_dice
+from fewlabel.losses.entropy_filter import entropy_bounds, filtered_cross_entropy, filtered_dice
 from fewlabel.losses.rectification import confident_disagreement, rectification
 from fewlabel.losses.supervised import dice_cross_entropy
 from fewlabel.methods.base import Method, Step, is_empty
@@ -50,6 +50,8 @@ class DualNetwork(TwoNetworks, Method):
         threshold: confidence of a disagreement, 0..1 (code: 0.6).
         keep: share of voxels that each network may teach, at the start of the unlabelled terms and in the end
             (inferred: 0.5 to 0.8; code: 0.2); (1, 1) turns the filter off.
+        per_class: whether that is a share of each class that it names (ours), or of all voxels (paper), which where
+            the background is large leaves little else.
         most_entropy: no voxel above this share of log C is taught (UA-MT's 3/4: a guess is never sure).
         agreement: whether voxels are weighted by exp(-D) (paper: yes).
         winner_share: of the unlabelled terms that the network with the lower labelled loss learns, 0..1; 1: the gate
@@ -79,6 +81,7 @@ class DualNetwork(TwoNetworks, Method):
         build_second: Callable[[], nn.Module] | None = None,
         threshold: float = 0.6,
         keep: tuple[float, float] = (0.5, 0.8),
+        per_class: bool = True,
         most_entropy: float = 0.75,
         agreement: bool = True,
         winner_share: float = 1.0,
@@ -96,7 +99,8 @@ class DualNetwork(TwoNetworks, Method):
     ) -> None:
         super().__init__(build, classes)
         self.make_networks(build, build_second)
-        self.threshold, self.keep, self.most_entropy, self.agreement = threshold, keep, most_entropy, agreement
+        self.threshold, self.keep, self.per_class = threshold, keep, per_class
+        self.most_entropy, self.agreement = most_entropy, agreement
         self.winner_share, self.start, self.ramp = winner_share, start, ramp
         self.always = {"supervised": 1.0, "rectification": rectification}
         self.ramped = {
@@ -179,7 +183,10 @@ class DualNetwork(TwoNetworks, Method):
 
     @torch.no_grad()
     def reliable(self, log_probabilities: Tensor, progress: float) -> Tensor:
-        """Where a network may teach, BDHW bool: among the lowest entropies of the batch, and no mere guess."""
+        """Where a network may teach, BDHW bool: among the lowest entropies of a class, and no mere guess."""
         entropy = -(log_probabilities.exp() * log_probabilities).sum(1) / math.log(self.classes)  # 0..1
         keep = linear_ramp(progress, self.start, *self.keep)
-        return entropy <= entropy_bound(entropy, keep).clamp_max(self.most_entropy)
+        classes = log_probabilities.max(1).indices
+        classes = classes if self.per_class else torch.zeros_like(classes)
+        bounds = entropy_bounds(entropy, classes, self.classes, keep).clamp_max(self.most_entropy)
+        return entropy <= bounds[classes]
