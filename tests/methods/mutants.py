@@ -199,7 +199,7 @@ class FilterByEntropyOfLogits(DualNetwork):  # AIPMLab: NaN, so that nothing is 
         self.raw = list(logits)
         return super()._unlabelled_terms(logits, label, features, progress)
 
-    def reliable(self, log_probabilities, progress):
+    def reliable(self, log_probabilities, classes, progress):
         logits = self.raw.pop(0).detach()
         entropy = -(logits * torch.log(logits + 1e-10)).sum(1)
         return entropy <= torch.quantile(entropy.flatten(), self.keep[0])

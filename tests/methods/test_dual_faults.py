@@ -93,14 +93,15 @@ def test_fault_2_4_entropy_of_logits_is_not_used():
     method = fixed([-9.0, -1.0, -9.0], [-9.0, -1.0, -9.0])
     assert all(torch.isfinite(loss) for loss in losses(method).values())
     predicted = method.first(torch.zeros(1, 1, *CROP)).log_softmax(1)
-    assert method.reliable(predicted, 1.0).all()
+    assert method.reliable(predicted, predicted.argmax(1), 1.0).all()
 
 
 @pytest.mark.parametrize(("progress", "kept"), [(0.2, 0.5), (0.6, 0.65), (1.0, 0.8)])
 def test_fault_2_5_the_highest_entropies_are_dropped_and_more_is_kept_as_training_goes_on(progress, kept):
     sharpness = torch.linspace(1, 9, 100)
     logs = torch.stack([sharpness, torch.zeros(100), torch.zeros(100)]).log_softmax(0)
-    sure = small().reliable(logs[None, :, :, None, None], progress).flatten()
+    logs = logs[None, :, :, None, None]
+    sure = small().reliable(logs, logs.argmax(1), progress).flatten()
     assert sure.float().mean() == pytest.approx(kept, abs=0.011)
     assert torch.equal(sure, torch.arange(100) >= 100 - sure.sum())  # the sharpest
 

@@ -153,8 +153,8 @@ class DualNetwork(TwoNetworks, Method):
         self, logits: Sequence[Tensor], label: Tensor, features: Sequence[Tensor], progress: float
     ) -> dict[str, Tensor]:
         logs = [each.log_softmax(1) for each in logits]
-        sure = [self.reliable(each, progress) for each in logs]
         classes = [each.detach().max(1).indices for each in logs]  # on a CPU far quicker than argmax
+        sure = [self.reliable(log, named, progress) for log, named in zip(logs, classes, strict=True)]
         belief = agreement_weights(*logs) if self.agreement else torch.ones_like(logs[0][:, 0])
         second_is_better = self.labelled_loss[1] < self.labelled_loss[0]
         shares = 1 - (1 - self.winner_share) * torch.stack([~second_is_better, second_is_better])
@@ -182,11 +182,10 @@ class DualNetwork(TwoNetworks, Method):
         }
 
     @torch.no_grad()
-    def reliable(self, log_probabilities: Tensor, progress: float) -> Tensor:
+    def reliable(self, log_probabilities: Tensor, classes: Tensor, progress: float) -> Tensor:
         """Where a network may teach, BDHW bool: among the lowest entropies of a class, and no mere guess."""
         entropy = -(log_probabilities.exp() * log_probabilities).sum(1) / math.log(self.classes)  # 0..1
         keep = linear_ramp(progress, self.start, *self.keep)
-        classes = log_probabilities.max(1).indices
         classes = classes if self.per_class else torch.zeros_like(classes)
         bounds = entropy_bounds(entropy, classes, self.classes, keep).clamp_max(self.most_entropy)
         return entropy <= bounds[classes]
