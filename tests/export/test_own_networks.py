@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from fewlabel.export.bundle import copy_sources, inference
+from fewlabel.export.bundle import copy_sources
+from fewlabel.export.configs import inference
 from fewlabel.networks import find
 from fewlabel.plan import Plan
 
