@@ -27,7 +27,8 @@ MAY_NOT_KNOW = {
         {
             *("fewlabel.methods", "fewlabel.losses", "fewlabel.mixing", "fewlabel.uncertainty"),
             # Not the table of networks: those are injected. These belong to methods.
-            *("fewlabel.networks.diffusion_decoder", "fewlabel.networks.feature_tap"),
+            "fewlabel.networks.diffusion_decoder",
+            *("fewlabel.networks.features", "fewlabel.networks.mean"),  # any network's, not the table
         },
     ),
     "networks/*.py": ({*OURS, *OUTSIDE}, {"fewlabel.networks"}),

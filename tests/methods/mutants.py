@@ -11,11 +11,16 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from fewlabel.losses.agreement import divergence
 from fewlabel.losses.pseudo_labels import confident_classes, masked_cross_entropy
 from fewlabel.losses.supervised import dice_cross_entropy
+from fewlabel.methods.cps import CrossPseudoSupervision
 from fewlabel.methods.dtlp import DTLP
+from fewlabel.methods.dual_network import DualNetwork
 from fewlabel.methods.mean_teacher import MeanTeacher
 from fewlabel.methods.supervised import Supervised
+from fewlabel.methods.uamt import UncertaintyAwareMeanTeacher
+from fewlabel.uncertainty import entropy
 
 
 def teach(method, unlabelled):
@@ -171,6 +176,72 @@ class TurnsNotSaved(DTLP):  # a resumed training begins the diffusion teacher's 
         """Forgotten."""
 
 
+class PrototypesWithoutGradient(DualNetwork):  # AIPMLab, train_LA.py: the contrast stands inside no_grad
+    def _unlabelled_terms(self, logits, label, features, progress):
+        losses = super()._unlabelled_terms(logits, label, features, progress)
+        return {**losses, "contrast": losses["contrast"].detach()}
+
+
+class FilteredLossWithoutGradient(DualNetwork):  # AIPMLab: predictions enter the filtered loss detached
+    def _learn(self, log, other, *taught):
+        detached = super()._learn(log.detach(), other, *taught)["cross_pseudo"]
+        return {**super()._learn(log, other, *taught), "cross_pseudo": detached}
+
+
+class OneDirectionOnly(DualNetwork):  # AIPMLab: the KL term trains the ResNet alone, whichever network is better
+    def _unlabelled_terms(self, logits, label, features, progress):
+        losses = super()._unlabelled_terms(logits, label, features, progress)
+        return {**losses, "divergence": divergence(*(each.log_softmax(1) for each in logits)).mean()}
+
+
+class FilterByEntropyOfLogits(DualNetwork):  # AIPMLab: NaN, so that nothing is below the quantile
+    def _unlabelled_terms(self, logits, label, features, progress):
+        self.raw = list(logits)
+        return super()._unlabelled_terms(logits, label, features, progress)
+
+    def reliable(self, log_probabilities, classes, progress):
+        logits = self.raw.pop(0).detach()
+        entropy = -(logits * torch.log(logits + 1e-10)).sum(1)
+        return entropy <= torch.quantile(entropy.flatten(), self.keep[0])
+
+
+class TwoClassMapsJoinedByOr(DualNetwork):  # AIPMLab: for three classes 1 | 2 = 3
+    def _learn(self, log, other, classes, sure, belief):
+        joined = (classes | log.argmax(1)).clamp_max(log.shape[1] - 1)
+        return super()._learn(log, other, joined, sure, belief)
+
+
+class LabelsForOneNetwork(CrossPseudoSupervision):
+    def step(self, labelled, unlabelled, progress):
+        step = super().step(labelled, unlabelled, progress)
+        step.losses["supervised"] = dice_cross_entropy(step.logits, labelled["label"])
+        return step
+
+
+class PrototypesNotSaved(DualNetwork):
+    def __init__(self, build, classes):
+        super().__init__(build, classes, contrast=10.0)
+        for name, buffer in list(self.prototypes.named_buffers()):
+            self.prototypes.register_buffer(name, buffer, persistent=False)
+
+
+class DivergenceOfLogits(DualNetwork):  # probabilities of 0 have no logarithm
+    def _learn(self, log, other, *taught):
+        ours, theirs = log.exp(), other.detach().exp()
+        infinite = (theirs * (theirs.log() - ours.log())).sum(1).mean()
+        return {**super()._learn(log, other, *taught), "divergence": infinite}
+
+
+class MaskedErrorOfNothing(UncertaintyAwareMeanTeacher):
+    def step(self, labelled, unlabelled, progress):
+        step = super().step(labelled, unlabelled, progress)
+        if unlabelled is not None and len(unlabelled["weak"]):
+            target = self.noisy_mean(unlabelled["weak"])
+            error = (self.student(unlabelled["strong"]).softmax(1) - target).square().sum(1)
+            step.losses["consistency"] = error[entropy(target) < 0.9 * self.bound(progress)].mean()
+        return step
+
+
 MUTANTS = {
     "student logits from the teacher (USB)": (StudentLogitsFromTheTeacher, 2),
     "student detached (AIPMLab)": (StudentDetached, 2),
@@ -192,6 +263,15 @@ MUTANTS = {
     "propagation of detached features": (PropagationOfDetachedFeatures, 2),
     "logarithm of zero in the distillation": (LogarithmOfZero, 9),
     "turns of the diffusion teacher not saved": (TurnsNotSaved, 8),
+    "prototype term without gradient (AIPMLab)": (PrototypesWithoutGradient, 2),
+    "entropy-filtered term detached (AIPMLab)": (FilteredLossWithoutGradient, 2),
+    "one direction only (AIPMLab)": (OneDirectionOnly, 2),
+    "filter by entropy of logits (AIPMLab)": (FilterByEntropyOfLogits, 2),
+    "two class maps joined by OR (AIPMLab)": (TwoClassMapsJoinedByOr, 10),
+    "labels for one of two networks": (LabelsForOneNetwork, 2),
+    "prototypes not saved": (PrototypesNotSaved, 8),
+    "divergence with a logarithm of zero": (DivergenceOfLogits, 9),
+    "mean error of an empty mask": (MaskedErrorOfNothing, 9),
 }
 
 
@@ -208,7 +288,7 @@ def caught(check, mutant) -> str:
 
 if __name__ == "__main__":
     items = runpy.run_path(str(Path(__file__).with_name("test_contract.py")))["ITEMS"]
-    print(f"{'planted fault':40}" + "".join(f"{number:>3}" for number in items) + "  must be caught by")
+    print(f"{'planted fault':42}" + "".join(f"{number:>3}" for number in items) + "  must be caught by")
     for fault, (mutant, number) in MUTANTS.items():
         marks = "".join(f"{caught(check, mutant):>3}" for check in items.values())
-        print(f"{fault:40}{marks}  {number}")
+        print(f"{fault:42}{marks}  {number}")

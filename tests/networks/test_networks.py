@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fewlabel.networks import NETWORKS, divisor
+from fewlabel.networks import NETWORKS, divisor, find, partner
 
-CHEAP = [name for name in NETWORKS if name not in ("vnet", "unet_large")]
+# Without dropout, which makes training differ from use, and small.
+CHEAP = [name for name in NETWORKS if name not in ("vnet", "resnet_vnet", "unet_large")]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -44,3 +45,26 @@ def test_two_networks_of_one_name_are_independent(name):
 def test_each_network_is_described_in_one_line(name):
     assert 10 < len(NETWORKS[name].description) < 100
     assert "\n" not in NETWORKS[name].description
+
+
+def test_joined_names_mean_the_mean_of_the_probabilities():
+    torch.manual_seed(0)
+    network = find("unet_small+unet")(3).eval()
+    image = torch.randn(1, 1, 16, 8, 8)
+    with torch.no_grad():
+        expected = sum(each(image).softmax(1) for each in network.networks) / 2
+        torch.testing.assert_close(network(image).softmax(1), expected)
+        torch.testing.assert_close(network(image).exp(), expected)
+
+
+def test_a_mean_needs_crops_that_suit_all_its_networks():
+    assert (divisor("unet"), divisor("unet+unet_large")) == (8, 16)
+
+
+def test_the_second_network_of_a_v_net_is_the_resnet_v_net_and_of_others_one_of_their_kind():
+    assert (partner("vnet"), partner("unet")) == ("resnet_vnet", "unet")
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(KeyError):
+        find("unet+nothing")

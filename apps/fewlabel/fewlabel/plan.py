@@ -46,7 +46,7 @@ class Plan:
         normalisation: ``meanstd`` (zero mean, unit variance of the non-zero voxels) or ``ct`` (Hounsfield bounds
             scaled to -1..1, then a sigmoid): two of MONAI Auto3DSeg's ``normalize_mode``.
         bounds: intensities that ``ct`` scales to -1 and 1.
-        network: a name of ``fewlabel.networks.NETWORKS``.
+        network: a name that ``fewlabel.networks.find`` knows; a published plan may name several, joined by ``+``.
         batch: crops per step of labelled, and as many of unlabelled volumes.
         classes: class names; ``classes[i]`` has the value ``i + 1``.
         reasons: why, in words, for the people who read ``plan.json``.

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from fewlabel.errors import Refusal
-from fewlabel.networks import NETWORKS
+from fewlabel.networks import find
 from fewlabel.plan import Plan
 from fewlabel.workspace import finite, replace_file
 
@@ -72,7 +72,7 @@ def load_published(path: Path, device: str = "cpu") -> Published:
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         plan = Plan.from_dict(json.loads(content["plan"]))
-        network = NETWORKS[plan.network](len(plan.classes) + 1)
+        network = find(plan.network)(len(plan.classes) + 1)
         network.load_state_dict(content["model"], strict=True)
         return Published(network.to(device).eval(), plan, json.loads(content["card"]))
     except Exception as error:  # a damaged file makes the unpickler fail in any way

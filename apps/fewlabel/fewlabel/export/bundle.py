@@ -11,9 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fewlabel import __version__
+from fewlabel import __version__, networks
 from fewlabel.errors import Refusal
 from fewlabel.export.configs import NAME, inference, metadata
+from fewlabel.plan import Plan
 from fewlabel.published import Published, load_published, save_tensors
 from fewlabel.workspace import Workspace, read_json
 
@@ -83,6 +84,7 @@ def _write(folder: Path, model: Published) -> None:
     for name in ("configs", "models", "docs"):
         (folder / name).mkdir(parents=True)
     save_tensors(folder / "models" / "model.pt", {"model": model.network.state_dict()})
+    copy_sources(folder, model.plan)
     _json(folder / "configs" / "metadata.json", metadata(model))
     _json(folder / "configs" / "inference.json", inference(model.plan))
     (folder / "configs" / "logging.conf").write_text(_LOGGING, encoding="utf-8")
@@ -91,6 +93,17 @@ def _write(folder: Path, model: Published) -> None:
         "The weights in this folder were trained on data of those who exported them; they decide on its licence.\n",
         encoding="utf-8",
     )
+
+
+def copy_sources(folder: Path, plan: Plan) -> None:
+    """What stock MONAI lacks of the plan's network goes along: its source files, in the bundle's folder ``scripts``."""
+    sources = networks.find(plan.network).sources
+    if sources:
+        scripts = folder / "scripts"
+        scripts.mkdir()
+        (scripts / "__init__.py").touch()
+        for source in sources:
+            shutil.copyfile(Path(networks.__file__).with_name(source), scripts / source)
 
 
 def _json(path: Path, content: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import numpy
 import torch
 
 from fewlabel import __version__
-from fewlabel.networks import NETWORKS
+from fewlabel.networks import find
 from fewlabel.plan import Plan
 from fewlabel.published import Published
 
@@ -69,7 +69,7 @@ def inference(plan: Plan) -> dict[str, Any]:
         "extensions": "$('.nii.gz', '.nii', '.nrrd')",
         "datalist": f"$[{{'image': str(p)}} for p in {files}]",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
-        "network_def": NETWORKS[plan.network].config(len(plan.classes) + 1),
+        "network_def": find(plan.network).config(len(plan.classes) + 1),
         "network": "$@network_def.to(@device)",
         "preprocessing": {"_target_": "Compose", "transforms": preprocessing(plan)},
         "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},

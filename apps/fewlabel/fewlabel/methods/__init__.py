@@ -1,14 +1,44 @@
 """The methods that can be chosen by name. To add one: one file here, one line below."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
 from fewlabel.methods.base import Method
 from fewlabel.methods.bcp import BidirectionalCopyPaste
+from fewlabel.methods.cps import CrossPseudoSupervision
 from fewlabel.methods.dtlp import DTLP
+from fewlabel.methods.dual_network import DualNetwork
 from fewlabel.methods.mean_teacher import MeanTeacher
 from fewlabel.methods.supervised import Supervised
+from fewlabel.methods.uamt import UncertaintyAwareMeanTeacher
 
 METHODS: dict[str, type[Method]] = {
     "supervised": Supervised,
     "mean_teacher": MeanTeacher,
     "bcp": BidirectionalCopyPaste,
     "dtlp": DTLP,
+    "uamt": UncertaintyAwareMeanTeacher,
+    "cps": CrossPseudoSupervision,
+    "dual_network": DualNetwork,
 }
+
+
+def make_method(
+    name: str, build: Callable[[], nn.Module], build_second: Callable[[], nn.Module], classes: int, **settings: Any
+) -> Method:
+    """A method of the table, whether it takes one builder of networks or two (see Method).
+
+    Args:
+        name: of the table.
+        build, build_second: make the first and the second network; the second is for methods that have one.
+        classes: number of classes, background included.
+        settings: keyword arguments of the method.
+    """
+    method = METHODS[name]
+    if method.needs_second:
+        settings["build_second"] = build_second
+    return method(build, classes, **settings)

@@ -53,6 +53,9 @@ class Method(nn.Module, ABC):
     trains: ClassVar[dict[str, tuple[str, ...]]]
     """Each loss term and the names of the submodules that it sends gradient to."""
 
+    needs_second: ClassVar[bool] = False
+    """Whether it takes ``build_second``, which makes a second network; without it, ``build`` is called again."""
+
     def __init__(self, build: Callable[[], nn.Module], classes: int) -> None:
         super().__init__()
         self.classes = classes
@@ -77,7 +80,18 @@ class Method(nn.Module, ABC):
     @property
     @abstractmethod
     def deployed(self) -> nn.Module:
-        """The one network that is published: its state dict fits a network made by ``build``."""
+        """The one network that is published: its state dict fits a network made by ``build``.
+
+        For a method with two networks, their mean: a ``MeanOfNetworks`` of one made by each builder.
+        """
+
+    @property
+    def candidates(self) -> dict[str, nn.Module]:
+        """What validation may choose from to publish, the default (``deployed``) first.
+
+        ``network``: the only one; ``mean``, ``first``, ``second``: of a method with two.
+        """
+        return {"network": self.deployed}
 
     @property
     @abstractmethod

@@ -20,7 +20,7 @@ from fewlabel.methods.ramps import sigmoid_ramp
 from fewlabel.methods.teacher import Teacher
 from fewlabel.mixing import Crops, alternating, beta_shares, hide, mixed, random_boxes, random_cubes
 from fewlabel.networks.diffusion_decoder import DiffusionDecoder
-from fewlabel.networks.feature_tap import FeatureTap
+from fewlabel.networks.features import find_tap, with_features
 
 _WHOLE_TERMS = ("reconstruction", "distillation", "propagation")  # on strong crops that nothing hides
 
@@ -123,7 +123,7 @@ class DTLP(Method):
         super().__init__(build, classes)
         self.student = build()
         self.teacher = Teacher(self.student, decay)
-        self.tap = FeatureTap(self.student)
+        self.tap = find_tap(self.student, stride=8)
         diffusion = diffusion_channels, diffusion_patch, diffusion_steps
         self.diffusion = DiffusionDecoder(classes, *diffusion) if denoising else None
         self.generator = feature_generator(self.tap.channels) if reconstruction else None
@@ -162,7 +162,7 @@ class DTLP(Method):
         if "cutmix" in on:
             mixture = self._mix(image, label, strong, pseudo)
             views["mixed"] = mixture.image
-        all_logits, all_features = self.tap(self.student, torch.cat(list(views.values())))
+        all_logits, (all_features,) = with_features(self.student, torch.cat(list(views.values())), self.tap)
         sizes = [len(view) for view in views.values()]
         logits = dict(zip(views, all_logits.split(sizes), strict=True))
         features = dict(zip(views, all_features.split(sizes), strict=True))
@@ -204,7 +204,7 @@ class DTLP(Method):
     @torch.no_grad()
     def _teach(self, weak: Tensor) -> Pseudo:
         """The ensemble's word on the weak view; between the diffusion teacher's turns, the mean teacher's."""
-        logits, features = self.tap(self.teacher.network, weak)
+        logits, (features,) = with_features(self.teacher.network, weak, self.tap)
         probabilities = logits.softmax(1)
         if self.diffusion is not None and self.steps % self.every == self.every - 1:
             sampled = self.diffusion.sample(weak, self.noise_seed).softmax(1)

@@ -16,3 +16,9 @@ def sigmoid_ramp(progress: float, start: float, length: float) -> float:
         return 0.0
     done = min((progress - start) / length, 1.0) if length > 0 else 1.0
     return math.exp(-5 * (1 - done) ** 2)
+
+
+def linear_ramp(progress: float, start: float, first: float, last: float) -> float:
+    """``first`` until ``start``, then in a straight line to ``last`` at the end of the training."""
+    done = max(progress - start, 0.0) / (1 - start) if start < 1 else 0.0
+    return first + (last - first) * done

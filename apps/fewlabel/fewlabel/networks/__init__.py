@@ -1,18 +1,36 @@
-"""The networks that can be chosen by name, all from MONAI: image B1DHW to logits BCDHW of the same grid.
+"""The networks that can be chosen by name: image B1DHW to logits BCDHW of the same grid.
 
-All but ``vnet`` normalise each crop by itself (instance or group norm). With one or two crops per batch,
-batch norm's statistics are noise, differ between labelled crops, strong views and whole scans, and a moving
-average of weights needs its own; instance norm has nothing of this and behaves the same in training and in
-use.
+MONAI's, and two of our own (``vnet``, ``resnet_vnet``) that MONAI has not. All normalise each crop by itself (instance
+or group norm). With one or two crops per batch, batch norm's statistics are noise, differ between labelled crops,
+strong views and whole scans, and a moving average of weights needs its own; instance norm has nothing of this and
+behaves the same in training and in use.
+
+Names joined by ``+`` mean the mean of these networks' probabilities: so a method with two networks can publish both.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from monai.networks import nets
 from torch import nn
+
+from fewlabel.networks.mean import MeanOfNetworks
+from fewlabel.networks.resnet_vnet import ResNetVNet
+from fewlabel.networks.vnet import VNet
+
+_OWN_SOURCES = ("vnet.py", "resnet_vnet.py", "mean.py")
+
+
+def _target(kind: type[nn.Module]) -> str:
+    """How a MONAI bundle calls a class: MONAI's own by name, ours by the copied file in its folder ``scripts``."""
+    return f"scripts.{kind.__module__.rpartition('.')[2]}.{kind.__name__}" if _is_own(kind) else kind.__name__
+
+
+def _is_own(kind: type[nn.Module]) -> bool:
+    return kind.__module__.startswith("fewlabel.")
 
 
 @dataclass(frozen=True)
@@ -20,24 +38,50 @@ class Network:
     """One line of the table; called with the number of classes (background included) it builds the network.
 
     Attributes:
-        kind: class name in ``monai.networks.nets``.
+        kind: the class, of ``monai.networks.nets`` or of this package.
         arguments: all but the number of classes.
-        divisor: every side of a crop must be a multiple of it, and at least one side larger than it:
-            normalisation needs more than one voxel at the coarsest level.
+        divisor: every side of a crop must be a multiple of it, and at least one side larger than it: normalisation
+            needs more than one voxel at the coarsest level.
         description: one line for people who choose.
     """
 
-    kind: str
+    kind: type[nn.Module]
     arguments: dict[str, Any]
     divisor: int
     description: str
 
     def __call__(self, classes: int) -> nn.Module:
-        return getattr(nets, self.kind)(**self.arguments, out_channels=classes)
+        return self.kind(**self.arguments, out_channels=classes)
 
     def config(self, classes: int) -> dict[str, Any]:
         """The same network as a MONAI bundle says it."""
-        return {"_target_": self.kind, **self.arguments, "out_channels": classes}
+        return {"_target_": _target(self.kind), **self.arguments, "out_channels": classes}
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Files of this folder that a bundle needs in its ``scripts``, as stock MONAI lacks the class."""
+        return _OWN_SOURCES if _is_own(self.kind) else ()
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Several networks of the table as one: the same interface as Network, without a description."""
+
+    networks: tuple[Network, ...]
+
+    def __call__(self, classes: int) -> nn.Module:
+        return MeanOfNetworks(network(classes) for network in self.networks)
+
+    def config(self, classes: int) -> dict[str, Any]:
+        return {"_target_": _target(MeanOfNetworks), "networks": [each.config(classes) for each in self.networks]}
+
+    @property
+    def divisor(self) -> int:
+        return math.lcm(*(network.divisor for network in self.networks))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return _OWN_SOURCES
 
 
 _ONE_CHANNEL = {"spatial_dims": 3, "in_channels": 1}
@@ -58,21 +102,43 @@ _DYNUNET = {
 _BASIC_UNET = {**_ONE_CHANNEL, "features": [16, 16, 32, 64, 128, 16]}
 
 NETWORKS: dict[str, Network] = {
-    "unet_small": Network("UNet", _unet([8, 16, 32, 64], 1), 8, "UNet 8-64, 0.15 M parameters: the fastest."),
-    "unet": Network("UNet", _unet([16, 32, 64, 128], 2), 8, "Residual UNet 16-128, 1.2 M: for a CPU."),
-    "unet_large": Network("UNet", _unet([32, 64, 128, 256, 320], 2), 16, "Residual UNet 32-320, 12.9 M: for a GPU."),
+    "unet_small": Network(nets.UNet, _unet([8, 16, 32, 64], 1), 8, "UNet 8-64, 0.15 M parameters: the fastest."),
+    "unet": Network(nets.UNet, _unet([16, 32, 64, 128], 2), 8, "Residual UNet 16-128, 1.2 M: for a CPU."),
+    "unet_large": Network(nets.UNet, _unet([32, 64, 128, 256, 320], 2), 16, "Residual UNet 32-320, 12.9 M: for a GPU."),
     "segresnet": Network(
-        "SegResNet",
+        nets.SegResNet,
         {**_ONE_CHANNEL, "init_filters": 8},
         8,
         "SegResNet 8 filters, 1.2 M: 3 times slower than unet.",
     ),
-    "dynunet": Network("DynUNet", _DYNUNET, 8, "DynUNet 16-128, 1.4 M: 4 times slower than unet on a CPU."),
-    "basic_unet": Network("BasicUNet", _BASIC_UNET, 16, "BasicUNet 16-128, 1.4 M: 5 times slower than unet."),
-    "vnet": Network("VNet", _ONE_CHANNEL, 16, "MONAI VNet with batch norm, 45.6 M: for a large GPU."),
+    "dynunet": Network(nets.DynUNet, _DYNUNET, 8, "DynUNet 16-128, 1.4 M: 4 times slower than unet on a CPU."),
+    "basic_unet": Network(nets.BasicUNet, _BASIC_UNET, 16, "BasicUNet 16-128, 1.4 M: 5 times slower than unet."),
+    "vnet": Network(VNet, {}, 16, "V-Net 16-256, 9.4 M: the network of the papers, for a GPU."),
+    "resnet_vnet": Network(
+        ResNetVNet, {}, 16, "ResNet-34 down, V-Net up, 17.9 M: the papers' second network, for a GPU."
+    ),
 }
+
+
+# What a method with two networks takes as its second one, where it is not another of the same kind.
+_PARTNERS = {"vnet": "resnet_vnet"}
+
+
+def find(name: str) -> Network | Mean:
+    """The network of a name, or of several names joined by ``+`` their mean.
+
+    Raises:
+        KeyError: a name is not in the table.
+    """
+    networks = tuple(NETWORKS[part] for part in name.split("+"))
+    return networks[0] if len(networks) == 1 else Mean(networks)
+
+
+def partner(name: str) -> str:
+    """The second network for a method with two: V-Net has the ResNet V-Net, the others another of their own kind."""
+    return _PARTNERS.get(name, name)
 
 
 def divisor(name: str) -> int:
     """What every side of a crop must be divisible by for the network of this name (see Network)."""
-    return NETWORKS[name].divisor
+    return find(name).divisor

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn import Module
 
 from fewlabel.methods.base import Method
 from fewlabel.plan import Plan
 from fewlabel.published import Published, load_published, read_card, save_published
 from fewlabel.training.progress import Progress
-from fewlabel.training.validation import Validator, may_replace, mean_dice
+from fewlabel.training.validation import Validator, best_candidate, may_replace, mean_dice, published_plan
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ class Publisher:
         Raises:
             Refusal: (507) the model cannot be written; the published one is still there.
         """
-        dice = self.validator(method.deployed, beat)
+        candidates = method.candidates
+        chosen, dice = best_candidate({name: self.validator(network, beat) for name, network in candidates.items()})
         mean = mean_dice(dice)
         measured = math.isfinite(mean)
         if not measured and done < 1:  # half-trained weights that nobody could check replace nothing
@@ -87,24 +89,27 @@ class Publisher:
         if self.best is None or not mean < self.best[0]:
             self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
             if may_replace(dice, self.published_dice):
-                self._publish(method, dice, done)
+                self._publish(candidates[chosen], chosen, dice, done)
         if measured:
             self.progress.values["best_metric"] = max(self.progress.values["best_metric"], mean)
         self.progress.update(done, validation=dice)
         if done >= 1:
             self._tell_result()
 
-    def _publish(self, method: Method, dice: dict[str, float], done: float) -> None:
+    def _publish(self, network: Module, chosen: str, dice: dict[str, float], done: float) -> None:
+        plan = published_plan(self.plan, chosen)
         card = {
             **self.card,
             "version": self.version,
+            "network": plan.network,
+            "candidate": chosen,
             "validation": dice,
             "validated": math.isfinite(mean_dice(dice)),
             "progress": round(done, 3),
         }
-        save_published(self.path, method.deployed, self.plan, card)
+        save_published(self.path, network, plan, card)
         self.published_dice = dice
-        self.progress.update(published=True, version=self.version, validated=card["validated"])
+        self.progress.update(published=True, version=self.version, validated=card["validated"], candidate=chosen)
 
     def _tell_result(self) -> None:
         if not self.progress.values["published"]:
@@ -112,7 +117,12 @@ class Publisher:
                 f"Not published: on the validation cases the published model has Dice "
                 f"{mean_dice(self.published_dice or {}):.3f}, this training reached {self.best[0]:.3f}."
             )
-        elif not self.progress.values["validated"]:
+            return
+        candidate = self.progress.values["candidate"]
+        if candidate != "network":
+            what = "the mean of both networks" if candidate == "mean" else f"the {candidate} of two networks alone"
+            self.progress.note(f"Published is {what}.")
+        if not self.progress.values["validated"]:
             reason = (
                 "none of the validation cases holds a class" if self.validator.records else "there are too few labels"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from fewlabel.data.pools import Pools, make_pools, remember
 from fewlabel.data.volumes import UnreadableVolume, read_label, read_volume
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
-from fewlabel.methods import METHODS
+from fewlabel.methods import make_method
 from fewlabel.methods.base import Method
-from fewlabel.networks import NETWORKS
+from fewlabel.networks import find, partner
 from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
@@ -89,8 +90,7 @@ class Run:
             raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
         plan = self._plan(labelled, unlabelled)
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
-        method = METHODS[self.settings.method](lambda: NETWORKS[plan.network](len(plan.classes) + 1), _channels(plan))
-        method.to(self.device)
+        method = self._method(plan).to(self.device)
         loader = PairedLoader(labelled, unlabelled, plan, self.settings.seed, self.progress.problem)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
@@ -123,6 +123,11 @@ class Run:
         )
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
+
+    def _method(self, plan: Plan) -> Method:
+        """The method, with builders for the plan's network and, for methods with two, for its partner."""
+        builders = (partial(find(name), _channels(plan)) for name in (plan.network, partner(plan.network)))
+        return make_method(self.settings.method, *builders, _channels(plan))
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
         card = {

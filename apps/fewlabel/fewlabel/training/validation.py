@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,7 @@ from monai.networks.utils import one_hot
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.data.volumes import UnreadableVolume
 from fewlabel.inference.predict import sliding_window
+from fewlabel.networks import partner
 from fewlabel.plan import Plan
 
 
@@ -100,3 +102,17 @@ def may_replace(candidate: dict[str, float], published: dict[str, float] | None)
     """
     new, old = mean_dice(candidate), mean_dice(published or {})
     return not (math.isfinite(new) and math.isfinite(old)) or new >= old
+
+
+def best_candidate(measured: dict[str, dict[str, float]]) -> tuple[str, dict[str, float]]:
+    """Name and Dice per class of the candidate with the highest mean Dice; the first where nothing was measured."""
+    means = {name: mean_dice(dice) for name, dice in measured.items()}
+    best = max(means, key=lambda name: means[name] if math.isfinite(means[name]) else -1.0)
+    return best, measured[best]
+
+
+def published_plan(plan: Plan, candidate: str) -> Plan:
+    """The plan under which a candidate of ``Method.candidates`` is published: it names the network that this is."""
+    first, second = plan.network, partner(plan.network)
+    names = {"network": first, "first": first, "second": second, "mean": f"{first}+{second}"}
+    return dataclasses.replace(plan, network=names[candidate])

@@ -1,0 +1,70 @@
+"""What two networks (or a student and its teacher) owe each other's predictions."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def divergence(target: Tensor, log_probabilities: Tensor) -> Tensor:
+    """KL(sg p_target ‖ p) per voxel, in nats.
+
+    Args:
+        target: log-probabilities BCDHW (``log_softmax``) of the network that teaches; no gradient is sent to them.
+        log_probabilities: BCDHW, of the network that learns.
+
+    Returns:
+        BDHW, at least 0 but for rounding; 0 where both say the same.
+    """
+    return functional.kl_div(log_probabilities, target.detach(), reduction="none", log_target=True).sum(1)
+
+
+def agreement_weights(first: Tensor, second: Tensor) -> Tensor:
+    """How much to believe the pseudo-label of a voxel: w = sg exp(-D), D = ½ KL(p1 ‖ p2) + ½ KL(p2 ‖ p1).
+
+    The weight exp(-D) is Zheng & Yang 2021 (arXiv 2003.03773), there from one direction; the mean of both treats the
+    networks alike.
+
+    Args:
+        first, second: log-probabilities BCDHW.
+
+    Returns:
+        BDHW in 0..1, without gradient; 1 where both say the same.
+    """
+    first, second = first.detach(), second.detach()
+    both_ways = ((first.exp() - second.exp()) * (first - second)).sum(1)  # KL(p1 ‖ p2) + KL(p2 ‖ p1)
+    return (-both_ways / 2).exp().clamp_max(1)
+
+
+def cosine_distance(probabilities: Tensor, target: Tensor) -> Tensor:
+    """Mean over the voxels of 1 - cos(p, sg p_target): the angle between two vectors of probabilities.
+
+    The cosine consistency of the dual networks (arXiv 2505.17690, as its code has it).
+
+    Args:
+        probabilities: BCDHW, of the network that learns.
+        target: BCDHW, the other's; no gradient is sent to them.
+
+    Returns:
+        A scalar, 0..1 but for rounding; exactly 0 where both say the same.
+    """
+    return (_length_one(probabilities) - _length_one(target.detach())).square().sum(1).mean() / 2
+
+
+def _length_one(probabilities: Tensor) -> Tensor:
+    return probabilities * probabilities.square().sum(1, keepdim=True).rsqrt()  # far quicker than a norm over classes
+
+
+def masked_squared_error(probabilities: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the selected voxels of ‖p - sg p_target‖², exactly 0 for an empty mask (Yu 2019, arXiv 1907.07034).
+
+    Args:
+        probabilities: BCDHW, of the network that learns.
+        target: BCDHW, the teacher's; no gradient is sent to them.
+        mask: BDHW bool.
+
+    Returns:
+        A scalar, 0..2.
+    """
+    error = (probabilities - target.detach()).square().sum(1)
+    return (error * mask).sum() / mask.sum().clamp_min(1)

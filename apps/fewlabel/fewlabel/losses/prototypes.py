@@ -1,0 +1,81 @@
+"""Drawing the features of uncertain voxels to the mean feature of their class and away from the others'."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_LEAST_NORM = 1e-4  # of a feature that is scaled to length 1: what is shorter has no direction
+
+
+def class_means(features: Tensor, classes: Tensor, mask: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    """Mean feature of each class over the selected voxels.
+
+    Args:
+        features: BFS, F numbers for each of S voxels; no gradient is sent to them.
+        classes: BS int64 in 0..C-1.
+        mask: BS bool.
+        number: of classes, C.
+
+    Returns:
+        Means CF (0 for a class without voxels) and which classes have voxels, C bool.
+    """
+    members = functional.one_hot(classes, number).to(features.dtype) * mask[..., None]
+    sums = torch.einsum("bfs,bsc->cf", features.detach(), members)
+    count = members.sum((0, 1))
+    return sums / count.clamp_min(1)[:, None], count > 0
+
+
+def at_most_per_class(classes: Tensor, mask: Tensor, number: int, most: int) -> Tensor:
+    """A mask that keeps at most ``most`` voxels of each class in each volume, drawn at random.
+
+    Args:
+        classes: BS int64 in 0..C-1.
+        mask: BS bool, the candidates.
+        number: of classes, C.
+        most: voxels.
+
+    Returns:
+        BS bool, within ``mask``.
+    """
+    if most >= classes.shape[1]:
+        return mask
+    lots = torch.rand(classes.shape, device=classes.device) + 1
+    members = functional.one_hot(classes, number).movedim(-1, 1).bool() & mask[:, None]
+    lots = lots[:, None] * members  # 1..2 for candidates of a class, else 0
+    drawn = torch.zeros_like(members).scatter_(2, lots.topk(most, dim=2).indices, True)
+    return (drawn & members).any(1)
+
+
+def prototype_contrast(
+    features: Tensor, prototypes: Tensor, known: Tensor, classes: Tensor, weight: Tensor, temperature: float
+) -> Tensor:
+    """Mean over the selected voxels of -w log( e^{f·c_ŷ/τ} / Σ_j e^{f·c_j/τ} ), all vectors of length 1.
+
+    InfoNCE (van den Oord 2018, eq. 4) with the class's prototype as the positive and all others as negatives: this
+    draws voxels to their class and keeps the classes apart. arXiv 2509.13084 says "align uncertain voxel features
+    with reliable class prototypes"; its code measures distances, and pulls the prototypes together.
+
+    Args:
+        features: BFS, of the network that learns.
+        prototypes: CF; no gradient is sent to them.
+        known: C bool, which classes have a prototype; voxels of other classes are left out.
+        classes: BS int64 in 0..C-1.
+        weight: BS, at least 0; 0 for voxels that are not selected; no gradient is sent to it.
+        temperature: τ > 0.
+
+    Returns:
+        A scalar, at least 0; exactly 0 where nothing is selected.
+    """
+    weight = weight.detach() * known[classes]
+    queries, centres = _length_one(features), _length_one(prototypes.detach())
+    similarity = torch.einsum("bfs,cf->bcs", queries, centres) / temperature
+    similarity = similarity.masked_fill(~known[None, :, None], -1e4)
+    loss = functional.cross_entropy(similarity, classes, reduction="none")
+    return (loss * weight).sum() / (weight > 0).sum().clamp_min(1)
+
+
+def _length_one(vectors: Tensor) -> Tensor:
+    """Along the second axis; what is shorter than the least norm stays shorter than 1."""
+    return vectors * vectors.square().sum(1, keepdim=True).clamp_min(_LEAST_NORM**2).rsqrt()

@@ -1,0 +1,40 @@
+"""Learning most from the labelled voxels where two networks contradict each other (Wang 2023, MCF)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def confident_disagreement(first: Tensor, second: Tensor, threshold: float) -> Tensor:
+    """Voxels where two networks name different classes and at least one of them is confident.
+
+    MCF (Wang 2023) for any number of classes. Its code, for two classes, takes the voxels that exactly
+    one network calls foreground with confidence.
+
+    Args:
+        first, second: probabilities BCDHW, summing to 1 over C.
+        threshold: least probability of the named class, 0..1.
+
+    Returns:
+        BDHW bool.
+    """
+    (sure, class_), (other_sure, other_class) = first.detach().max(1), second.detach().max(1)
+    return (class_ != other_class) & ((sure >= threshold) | (other_sure >= threshold))
+
+
+def rectification(probabilities: Tensor, label: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the selected voxels of ‖p - onehot(y)‖², exactly 0 for an empty mask.
+
+    MCF (Wang 2023); its code, for two classes, squares the foreground's error alone: half of this.
+
+    Args:
+        probabilities: BCDHW, of the network that learns.
+        label: B1DHW integer in 0..C-1.
+        mask: BDHW bool.
+
+    Returns:
+        A scalar, 0..2.
+    """
+    right = probabilities.gather(1, label.long())[:, 0]
+    error = probabilities.square().sum(1) - 2 * right + 1  # ‖p - onehot(y)‖²
+    return (error * mask).sum() / mask.sum().clamp_min(1)

@@ -1,0 +1,191 @@
+"""Dual network with uncertainty-guided pseudo-labels (arXiv 2509.13084; an earlier form is arXiv 2505.17690)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from fewlabel.losses.agreement import agreement_weights, cosine_distance, divergence
+from fewlabel.losses.entropy_filter import entropy_bounds, filtered_cross_entropy, filtered_dice
+from fewlabel.losses.rectification import confident_disagreement, rectification
+from fewlabel.losses.supervised import dice_cross_entropy
+from fewlabel.methods.base import Method, Step, is_empty
+from fewlabel.methods.prototypes import Evidence, PrototypeContrast
+from fewlabel.methods.ramps import linear_ramp, sigmoid_ramp
+from fewlabel.methods.two_networks import TwoNetworks
+
+_EVERY = ("first", "second")
+
+
+class DualNetwork(TwoNetworks, Method):
+    """Two networks of different kinds teach each other where they are sure, and are drawn together where they are not.
+
+    With logits z, probabilities p, classes ŷ = argmax p, and each line the sum over both networks (k, other):
+
+    - supervised: Dice + cross entropy on labelled crops (paper: L_s).
+    - rectification: ‖p_k - y‖² on labelled voxels where the networks disagree with confidence (L_cr).
+    - cross_pseudo: m w CE(z_k, ŷ_other) on unlabelled crops (CCE). m: the other's entropy is among the lowest, a
+      share that grows; w = exp(-D), D = the symmetric KL divergence of both.
+    - cross_pseudo_dice: the Dice loss on the same voxels (inferred).
+    - divergence: KL(sg p_other ‖ p_k), every unlabelled voxel (the KL guidance of the paper's code).
+    - cosine: 1 - cos(p_k, sg p_other), every unlabelled voxel (cosine consistency, 2505.17690).
+    - contrast: uncertain voxels' features against the prototypes of all classes (L_c; see PrototypeContrast).
+
+    The papers' full text was not at hand, and their published code trains little of this: entropy-filtered and
+    prototype terms have no gradient there, entropy is taken of logits, the prototypes are pulled together, and more.
+    These are the formulas as their abstracts name the parts, with the faults mended (inferred), for any number of
+    classes. Further deviations: labels alone are learnt first; both directions learn, where the code trains the
+    worse network of each batch (``winner_share`` brings that back, from a running average); each network sees
+    another view of a crop (TwoNetworks.views); agreement is asked of unlabelled crops only.
+
+    One pass of each network per step, over labelled and unlabelled crops together.
+
+    Args:
+        build, classes: see Method.
+        build_second: makes the second network (paper: V-Net and 3-D ResNet-34); default: ``build``.
+        threshold: confidence of a disagreement, 0..1 (code: 0.6).
+        keep: share of voxels that each network may teach, at the start of the unlabelled terms and in the end
+            (inferred: 0.5 to 0.8; code: 0.2); (1, 1) turns the filter off.
+        per_class: whether that is a share of each class that it names (ours), or of all voxels (paper), which where
+            the background is large leaves little else.
+        most_entropy: no voxel above this share of log C is taught (UA-MT's 3/4: a guess is never sure).
+        agreement: whether voxels are weighted by exp(-D) (paper: yes).
+        winner_share: of the unlabelled terms that the network with the lower labelled loss learns, 0..1; 1: the gate
+            is off. The loss is a running average, decay 0.99 (code: the last batch, share 0).
+        start, ramp: labels alone up to ``start``; then the weights grow over ``ramp`` (inferred: full at 0.4).
+        rectification, cross_pseudo, cross_pseudo_dice, divergence, cosine, contrast: weights in the end; 0 turns a
+            term off (code: 0.5, 1, none, 1, 1, 0.1; cosine 0.5 inferred).
+        prototype_decay, voxels_per_class, temperature: see PrototypeContrast.
+    """
+
+    description: ClassVar[str] = "Dual network: two networks teach each other where sure; prototypes guide the rest."
+    trains: ClassVar[dict[str, tuple[str, ...]]] = {
+        "supervised": _EVERY,
+        "rectification": _EVERY,
+        "cross_pseudo": _EVERY,
+        "cross_pseudo_dice": _EVERY,
+        "divergence": _EVERY,
+        "cosine": _EVERY,
+        "contrast": (*_EVERY, "prototypes"),
+    }
+
+    def __init__(
+        self,
+        build: Callable[[], nn.Module],
+        classes: int,
+        *,
+        build_second: Callable[[], nn.Module] | None = None,
+        threshold: float = 0.6,
+        keep: tuple[float, float] = (0.5, 0.8),
+        per_class: bool = True,
+        most_entropy: float = 0.75,
+        agreement: bool = True,
+        winner_share: float = 1.0,
+        start: float = 0.2,
+        ramp: float = 0.2,
+        rectification: float = 0.5,
+        cross_pseudo: float = 1.0,
+        cross_pseudo_dice: float = 1.0,
+        divergence: float = 1.0,
+        cosine: float = 0.5,
+        contrast: float = 0.1,
+        prototype_decay: float = 0.99,
+        voxels_per_class: int = 512,
+        temperature: float = 0.1,
+    ) -> None:
+        super().__init__(build, classes)
+        self.make_networks(build, build_second)
+        self.threshold, self.keep, self.per_class = threshold, keep, per_class
+        self.most_entropy, self.agreement = most_entropy, agreement
+        self.winner_share, self.start, self.ramp = winner_share, start, ramp
+        self.always = {"supervised": 1.0, "rectification": rectification}
+        self.ramped = {
+            "cross_pseudo": cross_pseudo,
+            "cross_pseudo_dice": cross_pseudo_dice,
+            "divergence": divergence,
+            "cosine": cosine,
+            "contrast": contrast,
+        }
+        self.prototypes = PrototypeContrast(
+            self.member_networks, classes, prototype_decay, voxels_per_class, temperature
+        )
+        self.register_buffer("labelled_loss", torch.zeros(2))
+        self.register_buffer("steps", torch.zeros(()))
+
+    def weights(self, progress: float) -> dict[str, float]:
+        ramp = sigmoid_ramp(progress, self.start, self.ramp)
+        return {**self.always, **{name: weight * ramp for name, weight in self.ramped.items()}}
+
+    def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
+        image, label = labelled["image"], labelled["label"]
+        weights = self.weights(progress)
+        alone = is_empty(unlabelled) or not any(weights[name] for name in self.ramped)
+        if alone:
+            images = [image, image]
+        else:
+            images = [torch.cat([image, view]) for view in self.views(unlabelled)]
+        contrasting = not alone and weights["contrast"] != 0
+        logits, features = self.prototypes.look(self.member_networks, images, contrasting)
+        parts = [each.split([len(image), len(each) - len(image)]) for each in logits]
+        ours, theirs = zip(*parts, strict=True)
+        if alone:
+            unsupervised = dict.fromkeys(self.ramped, ours[0].new_zeros(()))
+        else:
+            unsupervised = self._unlabelled_terms(theirs, label, features, progress)
+        return Step(ours[0], {**self._labelled_terms(ours, label), **unsupervised})
+
+    def _labelled_terms(self, logits: Sequence[Tensor], label: Tensor) -> dict[str, Tensor]:
+        supervised = torch.stack([dice_cross_entropy(each, label) for each in logits])
+        with torch.no_grad():
+            share = (1 / (self.steps + 1)).clamp_min(0.01)  # a plain mean at first, then an average of decay 0.99
+            self.labelled_loss.lerp_(supervised.detach().to(self.labelled_loss.dtype), share)
+            self.steps += 1
+        probabilities = [each.softmax(1) for each in logits]
+        mask = confident_disagreement(*probabilities, self.threshold)
+        wrong = sum(rectification(each, label, mask) for each in probabilities)
+        return {"supervised": supervised.sum(), "rectification": wrong}
+
+    def _unlabelled_terms(
+        self, logits: Sequence[Tensor], label: Tensor, features: Sequence[Tensor], progress: float
+    ) -> dict[str, Tensor]:
+        logs = [each.log_softmax(1) for each in logits]
+        classes = [each.detach().max(1).indices for each in logs]  # on a CPU far quicker than argmax
+        sure = [self.reliable(log, named, progress) for log, named in zip(logs, classes, strict=True)]
+        belief = agreement_weights(*logs) if self.agreement else torch.ones_like(logs[0][:, 0])
+        second_is_better = self.labelled_loss[1] < self.labelled_loss[0]
+        shares = 1 - (1 - self.winner_share) * torch.stack([~second_is_better, second_is_better])
+        losses = dict.fromkeys(self.ramped, logs[0].new_zeros(()))
+        for k, other in ((0, 1), (1, 0)):
+            learnt = self._learn(logs[k], logs[other], classes[other], sure[other], belief)
+            losses |= {name: losses[name] + shares[k] * loss for name, loss in learnt.items()}
+        if features:
+            better = torch.where(second_is_better, classes[1], classes[0])
+            evidence = Evidence(label[:, 0].long(), better, sure[0] & sure[1], classes[0] == classes[1], belief)
+            losses["contrast"] = self.prototypes(features, evidence)
+        return losses
+
+    def _learn(self, log: Tensor, other: Tensor, classes: Tensor, sure: Tensor, belief: Tensor) -> dict[str, Tensor]:
+        """What one network learns from the other: its classes where that is sure, and its probabilities everywhere.
+
+        ``log`` and ``other`` are the log-probabilities of the learner and of the other.
+        """
+        probabilities = log.exp()
+        return {
+            "cross_pseudo": filtered_cross_entropy(log, classes, sure, belief),
+            "cross_pseudo_dice": filtered_dice(probabilities, classes, sure, belief),
+            "divergence": divergence(other, log).mean(),
+            "cosine": cosine_distance(probabilities, other.detach().exp()),
+        }
+
+    @torch.no_grad()
+    def reliable(self, log_probabilities: Tensor, classes: Tensor, progress: float) -> Tensor:
+        """Where a network may teach, BDHW bool: among the lowest entropies of a class, and no mere guess."""
+        entropy = -(log_probabilities.exp() * log_probabilities).sum(1) / math.log(self.classes)  # 0..1
+        keep = linear_ramp(progress, self.start, *self.keep)
+        classes = classes if self.per_class else torch.zeros_like(classes)
+        bounds = entropy_bounds(entropy, classes, self.classes, keep).clamp_max(self.most_entropy)
+        return entropy <= bounds[classes]

@@ -1,0 +1,50 @@
+"""What methods with two networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from fewlabel.networks.mean import MeanOfNetworks
+
+
+class TwoNetworks:
+    """Two networks, ``first`` and ``second``, trained side by side; comes before ``Method`` among the bases.
+
+    Published is the mean of their probabilities or the better one alone, whichever validation prefers.
+    """
+
+    needs_second = True
+    first: nn.Module
+    second: nn.Module
+
+    def make_networks(self, build: Callable[[], nn.Module], build_second: Callable[[], nn.Module] | None) -> None:
+        """Build both; without ``build_second`` the same builder gives another of the same kind, begun elsewhere."""
+        self.first = build()
+        self.second = (build_second or build)()
+
+    def views(self, unlabelled: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Which view each network sees: of every crop one gets the weak and the other the strong one, by lot.
+
+        Published code gives both networks the same input; views that differ make them differ. One pass of each
+        network serves to teach and to learn, where separate passes for pseudo-labels would cost half as much again.
+        """
+        weak, strong = unlabelled["weak"], unlabelled["strong"]
+        swap = torch.rand(len(weak), 1, 1, 1, 1, device=weak.device) < 0.5
+        return torch.where(swap, strong, weak), torch.where(swap, weak, strong)
+
+    @property
+    def candidates(self) -> dict[str, nn.Module]:
+        """What may be published: the mean, or one network alone."""
+        return {"mean": self.deployed, "first": self.first, "second": self.second}
+
+    @property
+    def deployed(self) -> nn.Module:
+        """The mean of both, as the papers evaluate; a new module around the same networks at each call."""
+        return MeanOfNetworks([self.first, self.second]).train(self.training)
+
+    @property
+    def member_networks(self) -> tuple[nn.Module, ...]:
+        return (self.first, self.second)
