@@ -35,6 +35,16 @@ def test_features_are_numbers_near_unit_scale_and_do_not_depend_on_the_intensity
     assert features(scan(0, gain=7.0)) == pytest.approx(found, abs=1e-3)
 
 
+def test_features_do_not_depend_on_how_the_file_stores_its_axes():
+    volume = scan(3)
+    turned = np.ascontiguousarray(volume.array.transpose(2, 0, 1)[::-1])
+    affine = np.zeros((4, 4))
+    affine[:3, :3] = volume.affine[:3, [2, 0, 1]] * [-1, 1, 1]
+    affine[:3, 3] = volume.affine[:3, 2] * (SHAPE[2] - 1)
+    affine[3, 3] = 1
+    assert features(Volume(turned, affine, ())) == pytest.approx(features(volume), abs=1e-3)
+
+
 @pytest.mark.parametrize("shape", [(1, 5, 300), (2, 2, 2), (6, 6, 6), (23, 25, 7)])
 def test_features_of_any_shape_have_one_length(shape):
     volume = Volume(np.random.default_rng(0).normal(size=shape).astype(np.float32), np.eye(4), ())

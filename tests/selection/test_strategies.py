@@ -141,7 +141,7 @@ def test_the_first_case_is_typical_and_the_second_the_farthest(make):
     assert "typical" in first["reason"]
     assert first["id"] != "far"
     assert second["id"] == "far"
-    assert "1 already chosen" in second["reason"]
+    assert "the 1 chosen" in second["reason"]
     assert second["score"] > third["score"] > 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from nibabel.orientations import apply_orientation, io_orientation
 from scipy.ndimage import uniform_filter, zoom
 
 from fewlabel.data.volumes import UnreadableVolume, Volume, read_volume
@@ -24,16 +25,17 @@ _THUMBNAIL = 6  # voxels per side
 def features(volume: Volume) -> list[float]:
     """A small thumbnail (6x6x6 voxels, intensities scaled to 0..1) with the extents in log mm: 219 numbers.
 
-    Source: inferred; enough to tell anatomy, field of view, contrast and orientation apart.
+    Source: inferred; enough to tell anatomy, field of view, and contrast apart.
     """
-    array = volume.array
+    orientation = io_orientation(volume.affine)
+    array = apply_orientation(volume.array, orientation)  # right, anterior, superior: however the file stores it
     steps = [max(1, side // (4 * _THUMBNAIL)) for side in array.shape]
     coarse = array[:: steps[0], :: steps[1], :: steps[2]].astype(np.float32)
     low, high = np.percentile(coarse, (1, 99))
     coarse = np.clip((coarse - low) / max(high - low, 1e-6), 0, 1)
     smooth = uniform_filter(coarse, [side / _THUMBNAIL for side in coarse.shape])  # noise is no feature
     thumbnail = zoom(smooth, [_THUMBNAIL / side for side in coarse.shape], order=1)
-    extent = np.log(np.multiply(array.shape, volume.spacing))
+    extent = np.log(np.multiply(array.shape, np.array(volume.spacing)[np.argsort(orientation[:, 0])]))
     return [round(float(value), 4) for value in (*thumbnail.ravel(), *extent)]
 
 

@@ -6,7 +6,7 @@ import hashlib
 import math
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -123,9 +123,10 @@ class CoverageThenUncertainty(_FewLabelStrategy):
     def _uncertain(self, case: str, known: dict[str, float], scores: dict[str, Any]) -> dict[str, Any]:
         if case not in known:
             return {"reason": "The model has not looked at it yet.", "model_version": scores["version"]}
+        place = 1 + sum(other > known[case] for other in known.values())
         reason = (
             f"Model version {scores['version']} is unsure about it: uncertainty {known[case]:.2f}, "
-            f"more than {_share_below(known[case], known.values()):.0%} of the {len(known)} cases it has scored."
+            f"number {place} of the {len(known)} unlabelled cases that it has scored."
         )
         return {"reason": reason, "score": known[case], "model_version": scores["version"]}
 
@@ -142,8 +143,8 @@ class CoverageThenUncertainty(_FewLabelStrategy):
             if case not in distance:
                 return {"reason": f"{before}, and its image has not been looked at: taken in mixed order."}
             if not chosen:
-                return {"reason": f"{before}: it is the most typical of the scans."}
-            reason = f"{before}: of all scans it differs most from the {len(chosen)} already chosen."
+                return {"reason": f"{before}: it is the most typical of the {len(seen)} scans looked at so far."}
+            reason = f"{before}: of the {len(seen)} scans looked at so far it differs most from the {len(chosen)} chosen."
             return {"reason": reason, "score": round(distance[case], 4)}
 
         return order, describe
@@ -158,11 +159,6 @@ class CoverageThenUncertainty(_FewLabelStrategy):
         if self._scores is None or self._scores[0] != key:
             self._scores = (key, read_json(self.workspace.scores, {}))
         return self._scores[1]
-
-
-def _share_below(value: float, values: Iterable[float]) -> float:
-    values = list(values)
-    return sum(other < value for other in values) / max(1, len(values) - 1)
 
 
 @lru_cache(maxsize=100_000)  # asked for every case of the study with every request
