@@ -144,7 +144,9 @@ class CoverageThenUncertainty(_FewLabelStrategy):
                 return {"reason": f"{before}, and its image has not been looked at: taken in mixed order."}
             if not chosen:
                 return {"reason": f"{before}: it is the most typical of the {len(seen)} scans looked at so far."}
-            reason = f"{before}: of the {len(seen)} scans looked at so far it differs most from the {len(chosen)} chosen."
+            reason = (
+                f"{before}: of the {len(seen)} scans looked at so far it differs most from the {len(chosen)} chosen."
+            )
             return {"reason": reason, "score": round(distance[case], 4)}
 
         return order, describe
