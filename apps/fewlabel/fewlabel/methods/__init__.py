@@ -19,11 +19,11 @@ from fewlabel.methods.uamt import UncertaintyAwareMeanTeacher
 METHODS: dict[str, type[Method]] = {
     "supervised": Supervised,
     "mean_teacher": MeanTeacher,
-    "bcp": BidirectionalCopyPaste,
-    "dtlp": DTLP,
     "uamt": UncertaintyAwareMeanTeacher,
     "cps": CrossPseudoSupervision,
+    "bcp": BidirectionalCopyPaste,
     "dual_network": DualNetwork,
+    "dtlp": DTLP,
 }
 
 
