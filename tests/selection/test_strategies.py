@@ -172,7 +172,7 @@ def test_the_least_sure_case_comes_first(make, workspace):
     assert (answer["id"], answer["rank"], answer["of"]) == ("b", 1, 4)
     assert (answer["score"], answer["model_version"]) == (0.7, 3)
     assert "Model version 3" in answer["reason"]
-    assert "100% of the 3 cases" in answer["reason"]
+    assert "number 1 of the 3 unlabelled cases" in answer["reason"]
     assert [strategy({}, images)["id"] for _ in range(3)] == ["c", "a", "d"]
 
 
