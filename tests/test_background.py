@@ -50,3 +50,12 @@ def test_the_server_itself_is_not_watched(monkeypatch):
     background.end_with_server()
     assert threading.active_count() == before
     assert not background.is_background_process()
+
+
+def test_background_processes_inherit_how_to_handle_memory_but_not_against_a_persons_choice(monkeypatch):
+    monkeypatch.setenv("FEWLABEL_SERVER", "0")
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "1000000")
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    background.announce_server()
+    assert os.environ["MALLOC_MMAP_THRESHOLD_"] == "1000000"
+    assert int(os.environ["MALLOC_TRIM_THRESHOLD_"]) > 2**20

@@ -9,6 +9,9 @@ import threading
 import psutil
 
 _SERVER = "FEWLABEL_SERVER"  # environment variable: id of the server's process, which its children inherit
+# Volumes are given back to the system at once. Left alone, glibc puts ever larger arrays on its heap, where volumes
+# that come and go leave holes: with 200 volumes a training peaked at 970 MiB, with 20 at 830; so it is 800 with both.
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
 
 
 def is_background_process() -> bool:
@@ -18,8 +21,10 @@ def is_background_process() -> bool:
 
 
 def announce_server() -> None:
-    """Let the background processes know which server they belong to."""
+    """Let the background processes know which server they belong to and how to handle large arrays (on Linux)."""
     os.environ[_SERVER] = str(os.getpid())
+    for name, value in _MEMORY.items():
+        os.environ.setdefault(name, value)
 
 
 def end_with_server() -> None:

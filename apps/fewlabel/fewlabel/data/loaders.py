@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import mmap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -127,7 +126,7 @@ def volume_loader(plan: Plan, labelled: bool) -> Callable[[Record], dict]:
     def load(record: Record) -> dict:
         data = prepare(preprocess({key: record[key] for key in keys}))
         # crops without history of resampling: affine bookkeeping per crop costs more than the crop
-        return {key: _apart(_plain(value)) if key in keys else _plain(value) for key, value in data.items()}
+        return {key: _plain(value) for key, value in data.items()}
 
     return load
 
@@ -209,12 +208,3 @@ class PairedLoader:
 def _plain(value: Any) -> Any:
     """A tensor without MONAI's meta data."""
     return value.as_tensor() if isinstance(value, MetaTensor) else value
-
-
-def _apart(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy in memory pages of its own, which go back to the system as soon as the volume is dropped.
-
-    Volumes that come and go among the small blocks of the heap leave holes that only grow: a sixth of the peak.
-    """
-    pages = torch.frombuffer(mmap.mmap(-1, tensor.nbytes), dtype=tensor.dtype)
-    return pages.view(tensor.shape).copy_(tensor)
