@@ -1,6 +1,6 @@
 """Measure FewLabel on this computer.
 
-    python3 scripts/experiment.py bench > bench.md          speed and memory, about 15 minutes
+    python3 scripts/experiment.py bench > bench.md          speed and memory, about 5 minutes
     python3 scripts/experiment.py bench --quick             the same on small numbers, to see that it runs
 
 The table goes to the standard output, progress to the standard error. Only a temporary folder is written to.

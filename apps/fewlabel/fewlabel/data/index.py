@@ -183,6 +183,14 @@ class FolderIndex(LocalDatastore):
 
     # --- entries
 
+    def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
+        """Ids of the images with a submitted label, whatever the arguments (as in MONAI Label)."""
+        return [key for key, entry in self._datastore.objects.items() if FINAL in entry.labels]
+
+    def get_unlabeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
+        """Ids of the images without a submitted label."""
+        return [key for key, entry in self._datastore.objects.items() if FINAL not in entry.labels]
+
     def get_image_uri(self, image_id: str) -> str:
         """Path of an image.
 
