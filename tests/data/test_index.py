@@ -49,8 +49,20 @@ def test_a_damaged_list_is_set_aside_and_rebuilt_with_all_that_was_known(store, 
 
 def test_a_restart_finds_the_same_study(store, sent, open_store):
     store.save_label("b", sent, "final", {"label_info": NAMES})
-    store.update_image_info("a", {"strategy": {"first": {"ts": 1}}})
+    store.update_image_info("a", {"note": "seen"})
     assert open_store().json() == store.json()
+
+
+def test_to_whom_a_case_was_handed_out_is_written_a_little_later_with_all_that_came_together(store, monkeypatch):
+    timers, written = [], []
+    monkeypatch.setattr(store, "_update_datastore_file", lambda: written.append(store.json()))
+    monkeypatch.setattr(index.threading, "Timer", lambda _, save: timers.append(save) or threading.Event())
+    monkeypatch.setattr(threading.Event, "start", lambda self: None, raising=False)
+    store.update_image_info("a", {"strategy": {"first": {"ts": 1}}})
+    store.update_image_info("b", {"strategy": {"first": {"ts": 2}}})
+    assert (len(timers), written) == (1, [])
+    timers[0]()
+    assert [entry["objects"]["b"]["image"]["info"]["strategy"]["first"]["ts"] for entry in written] == [2]
 
 
 def test_leftovers_of_a_killed_process_are_removed_and_never_listed(studies, open_store):

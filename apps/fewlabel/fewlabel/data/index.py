@@ -24,6 +24,9 @@ FINAL = DefaultLabelTag.FINAL.value
 _SETTLE = 0.3
 """Seconds from the first change seen in the folder to reading it again: many files may arrive together."""
 
+_SOON = 1.0
+"""Seconds until a change is written that a crash may lose: to whom a case was handed out."""
+
 _OURS = ("name", "path", "ts")
 """Entries of an info that no client may set: others build file names and orders from them."""
 
@@ -49,6 +52,7 @@ class FolderIndex(LocalDatastore):
         self._guard = threading.RLock()
         self._unsaved = False
         self._pending: threading.Timer | None = None
+        self._saving: threading.Timer | None = None
         self._told: set[str] = set()
         self._labels_dir, config = label_places(Path(studies), workspace.folder)
         if not read_only:
@@ -215,7 +219,7 @@ class FolderIndex(LocalDatastore):
         with self._guard:
             entry = self._image(image_id)
             image = DataModel(info={**entry.image.info, **info}, ext=entry.image.ext)
-            self._put(image_id, ImageLabelModel(image=image, labels=entry.labels))
+            self._put(image_id, ImageLabelModel(image=image, labels=entry.labels), soon=set(info) == {"strategy"})
 
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
         """Merge ``info`` into what is known about a label; its names and values stay.
@@ -245,9 +249,21 @@ class FolderIndex(LocalDatastore):
     def _label_place(self, image_id: str, tag: str, extension: str) -> Path:
         return Path(self._datastore.label_path(tag), image_id + extension)
 
-    def _put(self, image_id: str, entry: ImageLabelModel) -> None:
+    def _put(self, image_id: str, entry: ImageLabelModel, soon: bool = False) -> None:
         self._datastore.objects = {**self._datastore.objects, image_id: entry}
-        self._update_datastore_file()
+        if not soon:
+            self._update_datastore_file()
+        elif self._saving is None and not self._read_only:  # writing 10,000 entries with every next case takes its time
+            self._unsaved = True
+            self._saving = threading.Timer(_SOON, self._save)
+            self._saving.daemon = True
+            self._saving.start()
+
+    def _save(self) -> None:
+        with self._guard:
+            self._saving = None
+            if self._unsaved:
+                self._update_datastore_file()
 
     def _only_in_server(self, what: str) -> None:
         if self._read_only:
