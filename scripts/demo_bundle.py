@@ -10,6 +10,7 @@ from typing import Any
 from demo_result import Comparison, DemoTrouble
 from environment import ROOT
 from fewlabel.data.volumes import read_label, same_grid
+from fewlabel.export.check import bundle_command
 
 
 def export(studies: Path, bundle: Path) -> None:
@@ -34,20 +35,6 @@ def run_bundle(bundle: Path, images: list[Path], folder: Path) -> Path:
     alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run(bundle_command(bundle, inputs, outputs), "The exported bundle", cwd=bundle, env=alone)
     return outputs
-
-
-def bundle_command(bundle: Path, inputs: Path, outputs: Path) -> list[str]:
-    """MONAI's own command line for an inference bundle."""
-    configs = bundle / "configs"
-    command = [sys.executable, "-m", "monai.bundle", "run"]
-    command += [
-        "--config_file",
-        str(configs / "inference.json"),
-        "--meta_file",
-        str(configs / "metadata.json"),
-    ]
-    command += ["--bundle_root", str(bundle), "--dataset_dir", str(inputs), "--output_dir", str(outputs)]
-    return command
 
 
 def compare(case: str, of_server: Path, outputs: Path) -> Comparison:

@@ -143,15 +143,11 @@ class Settings:
         asked = {key: request[key] for key in REQUEST_KEYS if key in request}
         asked = {key: next(iter(value), None) if isinstance(value, list) else value for key, value in asked.items()}
         chosen = {key: value for key, value in asked.items() if value not in (None, "", "auto")}
-        return dataclasses.replace(self, **vars_of(Settings.from_conf(chosen), chosen))
+        parsed = Settings.from_conf(chosen)
+        return dataclasses.replace(self, **{key: getattr(parsed, key) for key in chosen})
 
 
 REQUEST_KEYS = ("method", "network", "device", "max_minutes", "max_steps", "learning_rate", "seed")
-
-
-def vars_of(settings: Settings, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of ``keys`` in ``settings``."""
-    return {key: getattr(settings, key) for key in keys}
 
 
 def table() -> str:

@@ -81,7 +81,7 @@ def read_json(path: Path, default: Any = None) -> Any:
 
 
 class Workspace:
-    """The folder of one study's state: plan, pools, models, scores, history.
+    """The folder of one study's state: plan, pools, models, scores.
 
     Two studies never share a workspace, so they never share a model.
 
@@ -102,9 +102,7 @@ class Workspace:
         self.scores = self.folder / "scores.json"
         self.features = self.folder / "features.json"
         self.study = self.folder / "study.json"
-        self.history = self.folder / "history.json"
         self.labels = self.folder / "labels"
-        self.exports = self.folder / "exports"
         self._classes = self.folder / "classes.json"
         self._check_writable()
 
