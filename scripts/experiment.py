@@ -1,9 +1,9 @@
 """Measure FewLabel on this computer.
 
     python3 scripts/experiment.py bench > bench.md          speed and memory, about 5 minutes
-    python3 scripts/experiment.py bench --quick             the same on small numbers, to see that it runs
+    python3 scripts/experiment.py compare --data FOLDER     methods against each other, on data with reference labels
 
-The table goes to the standard output, progress to the standard error. Only a temporary folder is written to.
+COMMAND --help tells the options. Tables go to the standard output, progress to the standard error.
 """
 
 import argparse
@@ -22,43 +22,113 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    by_name = {"bench": _bench_options(commands), "compare": _compare_options(commands)}
+    row = commands.add_parser("row")  # one run of a comparison; called by compare itself
+    row.add_argument("folder", type=Path)
+    row.add_argument("key")
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.error("say what to do: " + " or ".join(by_name))
+    problem = problem_with(options)
+    if problem:
+        by_name[options.command].error(problem)
+    return options
+
+
+def _bench_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
     bench = commands.add_parser("bench", help="speed and memory, beside their targets")
     bench.add_argument("--quick", action="store_true", help="small numbers: shows that it runs, measures little")
     bench.add_argument("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
     bench.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="some of the measurements")
     bench.add_argument("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
-    options = parser.parse_args(arguments)
-    if options.command is None:
-        parser.error("say what to do: bench")
-    problem = problem_with(options)
-    if problem:
-        bench.error(problem)
-    return options
+    return bench
+
+
+def _compare_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
+    command = commands.add_parser("compare", help="methods against each other: Dice, distances, cost, over seeds")
+    add = command.add_argument
+    add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
+    add("--split", type=Path, help='JSON {"test": [ids], "development": [ids]}; default splits.json in the data folder')
+    add("--draw-split", action="store_true", help="write that file, a quarter as test cases, if it does not exist")
+    add("--tuning", action="store_true", help="measure on a third of the development cases and never open a test case")
+    add("--output", type=Path, default=Path("comparison"), help="results; what is there is not run again")
+    add("--methods", nargs="*", default=["mean_teacher"], help="of the table in the README (the floor is always run)")
+    add("--ablations", nargs="*", default=[], help="methods whose modules are switched off one at a time")
+    add(
+        "--try",
+        dest="attempt",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="NAME METHOD key=value ...",
+    )
+    add("--labelled", type=int, nargs="+", default=[4, 8], help="numbers of labelled cases (default 4 8)")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    add("--network", help="default: as the product plans it for the device")
+    add("--patch", type=_sides, help="crop size such as 40,48,40; default: planned")
+    add("--batch", type=int, help="crops of each kind in a step (default 2)")
+    add("--steps", type=int, default=600, help="of each run (default 600)")
+    add("--minutes", type=float, help="of each run, instead of steps")
+    add("--device", help="default: the first GPU, else the CPU")
+    add("--jobs", type=int, default=1, help="runs at a time")
+    add("--threads", type=int, help="of each run on a CPU; default: cores / jobs")
+    add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
+    add("--report-only", action="store_true", help="tables and pictures of the outcomes that there are")
+    return command
+
+
+def _sides(text: "str") -> "tuple":
+    return tuple(int(side) for side in text.split(","))
 
 
 def problem_with(options: "argparse.Namespace") -> "str":
     """One sentence about options that cannot work, "" if they can."""
-    if options.images is not None and not options.images.is_dir():
-        return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
-    if options.seed < 0:
-        return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
+    if options.command == "bench":
+        if options.images is not None and not options.images.is_dir():
+            return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
+        if options.seed < 0:
+            return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
+    if options.command == "compare":
+        if not options.data.is_dir():
+            return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
+        numbers = [*options.labelled, options.steps, options.jobs, options.minutes or 1]
+        if min(numbers) <= 0 or min(options.seeds) < 0:
+            return "--labelled, --steps, --minutes and --jobs must be above 0 and --seeds not below it."
     return ""
 
 
 def main(options: "argparse.Namespace") -> "int":
     """Run the command; exit code 0 whatever the numbers are, 1 if they could not be had."""
-    from bench import bench
     from demo_result import DemoTrouble
 
     try:
-        print(bench(options.only, options.quick, options.images, options.seed), flush=True)
-    except DemoTrouble as trouble:
+        print(_result(options), flush=True)
+    except (DemoTrouble, RuntimeError, ValueError) as trouble:
+        if options.command == "row":
+            raise
         print(f"\n{trouble}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 130
     return 0
+
+
+def _result(options: "argparse.Namespace") -> "str":
+    if options.command == "bench":
+        from bench import bench
+
+        return bench(options.only, options.quick, options.images, options.seed)
+    if options.command == "compare":
+        from bench import say
+        from comparison.compare import compare
+
+        return compare(options, say)
+    from comparison.worker import work
+
+    work(options.folder, options.key)
+    return "done"
 
 
 if __name__ == "__main__":

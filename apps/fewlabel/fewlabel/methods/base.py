@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,9 @@ class Method(nn.Module, ABC):
 
     trains: ClassVar[dict[str, tuple[str, ...]]]
     """Each loss term and the names of the submodules that it sends gradient to."""
+
+    modules: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """The parts that can be taken away one by one: name, and the arguments that switch it off."""
 
     needs_second: ClassVar[bool] = False
     """Whether it takes ``build_second``, which makes a second network; without it, ``build`` is called again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -57,13 +57,14 @@ class DTLP(Method):
 
     Args:
         build, classes: see Method.
-        decay, teacher_every: of the moving average, and its steps between updates (the paper's first version
+        decay, teacher_every: of the moving average (0: the student teaches itself), and its steps between updates (the paper's first version
             updates "periodically"; AD-MT draws the period; default 1: each step).
         threshold: least probability of the ensemble's class, 0..1 (AD-MT: τ 0.8).
         start, ramp: progress of labels alone, and over which the weights then grow, 0..1.
         denoising, cutmix: weights in the end (inferred: 1).
         masking: the same (inferred: 0.5; with 1, images without context are learnt badly).
         reconstruction, distillation, propagation: the same (inferred: 0.1, 1, 0.5).
+        ensemble: whether the teachers are weighted by entropy; False: their plain mean.
         pseudo_weight: of an unlabelled voxel in a mixture against a labelled one (BCP: 0.5).
         box_share: of the volume that the box fills; None: by Beta(4, 4), as in AD-MT. BCP: 8/27.
         both_mixtures: see above.
@@ -88,6 +89,16 @@ class DTLP(Method):
         "distillation": ("student",),
         "propagation": ("student", "projections"),
     }
+    modules: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "diffusion teacher": {"denoising": 0.0},
+        "mean teacher": {"decay": 0.0},
+        "entropy ensemble": {"ensemble": False},
+        "CutMix": {"cutmix": 0.0},
+        "masked image modelling": {"masking": 0.0},
+        "feature reconstruction": {"reconstruction": 0.0},
+        "soft distillation": {"distillation": 0.0},
+        "label propagation": {"propagation": 0.0},
+    }
 
     def __init__(
         self,
@@ -105,6 +116,7 @@ class DTLP(Method):
         reconstruction: float = 0.1,
         distillation: float = 1.0,
         propagation: float = 0.5,
+        ensemble: bool = True,
         pseudo_weight: float = 0.5,
         box_share: float | None = None,
         both_mixtures: bool = False,
@@ -128,7 +140,7 @@ class DTLP(Method):
         self.diffusion = DiffusionDecoder(classes, *diffusion) if denoising else None
         self.generator = feature_generator(self.tap.channels) if reconstruction else None
         self.projections = Propagation(self.tap.channels, width, tokens) if propagation else None
-        self.denoising, self.every, self.noise_seed = denoising, every, noise_seed
+        self.denoising, self.every, self.noise_seed, self.ensemble = denoising, every, noise_seed, ensemble
         firmly = {"cutmix": cutmix, "masking": masking}
         softly = {"reconstruction": reconstruction, "distillation": distillation, "propagation": propagation}
         self.consistency = {**firmly, **softly}
@@ -208,7 +220,8 @@ class DTLP(Method):
         probabilities = logits.softmax(1)
         if self.diffusion is not None and self.steps % self.every == self.every - 1:
             sampled = self.diffusion.sample(weak, self.noise_seed).softmax(1)
-            probabilities = entropy_weighted_mean(sampled, probabilities)
+            both = sampled, probabilities
+            probabilities = entropy_weighted_mean(*both) if self.ensemble else sum(both) / 2
         return Pseudo(probabilities, *confident_classes(probabilities, self.threshold), features)
 
     def _mix(self, image: Tensor, label: Tensor, strong: Tensor, pseudo: Pseudo) -> Crops:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +71,16 @@ class DualNetwork(TwoNetworks, Method):
         "divergence": _EVERY,
         "cosine": _EVERY,
         "contrast": (*_EVERY, "prototypes"),
+    }
+    modules: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "rectification": {"rectification": 0.0},
+        "cross pseudo supervision": {"cross_pseudo": 0.0, "cross_pseudo_dice": 0.0},
+        "pseudo Dice": {"cross_pseudo_dice": 0.0},
+        "entropy filter": {"keep": (1.0, 1.0), "most_entropy": 1.0},
+        "dynamic weights": {"agreement": False},
+        "divergence": {"divergence": 0.0},
+        "cosine agreement": {"cosine": 0.0},
+        "prototype contrast": {"contrast": 0.0},
     }
 
     def __init__(

@@ -1,0 +1,108 @@
+"""Data folders of an experiment: which cases there are, and which of them are for the last measurement only."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fewlabel.data.volumes import read_label, split_extension
+from fewlabel.workspace import write_json
+
+
+class UnusableData(ValueError):
+    """The folder cannot be used; the message says why and what it should look like."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Images and reference labels by case id.
+
+    Attributes:
+        images: path of each image, those without a label included.
+        labels: path of each reference label.
+        test: ids that no choice of any kind may look at.
+        development: ids with a label that labelled cases are drawn from; the others are used without their label.
+        classes: class names in order.
+    """
+
+    images: dict[str, Path]
+    labels: dict[str, Path]
+    test: tuple[str, ...]
+    development: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def draw(self, count: int | None, seed: int) -> tuple[list[str], list[str]]:
+        """``count`` development cases to be labelled (None: all), and all cases that are then without a label.
+
+        The cases of a smaller count are among those of a larger one with the same seed.
+        """
+        order = random.Random(seed).sample(self.development, len(self.development))
+        chosen = order if count is None else order[:count]
+        rest = [case for case in self.images if case not in {*chosen, *self.test}]
+        return sorted(chosen), sorted(rest)
+
+    def without_test(self) -> Cases:
+        """For choices: a third of the development cases in place of the test cases, which are not in it at all."""
+        held_out = random.Random(1).sample(self.development, max(1, len(self.development) // 3))
+        images = {case: path for case, path in self.images.items() if case not in self.test}
+        left = tuple(case for case in self.development if case not in held_out)
+        return replace(self, images=images, test=tuple(sorted(held_out)), development=left)
+
+
+def read_cases(folder: Path, split: Path | None = None) -> Cases:
+    """A folder with ``images/`` and ``labels/`` (and ``unlabelled/``), or as the Medical Segmentation Decathlon has it.
+
+    Args:
+        folder: of the data.
+        split: JSON file that names ``test`` and ``development`` cases; default ``splits.json`` in the folder.
+
+    Raises:
+        UnusableData: no images, no labels, no split, or a case of the split without a label.
+    """
+    images = {**_files(folder / "imagesTr"), **_files(folder / "images"), **_files(folder / "unlabelled")}
+    labels = {**_files(folder / "labelsTr"), **_files(folder / "labels")}
+    labels = {case: path for case, path in labels.items() if case in images}
+    if not labels:
+        raise UnusableData(
+            f"{folder} has no labelled volumes: it needs images/ and labels/ (or imagesTr/ and labelsTr/) with the "
+            "same file names."
+        )
+    split = split or folder / "splits.json"
+    if not split.exists():
+        raise UnusableData(
+            f"There is no {split}, which names the test cases. Give one with --split, or have one drawn with "
+            "--draw-split FILE."
+        )
+    named = json.loads(split.read_text(encoding="utf-8"))
+    missing = [case for case in [*named["test"], *named["development"]] if case not in labels]
+    if missing:
+        raise UnusableData(f"{split} names {missing[0]}, which has no label in {folder}.")
+    twice = sorted(set(named["test"]) & set(named["development"]))
+    if twice:
+        raise UnusableData(f"{split} names {twice[0]} as a test and as a development case.")
+    return Cases(images, labels, tuple(named["test"]), tuple(named["development"]), _classes(folder, labels))
+
+
+def draw_split(folder: Path, file: Path) -> None:
+    """Write a split once: a quarter of the labelled cases, drawn with seed 0, are test cases."""
+    labels = sorted({**_files(folder / "labelsTr"), **_files(folder / "labels")})
+    test = random.Random(0).sample(labels, max(1, len(labels) // 4))
+    write_json(file, {"test": sorted(test), "development": sorted(set(labels) - set(test))})
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    found = [path for path in sorted(folder.iterdir()) if split_extension(path.name)[1] and path.name[0] != "."]
+    return {split_extension(path.name)[0]: path for path in found}
+
+
+def _classes(folder: Path, labels: dict[str, Path]) -> tuple[str, ...]:
+    """Names from MSD's ``dataset.json``, else ``class 1`` ... up to the highest value in the labels."""
+    if (folder / "dataset.json").exists():
+        names = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"]
+        return tuple(names[str(value)] for value in range(1, len(names)))
+    highest = max(int(read_label(path).array.max()) for path in labels.values())
+    return tuple(f"class {value}" for value in range(1, highest + 1))

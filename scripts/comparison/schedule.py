@@ -1,0 +1,112 @@
+"""Run the rows of a comparison, some at a time, each in a process of its own; what is done already is not done again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from comparison.outcomes import read_outcomes
+from comparison.rows import RADIOLOGY, Row
+from fewlabel.workspace import read_json, write_json
+
+_TELL_EVERY = 30.0  # seconds
+_SCRIPT = Path(__file__).resolve().parent.parent / "experiment.py"
+
+
+class Schedule:
+    """Runs rows until all have an outcome.
+
+    Args:
+        folder: of the comparison.
+        rows: all of them, done or not.
+        jobs: runs at a time.
+        seconds: the longest that a run may train.
+        say: told what goes on.
+    """
+
+    def __init__(
+        self, folder: Path, rows: Sequence[Row], jobs: int, seconds: float, say: Callable[[str], None]
+    ) -> None:
+        self.folder, self.rows, self.jobs, self.seconds, self.say = folder, list(rows), jobs, seconds, say
+        self.failed: dict[str, str] = {}
+        self._processes: set[subprocess.Popen] = set()
+        self._lock = threading.Lock()
+        self._begun = time.monotonic()
+        for name in ("rows", "outcomes", "running", "logs"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def run(self) -> None:
+        """Run what is missing; a run that fails is told of and the others go on."""
+        missing = [row for row in self.rows if not self._is_done(row)]
+        self.say(f"{len(self.rows) - len(missing)} of {len(self.rows)} runs are there, {len(missing)} to do.")
+        ours = [row for row in missing if row.method != RADIOLOGY]
+        for rows in (ours, [row for row in missing if row.method == RADIOLOGY]):
+            self._run_all(rows)
+
+    def _is_done(self, row: Row) -> bool:
+        return (self.folder / "outcomes" / f"{row.key}.json").exists()
+
+    def _run_all(self, rows: Sequence[Row]) -> None:
+        seconds = {row.key: self._longest(row) if row.method == RADIOLOGY else self.seconds for row in rows}
+        pool = ThreadPoolExecutor(self.jobs)
+        try:
+            running = {pool.submit(self._run_one, row, seconds[row.key]) for row in rows}
+            total, done = len(running), 0
+            while running:
+                finished, running = wait(running, _TELL_EVERY, FIRST_COMPLETED)
+                done += len(finished)
+                self._raise(finished)
+                self._tell(done, total)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            with self._lock:
+                for process in self._processes:
+                    process.terminate()
+            raise
+        pool.shutdown()
+
+    def _raise(self, finished: set[Future]) -> None:
+        for future in finished:
+            future.result()
+
+    def _longest(self, row: Row) -> float:
+        """Seconds of the longest run with the same labelled cases: MONAI Label's recipe is given as long."""
+        same = [
+            outcome["seconds"]
+            for outcome in read_outcomes(self.folder)
+            if outcome["row"]["labelled"] == row.labelled and outcome["row"]["method"] != RADIOLOGY
+        ]
+        return max(same, default=self.seconds)
+
+    def _run_one(self, row: Row, seconds: float) -> None:
+        write_json(self.folder / "rows" / f"{row.key}.json", {"row": row.to_dict(), "seconds": seconds})
+        log = self.folder / "logs" / f"{row.key}.txt"
+        command = [sys.executable, str(_SCRIPT), "row", str(self.folder), row.key]
+        with log.open("w", encoding="utf-8") as file:
+            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+            with self._lock:
+                self._processes.add(process)
+            code = process.wait()
+        with self._lock:
+            self._processes.discard(process)
+        if code:
+            last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["nothing"])[-1]
+            self.failed[row.key] = f"{row.key} stopped with code {code}: {last} (more in {log})"
+            self.say(self.failed[row.key])
+
+    def _tell(self, done: int, total: int) -> None:
+        """How far it is, from what the runs write, and how long the rest will take at this pace."""
+        shares = {
+            file.parent.name: float(read_json(file, {}).get("progress", 0.0))
+            for file in sorted((self.folder / "running").glob("*/progress.json"))
+        }
+        share = (done + sum(shares.values())) / max(1, total)
+        spent = time.monotonic() - self._begun
+        left = f", about {spent / share * (1 - share) / 60:.0f} min left" if 0 < share < 1 and spent > 60 else ""
+        now = ", ".join(f"{name} {value:.0%}" for name, value in shares.items())
+        self.say(f"{done} of {total} runs{left}{'; ' + now if now else ''}")

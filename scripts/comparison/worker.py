@@ -1,0 +1,140 @@
+"""One run of a comparison, in a process of its own: train, measure on the test cases, write what came out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.utils import set_determinism
+
+from comparison.cases import Cases
+from comparison.experiment import Experiment
+from comparison.measures import measure
+from comparison.radiology import Radiology
+from comparison.rows import RADIOLOGY, Row
+from fewlabel.data.loaders import PairedLoader
+from fewlabel.data.volumes import read_label
+from fewlabel.inference.predict import segment
+from fewlabel.methods import make_method
+from fewlabel.networks import find, partner
+from fewlabel.plan import Plan
+from fewlabel.training.progress import Progress
+from fewlabel.training.trainer import Budget, Trainer
+from fewlabel.workspace import write_json
+
+_FOREVER = 10**9
+
+
+def work(folder: Path, key: str) -> None:
+    """Run the row that ``folder/rows/KEY.json`` describes; the outcome goes to ``folder/outcomes/KEY.json``."""
+    given = json.loads((folder / "rows" / f"{key}.json").read_text(encoding="utf-8"))
+    experiment = Experiment.read(folder)
+    row, state = Row(**given["row"]), folder / "running" / key
+    state.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(experiment.threads)
+    logging.disable(logging.INFO)
+    set_determinism(row.seed)
+    cases, plan = experiment.cases(), experiment.plan
+    train = _radiology if row.method == RADIOLOGY else _ours
+    outcome, predict = train(row, experiment, cases, plan, state, given["seconds"])
+    outcome["cases"] = list(measured(cases, plan, predict))
+    write_json(folder / "outcomes" / f"{key}.json", {"row": row.to_dict(), **outcome})
+    for file in state.iterdir():
+        file.unlink()
+    state.rmdir()
+
+
+def measured(cases: Cases, plan: Plan, predict: Callable[[Path], torch.Tensor]) -> Any:
+    """Measures of each class of each test case."""
+    for case in cases.test:
+        truth = read_label(cases.labels[case])
+        reference = torch.as_tensor(truth.array.astype("int64"))
+        for found in measure(predict(cases.images[case]), reference, truth.spacing, plan.classes):
+            yield {"case": case, **found}
+
+
+def _ours(
+    row: Row, experiment: Experiment, cases: Cases, plan: Plan, state: Path, seconds: float
+) -> tuple[dict[str, Any], Callable[[Path], torch.Tensor]]:
+    """A method of the table; the last weights are taken, never a checkpoint chosen on anything."""
+    device = experiment.device
+    labelled, unlabelled = cases.draw(row.labelled, row.seed)
+    channels = len(plan.classes) + 1
+    builders = (partial(find(name), channels) for name in (plan.network, partner(plan.network)))
+    method = make_method(row.method, *builders, channels, **row.settings).to(device)
+    loader = PairedLoader(
+        [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled],
+        [{"id": case, "image": str(cases.images[case])} for case in unlabelled],
+        plan,
+        row.seed,
+    )
+    trainer = Trainer(
+        method,
+        loader,
+        Budget(experiment.steps or _FOREVER, seconds),
+        Progress(state / "progress.json", seconds, 0.0),
+        device,
+        experiment.learning_rate,
+        state / "checkpoint.pt",
+        {"row": row.to_dict(), "labelled": labelled},
+        lambda *_: None,
+    )
+    trainer.resume()
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+    first, begun = trainer.step, time.monotonic()
+    trainer.run()
+    spent = time.monotonic() - begun
+    outcome = {
+        "labelled_cases": labelled,
+        "steps": trainer.step,
+        "seconds_per_step": spent / max(1, trainer.step - first),
+        "seconds": trainer.budget.elapsed(),
+        "notes": trainer.progress.values["notes"],
+        **_size(method, method.deployed, device),
+    }
+    network = method.deployed.eval()
+    return outcome, lambda image: segment(network, plan, image, device)[0]
+
+
+def _radiology(
+    row: Row, experiment: Experiment, cases: Cases, plan: Plan, state: Path, seconds: float
+) -> tuple[dict[str, Any], Callable[[Path], torch.Tensor]]:
+    labelled, _ = cases.draw(row.labelled, row.seed)
+    recipe = Radiology(len(plan.classes) + 1, experiment.device)
+    progress = Progress(state / "progress.json", seconds, 0.0)
+
+    def tell(done: float) -> None:
+        if progress.due():
+            progress.update(done)
+
+    files = [(cases.images[case], cases.labels[case]) for case in labelled]
+    steps, each = recipe.train(files, experiment.steps or _FOREVER, seconds, tell)
+    outcome = {
+        "labelled_cases": labelled,
+        "steps": steps,
+        "seconds_per_step": each,
+        "seconds": steps * each,
+        "notes": [],
+    }
+    return {**outcome, "notes": [], **_size(recipe.network, recipe.network, experiment.device)}, recipe.segment
+
+
+def _size(trained: torch.nn.Module, deployed: torch.nn.Module, device: str) -> dict[str, float]:
+    """Peak memory in GiB (of the device; on a CPU of this process, with its libraries), and parameters."""
+    if device.startswith("cuda"):
+        memory = torch.cuda.max_memory_allocated() / 2**30
+    else:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {
+        "peak_memory": memory,
+        "parameters_trained": sum(each.numel() for each in trained.parameters() if each.requires_grad),
+        "parameters_deployed": sum(each.numel() for each in deployed.parameters()),
+    }
