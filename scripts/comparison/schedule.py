@@ -1,4 +1,4 @@
-"""Run the rows of a comparison, some at a time, each in a process of its own; what is done already is not done again."""
+"""Run the rows of a comparison, some at a time, each in a process of its own; what is done is not done again."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from comparison.outcomes import Group
 from comparison.rows import CEILING, FLOOR, RADIOLOGY
 
 _HEAD = (
-    "| labelled | method | Dice | against the floor | share of the gap | Jaccard | 95HD, mm | ASD, mm | empty | steps | "
-    "s/step | memory, GiB | parameters trained / deployed, M |"
+    "| labelled | method | Dice | against the floor | share of the gap | Jaccard | 95HD, mm | ASD, mm | empty | "
+    "steps | s/step | memory, GiB | parameters trained / deployed, M |"
 )
 _ABLATION_HEAD = "| | Dice | against the whole method | 95HD, mm | s/step |"
 

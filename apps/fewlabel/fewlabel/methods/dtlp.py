@@ -57,8 +57,8 @@ class DTLP(Method):
 
     Args:
         build, classes: see Method.
-        decay, teacher_every: of the moving average (0: the student teaches itself), and its steps between updates (the paper's first version
-            updates "periodically"; AD-MT draws the period; default 1: each step).
+        decay, teacher_every: of the moving average (0: the student teaches itself), and its steps between updates
+            (the paper's first version updates "periodically"; AD-MT draws the period; default 1: each step).
         threshold: least probability of the ensemble's class, 0..1 (AD-MT: τ 0.8).
         start, ramp: progress of labels alone, and over which the weights then grow, 0..1.
         denoising, cutmix: weights in the end (inferred: 1).
