@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import resource
 import time
 from collections.abc import Callable
@@ -25,8 +26,9 @@ from fewlabel.inference.predict import segment
 from fewlabel.methods import make_method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan
+from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
-from fewlabel.training.trainer import Budget, Trainer
+from fewlabel.training.trainer import Trainer
 from fewlabel.workspace import write_json
 
 _FOREVER = 10**9
@@ -84,7 +86,7 @@ def _ours(
         experiment.learning_rate,
         state / "checkpoint.pt",
         {"row": row.to_dict(), "labelled": labelled},
-        lambda *_: None,
+        lambda *_: math.nan,
     )
     trainer.resume()
     if device.startswith("cuda"):

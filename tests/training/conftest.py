@@ -1,6 +1,7 @@
 """Tiny trainings: of a study on disk with the real datastore, and of one convolution without any file of scans."""
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from fewlabel.data.store import SafeDatastore
 from fewlabel.data.volumes import write_volume
 from fewlabel.methods import METHODS
 from fewlabel.settings import Settings
+from fewlabel.training import budget as budget_module
 from fewlabel.training import trainer as trainer_module
 from fewlabel.training.progress import Progress
 from fewlabel.training.run import Run
 from fewlabel.training.task import FewLabelTrain
-from fewlabel.training.trainer import Budget, Trainer
+from fewlabel.training.budget import Budget
+from fewlabel.training.trainer import Trainer
 from fewlabel.workspace import Workspace, read_json
 
 AFFINE = np.diag([1.0, 1.0, 1.5, 1.0])
@@ -108,7 +111,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(trainer_module, "time", clock)
+    for module in (trainer_module, budget_module):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -120,7 +124,7 @@ def make_trainer(tmp_path):
         progress = Progress(tmp_path / "progress.json", seconds)
         budget = Budget(steps, seconds)
         arguments = progress, "cpu", highest, tmp_path / "checkpoint.pt", identity
-        return Trainer(method, loader or batches(), budget, *arguments, validate or (lambda method, done: None))
+        return Trainer(method, loader or batches(), budget, *arguments, validate or (lambda method, done: math.nan))
 
     return make
 

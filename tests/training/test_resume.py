@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fewlabel.methods import METHODS
-from fewlabel.training.trainer import Budget
+from fewlabel.training.budget import Budget
 
 
 def same(first, second):

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from fewlabel.methods.base import Method, Step
-from fewlabel.training.trainer import Diverged, dice_of_crops, learning_rate
+from fewlabel.training.budget import learning_rate
+from fewlabel.training.trainer import Diverged, dice_of_crops
 from fewlabel.workspace import read_json
 
 

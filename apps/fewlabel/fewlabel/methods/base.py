@@ -53,6 +53,9 @@ class Method(nn.Module, ABC):
     trains: ClassVar[dict[str, tuple[str, ...]]]
     """Each loss term and the names of the submodules that it sends gradient to."""
 
+    labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised"})
+    """The terms that learn from labels alone; all others need unlabelled scans."""
+
     modules: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """The parts that can be taken away one by one: name, and the arguments that switch it off."""
 
@@ -76,6 +79,10 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def weights(self, progress: float) -> dict[str, float]:
         """The weight of each loss term at this progress (0..1): the same names as in ``Step.losses``."""
+
+    def learns_from_unlabelled(self, progress: float) -> bool:
+        """Whether any term on unlabelled scans has a weight at this progress."""
+        return any(weight for name, weight in self.weights(progress).items() if name not in self.labelled_terms)
 
     def after_step(self, progress: float) -> None:
         """Called after each step of the optimiser: moving averages and the like."""

@@ -49,6 +49,7 @@ class BidirectionalCopyPaste(Method):
     """
 
     description: ClassVar[str] = "Copy-paste: labelled and unlabelled scans are pasted into each other, both ways."
+    labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "copy_paste"})
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": ("student",),
         "copy_paste": ("student",),

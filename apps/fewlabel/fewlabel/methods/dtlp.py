@@ -80,6 +80,7 @@ class DTLP(Method):
     """
 
     description: ClassVar[str] = "DTLP: a diffusion and a mean teacher, mixing, masking and label propagation."
+    labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "denoising"})
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": ("student",),
         "denoising": ("diffusion",),

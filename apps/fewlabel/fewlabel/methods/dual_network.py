@@ -63,6 +63,7 @@ class DualNetwork(TwoNetworks, Method):
     """
 
     description: ClassVar[str] = "Dual network: two networks teach each other where sure; prototypes guide the rest."
+    labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "rectification"})
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": _EVERY,
         "rectification": _EVERY,

@@ -69,13 +69,16 @@ class Publisher:
             self.progress.note("The published model cannot be read: it is replaced without a comparison.")
             return None
 
-    def consider(self, method: Method, done: float, beat: Callable[[], None]) -> None:
+    def consider(self, method: Method, done: float, beat: Callable[[], None]) -> float:
         """Measure, keep the best, publish where it is not worse than what is published.
 
         Args:
             method: as it is now.
             done: share of the training that is done, in [0, 1].
             beat: called often, so that people see it is alive.
+
+        Returns:
+            Mean Dice of the validation cases; NaN where nothing can be measured.
 
         Raises:
             Refusal: (507) the model cannot be written; the published one is still there.
@@ -95,6 +98,7 @@ class Publisher:
         self.progress.update(done, validation=dice)
         if done >= 1:
             self._tell_result()
+        return mean
 
     def _publish(self, network: Module, chosen: str, dice: dict[str, float], done: float) -> None:
         plan = published_plan(self.plan, chosen)

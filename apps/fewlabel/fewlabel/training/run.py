@@ -24,9 +24,10 @@ from fewlabel.networks import find, partner
 from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
+from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
-from fewlabel.training.trainer import Budget, Trainer
+from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
 from fewlabel.workspace import Workspace, read_json, write_json
 

@@ -1,0 +1,40 @@
+"""How long a training may last, and how its learning rate follows."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+
+@dataclass
+class Budget:
+    """How long a training may last: whichever of steps and seconds ends first.
+
+    Attributes:
+        steps: optimiser steps.
+        seconds: of training, validation included.
+        spent: seconds that an interrupted run of the same training took already.
+    """
+
+    steps: int
+    seconds: float
+    spent: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._started = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds spent, with those before an interruption."""
+        return self.spent + time.monotonic() - self._started
+
+    def progress(self, step: int) -> float:
+        """Share that is done, in [0, 1]."""
+        return min(1.0, max(step / self.steps, self.elapsed() / self.seconds))
+
+
+def learning_rate(progress: float, highest: float) -> float:
+    """One cycle (Smith & Topin 2018): a linear rise over the first tenth, then half a cosine down to a hundredth."""
+    if progress < 0.1:
+        return highest * (0.1 + 0.9 * progress / 0.1)
+    return highest * (0.01 + 0.99 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9)) / 2)
