@@ -15,10 +15,10 @@ from fewlabel.methods import METHODS
 from fewlabel.settings import Settings
 from fewlabel.training import budget as budget_module
 from fewlabel.training import trainer as trainer_module
+from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
 from fewlabel.training.run import Run
 from fewlabel.training.task import FewLabelTrain
-from fewlabel.training.budget import Budget
 from fewlabel.training.trainer import Trainer
 from fewlabel.workspace import Workspace, read_json
 
