@@ -1,12 +1,14 @@
 """Measure FewLabel on this computer.
 
     python3 scripts/experiment.py bench > bench.md          speed and memory, about 5 minutes
+    python3 scripts/experiment.py steps                     time and memory of one step of each method, 2 minutes
     python3 scripts/experiment.py compare --data FOLDER     methods against each other, on data with reference labels
 
 COMMAND --help tells the options. Tables go to the standard output, progress to the standard error.
 """
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -22,7 +24,8 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    by_name = {"bench": _bench_options(commands), "compare": _compare_options(commands)}
+    makers = {"bench": _bench_options, "steps": _steps_options, "compare": _compare_options}
+    by_name = {name: make(commands) for name, make in makers.items()}
     row = commands.add_parser("row")  # one run of a comparison; called by compare itself
     row.add_argument("folder", type=Path)
     row.add_argument("key")
@@ -42,6 +45,18 @@ def _bench_options(commands: "argparse._SubParsersAction") -> "argparse.Argument
     bench.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="some of the measurements")
     bench.add_argument("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
     return bench
+
+
+def _steps_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
+    steps = commands.add_parser("steps", help="what one training step of each method costs")
+    steps.add_argument("--network", default="unet", help="default unet, the CPU preset; vnet is the papers'")
+    steps.add_argument("--patch", type=_sides, default=(40, 48, 40), help="crop size (default 40,48,40)")
+    steps.add_argument("--batch", type=int, default=2, help="crops of each kind (default 2)")
+    steps.add_argument("--device", default="cpu")
+    steps.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="on a CPU; default: all cores")
+    steps.add_argument("--methods", nargs="+", help="default: all")
+    steps.add_argument("--quick", action="store_true", help="few repetitions")
+    return steps
 
 
 def _compare_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
@@ -120,6 +135,12 @@ def _result(options: "argparse.Namespace") -> "str":
         from bench import bench
 
         return bench(options.only, options.quick, options.images, options.seed)
+    if options.command == "steps":
+        from bench_steps import steps_table
+        from fewlabel.methods import METHODS
+
+        size = options.network, options.patch, options.batch, options.device, options.threads
+        return steps_table(options.methods or list(METHODS), *size, options.quick)
     if options.command == "compare":
         from bench import say
         from comparison.compare import compare

@@ -21,7 +21,7 @@ def class_means(features: Tensor, classes: Tensor, mask: Tensor, number: int) ->
     Returns:
         Means CF (0 for a class without voxels) and which classes have voxels, C bool.
     """
-    members = functional.one_hot(classes, number).to(features.dtype) * mask[..., None]
+    members = _membership(classes, number).to(features.dtype) * mask[..., None]
     sums = torch.einsum("bfs,bsc->cf", features.detach(), members)
     count = members.sum((0, 1))
     return sums / count.clamp_min(1)[:, None], count > 0
@@ -42,7 +42,7 @@ def at_most_per_class(classes: Tensor, mask: Tensor, number: int, most: int) -> 
     if most >= classes.shape[1]:
         return mask
     lots = torch.rand(classes.shape, device=classes.device) + 1
-    members = functional.one_hot(classes, number).movedim(-1, 1).bool() & mask[:, None]
+    members = _membership(classes, number).movedim(-1, 1) & mask[:, None]
     lots = lots[:, None] * members  # 1..2 for candidates of a class, else 0
     drawn = torch.zeros_like(members).scatter_(2, lots.topk(most, dim=2).indices, True)
     return (drawn & members).any(1)
@@ -79,3 +79,8 @@ def prototype_contrast(
 def _length_one(vectors: Tensor) -> Tensor:
     """Along the second axis; what is shorter than the least norm stays shorter than 1."""
     return vectors * vectors.square().sum(1, keepdim=True).clamp_min(_LEAST_NORM**2).rsqrt()
+
+
+def _membership(classes: Tensor, number: int) -> Tensor:
+    """BS classes to BSC bool; torch's one_hot would wait for the highest class of the batch."""
+    return classes[..., None] == torch.arange(number, device=classes.device)
