@@ -164,7 +164,7 @@ def test_the_diffusion_teacher_learns_from_labels_alone(batches):
     assert lessons[0] == lessons[1] == lessons[2]
 
 
-def test_a_clamped_teacher_the_ensemble_listens_to_a_confident_diffusion_teacher(batches):
+def test_fault_ad_1_the_ensemble_listens_to_a_confident_diffusion_teacher(batches):
     """A&D defect 1: with its output clamped to -1..1 this teacher would never pass the threshold."""
     method = build(every=1)
     say(method.teacher.network, 0.0)
@@ -248,7 +248,7 @@ def test_the_mean_teacher_can_be_updated_periodically():
         assert int(method.teacher.updates) == number // 3
 
 
-def test_statistics_of_batch_norm_are_averaged_as_well(batches):
+def test_fault_ad_2_statistics_of_batch_norm_are_averaged_as_well(batches):
     """A&D defect 2: the averaged network keeps its first running statistics."""
     method = build()
     with torch.no_grad():
