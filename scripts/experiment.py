@@ -107,9 +107,12 @@ def problem_with(options: "argparse.Namespace") -> "str":
     if options.command == "compare":
         if not options.data.is_dir():
             return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
-        numbers = [*options.labelled, options.steps, options.jobs, options.minutes or 1]
+        given = [options.minutes, options.batch, options.threads]
+        numbers = [*options.labelled, options.steps, options.jobs, *(each for each in given if each is not None)]
         if min(numbers) <= 0 or min(options.seeds) < 0:
-            return "--labelled, --steps, --minutes and --jobs must be above 0 and --seeds not below it."
+            return "Numbers must be above 0; --seeds may be 0 too."
+        if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
+            return "--patch: give three numbers above 0, such as 40,48,40."
     return ""
 
 

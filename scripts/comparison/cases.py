@@ -37,7 +37,12 @@ class Cases:
         """``count`` development cases to be labelled (None: all), and all cases that are then without a label.
 
         The cases of a smaller count are among those of a larger one with the same seed.
+
+        Raises:
+            UnusableData: there are not so many.
         """
+        if count is not None and count > len(self.development):
+            raise UnusableData(f"There are {len(self.development)} development cases, too few to label {count}.")
         order = random.Random(seed).sample(self.development, len(self.development))
         chosen = order if count is None else order[:count]
         rest = [case for case in self.images if case not in {*chosen, *self.test}]
@@ -46,9 +51,12 @@ class Cases:
     def without_test(self) -> Cases:
         """For choices: a third of the development cases in place of the test cases, which are not in it at all."""
         held_out = random.Random(1).sample(self.development, max(1, len(self.development) // 3))
-        images = {case: path for case, path in self.images.items() if case not in self.test}
+        images, labels = (
+            {case: path for case, path in paths.items() if case not in self.test}
+            for paths in (self.images, self.labels)
+        )
         left = tuple(case for case in self.development if case not in held_out)
-        return replace(self, images=images, test=tuple(sorted(held_out)), development=left)
+        return replace(self, images=images, labels=labels, test=tuple(sorted(held_out)), development=left)
 
 
 def read_cases(folder: Path, split: Path | None = None) -> Cases:
@@ -61,6 +69,20 @@ def read_cases(folder: Path, split: Path | None = None) -> Cases:
     Raises:
         UnusableData: no images, no labels, no split, or a case of the split without a label.
     """
+    images, labels = _images_and_labels(folder)
+    split = split or folder / "splits.json"
+    test, development = _read_split(split)
+    missing = [case for case in (*test, *development) if case not in labels]
+    if missing:
+        raise UnusableData(f"{split} names {missing[0]}, which has no label in {folder}.")
+    twice = sorted(set(test) & set(development))
+    if twice:
+        raise UnusableData(f"{split} names {twice[0]} as a test and as a development case.")
+    return Cases(images, labels, test, development, _classes(folder, [labels[case] for case in development]))
+
+
+def _images_and_labels(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Files by case; labels without an image are left out."""
     images = {**_files(folder / "imagesTr"), **_files(folder / "images"), **_files(folder / "unlabelled")}
     labels = {**_files(folder / "labelsTr"), **_files(folder / "labels")}
     labels = {case: path for case, path in labels.items() if case in images}
@@ -69,25 +91,33 @@ def read_cases(folder: Path, split: Path | None = None) -> Cases:
             f"{folder} has no labelled volumes: it needs images/ and labels/ (or imagesTr/ and labelsTr/) with the "
             "same file names."
         )
-    split = split or folder / "splits.json"
+    return images, labels
+
+
+def _read_split(split: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Test and development cases."""
     if not split.exists():
         raise UnusableData(
             f"There is no {split}, which names the test cases. Give one with --split, or have one drawn with "
-            "--draw-split FILE."
+            "--draw-split."
         )
-    named = json.loads(split.read_text(encoding="utf-8"))
-    missing = [case for case in [*named["test"], *named["development"]] if case not in labels]
-    if missing:
-        raise UnusableData(f"{split} names {missing[0]}, which has no label in {folder}.")
-    twice = sorted(set(named["test"]) & set(named["development"]))
-    if twice:
-        raise UnusableData(f"{split} names {twice[0]} as a test and as a development case.")
-    return Cases(images, labels, tuple(named["test"]), tuple(named["development"]), _classes(folder, labels))
+    try:
+        named = json.loads(split.read_text(encoding="utf-8"))
+        test, development = tuple(named["test"]), tuple(named["development"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnusableData(f'{split} is not of the form {{"test": [ids], "development": [ids]}}.') from error
+    if not test or not development:
+        raise UnusableData(f"{split} must name a test case and a development case at least.")
+    return test, development
 
 
 def draw_split(folder: Path, file: Path) -> None:
-    """Write a split once: a quarter of the labelled cases, drawn with seed 0, are test cases."""
-    labels = sorted({**_files(folder / "labelsTr"), **_files(folder / "labels")})
+    """Write a split once: a quarter of the labelled cases, drawn with seed 0, are test cases.
+
+    Raises:
+        UnusableData: there are no labelled cases.
+    """
+    labels = sorted(_images_and_labels(folder)[1])
     test = random.Random(0).sample(labels, max(1, len(labels) // 4))
     write_json(file, {"test": sorted(test), "development": sorted(set(labels) - set(test))})
 
@@ -99,10 +129,10 @@ def _files(folder: Path) -> dict[str, Path]:
     return {split_extension(path.name)[0]: path for path in found}
 
 
-def _classes(folder: Path, labels: dict[str, Path]) -> tuple[str, ...]:
-    """Names from MSD's ``dataset.json``, else ``class 1`` ... up to the highest value in the labels."""
+def _classes(folder: Path, labels: list[Path]) -> tuple[str, ...]:
+    """Names from MSD's ``dataset.json``, else ``class 1`` ... up to the highest value in these labels."""
     if (folder / "dataset.json").exists():
         names = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"]
         return tuple(names[str(value)] for value in range(1, len(names)))
-    highest = max(int(read_label(path).array.max()) for path in labels.values())
+    highest = max(int(read_label(path).array.max()) for path in labels)
     return tuple(f"class {value}" for value in range(1, highest + 1))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import ast
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench_table import machine
 from comparison.cases import UnusableData, draw_split, read_cases
 from comparison.experiment import Experiment, make_experiment_plan
-from comparison.outcomes import groups, read_outcomes, write_csv
+from comparison.outcomes import ablation, groups, read_outcomes, write_csv
 from comparison.plot import draw_ablations, draw_methods
-from comparison.rows import comparison
+from comparison.rows import Row, comparison
 from comparison.schedule import Schedule
 from comparison.table import ablation_table, methods_table
 from fewlabel.devices import choose_device
@@ -39,35 +40,33 @@ def compare(options: argparse.Namespace, say: Callable[[str], None]) -> str:
     rows = comparison(
         options.methods, options.labelled, options.seeds, options.ablations, tried, not options.no_references
     )
+    _check_rows(rows, experiment)
     schedule = Schedule(folder, rows, options.jobs, experiment.minutes * 60, say)
     if not options.report_only:
         schedule.run()
-    report = write_report(folder, {row.key for row in rows})
+    report = write_report(folder)
     if schedule.failed:
         raise RuntimeError("\n".join(schedule.failed.values()))
     return report
 
 
-def write_report(folder: Path, keys: set[str] | None = None) -> str:
+def write_report(folder: Path) -> str:
     """Tables of all outcomes in a folder; CSV files and pictures are written beside them."""
     experiment, outcomes = Experiment.read(folder), read_outcomes(folder)
     if not outcomes:
         return "There are no outcomes yet."
     write_csv(folder, outcomes)
     found = groups(outcomes)
-    ablated = list(dict.fromkeys(group.part for group in found if group.part != "methods"))
+    ablated = [part for part in dict.fromkeys(group.part for group in found) if ablation(found, part)]
     draw_methods(found, folder / "methods.png")
     parts = [_told(experiment, outcomes), methods_table(found)]
     for method in ablated:
         draw_ablations(found, method, folder / f"{method}.png")
-        parts += [f"Ablation of `{method}`, {_count(found, method)} labelled cases:", ablation_table(found, method)]
+        count = ablation(found, method)[0].labelled
+        parts += [f"Ablation of `{method}`, {count} labelled cases:", ablation_table(found, method)]
     text = "\n\n".join(parts)
     (folder / "report.md").write_text(text + "\n", encoding="utf-8")
     return text
-
-
-def _count(found: list[Any], method: str) -> int:
-    return next(group.labelled for group in found if group.part == method)
 
 
 def _told(experiment: Experiment, outcomes: list[dict[str, Any]]) -> str:
@@ -120,6 +119,15 @@ def parse_trial(words: list[str]) -> tuple[str, str, dict[str, Any]]:
         if not equals:
             raise UnusableData(f"--try {words[0]}: {pair} is not of the form key=value, such as threshold=0.9.")
     return words[0], words[1], settings
+
+
+def _check_rows(rows: Sequence[Row], experiment: Experiment) -> None:
+    key, times = Counter(row.key for row in rows).most_common(1)[0] if rows else ("", 1)
+    if times > 1:
+        raise UnusableData(f"{times} runs are called {key}: give each --try a name of its own, and no number twice.")
+    cases = experiment.cases()
+    for row in rows:
+        cases.draw(row.labelled, row.seed)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -26,7 +26,13 @@ def measure(
         Per class: ``class``; ``dice`` and ``jaccard`` in [0, 1], NaN where neither map holds the class;
         ``hausdorff95``, the larger of both directions' 95th percentiles, and ``surface_distance``, the average
         symmetric one, in mm, NaN where a map lacks the class; ``empty``: which does (prediction, reference, both).
+
+    Raises:
+        ValueError: a map has a value without a name.
     """
+    highest = int(max(predicted.max(), truth.max()))
+    if highest > len(classes):
+        raise ValueError(f"A label map has the value {highest}, but the classes are {', '.join(classes)}.")
     maps = [one_hot(each.long()[None, None], len(classes) + 1) for each in (predicted, truth)]
     dice = compute_dice(*maps, include_background=False, ignore_empty=False)[0]
     jaccard = compute_iou(*maps, include_background=False, ignore_empty=False)[0]

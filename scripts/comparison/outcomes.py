@@ -40,9 +40,18 @@ def means(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**result, "empty": sum(row["empty"] == "prediction" for row in cases)}
 
 
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None and not math.isnan(value)]
+
+
 def _mean(values: Iterable[float | None]) -> float:
-    known = [value for value in values if value is not None and not math.isnan(value)]
+    known = _known(values)
     return statistics.fmean(known) if known else math.nan
+
+
+def _spread(values: Iterable[float]) -> tuple[float, float]:
+    known = _known(values)
+    return _mean(known), statistics.stdev(known) if len(known) > 1 else math.nan
 
 
 def write_csv(folder: Path, outcomes: Sequence[dict[str, Any]]) -> None:
@@ -87,14 +96,12 @@ class Group:
 
     def spread(self, key: str) -> tuple[float, float]:
         """Mean and standard deviation over the seeds (NaN for a single one)."""
-        values = [run[key] for run in self.runs.values()]
-        return _mean(values), statistics.stdev(values) if len(values) > 1 else math.nan
+        return _spread([run[key] for run in self.runs.values()])
 
     def gain(self, other: Group, key: str = "dice") -> tuple[float, float]:
         """Mean and standard deviation of the difference to another group, over the seeds that both have."""
         common = [seed for seed in self.runs if seed in other.runs]
-        values = [self.runs[seed][key] - other.runs[seed][key] for seed in common]
-        return _mean(values), statistics.stdev(values) if len(values) > 1 else math.nan
+        return _spread([self.runs[seed][key] - other.runs[seed][key] for seed in common])
 
 
 def groups(outcomes: Sequence[dict[str, Any]]) -> list[Group]:
@@ -105,3 +112,13 @@ def groups(outcomes: Sequence[dict[str, Any]]) -> list[Group]:
         group = found.setdefault((row["name"], row["labelled"]), Group(row["name"], row["part"], row["labelled"], {}))
         group.runs[row["seed"]] = outcome
     return list(found.values())
+
+
+def ablation(found: Sequence[Group], method: str) -> tuple[Group, list[Group]] | None:
+    """A method and the same without each of its modules, for the smallest number of labelled cases that has both."""
+    whole = {group.labelled: group for group in found if group.name == method and group.part == "methods"}
+    without = [group for group in found if group.part == method and group.labelled in whole]
+    if not without:
+        return None
+    count = min(group.labelled for group in without)
+    return whole[count], [group for group in without if group.labelled == count]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib
 
-from comparison.outcomes import Group
+from comparison.outcomes import Group, ablation
 from comparison.rows import CEILING, FLOOR
 
 matplotlib.use("Agg")
@@ -18,6 +18,8 @@ def draw_methods(groups: Sequence[Group], file: Path) -> None:
     """Mean Dice of each method, each seed as a dot, the standard deviation as a bar; floor and ceiling as lines."""
     shown = [group for group in groups if group.part == "methods" and group.name != CEILING]
     counts = sorted({group.labelled for group in shown})
+    if not counts:
+        return
     ceiling = next((group for group in groups if group.name == CEILING), None)
     figure, axes = plt.subplots(1, len(counts), figsize=(5 * len(counts), 4), sharey=True, squeeze=False)
     for count, axis in zip(counts, axes[0], strict=True):
@@ -33,8 +35,7 @@ def draw_methods(groups: Sequence[Group], file: Path) -> None:
 
 def draw_ablations(groups: Sequence[Group], method: str, file: Path) -> None:
     """What each module adds: the Dice that is lost without it, over the seeds."""
-    without = [group for group in groups if group.part == method]
-    whole = next(group for group in groups if group.name == method and group.labelled == without[0].labelled)
+    whole, without = ablation(groups, method)
     figure, axis = plt.subplots(figsize=(6, 0.45 * len(without) + 1))
     gains = [group.gain(whole) for group in without]
     names = [group.name.partition(" without ")[2] for group in without]

@@ -59,7 +59,8 @@ def comparison(
         methods: names of the table.
         labelled: numbers of labelled cases.
         seeds: of the runs.
-        ablations: methods of which each module is switched off in turn, with the smallest number of labelled cases.
+        ablations: methods of which each module is switched off in turn, with the smallest number of labelled cases;
+            the whole method is run with it too.
         tried: further rows (name, method, settings).
         references: whether to have floor, ceiling and radiology rows as well.
     """
@@ -72,6 +73,8 @@ def comparison(
         if references:
             rows.append(Row(CEILING, FLOOR, None, seed))
         for method in ablations:
+            if method not in named:
+                rows.append(Row(method, method, min(labelled), seed))
             rows += _ablations(method, min(labelled), seed)
     if references:  # last: they take as long as the longest of the others
         rows += [Row(RADIOLOGY, RADIOLOGY, count, seed) for seed in seeds for count in labelled]

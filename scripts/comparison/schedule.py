@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from comparison.cases import UnusableData
 from comparison.outcomes import read_outcomes
 from comparison.rows import RADIOLOGY, Row
 from fewlabel.workspace import read_json, write_json
@@ -36,12 +38,17 @@ class Schedule:
         self.failed: dict[str, str] = {}
         self._processes: set[subprocess.Popen] = set()
         self._lock = threading.Lock()
+        self._stopped = False
         self._begun = time.monotonic()
         for name in ("rows", "outcomes", "running", "logs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def run(self) -> None:
-        """Run what is missing; a run that fails is told of and the others go on."""
+        """Run what is missing; a run that fails is told of and the others go on.
+
+        Raises:
+            UnusableData: a run of this name is there with other settings.
+        """
         missing = [row for row in self.rows if not self._is_done(row)]
         self.say(f"{len(self.rows) - len(missing)} of {len(self.rows)} runs are there, {len(missing)} to do.")
         ours = [row for row in missing if row.method != RADIOLOGY]
@@ -49,7 +56,16 @@ class Schedule:
             self._run_all(rows)
 
     def _is_done(self, row: Row) -> bool:
-        return (self.folder / "outcomes" / f"{row.key}.json").exists()
+        file = self.folder / "outcomes" / f"{row.key}.json"
+        if not file.exists():
+            return False
+        there, asked = json.loads(file.read_text(encoding="utf-8"))["row"], json.loads(json.dumps(row.to_dict()))
+        if there != asked:
+            raise UnusableData(
+                f"{file} is of {there['method']} {there['settings']}, not of {asked['method']} {asked['settings']}. "
+                "Give the run another name, or remove that file."
+            )
+        return True
 
     def _run_all(self, rows: Sequence[Row]) -> None:
         seconds = {row.key: self._longest(row) if row.method == RADIOLOGY else self.seconds for row in rows}
@@ -65,6 +81,7 @@ class Schedule:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             with self._lock:
+                self._stopped = True
                 for process in self._processes:
                     process.terminate()
             raise
@@ -88,13 +105,15 @@ class Schedule:
         log = self.folder / "logs" / f"{row.key}.txt"
         command = [sys.executable, str(_SCRIPT), "row", str(self.folder), row.key]
         with log.open("w", encoding="utf-8") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
             with self._lock:
+                if self._stopped:
+                    return
+                process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
                 self._processes.add(process)
             code = process.wait()
         with self._lock:
             self._processes.discard(process)
-        if code:
+        if code and not self._stopped:
             last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["nothing"])[-1]
             self.failed[row.key] = f"{row.key} stopped with code {code}: {last} (more in {log})"
             self.say(self.failed[row.key])

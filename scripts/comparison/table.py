@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from comparison.outcomes import Group
+from comparison.outcomes import Group, ablation
 from comparison.rows import CEILING, FLOOR, RADIOLOGY
 
 _HEAD = (
@@ -36,9 +36,7 @@ def methods_table(groups: Sequence[Group]) -> str:
 
 def ablation_table(groups: Sequence[Group], method: str) -> str:
     """A method and the same without each of its modules; differences are taken seed by seed."""
-    without = [group for group in groups if group.part == method]
-    count = without[0].labelled
-    whole = next(group for group in groups if group.name == method and group.labelled == count)
+    whole, without = ablation(groups, method)
     lines = [_ABLATION_HEAD, _rule(_ABLATION_HEAD)]
     for group in (whole, *without):
         gain = "" if group is whole else signed(*group.gain(whole))

@@ -24,12 +24,13 @@ from fewlabel.data.loaders import PairedLoader
 from fewlabel.data.volumes import read_label
 from fewlabel.inference.predict import segment
 from fewlabel.methods import make_method
+from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
 from fewlabel.training.trainer import Trainer
-from fewlabel.workspace import write_json
+from fewlabel.workspace import read_json, write_json
 
 _FOREVER = 10**9
 
@@ -71,16 +72,17 @@ def _ours(
     channels = len(plan.classes) + 1
     builders = (partial(find(name), channels) for name in (plan.network, partner(plan.network)))
     method = make_method(row.method, *builders, channels, **row.settings).to(device)
+    pool = unlabelled if method.learns_from_unlabelled(1.0) else []
     loader = PairedLoader(
         [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled],
-        [{"id": case, "image": str(cases.images[case])} for case in unlabelled],
+        [{"id": case, "image": str(cases.images[case])} for case in pool],
         plan,
         row.seed,
     )
     trainer = Trainer(
         method,
         loader,
-        Budget(experiment.steps or _FOREVER, seconds),
+        Budget(experiment.steps or _FOREVER, math.inf if experiment.steps else seconds),
         Progress(state / "progress.json", seconds, 0.0),
         device,
         experiment.learning_rate,
@@ -88,22 +90,29 @@ def _ours(
         {"row": row.to_dict(), "labelled": labelled},
         lambda *_: math.nan,
     )
-    trainer.resume()
+    whole = "weights of the last" in trainer.resume()
+    done = read_json(state / "trained.json", {})
+    if not whole or done.get("row") != row.to_dict():  # else stopped while it was measured: not trained for longer
+        done = {"row": row.to_dict(), "labelled_cases": labelled, **_train(trainer, method, device)}
+        write_json(state / "trained.json", done)
+    network = method.deployed.eval()
+    return done, lambda image: segment(network, plan, image, device)[0]
+
+
+def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
+    """Spend the budget; what it cost."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
     first, begun = trainer.step, time.monotonic()
     trainer.run()
     spent = time.monotonic() - begun
-    outcome = {
-        "labelled_cases": labelled,
+    return {
         "steps": trainer.step,
         "seconds_per_step": spent / max(1, trainer.step - first),
         "seconds": trainer.budget.elapsed(),
         "notes": trainer.progress.values["notes"],
         **_size(method, method.deployed, device),
     }
-    network = method.deployed.eval()
-    return outcome, lambda image: segment(network, plan, image, device)[0]
 
 
 def _radiology(
