@@ -92,7 +92,8 @@ class Run:
         plan = self._plan(labelled, unlabelled)
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
         method = self._method(plan).to(self.device)
-        loader = PairedLoader(labelled, unlabelled, plan, self.settings.seed, self.progress.problem)
+        pool = unlabelled if method.learns_from_unlabelled(1.0) else []
+        loader = PairedLoader(labelled, pool, plan, self.settings.seed, self.progress.problem)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
         self.trainer = Trainer(
