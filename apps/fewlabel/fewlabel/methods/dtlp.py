@@ -68,7 +68,8 @@ class DTLP(Method):
         pseudo_weight: of an unlabelled voxel in a mixture against a labelled one (BCP: 0.5).
         box_share: of the volume that the box fills; None: by Beta(4, 4), as in AD-MT. BCP: 8/27.
         both_mixtures: see above.
-        cube, hidden: side in voxels of the hidden cubes, lowest and highest share (inferred: 16; 0.3, 0.7).
+        cube, hidden: side of the hidden cubes as a share of the crop's shortest side (inferred: 16 of 80 voxels; as
+            many voxels of a crop of 32 hid whole structures), lowest and highest share to hide (inferred: 0.3, 0.7).
         hidden_features: share of feature voxels to rebuild (inferred: 0.5).
         temperature: of the distillation (inferred: 1; 1.5 in a relative).
         width, tokens: channels of the projections (inferred: 32) and most voxels of a crop between which classes
@@ -121,7 +122,7 @@ class DTLP(Method):
         pseudo_weight: float = 0.5,
         box_share: float | None = None,
         both_mixtures: bool = False,
-        cube: int = 16,
+        cube: float = 0.2,
         hidden: tuple[float, float] = (0.3, 0.7),
         hidden_features: float = 0.5,
         temperature: float = 1.0,
@@ -171,7 +172,8 @@ class DTLP(Method):
         pseudo, strong = self._teach(unlabelled["weak"]), unlabelled["strong"]
         whole, covered = self._share_out(on)
         views = {"labelled": image, "strong": strong[whole], "covered": strong[covered]}
-        views["covered"] = hide(views["covered"], random_cubes(views["covered"], self.cube, *self.hidden))
+        side = max(1, round(self.cube * min(image.shape[2:])))
+        views["covered"] = hide(views["covered"], random_cubes(views["covered"], side, *self.hidden))
         if "cutmix" in on:
             mixture = self._mix(image, label, strong, pseudo)
             views["mixed"] = mixture.image
