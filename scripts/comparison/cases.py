@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from fewlabel.data.volumes import read_label, split_extension
 from fewlabel.workspace import write_json
@@ -25,6 +26,8 @@ class Cases:
         test: ids that no choice of any kind may look at.
         development: ids with a label that labelled cases are drawn from; the others are used without their label.
         classes: class names in order.
+        labelled: fixed draws by their number of cases; other numbers are drawn.
+        unlabelled: ids of the unlabelled pool; None: all cases that are neither labelled nor for the test.
     """
 
     images: dict[str, Path]
@@ -32,23 +35,30 @@ class Cases:
     test: tuple[str, ...]
     development: tuple[str, ...]
     classes: tuple[str, ...]
+    labelled: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    unlabelled: tuple[str, ...] | None = None
 
     def draw(self, count: int | None, seed: int) -> tuple[list[str], list[str]]:
         """``count`` development cases to be labelled (None: all), and all cases that are then without a label.
 
-        The cases of a smaller count are among those of a larger one with the same seed.
+        A fixed draw is the same for every seed. Otherwise, the cases of a smaller count are among those of a larger
+        one with the same seed.
         """
         order = random.Random(seed).sample(self.development, len(self.development))
-        chosen = order if count is None else order[:count]
-        rest = [case for case in self.images if case not in {*chosen, *self.test}]
+        chosen = order if count is None else self.labelled.get(count, order[:count])
+        pool = self.images if self.unlabelled is None else self.unlabelled
+        rest = [case for case in pool if case not in {*chosen, *self.test}]
         return sorted(chosen), sorted(rest)
 
     def without_test(self) -> Cases:
-        """For choices: a third of the development cases in place of the test cases, which are not in it at all."""
+        """For choices: a third of the development cases in place of the test cases, which are not in it at all.
+
+        Fixed draws are left out: they may name cases that are held out here.
+        """
         held_out = random.Random(1).sample(self.development, max(1, len(self.development) // 3))
         images = {case: path for case, path in self.images.items() if case not in self.test}
         left = tuple(case for case in self.development if case not in held_out)
-        return replace(self, images=images, test=tuple(sorted(held_out)), development=left)
+        return replace(self, images=images, test=tuple(sorted(held_out)), development=left, labelled={})
 
 
 def read_cases(folder: Path, split: Path | None = None) -> Cases:
@@ -56,7 +66,8 @@ def read_cases(folder: Path, split: Path | None = None) -> Cases:
 
     Args:
         folder: of the data.
-        split: JSON file that names ``test`` and ``development`` cases; default ``splits.json`` in the folder.
+        split: JSON file that names ``test`` and ``development`` cases, and maybe ``labelled`` (number: ids) and
+            ``unlabelled`` ones; default ``splits.json`` in the folder.
 
     Raises:
         UnusableData: no images, no labels, no split, or a case of the split without a label.
@@ -82,7 +93,24 @@ def read_cases(folder: Path, split: Path | None = None) -> Cases:
     twice = sorted(set(named["test"]) & set(named["development"]))
     if twice:
         raise UnusableData(f"{split} names {twice[0]} as a test and as a development case.")
-    return Cases(images, labels, tuple(named["test"]), tuple(named["development"]), _classes(folder, labels))
+    cases = Cases(images, labels, tuple(named["test"]), tuple(named["development"]), _classes(folder, labels))
+    return _with_fixed(cases, split, named)
+
+
+def _with_fixed(cases: Cases, split: Path, named: dict[str, Any]) -> Cases:
+    """The fixed labelled and unlabelled cases of a split that has them."""
+    labelled = {int(count): tuple(ids) for count, ids in named.get("labelled", {}).items()}
+    unlabelled = named.get("unlabelled")
+    for count, ids in labelled.items():
+        other = [case for case in ids if case not in cases.development]
+        if other or len(set(ids)) != count:
+            what = f"{other[0]}, which is no development case" if other else f"{len(set(ids))} of them"
+            raise UnusableData(f"{split} names under labelled, {count} cases: {what}.")
+    for case in unlabelled or ():
+        if case not in cases.images or case in cases.test:
+            what = "a test case" if case in cases.test else "of which there is no image"
+            raise UnusableData(f"{split} names under unlabelled {case}, {what}.")
+    return replace(cases, labelled=labelled, unlabelled=None if unlabelled is None else tuple(unlabelled))
 
 
 def draw_split(folder: Path, file: Path) -> None:

@@ -103,7 +103,7 @@ def _ours(
         **_size(method, method.deployed, device),
     }
     network = method.deployed.eval()
-    return outcome, lambda image: segment(network, plan, image, device)[0]
+    return outcome, lambda image: segment(network, plan, image, device, experiment.overlap)[0]
 
 
 def _radiology(
