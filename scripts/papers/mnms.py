@@ -62,10 +62,11 @@ def _frames(names: Iterable[str]) -> tuple[str, ...]:
 
 def _patients(root: Path) -> dict[str, dict[str, str]]:
     for path in sorted(root.rglob("*.csv")):
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             rows = csv.DictReader(file)
             if set(_COLUMNS) <= set(rows.fieldnames or ()):
-                return {row["External code"].strip(): {key: row[key].strip() for key in _COLUMNS} for row in rows}
+                cleaned = [{key: (row[key] or "").strip() for key in _COLUMNS} for row in rows]
+                return {row["External code"]: row for row in cleaned}
     raise UnusableData(
         f"{root} does not look like M&Ms: neither in it nor below it is a csv file with the columns "
         f"{', '.join(_COLUMNS)}. Give with --root the folder OpenDataset that you unpacked."

@@ -99,7 +99,7 @@ _LA = Protocol(
     stride=(18, 18, 4),
     labelled={"": (4, 8, 16)},
     in_voxels=True,
-    origin="UA-MT, MC-Net, BCP: crop, stride, batch 2 + 2, 15000 iterations (BCP: after 2000 of pre-training)",
+    origin="MC-Net: crop, stride, batch 2 + 2, 15000 iterations",
     differs=("its makers cut the h5 files around the reference label, test cases too: this cannot be undone", *_ALWAYS),
 )
 _PANCREAS = Protocol(
@@ -134,7 +134,11 @@ _BRATS2019 = Protocol(
     labelled={"": (25, 50)},
     in_voxels=False,  # 1 mm: both are the same
     origin="SSL4MIS and TraCoCo: crop, batch 2 + 2; SSL4MIS: stride, 30000 iterations",
-    differs=("the 25 validation cases are not used at all (TraCoCo has them as unlabelled cases)", *_ALWAYS),
+    differs=(
+        "V-Net unless another is chosen, where SSL4MIS has a 3-D U-Net",
+        "the 25 validation cases are not used at all (TraCoCo has them as unlabelled cases)",
+        *_ALWAYS,
+    ),
 )
 _SYNAPSE = Protocol(
     name="synapse",
