@@ -3,6 +3,7 @@
     python3 scripts/experiment.py bench > bench.md          speed and memory, about 5 minutes
     python3 scripts/experiment.py steps                     time and memory of one step of each method, 2 minutes
     python3 scripts/experiment.py compare --data FOLDER     methods against each other, on data with reference labels
+    python3 scripts/experiment.py paper --dataset la --root FOLDER     the same on a benchmark, by the papers' rules
 
 COMMAND --help tells the options. Tables go to the standard output, progress to the standard error.
 """
@@ -17,6 +18,7 @@ import serve
 from environment import ensure_environment
 
 MEASUREMENTS = ("training", "store", "memory")
+DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
 
 
 def parse(arguments: "list[str]") -> "argparse.Namespace":
@@ -24,7 +26,7 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    makers = {"bench": _bench_options, "steps": _steps_options, "compare": _compare_options}
+    makers = {"bench": _bench_options, "steps": _steps_options, "compare": _compare_options, "paper": _paper_options}
     by_name = {name: make(commands) for name, make in makers.items()}
     row = commands.add_parser("row")  # one run of a comparison; called by compare itself
     row.add_argument("folder", type=Path)
@@ -67,7 +69,6 @@ def _compare_options(commands: "argparse._SubParsersAction") -> "argparse.Argume
     add("--draw-split", action="store_true", help="write that file, a quarter as test cases, if it does not exist")
     add("--tuning", action="store_true", help="measure on a third of the development cases and never open a test case")
     add("--output", type=Path, default=Path("comparison"), help="results; what is there is not run again")
-    add("--methods", nargs="*", default=["mean_teacher"], help="of the table in the README (the floor is always run)")
     add("--ablations", nargs="*", default=[], help="methods whose modules are switched off one at a time")
     add(
         "--try",
@@ -79,18 +80,42 @@ def _compare_options(commands: "argparse._SubParsersAction") -> "argparse.Argume
         help="NAME METHOD key=value ...",
     )
     add("--labelled", type=int, nargs="+", default=[4, 8], help="numbers of labelled cases (default 4 8)")
-    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--network", help="default: as the product plans it for the device")
     add("--patch", type=_sides, help="crop size such as 40,48,40; default: planned")
     add("--batch", type=int, help="crops of each kind in a step (default 2)")
     add("--steps", type=int, default=600, help="of each run (default 600)")
     add("--minutes", type=float, help="of each run, instead of steps")
+    add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
+    _run_options(command)
+    return command
+
+
+def _paper_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
+    command = commands.add_parser("paper", help="a benchmark of the field on your copy of it, by the papers' rules")
+    add = command.add_argument
+    add("--dataset", required=True, choices=DATASETS)
+    add("--root", type=Path, required=True, help="folder of the downloaded data; nothing is written there")
+    add("--target", help="unlabelled or unseen domain: ct or mr of mmwhs; A, B, C or D of mnms")
+    add("--prepare-only", action="store_true", help="convert the data and stop")
+    add("--output", type=Path, help="data and results; what is there is not made again (default results/paper-DATASET)")
+    add("--labelled", type=int, nargs="+", help="numbers of labelled cases; default: those of the papers")
+    add("--network", default="vnet", help="default vnet, as in the papers")
+    add("--steps", type=int, help="of each run; default: as in the papers, which needs a GPU")
+    add("--no-references", action="store_true", help="without floor and ceiling")
+    _run_options(command)
+    command.set_defaults(ablations=[], attempt=[])
+    return command
+
+
+def _run_options(command: "argparse.ArgumentParser") -> "None":
+    """What any comparison has."""
+    add = command.add_argument
+    add("--methods", nargs="*", default=["mean_teacher"], help="of the table in the README (the floor is always run)")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--device", help="default: the first GPU, else the CPU")
     add("--jobs", type=int, default=1, help="runs at a time")
     add("--threads", type=int, help="of each run on a CPU; default: cores / jobs")
-    add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--report-only", action="store_true", help="tables and pictures of the outcomes that there are")
-    return command
 
 
 def _sides(text: "str") -> "tuple":
@@ -113,16 +138,24 @@ def problem_with(options: "argparse.Namespace") -> "str":
             return "Numbers must be above 0; --seeds may be 0 too."
         if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
             return "--patch: give three numbers above 0, such as 40,48,40."
+    if options.command == "paper":
+        if not options.root.is_dir():
+            return f"--root: {options.root} is not a folder; give the folder that holds the downloaded data."
+        given = [options.steps, options.threads]
+        numbers = [options.jobs, *(options.labelled or []), *(each for each in given if each is not None)]
+        if min(numbers) <= 0 or min(options.seeds) < 0:
+            return "--labelled, --steps, --threads and --jobs must be above 0 and --seeds not below it."
     return ""
 
 
 def main(options: "argparse.Namespace") -> "int":
     """Run the command; exit code 0 whatever the numbers are, 1 if they could not be had."""
     from demo_result import DemoTrouble
+    from fewlabel.errors import Refusal
 
     try:
         print(_result(options), flush=True)
-    except (DemoTrouble, RuntimeError, ValueError) as trouble:
+    except (DemoTrouble, Refusal, RuntimeError, ValueError) as trouble:
         if options.command == "row":
             raise
         print(f"\n{trouble}", file=sys.stderr)
@@ -149,6 +182,11 @@ def _result(options: "argparse.Namespace") -> "str":
         from comparison.compare import compare
 
         return compare(options, say)
+    if options.command == "paper":
+        from bench import say
+        from papers.paper import paper
+
+        return paper(options, say)
     from comparison.worker import work
 
     work(options.folder, options.key)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from fewlabel.data.volumes import read_label, split_extension
 from fewlabel.workspace import write_json
@@ -25,6 +26,8 @@ class Cases:
         test: ids that no choice of any kind may look at.
         development: ids with a label that labelled cases are drawn from; the others are used without their label.
         classes: class names in order.
+        labelled: fixed draws by their number of cases; other numbers are drawn.
+        unlabelled: ids of the unlabelled pool; None: all cases that are neither labelled nor for the test.
     """
 
     images: dict[str, Path]
@@ -32,11 +35,14 @@ class Cases:
     test: tuple[str, ...]
     development: tuple[str, ...]
     classes: tuple[str, ...]
+    labelled: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    unlabelled: tuple[str, ...] | None = None
 
     def draw(self, count: int | None, seed: int) -> tuple[list[str], list[str]]:
         """``count`` development cases to be labelled (None: all), and all cases that are then without a label.
 
-        The cases of a smaller count are among those of a larger one with the same seed.
+        A fixed draw is the same for every seed. Otherwise, the cases of a smaller count are among those of a larger
+        one with the same seed.
 
         Raises:
             UnusableData: there are not so many.
@@ -44,19 +50,24 @@ class Cases:
         if count is not None and count > len(self.development):
             raise UnusableData(f"There are {len(self.development)} development cases, too few to label {count}.")
         order = random.Random(seed).sample(self.development, len(self.development))
-        chosen = order if count is None else order[:count]
-        rest = [case for case in self.images if case not in {*chosen, *self.test}]
+        chosen = order if count is None else self.labelled.get(count, order[:count])
+        pool = self.images if self.unlabelled is None else self.unlabelled
+        rest = [case for case in pool if case not in {*chosen, *self.test}]
         return sorted(chosen), sorted(rest)
 
     def without_test(self) -> Cases:
-        """For choices: a third of the development cases in place of the test cases, which are not in it at all."""
+        """For choices: a third of the development cases in place of the test cases, which are not in it at all.
+
+        Fixed draws are left out: they may name cases that are held out here.
+        """
         held_out = random.Random(1).sample(self.development, max(1, len(self.development) // 3))
         images, labels = (
             {case: path for case, path in paths.items() if case not in self.test}
             for paths in (self.images, self.labels)
         )
         left = tuple(case for case in self.development if case not in held_out)
-        return replace(self, images=images, labels=labels, test=tuple(sorted(held_out)), development=left)
+        kept = {"images": images, "labels": labels, "test": tuple(sorted(held_out)), "development": left}
+        return replace(self, **kept, labelled={})
 
 
 def read_cases(folder: Path, split: Path | None = None) -> Cases:
@@ -64,21 +75,24 @@ def read_cases(folder: Path, split: Path | None = None) -> Cases:
 
     Args:
         folder: of the data.
-        split: JSON file that names ``test`` and ``development`` cases; default ``splits.json`` in the folder.
+        split: JSON file that names ``test`` and ``development`` cases, and maybe ``labelled`` (number: ids) and
+            ``unlabelled`` ones; default ``splits.json`` in the folder.
 
     Raises:
         UnusableData: no images, no labels, no split, or a case of the split without a label.
     """
     images, labels = _images_and_labels(folder)
     split = split or folder / "splits.json"
-    test, development = _read_split(split)
+    named = _read_split(split)
+    test, development = tuple(named["test"]), tuple(named["development"])
     missing = [case for case in (*test, *development) if case not in labels]
     if missing:
         raise UnusableData(f"{split} names {missing[0]}, which has no label in {folder}.")
     twice = sorted(set(test) & set(development))
     if twice:
         raise UnusableData(f"{split} names {twice[0]} as a test and as a development case.")
-    return Cases(images, labels, test, development, _classes(folder, [labels[case] for case in development]))
+    cases = Cases(images, labels, test, development, _classes(folder, [labels[case] for case in development]))
+    return _with_fixed(cases, split, named)
 
 
 def _images_and_labels(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -94,8 +108,8 @@ def _images_and_labels(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     return images, labels
 
 
-def _read_split(split: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Test and development cases."""
+def _read_split(split: Path) -> dict[str, Any]:
+    """The content of a split that names test and development cases."""
     if not split.exists():
         raise UnusableData(
             f"There is no {split}, which names the test cases. Give one with --split, or have one drawn with "
@@ -103,12 +117,28 @@ def _read_split(split: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         )
     try:
         named = json.loads(split.read_text(encoding="utf-8"))
-        test, development = tuple(named["test"]), tuple(named["development"])
+        some = list(named["test"]) and list(named["development"])
     except (ValueError, KeyError, TypeError) as error:
         raise UnusableData(f'{split} is not of the form {{"test": [ids], "development": [ids]}}.') from error
-    if not test or not development:
+    if not some:
         raise UnusableData(f"{split} must name a test case and a development case at least.")
-    return test, development
+    return named
+
+
+def _with_fixed(cases: Cases, split: Path, named: dict[str, Any]) -> Cases:
+    """The fixed labelled and unlabelled cases of a split that has them."""
+    labelled = {int(count): tuple(ids) for count, ids in named.get("labelled", {}).items()}
+    unlabelled = named.get("unlabelled")
+    for count, ids in labelled.items():
+        other = [case for case in ids if case not in cases.development]
+        if other or len(set(ids)) != count:
+            what = f"{other[0]}, which is no development case" if other else f"{len(set(ids))} of them"
+            raise UnusableData(f"{split} names under labelled, {count} cases: {what}.")
+    for case in unlabelled or ():
+        if case not in cases.images or case in cases.test:
+            what = "a test case" if case in cases.test else "of which there is no image"
+            raise UnusableData(f"{split} names under unlabelled {case}, {what}.")
+    return replace(cases, labelled=labelled, unlabelled=None if unlabelled is None else tuple(unlabelled))
 
 
 def draw_split(folder: Path, file: Path) -> None:

@@ -31,16 +31,21 @@ def compare(options: argparse.Namespace, say: Callable[[str], None]) -> str:
         UnusableData: the options or the data cannot work; the message says why.
         RuntimeError: a run failed; the others are kept.
     """
-    _check(options)
+    check(options)
     experiment = make_experiment(options)
-    folder = options.output
-    folder.mkdir(parents=True, exist_ok=True)
-    experiment.keep(folder)
     tried = [parse_trial(words) for words in options.attempt]
     rows = comparison(
         options.methods, options.labelled, options.seeds, options.ablations, tried, not options.no_references
     )
+    return run(experiment, rows, options, say)
+
+
+def run(experiment: Experiment, rows: list[Row], options: argparse.Namespace, say: Callable[[str], None]) -> str:
+    """Run what is missing of these rows in ``options.output``, give the tables; raises as ``compare`` does."""
     _check_rows(rows, experiment)
+    folder = options.output
+    folder.mkdir(parents=True, exist_ok=True)
+    experiment.keep(folder)
     schedule = Schedule(folder, rows, options.jobs, experiment.minutes * 60, say)
     if not options.report_only:
         schedule.run()
@@ -78,7 +83,7 @@ def _told(experiment: Experiment, outcomes: list[dict[str, Any]]) -> str:
         f"{Path(experiment.data).name}: {len(cases.test)} {measured}, classes {', '.join(cases.classes)}; {budget} of "
         f"`{plan.network}`, crops {'×'.join(map(str, plan.patch))}, batch {plan.batch} labelled + {plan.batch} "
         f"unlabelled, last weights; seeds {', '.join(map(str, seeds))}; mean ± sd over seeds. {machine()}."
-    )
+    ) + "".join(f" {remark}" for remark in experiment.remarks)
 
 
 def make_experiment(options: argparse.Namespace) -> Experiment:
@@ -89,7 +94,6 @@ def make_experiment(options: argparse.Namespace) -> Experiment:
     cases = read_cases(options.data, split)
     device = choose_device(options.device)
     settings = Settings(network=options.network, patch=options.patch, batch=options.batch)
-    threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
     return Experiment(
         data=str(options.data.resolve()),
         split=str(split.resolve()),
@@ -97,10 +101,15 @@ def make_experiment(options: argparse.Namespace) -> Experiment:
         steps=0 if options.minutes else options.steps,
         minutes=options.minutes or 24 * 60.0,
         device=device,
-        threads=threads,
+        threads=threads_of(options),
         learning_rate=settings.learning_rate,
         plan=make_experiment_plan(cases, settings, device),
     )
+
+
+def threads_of(options: argparse.Namespace) -> int:
+    """Of each run on a CPU."""
+    return options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
 
 
 def parse_trial(words: list[str]) -> tuple[str, str, dict[str, Any]]:
@@ -130,7 +139,8 @@ def _check_rows(rows: Sequence[Row], experiment: Experiment) -> None:
         cases.draw(row.labelled, row.seed)
 
 
-def _check(options: argparse.Namespace) -> None:
+def check(options: argparse.Namespace) -> None:
+    """Refuse in words names that there are not."""
     for what, given, known in (
         ("--methods", options.methods, METHODS),
         ("--ablations", options.ablations, [name for name, method in METHODS.items() if method.modules]),

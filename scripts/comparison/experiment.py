@@ -15,7 +15,7 @@ from fewlabel.settings import Settings
 from fewlabel.workspace import write_json
 
 _PLAN_FROM = 24  # development scans that the plan is made from
-_FREE = ("threads", "data", "split")  # may differ when an interrupted comparison goes on
+_FREE = ("threads", "data", "split", "remarks")  # may differ when an interrupted comparison goes on
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Experiment:
         threads: of each run on a CPU.
         learning_rate: highest, of AdamW.
         plan: spacing, crop, network, batch: the same for each run, made from development images only.
+        overlap: of neighbouring crops of the sliding window, in [0, 1): one number, or one per axis.
+        remarks: sentences for the report.
     """
 
     data: str
@@ -43,12 +45,15 @@ class Experiment:
     threads: int
     learning_rate: float
     plan: Plan
+    overlap: float | tuple[float, ...] = 0.5
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path) -> Experiment:
         """The one kept in a folder."""
         values = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
-        return cls(**{**values, "plan": Plan.from_dict(values["plan"])})
+        fixed = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return cls(**{**fixed, "plan": Plan.from_dict(values["plan"])})
 
     def keep(self, folder: Path) -> None:
         """Write it into a folder, or check that it is the one that is kept there.

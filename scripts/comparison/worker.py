@@ -96,7 +96,7 @@ def _ours(
         done = {"row": row.to_dict(), "labelled_cases": labelled, **_train(trainer, method, device)}
         write_json(state / "trained.json", done)
     network = method.deployed.eval()
-    return done, lambda image: segment(network, plan, image, device)[0]
+    return done, lambda image: segment(network, plan, image, device, experiment.overlap)[0]
 
 
 def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """What the tests of the scripts share."""
 
+import json
+
 import numpy as np
 import pytest
 
 from fewlabel.data.volumes import write_volume
+from papers import splits
 
 
 @pytest.fixture
@@ -22,3 +25,21 @@ def files(tmp_path):
             (tmp_path / folder).mkdir(exist_ok=True)
             write_volume(tmp_path / folder / f"{name}.nii.gz", array, affine)
     return tmp_path
+
+
+@pytest.fixture
+def publish(tmp_path, monkeypatch):
+    """Put a short list of cases in the place of a published one."""
+
+    def write(name, **lists):
+        (tmp_path / "lists").mkdir(exist_ok=True)
+        (tmp_path / "lists" / f"{name}.json").write_text(json.dumps({"source": "nowhere", **lists}), encoding="utf-8")
+        monkeypatch.setattr(splits, "FOLDER", tmp_path / "lists")
+
+    return write
+
+
+@pytest.fixture
+def untouched():
+    """What lies in a folder, to be compared with itself later."""
+    return lambda root: {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(root.rglob("*"))}
