@@ -115,6 +115,7 @@ def _run_options(command: "argparse.ArgumentParser") -> "None":
     add("--device", help="default: the first GPU, else the CPU")
     add("--jobs", type=int, default=1, help="runs at a time")
     add("--threads", type=int, help="of each run on a CPU; default: cores / jobs")
+    add("--no-radiology", action="store_true", help="without that recipe alone")
     add("--report-only", action="store_true", help="tables and pictures of the outcomes that there are")
 
 

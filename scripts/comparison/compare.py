@@ -34,9 +34,8 @@ def compare(options: argparse.Namespace, say: Callable[[str], None]) -> str:
     check(options)
     experiment = make_experiment(options)
     tried = [parse_trial(words) for words in options.attempt]
-    rows = comparison(
-        options.methods, options.labelled, options.seeds, options.ablations, tried, not options.no_references
-    )
+    asked = options.methods, options.labelled, options.seeds, options.ablations, tried
+    rows = comparison(*asked, references=not options.no_references, radiology=not options.no_radiology)
     return run(experiment, rows, options, say)
 
 

@@ -52,6 +52,7 @@ def comparison(
     ablations: Sequence[str] = (),
     tried: Sequence[tuple[str, str, dict[str, Any]]] = (),
     references: bool = True,
+    radiology: bool = True,
 ) -> list[Row]:
     """All rows, seed by seed, so that an interrupted comparison has whole seeds.
 
@@ -63,6 +64,7 @@ def comparison(
             the whole method is run with it too.
         tried: further rows (name, method, settings).
         references: whether to have floor, ceiling and radiology rows as well.
+        radiology: False leaves out the last of these, which on a CPU takes longest.
     """
     named = [FLOOR, *(name for name in methods if name != FLOOR)] if references else list(methods)
     rows: list[Row] = []
@@ -76,7 +78,7 @@ def comparison(
             if method not in named:
                 rows.append(Row(method, method, min(labelled), seed))
             rows += _ablations(method, min(labelled), seed)
-    if references:  # last: they take as long as the longest of the others
+    if references and radiology:  # last: they take as long as the longest of the others
         rows += [Row(RADIOLOGY, RADIOLOGY, count, seed) for seed in seeds for count in labelled]
     return rows
 
