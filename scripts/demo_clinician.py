@@ -16,7 +16,7 @@ from demo_study import Study
 from fewlabel.data.volumes import read_label, same_grid
 
 MODEL = "fewlabel"
-STRATEGY = "coverage_then_uncertainty"
+STRATEGY = "uncertainty+diversity"
 POLL = 1.0  # seconds between two looks at a running training
 
 

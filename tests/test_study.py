@@ -137,7 +137,14 @@ def test_a_background_process_does_not_write_the_list_of_images(studies, monkeyp
 
 def test_tasks_have_the_names_that_viewers_use(study):
     assert list(study.infers()) == list(study.trainers()) == [NAME]
-    assert list(study.strategies()) == [DEFAULT_STRATEGY, "random", "first"]
+    assert list(study.strategies()) == [
+        DEFAULT_STRATEGY,
+        "uncertainty",
+        "coverage",
+        "foreground_random",
+        "random",
+        "first",
+    ]
 
 
 @pytest.mark.parametrize("model", ["other", "", 3])
@@ -224,6 +231,7 @@ def test_the_default_strategy_is_filled_in(study, request_):
 
 def test_a_known_strategy_is_kept_and_an_unknown_one_answered_with_those_there_are(study):
     assert study.check_next({"strategy": "first"}, study.strategies()) == {"strategy": "first"}
-    with pytest.raises(Refusal, match="coverage_then_uncertainty, random, first") as caught:
+    names = r"uncertainty\+diversity, uncertainty, coverage, foreground_random, random, first"
+    with pytest.raises(Refusal, match=names) as caught:
         study.check_next({"strategy": "best"}, study.strategies())
     assert caught.value.status_code == 404

@@ -13,6 +13,7 @@ from fewlabel.uncertainty import (
     expected_entropy,
     mutual_information,
     normalised_entropy,
+    uncertain_places,
 )
 
 SHAPE = (1, 3, 4, 5, 6)
@@ -117,7 +118,9 @@ def test_background_far_away_does_not_count_however_uncertain_or_large():
 def test_a_structure_twice_scores_as_once(members):
     once = certain(scan((1, 8, 6)), probability=0.8)
     twice = case_score([torch.cat([once, once], 2)])
-    assert twice == pytest.approx(case_score([once]))
+    expected = case_score([once])
+    assert twice.pop("classes") == pytest.approx(expected.pop("classes"))
+    assert twice == pytest.approx(expected)
 
 
 def test_a_small_uncertain_class_counts_as_much_as_a_large_certain_one():
@@ -138,11 +141,12 @@ def test_contradicting_members_raise_score_and_disagreement():
 
 def test_without_any_predicted_foreground_the_case_is_as_uncertain_as_can_be():
     score = case_score([certain(scan())])
-    assert score == {"score": 1.0, "disagreement": 1.0, "foreground": 0.0}
+    assert score == {"score": 1.0, "disagreement": 1.0, "foreground": 0.0, "classes": {}}
 
 
 def test_scores_are_plain_finite_numbers(members):
-    for value in case_score(members).values():
+    score = case_score(members)
+    for value in (*score.pop("classes").values(), *score.values()):
         assert type(value) is float
         assert math.isfinite(value)
 
@@ -151,3 +155,30 @@ def test_scores_are_plain_finite_numbers(members):
 def test_a_member_without_batch_axis_or_with_one_class_is_refused(shape):
     with pytest.raises(ValueError, match="BCDHW"):
         case_score([torch.ones(shape)])
+
+
+def test_each_predicted_class_has_its_own_score_and_the_mean_of_them_is_the_case_s():
+    label = scan((1, 0, 12), (2, 18, 2))
+    probabilities = certain(label, probability=0.9)
+    region = dilate((label == 2)[None], 2)[0]
+    probabilities[0, :, region] = certain(label, probability=0.6)[0, :, region]
+    score = case_score([probabilities])
+    assert set(score["classes"]) == {1, 2}
+    assert score["classes"][2] > score["classes"][1]
+    assert score["score"] == pytest.approx(sum(score["classes"].values()) / 2)
+
+
+def test_the_score_of_a_structure_does_not_depend_on_its_size():
+    scores = [case_score([certain(scan((1, 4, side)), probability=0.8)])["score"] for side in (4, 8, 16)]
+    assert scores == pytest.approx([scores[0]] * 3, abs=1e-5)
+
+
+def test_places_far_from_the_foreground_are_not_worth_looking_at():
+    probabilities = certain(scan((1, 8, 6)), probability=0.8)
+    places = uncertain_places([probabilities])
+    assert (places[0, :5] == 0).all()
+    assert (places[0, 8:14, 8:14, 8:14] > 0).all()
+
+
+def test_without_foreground_all_of_it_is_worth_looking_at():
+    assert (uncertain_places([certain(scan(), probability=0.9)]) > 0).all()

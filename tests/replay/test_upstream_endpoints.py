@@ -88,7 +88,7 @@ class Aliases(MONAILabelApp):
 
     def init_strategies(self):
         strategies = super().init_strategies()
-        return {{**strategies, _EPISTEMIC: strategies["coverage_then_uncertainty"]}}
+        return {{**strategies, _EPISTEMIC: strategies["uncertainty+diversity"]}}
 
     def init_scoring_methods(self):
         return dict.fromkeys(["dice", _EPISTEMIC], Dice())

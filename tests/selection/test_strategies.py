@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
-from fewlabel.selection.coverage import FeatureStore
-from fewlabel.selection.strategies import CoverageThenUncertainty, First, Random, Served
+from fewlabel.selection.coverage import Coverage
+from fewlabel.selection.features import FeatureStore
+from fewlabel.selection.scores import ScoreFile
+from fewlabel.selection.served import Served
+from fewlabel.selection.strategies import First, ForegroundRandom, Random
+from fewlabel.selection.uncertain import Uncertainty, UncertaintyAndDiversity
 from fewlabel.workspace import Workspace, write_json
 
 
@@ -54,14 +58,18 @@ def clock():
 def make(workspace, clock):
     """Callable (name, features): a strategy; the features of the default one are given by hand."""
 
-    def build(name="coverage", known=None):
-        served = Served(clock)
+    def build(name="uncertainty", known=None, seed=0):
+        served = Served(workspace.served, clock)
         features = FeatureStore(workspace.features)
         features.known = known or {}
+        scores, coverage = ScoreFile(workspace.scores), Coverage(served, features, seed)
         kinds = {
             "first": lambda: First(served),
-            "random": lambda: Random(served, 0),
-            "coverage": lambda: CoverageThenUncertainty(served, workspace, features),
+            "random": lambda: Random(served, seed),
+            "foreground_random": lambda: ForegroundRandom(served, scores, seed),
+            "coverage": lambda: coverage,
+            "uncertainty": lambda: Uncertainty(served, scores, coverage),
+            "uncertainty+diversity": lambda: UncertaintyAndDiversity(served, scores, coverage, features, seed),
         }
         return kinds[name]()
 
@@ -73,7 +81,7 @@ def write_scores(workspace, scores, version=1):
     write_json(workspace.scores, {"version": version, "done": len(cases), "of": len(cases), "cases": cases})
 
 
-NAMES = ("coverage", "random", "first")
+NAMES = ("uncertainty+diversity", "uncertainty", "coverage", "foreground_random", "random", "first")
 POINTS = {"near-1": [0.0, 0.0], "near-2": [0.1, 0.0], "near-3": [0.0, 0.1], "far": [3.0, 0.0], "middle": [1.0, 1.0]}
 
 
@@ -126,11 +134,11 @@ def test_by_name_means_by_name(make):
     assert [strategy({}, Images("cab"))["id"] for _ in range(3)] == ["a", "b", "c"]
 
 
-def test_at_random_is_another_order_for_each_server_and_the_same_for_one_seed(clock):
+def test_at_random_is_another_order_for_each_server_and_the_same_for_one_seed(clock, tmp_path):
     images = Images([f"{number:02}" for number in range(30)])
     orders = []
-    for seed in (0, 0, 1):
-        strategy = Random(Served(clock), seed)
+    for number, seed in enumerate((0, 0, 1)):
+        strategy = Random(Served(tmp_path / f"{number}.json", clock), seed)
         orders.append([strategy({}, images)["id"] for _ in range(30)])
     assert orders[0] == orders[1] != orders[2]
 
@@ -141,7 +149,7 @@ def test_the_first_case_is_typical_and_the_second_the_farthest(make):
     assert "typical" in first["reason"]
     assert first["id"] != "far"
     assert second["id"] == "far"
-    assert "the 1 chosen" in second["reason"]
+    assert "differs most from those already chosen" in second["reason"]
     assert second["score"] > third["score"] > 0
 
 
@@ -160,7 +168,9 @@ def test_while_no_scan_has_been_looked_at_it_gives_cases_in_mixed_order(make):
 
 def test_scans_that_came_later_are_looked_at_too(make, monkeypatch):
     strategy, asked = make(known=POINTS), []
-    monkeypatch.setattr(strategy.features, "fill_in_background", lambda images, locate: asked.append(list(images)))
+    monkeypatch.setattr(
+        strategy.coverage.features, "fill_in_background", lambda images, locate: asked.append(list(images))
+    )
     strategy({}, Images([*POINTS, "new"]))
     assert asked == [[*POINTS, "new"]]
 
@@ -200,14 +210,16 @@ def test_a_damaged_score_file_is_as_none(make, workspace, content):
 
 
 @pytest.mark.parametrize("scored", [False, True])
-def test_ten_thousand_cases_need_no_look_at_any_file(make, workspace, monkeypatch, scored):
+@pytest.mark.parametrize("name", NAMES)
+def test_ten_thousand_cases_need_no_look_at_any_file(make, workspace, monkeypatch, scored, name):
     names = [f"case-{number:05}" for number in range(10_000)]
     known = dict(zip(names[:500], np.random.default_rng(0).random((500, 219)).tolist(), strict=True))
     if scored:
         write_scores(workspace, dict(zip(names, np.random.default_rng(0).random(10_000).tolist(), strict=True)))
-    strategy, images = make(known=known), Images(names, labelled=names[:50])
+    strategy, images = make(name, known=known), Images(names, labelled=names[:50])
     strategy({}, images)
     images.calls.clear()
+    monkeypatch.setattr(strategy.served, "_keep", lambda: None)  # which writes its one small file
     monkeypatch.setattr("builtins.open", None)
     monkeypatch.setattr(os, "open", None)
     monkeypatch.setattr(os, "listdir", None)
@@ -215,3 +227,64 @@ def test_ten_thousand_cases_need_no_look_at_any_file(make, workspace, monkeypatc
     assert answer["of"] == 9950
     assert len(images.calls) <= 4
     assert "uri" not in images.calls
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_holds_different_cases_with_a_reason_each_and_nobody_else_is_given_them(make, workspace, name):
+    write_scores(workspace, {case: 0.1 + 0.05 * place for place, case in enumerate("abcdefghij")})
+    strategy, images = make(name), Images("abcdefghij")
+    batch = strategy({"count": 4}, images)["batch"]
+    following = strategy({"count": "4"}, images)["batch"]
+    ids = [answer["id"] for answer in (*batch, *following)]
+    assert len(set(ids)) == 8
+    assert all(answer["reason"] and answer["of"] == 10 for answer in batch)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_more_than_there_are_gives_what_there_is(make, name):
+    assert len(make(name)({"count": 9}, Images("abc"))["batch"]) == 3
+
+
+@pytest.mark.parametrize("count", [0, -1, 101, "many", None])
+def test_a_count_that_is_none_is_refused_in_words(make, count):
+    with pytest.raises(Refusal, match="ask for 1 to 100") as refusal:
+        make()({"count": count}, Images("abc"))
+    assert refusal.value.status_code == 400
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_skipped_case_comes_after_all_others_and_back_after_a_day(make, clock, name):
+    strategy, images = make(name), Images("abc")
+    first = strategy({}, images)["id"]
+    given = [strategy({"skip": first}, images)["id"], strategy({}, images)["id"], strategy({}, images)["id"]]
+    assert given[:2] == [case for case in given[:2] if case != first]
+    assert given[2] == first
+    clock.now += 24 * 3600 + 1
+    assert strategy({}, images)["id"] == first or name in ("random", "foreground_random")
+
+
+def test_a_case_that_is_skipped_says_so_when_it_is_the_last(make):
+    strategy = make("first")
+    assert "It was skipped" in strategy({"skip": "a"}, Images("a"))["reason"]
+
+
+def test_a_case_that_does_not_exist_cannot_be_skipped(make):
+    with pytest.raises(Refusal, match="no image 'z'") as refusal:
+        make()({"skip": "z"}, Images("abc"))
+    assert refusal.value.status_code == 404
+
+
+def test_who_was_given_what_is_known_after_a_restart(make):
+    first = make("first")({}, Images("ab"))["id"]
+    assert make("first")({}, Images("ab"))["id"] != first
+    make("first")({"skip": "c"}, Images("abcde"))
+    assert make("first")({}, Images("abcde"))["id"] == "e"
+
+
+def test_scans_in_which_the_model_sees_nothing_come_last_at_random(make, workspace):
+    cases = {f"{number:02}": {"score": 0.5, "foreground": 0.0 if number < 5 else 0.1} for number in range(20)}
+    write_json(workspace.scores, {"version": 1, "done": 20, "of": 20, "cases": cases})
+    strategy, images = make("foreground_random"), Images(cases)
+    given = [strategy({}, images) for _ in range(20)]
+    assert {answer["id"] for answer in given[15:]} == {f"{number:02}" for number in range(5)}
+    assert "next to nothing" in given[-1]["reason"]

@@ -269,7 +269,7 @@ def test_an_unknown_model_is_named(server):
 @pytest.mark.usefixtures("still_works")
 def test_an_unknown_strategy_is_named(server):
     message = server.refused("POST", "/activelearning/nobody", 404, json={})
-    assert_sentence(message, "no strategy 'nobody'", "coverage_then_uncertainty")
+    assert_sentence(message, "no strategy 'nobody'", "uncertainty+diversity")
 
 
 @pytest.mark.usefixtures("still_works")
@@ -399,7 +399,7 @@ def test_unknown_training_options_end_the_training_in_words(trained):
 def test_the_next_case_when_none_is_left_says_so(trained):
     for number in range(3):
         trained.put_label(f"scan_{number}", trained.volumes.truth(trained.studies, number), CLASSES)
-    for strategy in ("coverage_then_uncertainty", "random", "first"):
+    for strategy in ("uncertainty+diversity", "random", "first"):
         message = trained.refused("POST", f"/activelearning/{strategy}", 404, json={})
         assert_sentence(message, "All 3 cases", "nothing is left")
 

@@ -83,14 +83,14 @@ def test_connecting_shows_trainer_and_strategies_but_no_model_yet(session):
     assert session.info["models"] == {}
     assert session.info["labels"] in ([], {})
     assert "config" not in session.info  # the module would ask for an upgrade of the server
-    assert next(iter(session.info["strategies"])) == "coverage_then_uncertainty"
+    assert next(iter(session.info["strategies"])) == "uncertainty+diversity"
     config = session.info["trainers"]["fewlabel"]["config"]
     assert all(config[key] for key in config), "the module shows falsy values as empty fields"
     assert session.info["datastore"]["completed"] == 0
     assert session.client.train_status(check_if_running=True) is False
 
 
-@pytest.mark.parametrize("strategy", ["coverage_then_uncertainty", "random", "first"])
+@pytest.mark.parametrize("strategy", ["uncertainty+diversity", "random", "first"])
 def test_next_sample_names_an_image_that_can_be_downloaded(session, studies, strategy):
     sample = session.client.next_sample(strategy, {})
     assert_finite(sample)
@@ -189,7 +189,7 @@ def test_the_values_of_the_result_are_the_classes_in_order(session, volumes):
 
 
 def test_after_training_the_next_sample_is_the_one_the_model_is_unsure_of(session):
-    sample = session.client.next_sample("coverage_then_uncertainty", {})
+    sample = session.client.next_sample("uncertainty+diversity", {})
     assert_finite(sample)
     assert "unsure" in sample["reason"]
     assert sample["model_version"] == 1

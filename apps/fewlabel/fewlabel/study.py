@@ -21,8 +21,12 @@ from fewlabel.background import announce_server, end_with_server, is_background_
 from fewlabel.data.store import SafeDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer
-from fewlabel.selection.coverage import FeatureStore
-from fewlabel.selection.strategies import CoverageThenUncertainty, First, Random, Served
+from fewlabel.selection.coverage import Coverage
+from fewlabel.selection.features import FeatureStore
+from fewlabel.selection.scores import ScoreFile
+from fewlabel.selection.served import Served
+from fewlabel.selection.strategies import First, ForegroundRandom, Random
+from fewlabel.selection.uncertain import Uncertainty, UncertaintyAndDiversity
 from fewlabel.settings import Settings
 from fewlabel.training.task import FewLabelTrain
 from fewlabel.workspace import Workspace, read_json, write_json
@@ -30,7 +34,7 @@ from fewlabel.workspace import Workspace, read_json, write_json
 logger = logging.getLogger(__name__)
 
 NAME = "fewlabel"
-DEFAULT_STRATEGY = "coverage_then_uncertainty"
+DEFAULT_STRATEGY = "uncertainty+diversity"
 
 
 class Study:
@@ -111,10 +115,14 @@ class Study:
 
     def strategies(self) -> dict[str, Strategy]:
         """Strategies by name, the default first: viewers show the first one."""
-        served = Served()
+        served, scores, seed = Served(self.workspace.served), ScoreFile(self.workspace.scores), self.settings.seed
+        coverage = Coverage(served, self.features, seed)
         return {
-            DEFAULT_STRATEGY: CoverageThenUncertainty(served, self.workspace, self.features),
-            "random": Random(served, self.settings.seed),
+            DEFAULT_STRATEGY: UncertaintyAndDiversity(served, scores, coverage, self.features, seed),
+            "uncertainty": Uncertainty(served, scores, coverage),
+            "coverage": coverage,
+            "foreground_random": ForegroundRandom(served, scores, seed),
+            "random": Random(served, seed),
             "first": First(served),
         }
 

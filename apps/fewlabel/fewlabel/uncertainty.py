@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +58,7 @@ def dilate(mask: Tensor, margin: int) -> Tensor:
     return grown[:, 0] > 0.5
 
 
-def case_score(probabilities: Sequence[Tensor], margin: int = 2) -> dict[str, float]:
+def case_score(probabilities: Sequence[Tensor], margin: int = 2) -> dict[str, Any]:
     """One case's uncertainty from its members' predictions.
 
     Each map is averaged over the predicted region of a class and a margin around it, then over the classes
@@ -71,23 +72,38 @@ def case_score(probabilities: Sequence[Tensor], margin: int = 2) -> dict[str, fl
     Returns:
         Numbers in 0..1. ``score``: normalised entropy of the mean prediction, which grows with each member's
         doubt and with their disagreement; ``disagreement``: the latter alone; ``foreground``: share of the
-        volume that is predicted as foreground. Where no foreground is predicted at all, score and
-        disagreement are 1: either the structure is missing or the model has missed it, and a person should
-        look.
+        volume that is predicted as foreground; ``classes``: the score of each predicted class, by its value.
+        Where no foreground is predicted at all, score and disagreement are 1: either the structure is missing or
+        the model has missed it, and a person should look.
 
     Raises:
         ValueError: a member is not of the form BCDHW with at least two classes.
     """
-    for member in probabilities:
-        if member.ndim != 5 or member.shape[1] < 2:
-            raise ValueError(f"A member has the shape {tuple(member.shape)}; BCDHW with C > 1 is needed.")
-    mean = mean_prediction(probabilities)
+    mean = _checked_mean(probabilities)
     predicted = mean.argmax(1)
     maps = {"score": normalised_entropy(mean), "disagreement": disagreement(probabilities)}
     present = [value for value in range(1, mean.shape[1]) if (predicted == value).any()]
-    regions = [dilate(predicted == value, margin) for value in present]
-    scores = {
-        name: sum(float(values[region].mean()) for region in regions) / len(regions) if regions else 1.0
-        for name, values in maps.items()
+    regions = {value: dilate(predicted == value, margin) for value in present}
+    classes = {
+        name: {v: float(values[region].mean()) for v, region in regions.items()} for name, values in maps.items()
     }
-    return {**scores, "foreground": float((predicted > 0).float().mean())}
+    scores = {name: sum(each.values()) / len(each) if each else 1.0 for name, each in classes.items()}
+    return {**scores, "foreground": float((predicted > 0).float().mean()), "classes": classes["score"]}
+
+
+def uncertain_places(probabilities: Sequence[Tensor], margin: int = 2) -> Tensor:
+    """Normalised entropy of the mean prediction, BDHW, 0 outside of the predicted foreground and its margin.
+
+    Where no foreground is predicted, the whole of it. Arguments and errors as for ``case_score``.
+    """
+    mean = _checked_mean(probabilities)
+    values = normalised_entropy(mean)
+    foreground = mean.argmax(1) > 0
+    return values * dilate(foreground, margin) if foreground.any() else values
+
+
+def _checked_mean(probabilities: Sequence[Tensor]) -> Tensor:
+    for member in probabilities:
+        if member.ndim != 5 or member.shape[1] < 2:
+            raise ValueError(f"A member has the shape {tuple(member.shape)}; BCDHW with C > 1 is needed.")
+    return mean_prediction(probabilities)

@@ -62,6 +62,7 @@ class ReadVolumed(MapTransform):
         for key, volume in volumes.items():
             tensor = torch.as_tensor(volume.array.astype("float32"))[None]
             meta = {"filename_or_obj": str(data[key]), "notes": list(volume.notes)}
+            meta |= {"original_affine": volume.affine, "spatial_shape": volume.array.shape}  # under MONAI's names
             result[key] = MetaTensor(tensor, affine=torch.as_tensor(volume.affine), meta=meta)
         return result
 

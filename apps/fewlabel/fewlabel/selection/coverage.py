@@ -1,99 +1,100 @@
-"""Cheap features of every scan, so that the first cases to label cover the pool before any model exists."""
+"""The strategy that covers the pool, and how scans are spread out."""
 
 from __future__ import annotations
 
-import logging
-import random
-import threading
+import math
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import numpy as np
-from nibabel.orientations import apply_orientation, io_orientation
-from scipy.ndimage import uniform_filter, zoom
+from monailabel.interfaces.datastore import Datastore
 
-from fewlabel.data.volumes import UnreadableVolume, Volume, read_volume
-from fewlabel.errors import Refusal
-from fewlabel.workspace import read_json, write_json
-
-logger = logging.getLogger(__name__)
-
-_MOST = 500  # cases that are looked at; a random sample of a larger pool covers it as well
-_THUMBNAIL = 6  # voxels per side
+from fewlabel.selection.features import FeatureStore, farthest
+from fewlabel.selection.served import Served
+from fewlabel.selection.strategies import FewLabelStrategy, Ranking, mixing
 
 
-def features(volume: Volume) -> list[float]:
-    """A small thumbnail (6x6x6 voxels, intensities scaled to 0..1) with the extents in log mm: 219 numbers.
+class Coverage(FewLabelStrategy):
+    """The scans that differ most from what is labelled or handed out, whatever a model says.
 
-    Source: inferred; enough to tell anatomy, field of view, and contrast apart.
+    Greedy k-centre (Gonzalez 1985); the first case is the most typical one.
     """
-    orientation = io_orientation(volume.affine)
-    array = apply_orientation(volume.array, orientation)  # right, anterior, superior: however the file stores it
-    steps = [max(1, side // (4 * _THUMBNAIL)) for side in array.shape]
-    coarse = array[:: steps[0], :: steps[1], :: steps[2]].astype(np.float32)
-    low, high = np.percentile(coarse, (1, 99))
-    coarse = np.clip((coarse - low) / max(high - low, 1e-6), 0, 1)
-    smooth = uniform_filter(coarse, [side / _THUMBNAIL for side in coarse.shape])  # noise is no feature
-    thumbnail = zoom(smooth, [_THUMBNAIL / side for side in coarse.shape], order=1)
-    extent = np.log(np.multiply(array.shape, np.array(volume.spacing)[np.argsort(orientation[:, 0])]))
-    return [round(float(value), 4) for value in (*thumbnail.ravel(), *extent)]
+
+    def __init__(self, served: Served, features: FeatureStore, seed: int = 0) -> None:
+        super().__init__("The scans that look most different from those already chosen", served)
+        self.features, self.seed = features, seed
+
+    def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
+        self.features.fill_in_background(datastore.list_images(), datastore.get_image_uri)
+        return self.cover(unlabelled, datastore.get_labeled_images(), count, "No model was asked")
+
+    def cover(self, unlabelled: list[str], labelled: list[str], count: int, before: str) -> Ranking:
+        """Rank by the distance to what is taken; each of the first ``count`` counts as taken for the next.
+
+        Args:
+            unlabelled, labelled: ids.
+            count: cases that are handed out together.
+            before: how the reason begins.
+        """
+        known = self.features.known
+        seen = {case: known[case] for case in unlabelled if case in known}
+        taken = [*labelled, *(case for case in seen if self.served.recent(case))]
+        chosen = {case: known[case] for case in taken if case in known}
+        mixed = sorted(unlabelled, key=lambda case: mixing(self.seed, case))
+        order, distance = spread_out(mixed, seen, chosen, count, self.is_free)
+
+        def describe(case: str) -> dict[str, Any]:
+            if case not in distance:
+                return {"reason": f"{before}, and its image has not been looked at: taken in mixed order."}
+            if distance[case] < 0:
+                return {"reason": f"{before}: it is the most typical of the {len(seen)} scans looked at so far."}
+            reason = f"{before}: of the {len(seen)} scans looked at so far it differs most from those already chosen."
+            return {"reason": reason, "score": round(distance[case], 4)}
+
+        return Ranking(order, describe)
+
+    def is_free(self, case: str) -> bool:
+        """Whether nobody has the case or put it off."""
+        return not (self.served.recent(case) or self.served.skipped(case))
 
 
-def farthest(candidates: dict[str, list[float]], chosen: dict[str, list[float]]) -> dict[str, float]:
-    """Distance of each candidate to the nearest chosen case; to the mean of all, negated, while none is chosen.
-
-    The largest value is the next case of a k-centre cover (Gonzalez 1985); the first case is the most typical one.
-    """
-    if not candidates:
-        return {}
-    points = np.array(list(candidates.values()), np.float32)
-    if chosen:
-        centres = np.array(list(chosen.values()), np.float32)
-        nearest = np.full(len(points), np.inf, np.float32)
-        for centre in centres:
-            nearest = np.minimum(nearest, np.linalg.norm(points - centre, axis=1))
-        return dict(zip(candidates, nearest.tolist(), strict=True))
-    distance = np.linalg.norm(points - points.mean(0), axis=1)
-    return dict(zip(candidates, (-distance).tolist(), strict=True))
-
-
-class FeatureStore:
-    """Features by case id, kept in a file and filled in the background.
+def spread_out(
+    order: list[str],
+    seen: dict[str, list[float]],
+    chosen: dict[str, list[float]],
+    count: int,
+    is_free: Callable[[str], bool],
+) -> tuple[list[str], dict[str, float]]:
+    """All cases, first ``count`` free ones each farthest from all taken before, then by distance.
 
     Args:
-        path: ``features.json`` of the workspace.
+        order: all cases, ties in this order.
+        seen: features of candidates.
+        chosen: features of what is taken.
+        count: picks.
+        is_free: whether a case may be picked.
+
+    Returns:
+        the order, and each candidate's distance when it was picked, or in the end.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.known: dict[str, list[float]] = read_json(path, {})
-        self._unusable: set[str] = set()
-        self._busy = threading.Lock()
-
-    def fill(self, images: list[str], locate: Callable[[str], str], seed: int = 0) -> None:
-        """Compute what is missing for at most 500 of ``images``; one call at a time, others return at once."""
-        if not self._busy.acquire(blocking=False):
-            return
-        try:
-            chosen = random.Random(seed).sample(sorted(images), min(_MOST, len(images)))
-            missing = [case for case in chosen if case not in self.known and case not in self._unusable]
-            for count, case in enumerate(missing, 1):
-                try:
-                    found = features(read_volume(locate(case)))
-                except (UnreadableVolume, OSError, Refusal) as error:
-                    logger.warning("no features: %s", error)
-                    self._unusable.add(case)
-                    continue
-                self.known = {**self.known, case: found}
-                if count % 50 == 0:
-                    write_json(self.path, self.known)
-            if missing:
-                write_json(self.path, self.known)
-        finally:
-            self._busy.release()
-
-    def fill_in_background(self, images: list[str], locate: Callable[[str], str], seed: int = 0) -> None:
-        """The same in a daemon thread; nothing where enough is known already."""
-        if len(self.known) + len(self._unusable) >= min(_MOST, len(images)) or self._busy.locked():
-            return
-        threading.Thread(target=self.fill, args=(images, locate, seed), name="features", daemon=True).start()
+    left, taken = dict(seen), dict(chosen)
+    picked: list[str] = []
+    distances: dict[str, float] = {}
+    distance = farthest(left, taken)
+    while left and len(picked) < count:
+        free = [case for case in order if case in left and is_free(case)]
+        if not free:
+            break
+        best = max(free, key=distance.__getitem__)
+        distances[best] = distance[best]
+        picked.append(best)
+        first = not taken
+        taken[best] = left.pop(best)
+        if first:
+            distance = farthest(left, taken)
+        else:
+            nearer = farthest(left, {best: taken[best]})
+            distance = {case: min(distance[case], nearer[case]) for case in left}
+    rest = sorted(
+        (case for case in order if case not in distances), key=lambda c: distance.get(c, -math.inf), reverse=True
+    )
+    return [*picked, *rest], {**{case: distance[case] for case in left}, **distances}

@@ -6,15 +6,18 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from monai.data import MetaTensor
 
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.data.volumes import UnreadableVolume
 from fewlabel.inference.predict import sliding_window
 from fewlabel.methods.base import Method
 from fewlabel.plan import Plan
-from fewlabel.uncertainty import case_score
+from fewlabel.selection.places import places
+from fewlabel.uncertainty import case_score, uncertain_places
 from fewlabel.workspace import write_json
 
 _WRITE_EVERY = 5.0  # seconds
@@ -66,13 +69,23 @@ def score_cases(
         if time.monotonic() - started > minutes * 60:
             break
         try:
-            image = steps({"image": record["image"]})["image"].as_tensor().to(device)
+            image = steps({"image": record["image"]})["image"]
         except (UnreadableVolume, OSError):
             continue
-        cases[record["id"]] = case_score(list(inferer(image[None], members).values()))
+        predicted = list(inferer(image.as_tensor().to(device)[None], members).values())
+        cases[record["id"]] = _describe(predicted, image, plan)
         report(len(cases), len(order))
         if time.monotonic() - written > _WRITE_EVERY:
             write()
             written = time.monotonic()
     write()
     return len(cases)
+
+
+def _describe(predicted: list[torch.Tensor], image: MetaTensor, plan: Plan) -> dict[str, Any]:
+    """The scores of one case, its classes by name, and where to look."""
+    score = case_score(predicted)
+    score["classes"] = {plan.classes[value - 1]: each for value, each in score["classes"].items()}
+    uncertain = uncertain_places(predicted)[0].cpu().numpy()
+    grid = image.meta["original_affine"], image.meta["spatial_shape"]
+    return {**score, **places(uncertain, image.affine.numpy(), *grid)}

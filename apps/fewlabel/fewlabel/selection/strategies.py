@@ -1,12 +1,12 @@
-"""Which case is labelled next, and why."""
+"""Which case is labelled next, and why: the common part, and the strategies that need no model."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import random
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,46 +14,52 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.strategy import Strategy
 
 from fewlabel.errors import Refusal
-from fewlabel.selection.coverage import FeatureStore, farthest
-from fewlabel.workspace import Workspace, read_json
+from fewlabel.selection.scores import ScoreFile
+from fewlabel.selection.served import Served
 
-_RECENT = 3600.0  # seconds for which a case that was handed out is offered to others last
-
-
-class Served:
-    """When each case was last handed out, shared by all strategies of one server."""
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.clock = clock
-        self._times: dict[str, float] = {}
-
-    def recent(self, case: str) -> float:
-        """0.0 if the case was not handed out within the last hour, else when (for sorting: oldest first)."""
-        when = self._times.get(case, 0.0)
-        return when if self.clock() - when < _RECENT else 0.0
-
-    def now(self, case: str) -> None:
-        """Remember that the case is handed out."""
-        self._times[case] = self.clock()
+_MOST = 100  # cases in one answer
 
 
-class _FewLabelStrategy(Strategy):
-    """Ranks the unlabelled cases; those handed out within the last hour come last, oldest first."""
+@dataclass(frozen=True)
+class Ranking:
+    """An order of cases and what to say about each.
+
+    Attributes:
+        order: best first.
+        describe: for a case, ``reason`` and further fields of the answer.
+    """
+
+    order: list[str]
+    describe: Callable[[str], dict[str, Any]]
+
+
+class FewLabelStrategy(Strategy):
+    """Ranks the unlabelled cases: those in somebody's hands come last, skipped ones before them."""
 
     def __init__(self, description: str, served: Served) -> None:
         super().__init__(description)
         self.served = served
 
-    def rank(self, unlabelled: list[str], datastore: Datastore) -> tuple[list[str], Callable[[str], dict[str, Any]]]:
-        """Best first, and what to say about one case: ``reason`` and, where there is one, ``score``."""
+    def info(self) -> dict[str, Any]:
+        return {**super().info(), "config": {"count": 1}}
+
+    def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
+        """Rank all cases; the first ``count`` that are free will be handed out together."""
         raise NotImplementedError
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """The next case: ``{id, reason, rank, of, ...}``.
+        """The next case: ``{id, reason, rank, of, ...}``; of several, ``batch`` holds them all.
+
+        Args:
+            request: ``count``: how many cases, 1 to 100; ``skip``: id of a case to put off for a day.
+            datastore: the study's.
 
         Raises:
-            Refusal: (404) every case has a label, or there are no images.
+            Refusal: (404) every case has a label, or there are no images, or there is no such case to skip; (400)
+                ``count`` is no such number.
         """
+        count = _count(request.get("count", 1))
+        self._skip(request.get("skip"), datastore)
         unlabelled = datastore.get_unlabeled_images()
         if not unlabelled:
             total = len(datastore.list_images())
@@ -63,106 +69,103 @@ class _FewLabelStrategy(Strategy):
                 else "This study has no images: put .nii.gz, .nii or .nrrd volumes into its folder.",
                 404,
             )
-        ranked, describe = self.rank(unlabelled, datastore)
-        fresh = (case for case in ranked if not self.served.recent(case))
-        case = next(fresh, None) or min(ranked, key=self.served.recent)
-        rank = ranked.index(case) + 1
-        again = self.served.recent(case) > 0
-        self.served.now(case)
-        if again:
-            reason = "Every case was handed out within the last hour; this one the longest ago."
-            return {"id": case, "rank": rank, "of": len(ranked), **describe(case), "reason": reason}
-        return {"id": case, "rank": rank, "of": len(ranked), **describe(case)}
+        ranking = self.rank(unlabelled, datastore, count)
+        chosen = self._free(ranking.order, count)
+        answers = [self._answer(case, ranking) for case in chosen]
+        self.served.give(chosen)
+        return answers[0] if count == 1 else {**answers[0], "batch": answers}
+
+    def _skip(self, case: str | None, datastore: Datastore) -> None:
+        if not case:
+            return
+        if case not in datastore.list_images():
+            raise Refusal(f"There is no image '{case}' in this study: it cannot be skipped.", 404)
+        self.served.skip(case)
+
+    def _free(self, order: list[str], count: int) -> list[str]:
+        """The first that nobody has and nobody skipped, then skipped ones, then those handed out longest ago."""
+        chosen: list[str] = []
+        rest: list[str] = []
+        for case in order:
+            if self.served.recent(case) or self.served.skipped(case):
+                rest.append(case)
+            elif len(chosen) < count:
+                chosen.append(case)
+        rest.sort(key=lambda case: (self.served.recent(case), self.served.skipped(case)))
+        return chosen + rest[: count - len(chosen)]
+
+    def _answer(self, case: str, ranking: Ranking) -> dict[str, Any]:
+        said = {"id": case, "rank": ranking.order.index(case) + 1, "of": len(ranking.order), **ranking.describe(case)}
+        if self.served.recent(case):
+            said["reason"] = "Every case was handed out within the last hour; this one the longest ago."
+        elif self.served.skipped(case):
+            said["reason"] = f"It was skipped, and no other case is free. {said['reason']}"
+        return said
 
 
-class First(_FewLabelStrategy):
+def _count(value: Any) -> int:
+    try:
+        count = int(value)
+    except (TypeError, ValueError):
+        count = 0
+    if not 1 <= count <= _MOST:
+        raise Refusal(f"count {value!r} is not a number of cases: ask for 1 to {_MOST}.")
+    return count
+
+
+class First(FewLabelStrategy):
     """Unlabelled cases by name."""
 
     def __init__(self, served: Served) -> None:
         super().__init__("By name, one after the other", served)
 
-    def rank(self, unlabelled: list[str], datastore: Datastore) -> tuple[list[str], Callable]:
-        return sorted(unlabelled), lambda case: {"reason": "It is the next by name that has no label."}
+    def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
+        return Ranking(sorted(unlabelled), lambda case: {"reason": "It is the next by name that has no label."})
 
 
-class Random(_FewLabelStrategy):
+class Random(FewLabelStrategy):
     """The honest baseline."""
 
     def __init__(self, served: Served, seed: int = 0) -> None:
         super().__init__("At random", served)
         self.random = random.Random(seed)
 
-    def rank(self, unlabelled: list[str], datastore: Datastore) -> tuple[list[str], Callable]:
+    def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
         order = self.random.sample(sorted(unlabelled), len(unlabelled))
-        return order, lambda case: {"reason": "It was drawn at random."}
+        return Ranking(order, lambda case: {"reason": "It was drawn at random."})
 
 
-class CoverageThenUncertainty(_FewLabelStrategy):
-    """Cover the pool first; once a model has scored the cases, ask for those it is least sure about.
+class ForegroundRandom(FewLabelStrategy):
+    """At random among the cases in which the model sees something to label: the baseline that is hard to beat.
 
-    An untrained model's uncertainty is noise, so the first cases are chosen by how different they look.
+    For whole volumes what nnActive (Lüth 2025) does for patches: a volume with less than a tenth of the pool's median
+    of predicted foreground comes after all others. Without a model it is ``random``.
     """
 
-    def __init__(self, served: Served, workspace: Workspace, features: FeatureStore) -> None:
-        super().__init__("The most different scans first, then those the model is least sure about", served)
-        self.workspace = workspace
-        self.features = features
-        self._scores: tuple[tuple[int, int], dict[str, Any]] | None = None
+    def __init__(self, served: Served, scores: ScoreFile, seed: int = 0) -> None:
+        super().__init__("At random, among scans in which the model sees the structures", served)
+        self.scores = scores
+        self.random = random.Random(seed)
 
-    def rank(self, unlabelled: list[str], datastore: Datastore) -> tuple[list[str], Callable]:
-        scores = self._read_scores()
-        scored = scores.get("cases", {})
-        known = {case: scored[case]["score"] for case in unlabelled if case in scored}
-        if known:
-            order = sorted(sorted(unlabelled), key=lambda case: known.get(case, -1.0), reverse=True)
-            return order, lambda case: self._uncertain(case, known, scores)
-        before = "The model has scored none of these" if scores else "No model yet"
-        self.features.fill_in_background(datastore.list_images(), datastore.get_image_uri)
-        return self._cover(unlabelled, datastore.get_labeled_images(), before)
-
-    def _uncertain(self, case: str, known: dict[str, float], scores: dict[str, Any]) -> dict[str, Any]:
-        if case not in known:
-            return {"reason": "The model has not looked at it yet.", "model_version": scores["version"]}
-        place = 1 + sum(other > known[case] for other in known.values())
-        reason = (
-            f"Model version {scores['version']} is unsure about it: uncertainty {known[case]:.2f}, "
-            f"number {place} of the {len(known)} unlabelled cases that it has scored."
-        )
-        return {"reason": reason, "score": known[case], "model_version": scores["version"]}
-
-    def _cover(self, unlabelled: list[str], labelled: list[str], before: str) -> tuple[list[str], Callable]:
-        known = self.features.known
-        seen = {case: known[case] for case in unlabelled if case in known}
-        taken = [*labelled, *(case for case in seen if self.served.recent(case))]
-        chosen = {case: known[case] for case in taken if case in known}
-        distance = farthest(seen, chosen)
-        mixed = sorted(unlabelled, key=_hash)
-        order = sorted(mixed, key=lambda case: distance.get(case, -math.inf), reverse=True)
+    def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
+        order = self.random.sample(sorted(unlabelled), len(unlabelled))
+        cases = self.scores.read().cases
+        share = {case: float(cases[case].get("foreground", 1.0)) for case in order if case in cases}
+        if not share:
+            return Ranking(order, lambda case: {"reason": "No model yet: it was drawn at random."})
+        least = sorted(share.values())[len(share) // 2] / 10
+        order.sort(key=lambda case: share.get(case, math.inf) < least)
 
         def describe(case: str) -> dict[str, Any]:
-            if case not in distance:
-                return {"reason": f"{before}, and its image has not been looked at: taken in mixed order."}
-            if not chosen:
-                return {"reason": f"{before}: it is the most typical of the {len(seen)} scans looked at so far."}
-            reason = (
-                f"{before}: of the {len(seen)} scans looked at so far it differs most from the {len(chosen)} chosen."
-            )
-            return {"reason": reason, "score": round(distance[case], 4)}
+            if share.get(case, math.inf) < least:
+                return {"reason": "The model sees next to nothing to label in it, as in all that are left."}
+            return {"reason": "It was drawn at random among the scans in which the model sees the structures."}
 
-        return order, describe
-
-    def _read_scores(self) -> dict[str, Any]:
-        """Scores of the newest model, read again only when the file changed."""
-        try:
-            stamp = self.workspace.scores.stat()
-        except FileNotFoundError:
-            return {}
-        key = (stamp.st_mtime_ns, stamp.st_size)
-        if self._scores is None or self._scores[0] != key:
-            self._scores = (key, read_json(self.workspace.scores, {}))
-        return self._scores[1]
+        return Ranking(order, describe)
 
 
-@lru_cache(maxsize=100_000)  # asked for every case of the study with every request
-def _hash(case: str) -> str:
-    return hashlib.sha256(case.encode()).hexdigest()
+@lru_cache(maxsize=200_000)  # asked for every case of the study with every request
+def mixing(seed: int, case: str) -> float:
+    """A number in (0, 1) that looks random and is the same each time."""
+    digest = hashlib.sha256(f"{seed} {case}".encode()).digest()
+    return (int.from_bytes(digest[:7], "big") + 0.5) / 2**56

@@ -5,8 +5,8 @@ import pytest
 
 from fewlabel.data.volumes import UnreadableVolume, Volume, write_volume
 from fewlabel.errors import Refusal
-from fewlabel.selection import coverage
-from fewlabel.selection.coverage import FeatureStore, farthest, features
+from fewlabel.selection import features as features_module
+from fewlabel.selection.features import FeatureStore, farthest, features
 
 SHAPE = (40, 36, 30)
 
@@ -112,7 +112,7 @@ def test_nothing_is_read_twice(tmp_path, images, monkeypatch):
             raise UnreadableVolume("It is no image.")
         return scan(0)
 
-    monkeypatch.setattr(coverage, "read_volume", count)
+    monkeypatch.setattr(features_module, "read_volume", count)
     store = FeatureStore(tmp_path / "features.json")
     for _ in range(3):
         store.fill(["a", "b", "c"], images)
@@ -120,8 +120,8 @@ def test_nothing_is_read_twice(tmp_path, images, monkeypatch):
 
 
 def test_of_a_large_pool_only_a_sample_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(coverage, "read_volume", lambda path: scan(0))
-    monkeypatch.setattr(coverage, "_MOST", 5)
+    monkeypatch.setattr(features_module, "read_volume", lambda path: scan(0))
+    monkeypatch.setattr(features_module, "_MOST", 5)
     store = FeatureStore(tmp_path / "features.json")
     store.fill([str(number) for number in range(100)], str)
     assert len(store.known) == 5
@@ -134,5 +134,5 @@ def test_in_the_background_it_starts_no_thread_where_enough_is_known(tmp_path, i
         if thread.name == "features":
             thread.join(10)
     assert set(store.known) == {"a", "c"}
-    monkeypatch.setattr(coverage.threading, "Thread", None)
+    monkeypatch.setattr(features_module.threading, "Thread", None)
     store.fill_in_background(["a", "b", "c"], images)

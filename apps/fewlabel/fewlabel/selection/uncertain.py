@@ -1,0 +1,172 @@
+"""Strategies that ask for what the published model is least sure about."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from monailabel.interfaces.datastore import Datastore
+
+from fewlabel.selection.coverage import Coverage
+from fewlabel.selection.features import FeatureStore, farthest
+from fewlabel.selection.scores import ScoreFile, Scores
+from fewlabel.selection.served import Served
+from fewlabel.selection.strategies import FewLabelStrategy, Ranking, mixing
+
+_STRATIFIED = 2 / 3  # of the cases are chosen for one class in turn (ClaSP PE: 66 % of the budget)
+_NOISE = 0.5  # standard deviations of the scores, at the first label; halved with every eight labels more
+_HALVED_EVERY = 8
+_DUPLICATE = 0.1  # of the median distance between scans: nearer ones are the same to look at
+_SHORTLIST = 64  # cases that diversity is weighed for, and four for each case of a batch
+_TOLD = ("slices", "points")
+
+
+class Uncertainty(FewLabelStrategy):
+    """The case with the highest score first; without scores, the one that differs most."""
+
+    def __init__(self, served: Served, scores: ScoreFile, coverage: Coverage) -> None:
+        super().__init__("The scans that the model is least sure about", served)
+        self.scores, self.coverage = scores, coverage
+
+    def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
+        scores, labelled = self.scores.read(), datastore.get_labeled_images()
+        if not any(case in scores.cases for case in unlabelled):
+            before = "The model has scored none of these" if scores.version else "No model yet"
+            self.coverage.features.fill_in_background(datastore.list_images(), datastore.get_image_uri)
+            return self.coverage.cover(unlabelled, labelled, count, before)
+        return self.rank_scored(sorted(unlabelled), labelled, count, scores)
+
+    def rank_scored(self, unlabelled: list[str], labelled: list[str], count: int, scores: Scores) -> Ranking:
+        """Rank by the scores that there are; cases without one come last."""
+        values = np.nan_to_num(scores.column(unlabelled), nan=-1.0)
+        order = [unlabelled[place] for place in np.argsort(-values, kind="stable")]
+        return Ranking(order, lambda case: describe(case, scores, unlabelled))
+
+
+class UncertaintyAndDiversity(Uncertainty):
+    """Uncertain, different from what is labelled, each class in its turn, and with some noise that fades.
+
+    After ClaSP PE (class-stratified scheduled power predictive entropy, nnActive): two of three cases are chosen by
+    the uncertainty of one class, the classes in turn, the third by the mean of all; so that a small or easy structure
+    is not forgotten. Scores are compared in standard deviations of their logarithm over the pool, class by class,
+    which makes small and large organs comparable. Gumbel noise (power noise, Kirsch 2023: log score + noise) keeps an
+    early model's mistakes from choosing all cases; it is halved with every eight labels and is the same each time one
+    asks. Inferred: the logarithm of the distance to the nearest labelled or handed out scan, relative to the pool's
+    median, is added; a scan nearer than a tenth of that median to one that is taken comes after the others.
+
+    Deviation: ClaSP PE queries patches, this whole volumes.
+    """
+
+    def __init__(
+        self, served: Served, scores: ScoreFile, coverage: Coverage, features: FeatureStore, seed: int = 0
+    ) -> None:
+        super().__init__(served, scores, coverage)
+        self.description = (
+            "First the most different scans, then those the model is unsure about and has not seen the like"
+        )
+        self.features, self.seed = features, seed
+
+    def rank_scored(self, unlabelled: list[str], labelled: list[str], count: int, scores: Scores) -> Ranking:
+        given = [case for case in unlabelled if self.served.recent(case)]
+        number = len(labelled) + len(given)
+        utility = {name: self._utility(unlabelled, scores, name, number) for name in (None, *scores.classes())}
+        near = _Nearness(self.features.known, unlabelled, [*labelled, *given])
+        free = np.array([self.coverage.is_free(case) for case in unlabelled])
+        picked: list[int] = []
+        why: dict[str, tuple[str | None, bool]] = {}
+        for turn in range(number, number + min(count, int(free.sum()))):
+            name = _class_of_turn(turn, scores.classes())
+            best = self._best(utility[name], near, free, count)
+            free[best] = False
+            picked.append(best)
+            why[unlabelled[best]] = name, bool(near.relative(np.array([best]))[0] > 1.0)
+            near.take(unlabelled[best])
+        rest = np.argsort(-utility[None], kind="stable")
+        order = [unlabelled[place] for place in (*picked, *(place for place in rest if place not in set(picked)))]
+        return Ranking(order, lambda case: describe(case, scores, unlabelled, *why.get(case, (None, False))))
+
+    def _utility(self, cases: list[str], scores: Scores, name: str | None, labelled: int) -> np.ndarray:
+        """Standardised log score with noise; cases without a score far below all others."""
+        logs = np.log(np.clip(scores.column(cases, name), 1e-6, None))
+        known = np.isfinite(logs)
+        if not known.any():
+            return np.full(len(cases), -100.0)
+        spread = max(float(np.std(logs[known])), 1e-6)
+        noise = _NOISE * 0.5 ** (labelled / _HALVED_EVERY)
+        gumbel = np.array([-math.log(-math.log(mixing(self.seed + scores.version, case))) for case in cases])
+        standard = (logs - float(np.mean(logs[known]))) / spread
+        return np.where(known, standard + noise * gumbel * math.sqrt(6) / math.pi, -100.0)
+
+    def _best(self, utility: np.ndarray, near: _Nearness, free: np.ndarray, count: int) -> int:
+        """The free case with the best sum of utility and log distance, of a shortlist by utility."""
+        order = np.argsort(-np.where(free, utility, -np.inf), kind="stable")
+        shortlist = order[: min(int(free.sum()), _SHORTLIST + 4 * count)]
+        relative = near.relative(shortlist)
+        total = utility[shortlist] + np.log(np.clip(relative, 0.25, 4.0)) - 50.0 * (relative < _DUPLICATE)
+        return int(shortlist[int(np.argmax(total))])
+
+
+class _Nearness:
+    """Distances from each case to the nearest that is taken, relative to the median over the pool."""
+
+    def __init__(self, known: dict[str, list[float]], cases: list[str], taken: list[str]) -> None:
+        self.known, self.cases = known, cases
+        self._seen = {case: known[case] for case in cases if case in known}
+        self._place = {case: place for place, case in enumerate(cases)}
+        self._distance = np.full(len(cases), np.nan)
+        self._take({case: known[case] for case in taken if case in known})
+        self._median = self._scale()
+
+    def _scale(self) -> float:
+        """Median distance between two scans of the pool, of a sample."""
+        some = np.array(list(self._seen.values())[:200], np.float32)
+        if len(some) < 2:
+            return 1.0
+        pairs = np.linalg.norm(some[:, None] - some[None], axis=2)[np.triu_indices(len(some), 1)]
+        return max(float(np.median(pairs)), 1e-6)
+
+    def _take(self, chosen: dict[str, list[float]]) -> None:
+        if not chosen or not self._seen:
+            return
+        for case, distance in farthest(self._seen, chosen).items():
+            place = self._place[case]
+            self._distance[place] = np.fmin(self._distance[place], distance)
+
+    def take(self, case: str) -> None:
+        """Count a case as taken."""
+        if case in self.known:
+            self._take({case: self.known[case]})
+
+    def relative(self, places: np.ndarray) -> np.ndarray:
+        """Distances of the cases at these places; 1 where the scan has not been looked at or nothing is taken."""
+        return np.nan_to_num(self._distance[places] / self._median, nan=1.0)
+
+
+def _class_of_turn(turn: int, classes: list[str]) -> str | None:
+    """The class whose turn it is, or None for all of them."""
+    if len(classes) < 2 or turn % 3 >= 3 * _STRATIFIED:
+        return None
+    return classes[(turn - turn // 3) % len(classes)]
+
+
+def describe(
+    case: str, scores: Scores, unlabelled: list[str], wanted: str | None = None, differs: bool = False
+) -> dict[str, Any]:
+    """What is said about a scored case: reason, score, the class that is most uncertain, where to look."""
+    if case not in scores.cases:
+        return {"reason": "The model has not looked at it yet.", "model_version": scores.version}
+    known, column = scores.cases[case], scores.column(unlabelled)
+    place, of = 1 + int(np.nansum(column > known["score"])), int(np.isfinite(column).sum())
+    by_class = known.get("classes", {})
+    worst = wanted or max(by_class, key=by_class.get, default=None)
+    about = f", most about {worst}" if worst else ""
+    also = " It also looks different from the scans already chosen." if differs else ""
+    reason = (
+        f"Model version {scores.version} is unsure about it{about}: uncertainty {known['score']:.2f}, number {place} "
+        f"of the {of} unlabelled cases that it has scored.{also}"
+    )
+    said = {"reason": reason, "score": known["score"], "model_version": scores.version}
+    if worst:
+        said |= {"uncertain_class": worst, "class_scores": by_class}
+    return {**said, **{key: known[key] for key in _TOLD if key in known}}
