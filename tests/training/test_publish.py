@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fewlabel.errors import Refusal
-from fewlabel.published import load_published, read_card
+from fewlabel.published import load_members, load_published, read_card
 from fewlabel.selection import scoring
 from fewlabel.training import run as run_module
 from fewlabel.workspace import read_json
@@ -108,3 +108,13 @@ def test_a_full_disk_while_publishing_leaves_the_old_model(make_study, monkeypat
     with pytest.raises(Refusal, match="No space left"):
         study.train(max_steps=2)
     assert study.workspace.model.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "members"), [("supervised", 1), ("mean_teacher", 2), ("dual_network", 2), ("dtlp", 2)]
+)
+def test_the_networks_that_tell_the_uncertainty_are_published_too(make_study, method, members):
+    study = make_study(3)
+    study.label("a")
+    study.train(method=method)
+    assert len(load_members(study.workspace.model)[1]) == members

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,21 +34,39 @@ class Published:
     card: dict[str, Any]
 
 
-def save_published(path: Path, network: torch.nn.Module, plan: Plan, card: dict[str, Any]) -> None:
+def save_published(
+    path: Path,
+    network: torch.nn.Module,
+    plan: Plan,
+    card: dict[str, Any],
+    others: Sequence[tuple[str, torch.nn.Module]] = (),
+) -> None:
     """Replace the published model atomically: readers see the old one or the new one.
 
     The weights lie under the key ``model`` as MONAI Label expects; the rest is JSON text, so that the file can be
     read with ``weights_only=True``.
 
+    Args:
+        path: of the file.
+        network: deployed.
+        plan: under which it was trained; names it.
+        card: see Published.
+        others: names and networks that the method compares with the deployed one to tell how uncertain it is.
+
     Raises:
         Refusal: (507) it could not be written; the old model is still there.
     """
     content = {
-        "model": {key: value.detach().cpu() for key, value in network.state_dict().items()},
+        "model": _weights(network),
+        "others": [{"network": name, "model": _weights(other)} for name, other in others],
         "plan": json.dumps(dataclasses.asdict(plan)),
         "card": json.dumps(finite({**card, "time": int(time.time())})),
     }
     save_tensors(path, content)
+
+
+def _weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {key: value.detach().cpu() for key, value in network.state_dict().items()}
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
@@ -77,6 +96,27 @@ def load_published(path: Path, device: str = "cpu") -> Published:
         return Published(network.to(device).eval(), plan, json.loads(content["card"]))
     except Exception as error:  # a damaged file makes the unpickler fail in any way
         raise _unusable(path, error) from error
+
+
+def load_members(path: Path, device: str = "cpu") -> tuple[Published, list[torch.nn.Module]]:
+    """The published model, and all networks that tell by their disagreement how uncertain it is.
+
+    These are the deployed network, or those of which it is the mean, and those that were saved beside it.
+
+    Raises:
+        Refusal: (500) as ``load_published``.
+    """
+    published = load_published(path, device)
+    try:
+        others = torch.load(path, map_location=device, weights_only=True).get("others", [])
+        members = list(getattr(published.network, "networks", [published.network]))
+        for other in others:
+            network = find(other["network"])(len(published.plan.classes) + 1)
+            network.load_state_dict(other["model"], strict=True)
+            members.append(network.to(device).eval())
+    except Exception as error:
+        raise _unusable(path, error) from error
+    return published, members
 
 
 def read_card(path: Path) -> dict[str, Any]:

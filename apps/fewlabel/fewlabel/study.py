@@ -20,7 +20,7 @@ from monailabel.utils.sessions import Sessions
 from fewlabel.background import announce_server, end_with_server, is_background_process
 from fewlabel.data.store import SafeDatastore
 from fewlabel.errors import Refusal
-from fewlabel.inference.segment import FewLabelInfer
+from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
 from fewlabel.selection.coverage import Coverage
 from fewlabel.selection.features import FeatureStore
 from fewlabel.selection.scores import ScoreFile
@@ -34,6 +34,7 @@ from fewlabel.workspace import Workspace, read_json, write_json
 logger = logging.getLogger(__name__)
 
 NAME = "fewlabel"
+UNCERTAINTY = "fewlabel_uncertainty"
 DEFAULT_STRATEGY = "uncertainty+diversity"
 
 
@@ -107,7 +108,8 @@ class Study:
 
     def infers(self) -> dict[str, InferTask]:
         """Inference tasks by name."""
-        return {NAME: FewLabelInfer(self.workspace, self.settings.device)}
+        given = self.workspace, self.settings.device
+        return {NAME: FewLabelInfer(*given), UNCERTAINTY: FewLabelUncertainty(*given)}
 
     def trainers(self) -> dict[str, TrainTask]:
         """Training tasks by name."""

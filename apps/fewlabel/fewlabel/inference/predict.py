@@ -12,6 +12,7 @@ from monai.transforms import Compose, Invertd
 
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.plan import Plan
+from fewlabel.uncertainty import mean_prediction, normalised_entropy
 
 
 def sliding_window(plan: Plan, overlap: float | Sequence[float] = 0.5) -> SlidingWindowInferer:
@@ -73,13 +74,37 @@ def segment(
     data = steps({"image": str(path)})
     image = data["image"]
     prediction = probabilities(network, plan, image.as_tensor().to(device), overlap).cpu()
-    data["pred"] = MetaTensor(prediction, meta=image.meta, applied_operations=image.applied_operations)
+    restored, meta = _on_the_file_s_grid(prediction, data, steps)
+    return restored.argmax(0).to(torch.uint8), meta
+
+
+@torch.no_grad()
+def map_uncertainty(
+    members: Sequence[torch.nn.Module], plan: Plan, path: str | Path, device: str = "cpu"
+) -> tuple[torch.Tensor, dict]:
+    """How uncertain the mean prediction of some networks is, voxel by voxel.
+
+    Returns:
+        float32 HWD in 0..1 on the file's own grid, the entropy of the mean prediction as a share of its maximum; and
+        the reader's meta data as ``segment`` gives it.
+
+    Raises:
+        UnreadableVolume: as ``segment``.
+    """
+    steps = Preprocessing(plan)
+    data = steps({"image": str(path)})
+    image = data["image"].as_tensor().to(device)
+    predicted = [probabilities(member, plan, image)[None] for member in members]
+    restored, meta = _on_the_file_s_grid(normalised_entropy(mean_prediction(predicted)).cpu(), data, steps)
+    return restored[0].clamp(0, 1), meta
+
+
+def _on_the_file_s_grid(values: torch.Tensor, data: dict, steps: Preprocessing) -> tuple[torch.Tensor, dict]:
+    """CHWD values resampled back to the grid of the image file, and its affine and notes."""
+    image = data["image"]
+    data["pred"] = MetaTensor(values, meta=image.meta, applied_operations=image.applied_operations)
     restored = restoring(steps.steps)(data)["pred"]
-    notes = image.meta.get("notes", [])
-    return restored.argmax(0).to(torch.uint8).as_tensor(), {
-        "affine": restored.affine.numpy(),
-        "notes": list(notes),
-    }
+    return restored.as_tensor(), {"affine": restored.affine.numpy(), "notes": list(image.meta.get("notes", []))}
 
 
 def restoring(steps: Compose) -> Invertd:

@@ -1,4 +1,4 @@
-"""The published model as a MONAI Label inference task."""
+"""The published model as MONAI Label inference tasks: the segmentation, and where it is unsure."""
 
 from __future__ import annotations
 
@@ -6,35 +6,38 @@ import logging
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
 from fewlabel.data.volumes import EXTENSIONS, UnreadableVolume, write_volume
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
-from fewlabel.inference.predict import segment
-from fewlabel.published import Published, load_published
+from fewlabel.inference.predict import map_uncertainty, segment
+from fewlabel.published import Published, load_members, load_published
 from fewlabel.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 
-class FewLabelInfer(InferTask):
-    """Segments one image with the published model; a newly published model is picked up without a restart.
+class PublishedTask(InferTask):
+    """Applies the published model to one image; a newly published model is picked up without a restart.
 
     Args:
         workspace: where the published model lies.
         device: asked for in the settings; None for the first GPU, else the CPU.
     """
 
+    kind: ClassVar[InferType]
+    about: ClassVar[str]
+
     def __init__(self, workspace: Workspace, device: str | None = None) -> None:
         self.workspace = workspace
         self.device = device
-        self._loaded: tuple[tuple, Published] | None = None
-        config = {"device": device_names(device)}
-        super().__init__(InferType.SEGMENTATION, {}, 3, "Segmentation learned from this study", config)
+        self._loaded: tuple[tuple, Any] | None = None
+        super().__init__(self.kind, {}, 3, self.about, {"device": device_names(device)})
 
     def info(self) -> dict[str, Any]:
         self.labels = {name: value for value, name in enumerate(self.workspace.classes(), 1)}
@@ -47,8 +50,16 @@ class FewLabelInfer(InferTask):
     def get_path(self, validate: bool = True) -> str | None:
         return str(self.workspace.model) if self.is_valid() or not validate else None
 
-    def published(self, device: str) -> Published:
-        """The published model on ``device``, loaded anew only when its file changed.
+    def load(self, device: str) -> Any:
+        """Read what is needed of the published file."""
+        raise NotImplementedError
+
+    def apply(self, loaded: Any, image: Path, device: str) -> tuple[np.ndarray, dict[str, Any], Published]:
+        """The result on the image's grid, the reader's meta data, and the model that was used."""
+        raise NotImplementedError
+
+    def published(self, device: str) -> Any:
+        """What ``load`` gives, loaded anew only when the published file changed.
 
         Raises:
             Refusal: (409) there is none yet.
@@ -61,21 +72,21 @@ class FewLabelInfer(InferTask):
         stamp = self.workspace.model.stat()
         key = (stamp.st_mtime_ns, stamp.st_size, device)
         if self._loaded is None or self._loaded[0] != key:
-            self._loaded = (key, load_published(self.workspace.model, device))
+            self._loaded = (key, self.load(device))
         return self._loaded[1]
 
     def __call__(self, request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Segment ``request["image"]`` (a path) into a temporary file.
+        """Apply the model to ``request["image"]`` (a path); the result goes to a temporary file.
 
         Raises:
             Refusal: (409) not trained yet; (422) the image cannot be used.
         """
         started = time.time()
         device = choose_device(request.get("device") or self.device)
-        model = self.published(device)
+        loaded = self.published(device)
         image = Path(request["image"])
         try:
-            labels, meta = segment(model.network, model.plan, image, device)
+            result, meta, model = self.apply(loaded, image, device)
         except UnreadableVolume as error:
             raise Refusal(str(error), 422) from error
         finally:
@@ -83,20 +94,53 @@ class FewLabelInfer(InferTask):
                 torch.cuda.empty_cache()  # training may need the memory
         extension = request.get("result_extension") or _extension(image)
         if extension not in EXTENSIONS:
-            raise Refusal(f"Cannot write a label map as '{extension}': ask for one of {', '.join(EXTENSIONS)}.")
+            raise Refusal(f"Cannot write a volume as '{extension}': ask for one of {', '.join(EXTENSIONS)}.")
         with tempfile.NamedTemporaryFile(suffix=extension, delete=False) as file:
             target = Path(file.name)
-        write_volume(target, labels.numpy(), meta["affine"])
-        names = {name: value for value, name in enumerate(model.plan.classes, 1)}
+        write_volume(target, result, meta["affine"])
         seconds = round(time.time() - started, 2)
-        logger.info("segmented %s in %.2f s", image.name, seconds)
+        logger.info("%s of %s in %.2f s", self.type.value, image.name, seconds)
         return str(target), {
-            "label_names": names,
+            "label_names": {name: value for value, name in enumerate(model.plan.classes, 1)},
             "model_version": model.card.get("version"),
             "validated": model.card.get("validated"),
             "notes": meta["notes"],
             "latencies": {"total": seconds},
         }
+
+
+class FewLabelInfer(PublishedTask):
+    """Segments one image."""
+
+    kind = InferType.SEGMENTATION
+    about = "Segmentation learned from this study"
+
+    def load(self, device: str) -> Published:
+        return load_published(self.workspace.model, device)
+
+    def apply(self, loaded: Published, image: Path, device: str) -> tuple[np.ndarray, dict[str, Any], Published]:
+        labels, meta = segment(loaded.network, loaded.plan, image, device)
+        return labels.numpy(), meta, loaded
+
+
+class FewLabelUncertainty(PublishedTask):
+    """Maps, voxel by voxel, how uncertain the model is: 0 (sure) to 1 (a guess), float32.
+
+    Its type is ``others``: viewers of MONAI Label offer the types that they can show as a segmentation.
+    """
+
+    kind = InferType.OTHERS
+    about = "Where the model is unsure: 0 (sure) to 1 (a guess)"
+
+    def load(self, device: str) -> tuple[Published, list[torch.nn.Module]]:
+        return load_members(self.workspace.model, device)
+
+    def apply(
+        self, loaded: tuple[Published, list[torch.nn.Module]], image: Path, device: str
+    ) -> tuple[np.ndarray, dict[str, Any], Published]:
+        model, members = loaded
+        values, meta = map_uncertainty(members, model.plan, image, device)
+        return values.numpy(), meta, model
 
 
 def _extension(path: Path) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch.nn import Module
 
 from fewlabel.methods.base import Method
+from fewlabel.networks import partner
 from fewlabel.plan import Plan
 from fewlabel.published import Published, load_published, read_card, save_published
 from fewlabel.training.progress import Progress
@@ -92,7 +93,7 @@ class Publisher:
         if self.best is None or not mean < self.best[0]:
             self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
             if may_replace(dice, self.published_dice):
-                self._publish(candidates[chosen], chosen, dice, done)
+                self._publish(candidates[chosen], chosen, dice, done, self._others(method, candidates[chosen]))
         if measured:
             self.progress.values["best_metric"] = max(self.progress.values["best_metric"], mean)
         self.progress.update(done, validation=dice)
@@ -100,7 +101,17 @@ class Publisher:
             self._tell_result()
         return mean
 
-    def _publish(self, network: Module, chosen: str, dice: dict[str, float], done: float) -> None:
+    def _others(self, method: Method, published: Module) -> list[tuple[str, Module]]:
+        """Members of the method that are not part of the published network, with the names of their kinds."""
+        members = method.member_networks
+        second = partner(self.plan.network) if method.needs_second else self.plan.network
+        parts = list(published.modules())
+        named = zip((self.plan.network, second), members, strict=False)
+        return [(name, member) for name, member in named if not any(member is part for part in parts)]
+
+    def _publish(
+        self, network: Module, chosen: str, dice: dict[str, float], done: float, others: list[tuple[str, Module]]
+    ) -> None:
         plan = published_plan(self.plan, chosen)
         card = {
             **self.card,
@@ -111,7 +122,7 @@ class Publisher:
             "validated": math.isfinite(mean_dice(dice)),
             "progress": round(done, 3),
         }
-        save_published(self.path, network, plan, card)
+        save_published(self.path, network, plan, card, others)
         self.published_dice = dice
         self.progress.update(published=True, version=self.version, validated=card["validated"], candidate=chosen)
 
