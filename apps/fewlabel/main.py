@@ -50,6 +50,9 @@ class FewLabelApp(MONAILabelApp):
     def init_strategies(self):
         return self.study.strategies()
 
+    def init_scoring_methods(self):
+        return self.study.scoring_methods()
+
     def info(self):
         self.labels = self.study.workspace.classes()
         return super().info()

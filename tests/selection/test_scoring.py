@@ -37,7 +37,7 @@ def method(name="mean_teacher"):
 
 
 def score(records, path, name="mean_teacher", version=1, minutes=10.0, **more):
-    return score_cases(method(name), PLAN, records, path, version, minutes, "cpu", **more)
+    return score_cases(method(name).members, PLAN, records, path, version, minutes, "cpu", **more)
 
 
 def read(path):
@@ -109,3 +109,22 @@ def test_it_reports_before_every_pass_of_the_network(records, tmp_path):
     assert len(reported) > 2
     assert reported[-1] == (1, 1)
     assert all(before <= after for before, after in itertools.pairwise(reported))
+
+
+def test_scores_of_a_newer_model_are_never_replaced(records, tmp_path):
+    path = tmp_path / "scores.json"
+    score(records, path, version=5)
+    score(records, path, version=4)
+    assert read(path)["version"] == 5
+    score(records, path, version=6)
+    assert read(path)["version"] == 6
+
+
+def test_each_case_has_its_classes_by_name_and_slices_to_look_at(records, tmp_path):
+    path = tmp_path / "scores.json"
+    score(records, path)
+    for case in read(path)["cases"].values():
+        assert set(case["classes"]) <= {"organ"}
+        assert set(case["slices"]) == set(case["points"]) == {"sagittal", "coronal", "axial"}
+        assert 1 <= len(case["slices"]["axial"]) <= 3
+        assert all(0 <= index < 16 for index in case["slices"]["axial"])

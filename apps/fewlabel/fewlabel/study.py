@@ -13,6 +13,7 @@ from typing import Any
 from monailabel.config import settings as monailabel_settings
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.infer_v2 import InferTask
+from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.sessions import Sessions
@@ -26,6 +27,7 @@ from fewlabel.selection.features import FeatureStore
 from fewlabel.selection.scores import ScoreFile
 from fewlabel.selection.served import Served
 from fewlabel.selection.strategies import First, ForegroundRandom, Random
+from fewlabel.selection.task import FewLabelScoring
 from fewlabel.selection.uncertain import Uncertainty, UncertaintyAndDiversity
 from fewlabel.settings import Settings
 from fewlabel.training.task import FewLabelTrain
@@ -127,6 +129,10 @@ class Study:
             "random": Random(served, seed),
             "first": First(served),
         }
+
+    def scoring_methods(self) -> dict[str, ScoringMethod]:
+        """Scoring tasks by name."""
+        return {NAME: FewLabelScoring(self.workspace, self.settings)}
 
     def check_task(self, model: str | None, tasks: Mapping[str, Any]) -> None:
         """Refuse a background task that could only fail.

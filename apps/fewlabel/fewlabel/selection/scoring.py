@@ -14,18 +14,17 @@ from monai.data import MetaTensor
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.data.volumes import UnreadableVolume
 from fewlabel.inference.predict import sliding_window
-from fewlabel.methods.base import Method
 from fewlabel.plan import Plan
 from fewlabel.selection.places import places
 from fewlabel.uncertainty import case_score, uncertain_places
-from fewlabel.workspace import write_json
+from fewlabel.workspace import read_json, write_json
 
 _WRITE_EVERY = 5.0  # seconds
 
 
 @torch.no_grad()
 def score_cases(
-    method: Method,
+    members: Callable[[torch.Tensor], list[torch.Tensor]],
     plan: Plan,
     records: Sequence[dict],
     path: Path,
@@ -38,10 +37,11 @@ def score_cases(
     """Score as many cases as the time allows, in random order so that what is done is a fair sample.
 
     Args:
-        method: whose ``members`` are compared; in eval mode.
+        members: the probabilities BCDHW that each member gives for crops B1DHW (see Method.members).
         plan: its plan.
         records: unlabelled cases, each with ``id`` and ``image``.
-        path: ``scores.json``: ``{version, done, of, cases: {id: {score, ...}}}``, rewritten every few seconds.
+        path: ``scores.json``: ``{version, done, of, cases: {id: {score, ...}}}``, rewritten every few seconds. It may
+            be ended at any time: what is written is whole.
         version: of the published model.
         minutes: time budget.
         device: to compute on.
@@ -57,13 +57,18 @@ def score_cases(
     cases: dict[str, dict] = {}
     report = report or (lambda done, of: None)
 
-    def members(crops: torch.Tensor) -> dict[int, torch.Tensor]:
+    def predict(crops: torch.Tensor) -> dict[int, torch.Tensor]:
         """A dict, since the inferer takes a tuple of one apart."""
         report(len(cases), len(order))
-        return dict(enumerate(method.members(crops)))
+        return dict(enumerate(members(crops)))
 
-    def write() -> None:
+    def write() -> bool:
+        """False where a newer model has been scored meanwhile, whose scores stay."""
+        kept = read_json(path, {})
+        if isinstance(kept, dict) and kept.get("version", 0) > version:
+            return False
         write_json(path, {"version": version, "done": len(cases), "of": len(order), "cases": cases})
+        return True
 
     for record in order:
         if time.monotonic() - started > minutes * 60:
@@ -72,11 +77,12 @@ def score_cases(
             image = steps({"image": record["image"]})["image"]
         except (UnreadableVolume, OSError):
             continue
-        predicted = list(inferer(image.as_tensor().to(device)[None], members).values())
+        predicted = list(inferer(image.as_tensor().to(device)[None], predict).values())
         cases[record["id"]] = _describe(predicted, image, plan)
         report(len(cases), len(order))
         if time.monotonic() - written > _WRITE_EVERY:
-            write()
+            if not write():
+                return len(cases)
             written = time.monotonic()
     write()
     return len(cases)

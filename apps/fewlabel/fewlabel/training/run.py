@@ -200,7 +200,7 @@ class Run:
                 self.progress.update(scored=done, to_score=of)
 
         score_cases(
-            method,
+            method.members,
             plan,
             unlabelled,
             self.workspace.scores,

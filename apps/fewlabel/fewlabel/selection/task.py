@@ -1,0 +1,65 @@
+"""Scoring on request: MONAI Label starts it in a process of its own and can end it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.scoring import ScoringMethod
+
+from fewlabel.devices import choose_device
+from fewlabel.errors import Refusal
+from fewlabel.published import load_members
+from fewlabel.selection.scoring import score_cases
+from fewlabel.settings import Settings
+from fewlabel.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+class FewLabelScoring(ScoringMethod):
+    """Scores the unlabelled cases with the published model's members, as each training does at its end.
+
+    Useful when scans were added since, or when a training's time allowed for a part of the pool only.
+    """
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        super().__init__("How unsure the published model is about each unlabelled scan")
+        self.workspace, self.settings = workspace, settings
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, int]:
+        """Score for at most ``minutes`` (default: of the settings); says how many cases were scored.
+
+        Raises:
+            Refusal: (409) there is no published model yet; (400) ``minutes`` is no number above 0.
+        """
+        if not self.workspace.model.exists():
+            raise Refusal("FewLabel is not trained yet: train it, which scores the cases as well.", 409)
+        minutes = _minutes(request.get("minutes", self.settings.scoring_minutes))
+        device = choose_device(request.get("device") or self.settings.device)
+        published, members = load_members(self.workspace.model, device)
+        cases = datastore.get_unlabeled_images()
+        scored = score_cases(
+            lambda crops: [member(crops).softmax(1) for member in members],
+            published.plan,
+            [{"id": case, "image": datastore.get_image_uri(case)} for case in cases],
+            self.workspace.scores,
+            int(published.card.get("version", 0)),
+            minutes,
+            device,
+            self.settings.seed,
+            lambda done, of: logger.debug("scored %d of %d cases", done, of),
+        )
+        logger.info("scored %d of %d cases", scored, len(cases))
+        return {"executed": scored, "of": len(cases)}
+
+
+def _minutes(value: Any) -> float:
+    try:
+        minutes = float(value)
+    except (TypeError, ValueError):
+        minutes = 0.0
+    if not 0 < minutes < float("inf"):
+        raise Refusal(f"minutes {value!r} is not a time: give a number above 0.")
+    return minutes
