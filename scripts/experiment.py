@@ -3,150 +3,19 @@
     python3 scripts/experiment.py bench > bench.md          speed and memory, about 5 minutes
     python3 scripts/experiment.py steps                     time and memory of one step of each method, 2 minutes
     python3 scripts/experiment.py compare --data FOLDER     methods against each other, on data with reference labels
+    python3 scripts/experiment.py rounds --data FOLDER      strategies against each other, in simulated annotation
     python3 scripts/experiment.py paper --dataset la --root FOLDER     the same on a benchmark, by the papers' rules
 
 COMMAND --help tells the options. Tables go to the standard output, progress to the standard error.
 """
 
 import argparse
-import os
 import signal
 import sys
-from pathlib import Path
 
 import serve
 from environment import ensure_environment
-
-MEASUREMENTS = ("training", "store", "memory")
-DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
-
-
-def parse(arguments: "list[str]") -> "argparse.Namespace":
-    """Arguments of the command line; refuses in words what cannot work."""
-    layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    makers = {"bench": _bench_options, "steps": _steps_options, "compare": _compare_options, "paper": _paper_options}
-    by_name = {name: make(commands) for name, make in makers.items()}
-    row = commands.add_parser("row")  # one run of a comparison; called by compare itself
-    row.add_argument("folder", type=Path)
-    row.add_argument("key")
-    options = parser.parse_args(arguments)
-    if options.command is None:
-        parser.error("say what to do: " + " or ".join(by_name))
-    problem = problem_with(options)
-    if problem:
-        by_name[options.command].error(problem)
-    return options
-
-
-def _bench_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
-    bench = commands.add_parser("bench", help="speed and memory, beside their targets")
-    bench.add_argument("--quick", action="store_true", help="small numbers: shows that it runs, measures little")
-    bench.add_argument("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
-    bench.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="some of the measurements")
-    bench.add_argument("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
-    return bench
-
-
-def _steps_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
-    steps = commands.add_parser("steps", help="what one training step of each method costs")
-    steps.add_argument("--network", default="unet", help="default unet, the CPU preset; vnet is the papers'")
-    steps.add_argument("--patch", type=_sides, default=(40, 48, 40), help="crop size (default 40,48,40)")
-    steps.add_argument("--batch", type=int, default=2, help="crops of each kind (default 2)")
-    steps.add_argument("--device", default="cpu")
-    steps.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="on a CPU; default: all cores")
-    steps.add_argument("--methods", nargs="+", help="default: all")
-    steps.add_argument("--quick", action="store_true", help="few repetitions")
-    return steps
-
-
-def _compare_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
-    command = commands.add_parser("compare", help="methods against each other: Dice, distances, cost, over seeds")
-    add = command.add_argument
-    add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
-    add("--split", type=Path, help='JSON {"test": [ids], "development": [ids]}; default splits.json in the data folder')
-    add("--draw-split", action="store_true", help="write that file, a quarter as test cases, if it does not exist")
-    add("--tuning", action="store_true", help="measure on a third of the development cases and never open a test case")
-    add("--output", type=Path, default=Path("comparison"), help="results; what is there is not run again")
-    add("--ablations", nargs="*", default=[], help="methods whose modules are switched off one at a time")
-    add(
-        "--try",
-        dest="attempt",
-        nargs="+",
-        action="append",
-        default=[],
-        metavar="WORD",
-        help="NAME METHOD key=value ...",
-    )
-    add("--labelled", type=int, nargs="+", default=[4, 8], help="numbers of labelled cases (default 4 8)")
-    add("--network", help="default: as the product plans it for the device")
-    add("--patch", type=_sides, help="crop size such as 40,48,40; default: planned")
-    add("--batch", type=int, help="crops of each kind in a step (default 2)")
-    add("--steps", type=int, default=600, help="of each run (default 600)")
-    add("--minutes", type=float, help="of each run, instead of steps")
-    add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
-    _run_options(command)
-    return command
-
-
-def _paper_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
-    command = commands.add_parser("paper", help="a benchmark of the field on your copy of it, by the papers' rules")
-    add = command.add_argument
-    add("--dataset", required=True, choices=DATASETS)
-    add("--root", type=Path, required=True, help="folder of the downloaded data; nothing is written there")
-    add("--target", help="unlabelled or unseen domain: ct or mr of mmwhs; A, B, C or D of mnms")
-    add("--prepare-only", action="store_true", help="convert the data and stop")
-    add("--output", type=Path, help="data and results; what is there is not made again (default results/paper-DATASET)")
-    add("--labelled", type=int, nargs="+", help="numbers of labelled cases; default: those of the papers")
-    add("--network", default="vnet", help="default vnet, as in the papers")
-    add("--steps", type=int, help="of each run; default: as in the papers, which needs a GPU")
-    add("--no-references", action="store_true", help="without floor and ceiling")
-    _run_options(command)
-    command.set_defaults(ablations=[], attempt=[])
-    return command
-
-
-def _run_options(command: "argparse.ArgumentParser") -> "None":
-    """What any comparison has."""
-    add = command.add_argument
-    add("--methods", nargs="*", default=["mean_teacher"], help="of the table in the README (the floor is always run)")
-    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    add("--device", help="default: the first GPU, else the CPU")
-    add("--jobs", type=int, default=1, help="runs at a time")
-    add("--threads", type=int, help="of each run on a CPU; default: cores / jobs")
-    add("--no-radiology", action="store_true", help="without that recipe alone")
-    add("--report-only", action="store_true", help="tables and pictures of the outcomes that there are")
-
-
-def _sides(text: "str") -> "tuple":
-    return tuple(int(side) for side in text.split(","))
-
-
-def problem_with(options: "argparse.Namespace") -> "str":
-    """One sentence about options that cannot work, "" if they can."""
-    if options.command == "bench":
-        if options.images is not None and not options.images.is_dir():
-            return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
-        if options.seed < 0:
-            return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
-    if options.command == "compare":
-        if not options.data.is_dir():
-            return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
-        given = [options.minutes, options.batch, options.threads]
-        numbers = [*options.labelled, options.steps, options.jobs, *(each for each in given if each is not None)]
-        if min(numbers) <= 0 or min(options.seeds) < 0:
-            return "Numbers must be above 0; --seeds may be 0 too."
-        if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
-            return "--patch: give three numbers above 0, such as 40,48,40."
-    if options.command == "paper":
-        if not options.root.is_dir():
-            return f"--root: {options.root} is not a folder; give the folder that holds the downloaded data."
-        given = [options.steps, options.threads]
-        numbers = [options.jobs, *(options.labelled or []), *(each for each in given if each is not None)]
-        if min(numbers) <= 0 or min(options.seeds) < 0:
-            return "--labelled, --steps, --threads and --jobs must be above 0 and --seeds not below it."
-    return ""
+from experiment_options import CHILDREN, parse
 
 
 def main(options: "argparse.Namespace") -> "int":
@@ -157,7 +26,7 @@ def main(options: "argparse.Namespace") -> "int":
     try:
         print(_result(options), flush=True)
     except (DemoTrouble, Refusal, RuntimeError, ValueError) as trouble:
-        if options.command == "row":
+        if options.command in CHILDREN:
             raise
         print(f"\n{trouble}", file=sys.stderr)
         return 1
@@ -183,19 +52,29 @@ def _result(options: "argparse.Namespace") -> "str":
         from comparison.compare import compare
 
         return compare(options, say)
+    if options.command == "rounds":
+        from bench import say
+        from rounds.rounds import rounds
+
+        return rounds(options, say)
     if options.command == "paper":
         from bench import say
         from papers.paper import paper
 
         return paper(options, say)
-    from comparison.worker import work
+    if options.command == "annotation":
+        from rounds.rounds import play
 
-    work(options.folder, options.key)
+        play(options.folder, options.key)
+    else:
+        from comparison.worker import work
+
+        work(options.folder, options.key)
     return "done"
 
 
 if __name__ == "__main__":
-    chosen = parse(sys.argv[1:])
+    chosen = parse(sys.argv[1:], __doc__)
     ensure_environment()
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from comparison.cases import Cases, UnusableData, read_cases
 from fewlabel.data.volumes import read_volume
@@ -70,6 +73,11 @@ class Experiment:
                     "on with it, or another --output."
                 )
         write_json(folder / "experiment.json", asdict(self))
+
+    def prepare_process(self) -> None:
+        """Settings of a process that runs one row."""
+        torch.set_num_threads(self.threads)
+        logging.disable(logging.INFO)
 
     def cases(self) -> Cases:
         """The data, as this experiment may use it."""

@@ -10,14 +10,26 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any, Protocol
 
 from comparison.cases import UnusableData
 from comparison.outcomes import read_outcomes
-from comparison.rows import RADIOLOGY, Row
+from comparison.rows import RADIOLOGY
 from fewlabel.workspace import read_json, write_json
 
 _TELL_EVERY = 30.0  # seconds
 _SCRIPT = Path(__file__).resolve().parent.parent / "experiment.py"
+
+
+class Run(Protocol):
+    """What the schedule needs to know of a run: its method, the name of its files, and itself for JSON."""
+
+    method: str
+
+    @property
+    def key(self) -> str: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 class Schedule:
@@ -29,11 +41,19 @@ class Schedule:
         jobs: runs at a time.
         seconds: the longest that a run may train.
         say: told what goes on.
+        command: of ``experiment.py`` that runs one row.
     """
 
     def __init__(
-        self, folder: Path, rows: Sequence[Row], jobs: int, seconds: float, say: Callable[[str], None]
+        self,
+        folder: Path,
+        rows: Sequence[Run],
+        jobs: int,
+        seconds: float,
+        say: Callable[[str], None],
+        command: str = "row",
     ) -> None:
+        self.command = command
         self.folder, self.rows, self.jobs, self.seconds, self.say = folder, list(rows), jobs, seconds, say
         self.failed: dict[str, str] = {}
         self._processes: set[subprocess.Popen] = set()
@@ -55,7 +75,7 @@ class Schedule:
         for rows in (ours, [row for row in missing if row.method == RADIOLOGY]):
             self._run_all(rows)
 
-    def _is_done(self, row: Row) -> bool:
+    def _is_done(self, row: Run) -> bool:
         file = self.folder / "outcomes" / f"{row.key}.json"
         if not file.exists():
             return False
@@ -67,7 +87,7 @@ class Schedule:
             )
         return True
 
-    def _run_all(self, rows: Sequence[Row]) -> None:
+    def _run_all(self, rows: Sequence[Run]) -> None:
         seconds = {row.key: self._longest(row) if row.method == RADIOLOGY else self.seconds for row in rows}
         pool = ThreadPoolExecutor(self.jobs)
         try:
@@ -91,7 +111,7 @@ class Schedule:
         for future in finished:
             future.result()
 
-    def _longest(self, row: Row) -> float:
+    def _longest(self, row: Run) -> float:
         """Seconds of the longest run with the same labelled cases: MONAI Label's recipe is given as long."""
         same = [
             outcome["seconds"]
@@ -100,10 +120,10 @@ class Schedule:
         ]
         return max(same, default=self.seconds)
 
-    def _run_one(self, row: Row, seconds: float) -> None:
+    def _run_one(self, row: Run, seconds: float) -> None:
         write_json(self.folder / "rows" / f"{row.key}.json", {"row": row.to_dict(), "seconds": seconds})
         log = self.folder / "logs" / f"{row.key}.txt"
-        command = [sys.executable, str(_SCRIPT), "row", str(self.folder), row.key]
+        command = [sys.executable, str(_SCRIPT), self.command, str(self.folder), row.key]
         with log.open("w", encoding="utf-8") as file:
             with self._lock:
                 if self._stopped:

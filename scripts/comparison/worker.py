@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import resource
 import time
@@ -41,8 +40,7 @@ def work(folder: Path, key: str) -> None:
     experiment = Experiment.read(folder)
     row, state = Row(**given["row"]), folder / "running" / key
     state.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(experiment.threads)
-    logging.disable(logging.INFO)
+    experiment.prepare_process()
     set_determinism(row.seed)
     cases, plan = experiment.cases(), experiment.plan
     train = _radiology if row.method == RADIOLOGY else _ours

@@ -8,6 +8,7 @@ import pytest
 
 import bench_study
 import experiment
+import experiment_options
 from bench_table import Row, latency, table
 from demo_result import DemoTrouble
 from fewlabel.data.volumes import read_label, read_volume, same_grid
@@ -30,12 +31,13 @@ def test_what_cannot_work_is_refused_in_words(arguments, sentence, capsys):
 
 
 def test_everything_is_measured_unless_something_is_chosen():
-    assert set(experiment.parse(["bench"]).only) == set(experiment.MEASUREMENTS)
+    assert set(experiment.parse(["bench"]).only) == set(experiment_options.MEASUREMENTS)
     assert experiment.parse(["bench", "--only", "store"]).only == ["store"]
 
 
-def test_the_launcher_is_parsed_by_an_old_python():
-    source = Path(experiment.__file__).read_text(encoding="utf-8")
+@pytest.mark.parametrize("module", [experiment, experiment_options])
+def test_the_launcher_is_parsed_by_an_old_python(module):
+    source = Path(module.__file__).read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 6))
 
 

@@ -22,13 +22,8 @@ from fewlabel.background import announce_server, end_with_server, is_background_
 from fewlabel.data.store import SafeDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
-from fewlabel.selection.coverage import Coverage
-from fewlabel.selection.features import FeatureStore
-from fewlabel.selection.scores import ScoreFile
-from fewlabel.selection.served import Served
-from fewlabel.selection.strategies import First, ForegroundRandom, Random
+from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.selection.task import FewLabelScoring
-from fewlabel.selection.uncertain import Uncertainty, UncertaintyAndDiversity
 from fewlabel.settings import Settings
 from fewlabel.training.task import FewLabelTrain
 from fewlabel.workspace import Workspace, read_json, write_json
@@ -37,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 NAME = "fewlabel"
 UNCERTAINTY = "fewlabel_uncertainty"
-DEFAULT_STRATEGY = "uncertainty+diversity"
 
 
 class Study:
@@ -65,7 +59,7 @@ class Study:
         self._agree_on_classes()
         self.store: SafeDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
-        self.features = FeatureStore(self.workspace.features)
+        self._strategies, self.features = make_strategies(self.workspace, self.settings.seed)
 
     def _own_workspace(self) -> None:
         """A workspace elsewhere belongs to the study that used it first, unless that study was moved."""
@@ -119,16 +113,7 @@ class Study:
 
     def strategies(self) -> dict[str, Strategy]:
         """Strategies by name, the default first: viewers show the first one."""
-        served, scores, seed = Served(self.workspace.served), ScoreFile(self.workspace.scores), self.settings.seed
-        coverage = Coverage(served, self.features, seed)
-        return {
-            DEFAULT_STRATEGY: UncertaintyAndDiversity(served, scores, coverage, self.features, seed),
-            "uncertainty": Uncertainty(served, scores, coverage),
-            "coverage": coverage,
-            "foreground_random": ForegroundRandom(served, scores, seed),
-            "random": Random(served, seed),
-            "first": First(served),
-        }
+        return dict(self._strategies)
 
     def scoring_methods(self) -> dict[str, ScoringMethod]:
         """Scoring tasks by name."""

@@ -1,0 +1,1 @@
+"""Simulated annotation: which strategy and which method need the fewest labels."""
