@@ -4,6 +4,7 @@
     python3 scripts/experiment.py steps                     time and memory of one step of each method, 2 minutes
     python3 scripts/experiment.py compare --data FOLDER     methods against each other, on data with reference labels
     python3 scripts/experiment.py rounds --data FOLDER      strategies against each other, in simulated annotation
+    python3 scripts/experiment.py map --data FOLDER         does the map of uncertainty lie where the model is wrong?
     python3 scripts/experiment.py paper --dataset la --root FOLDER     the same on a benchmark, by the papers' rules
 
 COMMAND --help tells the options. Tables go to the standard output, progress to the standard error.
@@ -57,6 +58,11 @@ def _result(options: "argparse.Namespace") -> "str":
         from rounds.rounds import rounds
 
         return rounds(options, say)
+    if options.command == "map":
+        from bench_map import map_table
+
+        which = options.data, options.split, options.labelled, options.cases
+        return map_table(*which, options.minutes, options.method, options.seed)
     if options.command == "paper":
         from bench import say
         from papers.paper import paper

@@ -19,6 +19,7 @@ def parse(arguments: "list[str]", description: "str" = "") -> "argparse.Namespac
         "steps": _steps_options,
         "compare": _compare_options,
         "rounds": _rounds_options,
+        "map": _map_options,
         "paper": _paper_options,
     }
     by_name = {name: make(commands) for name, make in makers.items()}
@@ -86,6 +87,19 @@ def _rounds_options(commands: "argparse._SubParsersAction") -> "argparse.Argumen
     return command
 
 
+def _map_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
+    command = commands.add_parser("map", help="does the map of uncertainty lie where the model is wrong?")
+    add = command.add_argument
+    add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
+    add("--split", type=Path, help="as for compare")
+    add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
+    add("--cases", type=int, default=20, help="test cases to look at (default 20)")
+    add("--minutes", type=float, default=1.5, help="of training (default 1.5)")
+    add("--method", default="mean_teacher")
+    add("--seed", type=int, default=0)
+    return command
+
+
 def _paper_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
     command = commands.add_parser("paper", help="a benchmark of the field on your copy of it, by the papers' rules")
     add = command.add_argument
@@ -137,6 +151,11 @@ def problem_with(options: "argparse.Namespace") -> "str":
             return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
         if options.seed < 0:
             return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
+    if options.command == "map":
+        if not options.data.is_dir():
+            return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
+        if min(options.labelled, options.cases, options.minutes) <= 0 or options.seed < 0:
+            return "Numbers must be above 0; --seed may be 0 too."
     if options.command in ("compare", "rounds"):
         if not options.data.is_dir():
             return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
