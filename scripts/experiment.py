@@ -5,6 +5,7 @@
     python3 scripts/experiment.py compare --data FOLDER     methods against each other, on data with reference labels
     python3 scripts/experiment.py rounds --data FOLDER      strategies against each other, in simulated annotation
     python3 scripts/experiment.py map --data FOLDER         does the map of uncertainty lie where the model is wrong?
+    python3 scripts/experiment.py features --data FOLDER    which cheap features choose the first cases best?
     python3 scripts/experiment.py paper --dataset la --root FOLDER     the same on a benchmark, by the papers' rules
 
 COMMAND --help tells the options. Tables go to the standard output, progress to the standard error.
@@ -63,6 +64,10 @@ def _result(options: "argparse.Namespace") -> "str":
 
         which = options.data, options.split, options.labelled, options.cases
         return map_table(*which, options.minutes, options.method, options.seed)
+    if options.command == "features":
+        from bench_features import features_table
+
+        return features_table(options.data, options.split, options.cases)
     if options.command == "paper":
         from bench import say
         from papers.paper import paper

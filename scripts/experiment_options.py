@@ -20,6 +20,7 @@ def parse(arguments: "list[str]", description: "str" = "") -> "argparse.Namespac
         "compare": _compare_options,
         "rounds": _rounds_options,
         "map": _map_options,
+        "features": _features_options,
         "paper": _paper_options,
     }
     by_name = {name: make(commands) for name, make in makers.items()}
@@ -100,6 +101,15 @@ def _map_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentPa
     return command
 
 
+def _features_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
+    command = commands.add_parser("features", help="which cheap features choose the first cases best?")
+    add = command.add_argument
+    add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
+    add("--split", type=Path, help="as for compare; only its development cases are looked at")
+    add("--cases", type=int, default=120, help="most cases to look at (default 120)")
+    return command
+
+
 def _paper_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
     command = commands.add_parser("paper", help="a benchmark of the field on your copy of it, by the papers' rules")
     add = command.add_argument
@@ -156,6 +166,8 @@ def problem_with(options: "argparse.Namespace") -> "str":
             return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
         if min(options.labelled, options.cases, options.minutes) <= 0 or options.seed < 0:
             return "Numbers must be above 0; --seed may be 0 too."
+    if options.command == "features" and not options.data.is_dir():
+        return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
     if options.command in ("compare", "rounds"):
         if not options.data.is_dir():
             return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."

@@ -143,13 +143,13 @@ def test_at_random_is_another_order_for_each_server_and_the_same_for_one_seed(cl
     assert orders[0] == orders[1] != orders[2]
 
 
-def test_the_first_case_is_typical_and_the_second_the_farthest(make):
+def test_the_first_case_is_typical_and_the_second_unlike_it(make):
     strategy, images = make(known=POINTS), Images(POINTS)
     first, second, third = (strategy({}, images) for _ in range(3))
     assert "typical" in first["reason"]
-    assert first["id"] != "far"
-    assert second["id"] == "far"
-    assert "differs most from those already chosen" in second["reason"]
+    assert first["id"].startswith("near")
+    assert second["id"] in ("far", "middle")
+    assert "unlike those chosen" in second["reason"]
     assert second["score"] > third["score"] > 0
 
 
@@ -199,7 +199,7 @@ def test_scores_of_a_newer_model_are_seen_without_a_restart(make, workspace, clo
 def test_where_all_scored_cases_are_labelled_it_does_not_say_that_there_is_no_model(make, workspace):
     write_scores(workspace, {"near-1": 0.9})
     answer = make(known=POINTS)({}, Images(POINTS, labelled=["near-1"]))
-    assert answer["id"] == "far"
+    assert answer["id"] in ("far", "middle")
     assert "No model yet" not in answer["reason"]
 
 

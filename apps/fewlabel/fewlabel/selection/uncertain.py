@@ -9,7 +9,7 @@ import numpy as np
 from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.selection.coverage import Coverage
-from fewlabel.selection.features import FeatureStore, farthest
+from fewlabel.selection.features import FeatureStore, Geometry
 from fewlabel.selection.scores import ScoreFile, Scores
 from fewlabel.selection.served import Served
 from fewlabel.selection.strategies import FewLabelStrategy, Ranking, mixing
@@ -63,7 +63,7 @@ class UncertaintyAndDiversity(Uncertainty):
     ) -> None:
         super().__init__(served, scores, coverage)
         self.description = (
-            "First the most different scans, then those the model is unsure about and has not seen the like"
+            "First the scans that represent the others, then those the model is unsure about and has not seen the like"
         )
         self.features, self.seed = features, seed
 
@@ -71,7 +71,7 @@ class UncertaintyAndDiversity(Uncertainty):
         given = [case for case in unlabelled if self.served.recent(case)]
         number = len(labelled) + len(given)
         utility = {name: self._utility(unlabelled, scores, name, number) for name in (None, *scores.classes())}
-        near = _Nearness(self.features.known, unlabelled, [*labelled, *given])
+        near = _Nearness(self.features.geometry(), unlabelled, [*labelled, *given])
         free = np.array([self.coverage.is_free(case) for case in unlabelled])
         picked: list[int] = []
         why: dict[str, tuple[str | None, bool]] = {}
@@ -81,7 +81,7 @@ class UncertaintyAndDiversity(Uncertainty):
             free[best] = False
             picked.append(best)
             why[unlabelled[best]] = name, bool(near.relative(np.array([best]))[0] > 1.0)
-            near.take(unlabelled[best])
+            near.take(best)
         rest = np.argsort(-utility[None], kind="stable")
         order = [unlabelled[place] for place in (*picked, *(place for place in rest if place not in set(picked)))]
         return Ranking(order, lambda case: describe(case, scores, unlabelled, *why.get(case, (None, False))))
@@ -110,37 +110,22 @@ class UncertaintyAndDiversity(Uncertainty):
 class _Nearness:
     """Distances from each case to the nearest that is taken, relative to the median over the pool."""
 
-    def __init__(self, known: dict[str, list[float]], cases: list[str], taken: list[str]) -> None:
-        self.known, self.cases = known, cases
-        self._seen = {case: known[case] for case in cases if case in known}
-        self._place = {case: place for place, case in enumerate(cases)}
-        self._distance = np.full(len(cases), np.nan)
-        self._take({case: known[case] for case in taken if case in known})
-        self._median = self._scale()
+    def __init__(self, geometry: Geometry, cases: list[str], taken: list[str]) -> None:
+        self.geometry = geometry
+        self.places = np.array([geometry.place.get(case, -1) for case in cases], int)
+        self.nearest = geometry.to_nearest(taken)
 
-    def _scale(self) -> float:
-        """Median distance between two scans of the pool, of a sample."""
-        some = np.array(list(self._seen.values())[:200], np.float32)
-        if len(some) < 2:
-            return 1.0
-        pairs = np.linalg.norm(some[:, None] - some[None], axis=2)[np.triu_indices(len(some), 1)]
-        return max(float(np.median(pairs)), 1e-6)
-
-    def _take(self, chosen: dict[str, list[float]]) -> None:
-        if not chosen or not self._seen:
-            return
-        for case, distance in farthest(self._seen, chosen).items():
-            place = self._place[case]
-            self._distance[place] = np.fmin(self._distance[place], distance)
-
-    def take(self, case: str) -> None:
-        """Count a case as taken."""
-        if case in self.known:
-            self._take({case: self.known[case]})
+    def take(self, place: int) -> None:
+        """Count the case at this place of ``cases`` as taken."""
+        known = self.places[place]
+        if known >= 0:
+            self.nearest = np.minimum(self.nearest, self.geometry.distance[known])
 
     def relative(self, places: np.ndarray) -> np.ndarray:
         """Distances of the cases at these places; 1 where the scan has not been looked at or nothing is taken."""
-        return np.nan_to_num(self._distance[places] / self._median, nan=1.0)
+        known = self.places[places]
+        values = self.nearest[known] / self.geometry.median if len(self.nearest) else np.full(len(known), np.inf)
+        return np.where((known >= 0) & np.isfinite(values), values, 1.0)
 
 
 def _class_of_turn(turn: int, classes: list[str]) -> str | None:
