@@ -21,6 +21,7 @@ from fewlabel.background import announce_server, end_with_server, is_background_
 from fewlabel.data.store import SafeDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer
+from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.coverage import FeatureStore
 from fewlabel.selection.strategies import CoverageThenUncertainty, First, Random, Served
 from fewlabel.settings import Settings
@@ -59,6 +60,9 @@ class Study:
         self.store: SafeDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
         self.features = FeatureStore(self.workspace.features)
+        self.infer = FewLabelInfer(self.workspace, self.settings.device)
+        self.reviewer = Reviewer(self.workspace, self.infer)
+        self._chosen_by: dict[str, str] = {}
 
     def _own_workspace(self) -> None:
         """A workspace elsewhere belongs to the study that used it first, unless that study was moved."""
@@ -103,7 +107,7 @@ class Study:
 
     def infers(self) -> dict[str, InferTask]:
         """Inference tasks by name."""
-        return {NAME: FewLabelInfer(self.workspace, self.settings.device)}
+        return {NAME: self.infer}
 
     def trainers(self) -> dict[str, TrainTask]:
         """Training tasks by name."""
@@ -180,9 +184,20 @@ class Study:
             raise Refusal(f"There is no strategy '{strategy}' here. There are: {', '.join(strategies)}.", 404)
         return {**request, "strategy": strategy}
 
+    def handed_out(self, sample: dict[str, Any], strategy: str) -> dict[str, Any]:
+        """The case that is labelled next; remembered with the strategy that chose it."""
+        if sample:
+            self._chosen_by[sample["id"]] = strategy
+        return sample
+
     def saved(self, image: str) -> dict[str, Any]:
-        """What the person who submitted a label is told."""
-        return {"notes": self.store.notes(image)}
+        """What the person who stored a label is told; of a submitted one, what it tells beside the model."""
+        notes = {"notes": self.store.notes(image)}
+        replaced = self.store.take_submitted(image)
+        if replaced is None:
+            return notes
+        files = self.store.get_image_uri(image), self.store.get_label_uri(image, "final")
+        return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image))
 
     def ready(self) -> None:
         """The server is up: look at the scans in the background."""

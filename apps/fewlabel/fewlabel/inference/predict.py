@@ -43,7 +43,8 @@ def segment(network: torch.nn.Module, plan: Plan, path: str | Path, device: str 
 
     Returns:
         uint8 label map HWD on the file's own grid (probabilities are resampled back, then the likeliest class is
-        taken), and the reader's meta data (``affine`` in RAS mm, ``notes``).
+        taken), and the reader's meta data (``affine`` in RAS mm, ``notes``) with the ``confidence`` of each class: its
+        mean probability where it is predicted, 0 where it is not.
 
     Raises:
         UnreadableVolume: the file is not a usable image; the message says why.
@@ -55,10 +56,20 @@ def segment(network: torch.nn.Module, plan: Plan, path: str | Path, device: str 
     data["pred"] = MetaTensor(prediction, meta=image.meta, applied_operations=image.applied_operations)
     restored = restoring(steps.steps)(data)["pred"]
     notes = image.meta.get("notes", [])
-    return restored.argmax(0).to(torch.uint8).as_tensor(), {
+    labels = restored.argmax(0).to(torch.uint8).as_tensor()
+    return labels, {
         "affine": restored.affine.numpy(),
         "notes": list(notes),
+        "confidence": _confidence(restored.as_tensor(), labels),
     }
+
+
+def _confidence(prediction: torch.Tensor, labels: torch.Tensor) -> tuple[float, ...]:
+    means = []
+    for value in range(1, len(prediction)):
+        inside = prediction[value][labels == value]
+        means.append(float(inside.mean()) if inside.numel() else 0.0)
+    return tuple(means)
 
 
 def restoring(steps: Compose) -> Invertd:

@@ -15,6 +15,7 @@ from fewlabel.data.volumes import EXTENSIONS, UnreadableVolume, write_volume
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
 from fewlabel.inference.predict import segment
+from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.published import Published, load_published
 from fewlabel.workspace import Workspace
 
@@ -32,6 +33,7 @@ class FewLabelInfer(InferTask):
     def __init__(self, workspace: Workspace, device: str | None = None) -> None:
         self.workspace = workspace
         self.device = device
+        self.recent = RecentPredictions()
         self._loaded: tuple[tuple, Published] | None = None
         config = {"device": device_names(device)}
         super().__init__(InferType.SEGMENTATION, {}, 3, "Segmentation learned from this study", config)
@@ -64,6 +66,21 @@ class FewLabelInfer(InferTask):
             self._loaded = (key, load_published(self.workspace.model, device))
         return self._loaded[1]
 
+    def predict(self, model: Published, image: Path, device: str) -> Prediction:
+        """Label map of one image file, also kept in ``recent``.
+
+        Raises:
+            UnreadableVolume: the image cannot be used.
+        """
+        try:
+            labels, meta = segment(model.network, model.plan, image, device)
+        finally:
+            if device.startswith("cuda"):
+                torch.cuda.empty_cache()  # training may need the memory
+        prediction = Prediction(labels.numpy(), meta["affine"], meta["confidence"], tuple(meta["notes"]))
+        self.recent.keep(image, model.card, prediction)
+        return prediction
+
     def __call__(self, request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Segment ``request["image"]`` (a path) into a temporary file.
 
@@ -75,18 +92,15 @@ class FewLabelInfer(InferTask):
         model = self.published(device)
         image = Path(request["image"])
         try:
-            labels, meta = segment(model.network, model.plan, image, device)
+            prediction = self.predict(model, image, device)
         except UnreadableVolume as error:
             raise Refusal(str(error), 422) from error
-        finally:
-            if device.startswith("cuda"):
-                torch.cuda.empty_cache()  # training may need the memory
         extension = request.get("result_extension") or _extension(image)
         if extension not in EXTENSIONS:
             raise Refusal(f"Cannot write a label map as '{extension}': ask for one of {', '.join(EXTENSIONS)}.")
         with tempfile.NamedTemporaryFile(suffix=extension, delete=False) as file:
             target = Path(file.name)
-        write_volume(target, labels.numpy(), meta["affine"])
+        write_volume(target, prediction.labels, prediction.affine)
         names = {name: value for value, name in enumerate(model.plan.classes, 1)}
         seconds = round(time.time() - started, 2)
         logger.info("segmented %s in %.2f s", image.name, seconds)
@@ -94,7 +108,7 @@ class FewLabelInfer(InferTask):
             "label_names": names,
             "model_version": model.card.get("version"),
             "validated": model.card.get("validated"),
-            "notes": meta["notes"],
+            "notes": list(prediction.notes),
             "latencies": {"total": seconds},
         }
 
