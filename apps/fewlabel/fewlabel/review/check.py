@@ -23,6 +23,9 @@ LEAST_RESULT = 0.5
 LEAST_GAIN = {"swapped": 0.25, "mirrored": 0.12, "shifted": 0.08}
 """How much Dice undoing the mistake must win."""
 
+LEAST_BETTER = 0.08
+"""How much better than any translation a mirroring must be: of a nearly symmetric structure both are the same."""
+
 LEAST_SHARE = 0.3
 """Of the disagreement (1 - Dice) that undoing the mistake must remove."""
 
@@ -184,9 +187,12 @@ def _move_flags(pair: Pair) -> list[tuple[float, dict[str, Any]]]:
     if far.max() >= LEAST_SHIFT and _explains(as_it_is.dice, shifted.dice, LEAST_GAIN["shifted"]):
         flag = _flag("shifted", _shift_reason(pair, shifted), shifted.dice - as_it_is.dice)
         found.append((shifted.dice + _SIMPLER, flag))
+    far_away = bool(found)
     for axis in range(3):
         for move in alignment.moves(axis):
-            if _explains(as_it_is.dice, move.dice, LEAST_GAIN["mirrored"]):
+            asymmetric = move.dice >= shifted.dice + LEAST_BETTER
+            certain = asymmetric or (far_away and move.about_centre)  # else the model may be a little off itself
+            if certain and _explains(as_it_is.dice, move.dice, LEAST_GAIN["mirrored"]):
                 flag = _flag("mirrored", _mirror_reason(axis), move.dice - as_it_is.dice)
                 found.append((move.dice + (2 * _SIMPLER if move.about_centre else 0.0), flag))
     return found
