@@ -3,6 +3,10 @@
 Only a specific mistake is named: classes exchanged, the whole label mirrored or moved, a class forgotten, the label
 empty or elsewhere. A model that is merely worse than the person never leads to a flag: undoing the mistake must make
 the label agree with the prediction, and far better than it does as it is.
+
+The bounds were chosen on generated scans and on the 120 development labels of the hippocampus with predictions made
+imperfect in six ways (Dice 0.5 to 0.9); "planted" below are a swap, each mirroring, and each shift by a quarter, with
+predictions of Dice 0.7 and better.
 """
 
 from __future__ import annotations
@@ -21,16 +25,19 @@ LEAST_RESULT = 0.5
 """Mean Dice after undoing the mistake: below, the two are not the same thing in another place."""
 
 LEAST_GAIN = {"swapped": 0.25, "mirrored": 0.12, "shifted": 0.08}
-"""How much Dice undoing the mistake must win."""
+"""How much Dice undoing the mistake must win; planted ones won at least 0.43, 0.16 and 0.20."""
 
 LEAST_BETTER = 0.08
-"""How much better than any translation a mirroring must be: of a nearly symmetric structure both are the same."""
+"""How much better than any translation a mirroring must be: of a nearly symmetric structure both are the same.
+
+Correct labels had at most -0.01, planted mirrorings at least 0.12.
+"""
 
 LEAST_SHARE = 0.3
-"""Of the disagreement (1 - Dice) that undoing the mistake must remove."""
+"""Of the disagreement (1 - Dice) that undoing the mistake must remove; planted shifts had at least 0.44."""
 
-LEAST_SHIFT = 0.18
-"""Of the label's extent along some axis: a label is moved by mistake by more than people disagree about a border."""
+LEAST_SHIFT = 0.2
+"""Of the label's extent along some axis; correct labels had at most 0.14, those planted at least 0.20."""
 
 LEAST_VALIDATION = 0.6
 """Mean validation Dice of a model that may have an opinion."""
