@@ -8,7 +8,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Submitted:
         label: file of the stored label.
         model: the published model at that moment: a later one may have learned from this label.
         entry: in the history.
+        stamp: time and size of the label's file: another one was submitted since if they differ.
     """
 
     case: str
@@ -54,7 +55,7 @@ class Submitted:
     label: Path
     model: Published
     entry: dict[str, Any]
-    stamp: tuple[int, int] = field(default=(0, 0))
+    stamp: tuple[int, int]
 
 
 class Reviewer:
