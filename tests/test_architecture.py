@@ -34,6 +34,11 @@ MAY_NOT_KNOW = {
     "networks/*.py": ({*OURS, *OUTSIDE}, {"fewlabel.networks"}),
     "training/*.py": (SINGLE_METHODS, set()),
     "inference/*.py": ({"fewlabel.training"}, set()),
+    **dict.fromkeys(
+        ("review/correction.py", "review/alignment.py", "review/check.py", "review/stopping.py"),
+        ({*OURS, *OUTSIDE, "torch"}, {"fewlabel.review"}),
+    ),
+    "review/*.py": ({"fewlabel.training", "fewlabel.methods", "monailabel"}, set()),
     "selection/scoring.py": ({"fewlabel.training"}, set()),
     "selection/strategies.py": ({"torch"}, set()),
     "export/*.py": (

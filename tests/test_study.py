@@ -236,3 +236,47 @@ def test_a_known_strategy_is_kept_and_an_unknown_one_answered_with_those_there_a
     with pytest.raises(Refusal, match=names) as caught:
         study.check_next({"strategy": "best"}, study.strategies())
     assert caught.value.status_code == 404
+
+
+# --- submitted labels
+
+
+def send(study, tmp_path, tag="final", image="a"):
+    """Store a label as MONAI Label does, and return what the person is told."""
+    sent = tmp_path / "sent.nii.gz"
+    write_volume(sent, np.ones((8, 8, 8), np.uint8), np.eye(4))
+    study.store.save_label(image, str(sent), tag, {"label_info": [{"name": "liver", "idx": 1}]})
+    return study.saved(image)
+
+
+def test_a_submitted_label_is_entered_with_the_strategy_that_chose_its_case(study, tmp_path):
+    sample = {"id": "a", "reason": "It was drawn at random."}
+    assert study.handed_out(sample, "random") is sample
+    assert study.handed_out({}, "random") == {}
+    assert send(study, tmp_path).keys() == {"notes", "correction", "flags"}
+    send(study, tmp_path, image="b")
+    entries = study.reviewer.history.entries()
+    assert [(entry["case"], entry["strategy"]) for entry in entries] == [("a", "random"), ("b", None)]
+
+
+def test_a_label_of_another_tag_is_no_submission(study, tmp_path):
+    assert send(study, tmp_path, tag="original").keys() == {"notes"}
+    send(study, tmp_path)
+    assert send(study, tmp_path, tag="original").keys() == {"notes"}
+    assert len(study.reviewer.history.entries()) == 1
+
+
+def test_a_label_that_was_there_before_the_start_makes_the_next_a_resubmission(studies, tmp_path):
+    submit(studies)
+    study = Study(str(studies), {"labels": "liver"})
+    study.datastore()
+    send(study, tmp_path)
+    send(study, tmp_path, image="b")
+    entries = Study(str(studies), {}).reviewer.history.entries()
+    assert [(entry["case"], entry["first"]) for entry in entries] == [("a", False), ("b", True)]
+
+
+def test_the_answer_to_a_submission_compares_it_with_the_model(trained, tmp_path):
+    answer = send(trained, tmp_path)
+    assert 0 <= answer["correction"]["mean"] <= 1
+    assert trained.reviewer.history.entries()[0]["model_version"] == 1

@@ -65,7 +65,8 @@ class FewLabelApp(MONAILabelApp):
         return super().batch_infer({**request, "multi_gpu": several and request.get("multi_gpu", True)}, datastore)
 
     def next_sample(self, request):
-        return super().next_sample(self.study.check_next(request, self._strategies))
+        request = self.study.check_next(request, self._strategies)
+        return self.study.handed_out(super().next_sample(request), request["strategy"])
 
     def bundle_path(self, model):
         self.study.check_task(model, self._trainers)  # MONAI Label asks this before it starts a background process

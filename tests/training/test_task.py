@@ -5,6 +5,7 @@ import pytest
 from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS
 from fewlabel.networks import NETWORKS
+from fewlabel.review.history import History
 from fewlabel.training import run as run_module
 from fewlabel.training import task as task_module
 from fewlabel.workspace import write_json
@@ -32,6 +33,18 @@ def test_what_viewers_are_offered_starts_with_the_defaults_and_is_json(make_stud
 
 def test_without_any_training_the_statistics_are_empty(make_study):
     assert make_study(1).task().stats() == {}
+
+
+def test_what_more_labels_would_bring_is_told_with_the_progress(make_study):
+    study = make_study(1)
+    for number in (2, 4, 8, 16):
+        History(study.workspace.history).add(f"case {number}", False, mean=0.9 - 0.5 / number, labels=number)
+    task = study.task()
+    assert task.stats() == {}, "viewers take statistics without progress for a mistake"
+    write_json(study.workspace.progress, {"phase": "done", "epoch": 3})
+    outlook = task.stats()["five_more_labels"]
+    assert outlook["low"] <= outlook["gain"] <= outlook["high"]
+    assert outlook["advice"].startswith("5 more labels are expected")
 
 
 def test_a_run_that_fails_says_so_and_why(make_study, monkeypatch):

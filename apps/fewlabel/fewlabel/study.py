@@ -22,6 +22,7 @@ from fewlabel.background import announce_server, end_with_server, is_background_
 from fewlabel.data.store import SafeDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
+from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.selection.task import FewLabelScoring
 from fewlabel.settings import Settings
@@ -60,6 +61,9 @@ class Study:
         self.store: SafeDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
         self._strategies, self.features = make_strategies(self.workspace, self.settings.seed)
+        self.infer = FewLabelInfer(self.workspace, self.settings.device)
+        self.reviewer = Reviewer(self.workspace, self.infer)
+        self._chosen_by: dict[str, str] = {}
 
     def _own_workspace(self) -> None:
         """A workspace elsewhere belongs to the study that used it first, unless that study was moved."""
@@ -104,8 +108,7 @@ class Study:
 
     def infers(self) -> dict[str, InferTask]:
         """Inference tasks by name."""
-        given = self.workspace, self.settings.device
-        return {NAME: FewLabelInfer(*given), UNCERTAINTY: FewLabelUncertainty(*given)}
+        return {NAME: self.infer, UNCERTAINTY: FewLabelUncertainty(self.workspace, self.settings.device)}
 
     def trainers(self) -> dict[str, TrainTask]:
         """Training tasks by name."""
@@ -181,9 +184,20 @@ class Study:
             raise Refusal(f"There is no strategy '{strategy}' here. There are: {', '.join(strategies)}.", 404)
         return {**request, "strategy": strategy}
 
+    def handed_out(self, sample: dict[str, Any], strategy: str) -> dict[str, Any]:
+        """The case that is labelled next; remembered with the strategy that chose it."""
+        if sample:
+            self._chosen_by[sample["id"]] = strategy
+        return sample
+
     def saved(self, image: str) -> dict[str, Any]:
-        """What the person who submitted a label is told."""
-        return {"notes": self.store.notes(image)}
+        """What the person who stored a label is told; of a submitted one, what it tells beside the model."""
+        notes = {"notes": self.store.notes(image)}
+        replaced = self.store.take_submitted(image)
+        if replaced is None:
+            return notes
+        files = self.store.get_image_uri(image), self.store.get_label_uri(image, "final")
+        return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image))
 
     def ready(self) -> None:
         """The server is up: look at the scans in the background."""

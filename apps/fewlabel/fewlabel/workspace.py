@@ -102,6 +102,7 @@ class Workspace:
         self.scores = self.folder / "scores.json"
         self.features = self.folder / "features.json"
         self.served = self.folder / "served.json"
+        self.history = self.folder / "history.json"
         self.study = self.folder / "study.json"
         self.labels = self.folder / "labels"
         self._classes = self.folder / "classes.json"

@@ -54,6 +54,7 @@ class FolderIndex(LocalDatastore):
         self._pending: threading.Timer | None = None
         self._saving: threading.Timer | None = None
         self._told: set[str] = set()
+        self._submitted: dict[str, bool] = {}
         self._labels_dir, config = label_places(Path(studies), workspace.folder)
         if not read_only:
             remove_leftovers(Path(studies), Path(studies, self._labels_dir))

@@ -130,7 +130,9 @@ class SafeDatastore(FolderIndex):
         image = self.get_image_uri(image_id)
         with self._guard:
             if label_tag == FINAL:
+                replaces = FINAL in self._image(image_id).labels
                 self._save_final(image_id, image, label_filename, params)
+                self._submitted[image_id] = replaces
             else:
                 check_on_grid(image_id, image, label_filename)
                 extension = split_extension(label_filename)[1].lower()
@@ -190,6 +192,10 @@ class SafeDatastore(FolderIndex):
         """What was changed in the submitted label of an image, a sentence each; empty where it has none."""
         label = self._image(image_id).labels.get(FINAL)
         return [str(note) for note in label.info.get("notes", [])] if label else []
+
+    def take_submitted(self, image_id: str) -> bool | None:
+        """Asked once after a label was submitted: whether it replaced another. None where none was submitted."""
+        return self._submitted.pop(image_id, None)
 
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Remove one label of an image.

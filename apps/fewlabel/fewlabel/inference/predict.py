@@ -65,7 +65,8 @@ def segment(
 
     Returns:
         uint8 label map HWD on the file's own grid (probabilities are resampled back, then the likeliest class is
-        taken), and the reader's meta data (``affine`` in RAS mm, ``notes``).
+        taken), and the reader's meta data (``affine`` in RAS mm, ``notes``) with the ``confidence`` of each class: its
+        mean probability where it is predicted, 0 where it is not.
 
     Raises:
         UnreadableVolume: the file is not a usable image; the message says why.
@@ -75,7 +76,8 @@ def segment(
     image = data["image"]
     prediction = probabilities(network, plan, image.as_tensor().to(device), overlap).cpu()
     restored, meta = _on_the_file_s_grid(prediction, data, steps)
-    return restored.argmax(0).to(torch.uint8), meta
+    labels = restored.argmax(0).to(torch.uint8)
+    return labels, {**meta, "confidence": _confidence(restored, labels)}
 
 
 @torch.no_grad()
@@ -105,6 +107,14 @@ def _on_the_file_s_grid(values: torch.Tensor, data: dict, steps: Preprocessing) 
     data["pred"] = MetaTensor(values, meta=image.meta, applied_operations=image.applied_operations)
     restored = restoring(steps.steps)(data)["pred"]
     return restored.as_tensor(), {"affine": restored.affine.numpy(), "notes": list(image.meta.get("notes", []))}
+
+
+def _confidence(prediction: torch.Tensor, labels: torch.Tensor) -> tuple[float, ...]:
+    means = []
+    for value in range(1, len(prediction)):
+        inside = prediction[value][labels == value]
+        means.append(float(inside.mean()) if inside.numel() else 0.0)
+    return tuple(means)
 
 
 def restoring(steps: Compose) -> Invertd:

@@ -16,6 +16,7 @@ from fewlabel.data.volumes import EXTENSIONS, UnreadableVolume, write_volume
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
 from fewlabel.inference.predict import map_uncertainty, segment
+from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.published import Published, load_members, load_published
 from fewlabel.workspace import Workspace
 
@@ -104,23 +105,42 @@ class PublishedTask(InferTask):
             "label_names": {name: value for value, name in enumerate(model.plan.classes, 1)},
             "model_version": model.card.get("version"),
             "validated": model.card.get("validated"),
-            "notes": meta["notes"],
+            "notes": list(meta["notes"]),
             "latencies": {"total": seconds},
         }
 
 
 class FewLabelInfer(PublishedTask):
-    """Segments one image."""
+    """Segments one image.
+
+    Attributes:
+        recent: what it said of the last images, to compare a submitted label with.
+    """
 
     kind = InferType.SEGMENTATION
     about = "Segmentation learned from this study"
 
+    def __init__(self, workspace: Workspace, device: str | None = None) -> None:
+        super().__init__(workspace, device)
+        self.recent = RecentPredictions()
+
     def load(self, device: str) -> Published:
         return load_published(self.workspace.model, device)
 
+    def predict(self, model: Published, image: Path, device: str) -> Prediction:
+        """Label map of one image file, also kept in ``recent``.
+
+        Raises:
+            UnreadableVolume: the image cannot be used.
+        """
+        labels, meta = segment(model.network, model.plan, image, device)
+        prediction = Prediction(labels.numpy(), meta["affine"], meta["confidence"], tuple(meta["notes"]))
+        self.recent.keep(image, model.card, prediction)
+        return prediction
+
     def apply(self, loaded: Published, image: Path, device: str) -> tuple[np.ndarray, dict[str, Any], Published]:
-        labels, meta = segment(loaded.network, loaded.plan, image, device)
-        return labels.numpy(), meta, loaded
+        prediction = self.predict(loaded, image, device)
+        return prediction.labels, {"affine": prediction.affine, "notes": prediction.notes}, loaded
 
 
 class FewLabelUncertainty(PublishedTask):

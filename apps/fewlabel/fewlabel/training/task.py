@@ -15,6 +15,7 @@ from fewlabel.devices import device_names
 from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS
 from fewlabel.networks import NETWORKS
+from fewlabel.review.history import Outlook
 from fewlabel.settings import Settings
 from fewlabel.training.progress import Progress, read_progress
 from fewlabel.training.run import Run
@@ -32,6 +33,7 @@ class FewLabelTrain(TrainTask):
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         super().__init__("Learns from the labelled cases and from all scans without a label")
         self.workspace, self.settings = workspace, settings
+        self.outlook = Outlook(workspace.history)
 
     def config(self) -> dict[str, Any]:
         """What viewers show as options; a list is a choice whose first entry is the default."""
@@ -51,11 +53,12 @@ class FewLabelTrain(TrainTask):
         return {**super().info(), "methods": descriptions, "labels": self.workspace.classes()}
 
     def stats(self) -> dict[str, Any]:
-        """Progress of the running training, or how the last one ended."""
+        """Progress of the running training, or how the last one ended, and what more labels would bring."""
         values = read_progress(self.workspace.progress)
         if values and values["phase"] not in ("done", "failed") and not processes("train"):
             values["phase"] = "stopped"
-        return values
+        outlook = self.outlook() if values else {}
+        return {**values, "five_more_labels": outlook} if outlook else values
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Train, publish and score; called in a process of its own.

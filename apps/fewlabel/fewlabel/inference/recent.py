@@ -1,0 +1,69 @@
+"""The last predictions, packed: a label that is submitted a moment later is compared with one of them."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_MOST = 8
+_MOST_BYTES = 4 * 2**20  # of one packed label map; most have far less than 1 MiB
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one image.
+
+    Attributes:
+        labels: (i, j, k) uint8 on the grid of the image's file.
+        affine: (4, 4), voxel -> RAS mm.
+        confidence: per class (background not counted), mean probability where it is predicted; 0 where it is not.
+        notes: of the reader of the image.
+    """
+
+    labels: np.ndarray
+    affine: np.ndarray
+    confidence: tuple[float, ...]
+    notes: tuple[str, ...] = ()
+
+
+class RecentPredictions:
+    """The last few predictions by image file and model; together a few MiB at most. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._packed: OrderedDict[tuple, tuple] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def keep(self, image: Path, card: dict[str, Any], prediction: Prediction) -> None:
+        """Remember a prediction of an image by the model that has this card."""
+        packed = zlib.compress(np.ascontiguousarray(prediction.labels), 1)
+        if len(packed) > _MOST_BYTES:
+            return
+        rest = prediction.labels.shape, prediction.affine, prediction.confidence, prediction.notes
+        with self._guard:
+            self._packed[_key(image, card)] = (packed, *rest)
+            while len(self._packed) > _MOST:
+                self._packed.popitem(last=False)
+
+    def has(self, image: Path, card: dict[str, Any]) -> bool:
+        """Whether :meth:`get` would find it."""
+        return _key(image, card) in self._packed
+
+    def get(self, image: Path, card: dict[str, Any]) -> Prediction | None:
+        """The prediction of this image, unchanged since, by this version of the model; None where it is not kept."""
+        with self._guard:
+            found = self._packed.get(_key(image, card))
+        if found is None:
+            return None
+        packed, shape, *rest = found
+        return Prediction(np.frombuffer(zlib.decompress(packed), np.uint8).reshape(shape), *rest)
+
+
+def _key(image: Path, card: dict[str, Any]) -> tuple:
+    stamp = Path(image).stat()
+    return str(image), stamp.st_mtime_ns, stamp.st_size, card.get("version"), card.get("time")

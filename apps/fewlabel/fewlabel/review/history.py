@@ -1,0 +1,132 @@
+"""What was said of each submitted label, in ``history.json`` of the workspace."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from fewlabel.review.stopping import expected_gain
+from fewlabel.workspace import read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+MOST = 2000
+"""Entries that are kept; people label hundreds of cases, and the whole file is written with every submission."""
+
+
+class History:
+    """One entry per submission, oldest first; safe for threads, written by the server's process only.
+
+    An entry holds ``case``, ``time`` (UTC), ``first`` (no label of this case was submitted before), ``model_version``
+    and ``labels`` (how many labels that version was trained on), ``validation`` (its mean Dice), ``dice`` per class,
+    ``mean`` and ``changed`` voxels, ``flags``, and ``strategy`` that chose the case. What is not known is null.
+
+    Args:
+        path: of the file; a damaged one is started anew, with a note in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._guard = threading.Lock()
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All entries, oldest first."""
+        return self._read()["entries"]
+
+    def notes(self) -> list[str]:
+        """What happened to the file itself, a sentence each."""
+        return self._read()["notes"]
+
+    def add(self, case: str, replaced: bool, **values: Any) -> dict[str, Any]:
+        """Enter a submission.
+
+        Args:
+            case: image id.
+            replaced: there was a label of this case already.
+            values: of the entry.
+
+        Returns:
+            The entry.
+
+        Raises:
+            Refusal: (507) the file cannot be written; the old one is still there.
+        """
+        with self._guard:
+            content = self._read()
+            entries = content["entries"]
+            first = not replaced and all(entry["case"] != case for entry in entries)
+            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            entry = {"case": case, "time": now, "first": first, **values}
+            entries.append(entry)
+            _shorten(entries)
+            write_json(self.path, content)
+        return entry
+
+    def complete(self, entry: dict[str, Any], **values: Any) -> None:
+        """Add to an entry what was computed after it was entered.
+
+        Raises:
+            Refusal: (507) the file cannot be written.
+        """
+        with self._guard:
+            content = self._read()
+            same = [each for each in content["entries"] if _key(each) == _key(entry)]
+            if same:
+                same[-1].update(values)
+                write_json(self.path, content)
+
+    def _read(self) -> dict[str, Any]:
+        if not self.path.exists():
+            return {"notes": [], "entries": []}
+        content = read_json(self.path)
+        if _usable(content):
+            return content
+        day = time.strftime("%Y-%m-%d", time.gmtime())
+        note = f"The history of submissions was damaged and was started anew on {day}."
+        logger.warning("%s: %s", self.path, note)
+        return {"notes": [note], "entries": []}
+
+
+def _usable(content: Any) -> bool:
+    if not isinstance(content, dict) or not isinstance(content.get("notes"), list):
+        return False
+    entries = content.get("entries")
+    return isinstance(entries, list) and all(isinstance(each, dict) and "case" in each for each in entries)
+
+
+def _key(entry: dict[str, Any]) -> tuple[Any, Any]:
+    return entry["case"], entry.get("time")
+
+
+def _shorten(entries: list[dict[str, Any]]) -> None:
+    """Drop the oldest re-submission, then the oldest entries: first submissions make the curve."""
+    while len(entries) > MOST:
+        again = (place for place, entry in enumerate(entries[:-1]) if not entry.get("first"))
+        del entries[next(again, 0)]
+
+
+class Outlook:
+    """What the history says of five more labels, computed anew only when the file changed.
+
+    Args:
+        path: of the history.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: tuple[tuple[int, int], dict[str, Any]] | None = None
+
+    def __call__(self) -> dict[str, Any]:
+        """:func:`fewlabel.review.stopping.expected_gain` without its points; {} where nothing was submitted."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return {}
+        stamp = stat.st_mtime_ns, stat.st_size
+        if self._known is None or self._known[0] != stamp:
+            found = expected_gain(History(self.path).entries())
+            self._known = stamp, {key: value for key, value in found.items() if key != "points"}
+        return self._known[1]

@@ -1,0 +1,208 @@
+"""What happens when a label is submitted: it is compared with the model's own prediction, and the history grows."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from fewlabel.data.volumes import read_label
+from fewlabel.devices import choose_device
+from fewlabel.inference.recent import Prediction
+from fewlabel.inference.segment import FewLabelInfer
+from fewlabel.published import Published
+from fewlabel.review.check import Opinion, check
+from fewlabel.review.correction import correction, overlaps
+from fewlabel.review.history import History
+from fewlabel.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+_QUICK = 1_000_000
+"""Voxels at the plan's spacing for which a person waits until the model has looked: about a second or two."""
+
+_QUICK_OWN = 10_000_000
+"""Voxels of the file for which comparing alone is quick enough."""
+
+_WAITING = 16
+"""Submissions that may wait to be compared; the next are entered without a comparison."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """One submitted label that is to be compared.
+
+    Attributes:
+        case: image id.
+        image: its file.
+        label: file of the stored label.
+        model: the published model at that moment: a later one may have learned from this label.
+        entry: in the history.
+        stamp: time and size of the label's file: another one was submitted since if they differ.
+    """
+
+    case: str
+    image: Path
+    label: Path
+    model: Published
+    entry: dict[str, Any]
+    stamp: tuple[int, int]
+
+
+class Reviewer:
+    """Compares submitted labels with the published model's predictions; never makes a submission fail.
+
+    Args:
+        workspace: of the study.
+        infer: whose loaded model and recent predictions are used.
+    """
+
+    def __init__(self, workspace: Workspace, infer: FewLabelInfer) -> None:
+        self.workspace, self.infer = workspace, infer
+        self.history = History(workspace.history)
+        self._waiting: queue.Queue[Submitted] = queue.Queue(_WAITING)
+        self._thread: threading.Thread | None = None
+
+    def submitted(
+        self, case: str, image: str | Path, label: str | Path, replaced: bool, strategy: str | None = None
+    ) -> dict[str, Any]:
+        """Enter a submitted label into the history, with its comparison now or, if that takes long, later.
+
+        Args:
+            case: image id.
+            image: its file.
+            label: file of the stored label, on the image's grid.
+            replaced: there was a submitted label before.
+            strategy: that chose the case, if known.
+
+        Returns:
+            ``correction`` {mean, classes}, null where nothing was compared yet, and ``flags``.
+        """
+        answer: dict[str, Any] = {"correction": None, "flags": []}
+        try:
+            model = self._model()
+            entry = self.history.add(case, replaced, **_of_model(model), strategy=strategy)
+            if model is None:
+                return answer
+            job = Submitted(case, Path(image), Path(label), model, entry, _stamp(Path(label)))
+            if self._is_quick(job):
+                values = self._compare(job)
+                answer = (
+                    answer
+                    if not values
+                    else {"correction": {"mean": values["mean"], "classes": values["dice"]}, "flags": values["flags"]}
+                )
+            else:
+                self._later(job)
+        except Exception:  # whatever it is: the label is stored, and that is what counts
+            logger.exception("The label of %s is stored; it could not be compared with the model.", case)
+        return answer
+
+    def wait(self) -> None:
+        """Until everything that waits has been compared."""
+        self._waiting.join()
+
+    def _model(self) -> Published | None:
+        """The published model, where it knows the study's classes in their order (perhaps not the latest)."""
+        if not self.infer.is_valid():
+            return None
+        try:
+            model = self.infer.published(choose_device(self.infer.device))
+        except Exception as error:  # damaged: said where the model is used
+            logger.warning("No comparison with the model: %s", error)
+            return None
+        known = list(model.plan.classes)
+        return model if self.workspace.classes()[: len(known)] == known else None
+
+    def _is_quick(self, job: Submitted) -> bool:
+        header = nibabel.load(job.label).header
+        voxels = math.prod(header.get_data_shape())
+        volume = voxels * math.prod(float(side) for side in header.get_zooms()[:3])
+        small = volume / math.prod(job.model.plan.spacing) <= _QUICK
+        return voxels <= _QUICK_OWN and (small or self.infer.recent.has(job.image, job.model.card))
+
+    def _later(self, job: Submitted) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=_work, args=(self._waiting, self._compare), daemon=True)
+            self._thread.start()
+        try:
+            self._waiting.put_nowait(job)
+        except queue.Full:
+            logger.warning("Too many submissions wait: that of %s is not compared with the model.", job.case)
+
+    def _compare(self, job: Submitted) -> dict[str, Any]:
+        """Compare, and complete the entry; empty where the label was replaced in the meantime."""
+        prediction = self._prediction(job)
+        if _stamp(job.label) != job.stamp:
+            return {}
+        values = compare(job, prediction)
+        for flag in values["flags"]:
+            logger.warning("The label of %s (%s): %s", job.case, flag["kind"], flag["reason"])
+        self.history.complete(job.entry, **values)
+        return values
+
+    def _prediction(self, job: Submitted) -> Prediction:
+        device = choose_device(self.infer.device)
+        kept = self.infer.recent.get(job.image, job.model.card)
+        return kept or self.infer.predict(job.model, job.image, device)
+
+
+def compare(job: Submitted, prediction: Prediction) -> dict[str, Any]:
+    """What the history keeps of a comparison: ``dice``, ``mean``, ``changed``, ``flags``.
+
+    Classes that the study has got since the model was trained count as background: the model cannot know them.
+    """
+    classes = job.model.plan.classes
+    volume = read_label(job.label)
+    label = np.where(volume.array <= len(classes), volume.array, 0)
+    counts = overlaps(label, prediction.labels, len(classes))
+    found = correction(counts, classes)
+    opinion = Opinion(prediction.labels, classes, prediction.confidence, job.model.card.get("validation"))
+    return {
+        "dice": {name: round(value, 4) for name, value in found.dice.items()},
+        "mean": None if found.mean is None else round(found.mean, 4),
+        "changed": found.changed,
+        "flags": check(label, opinion, volume.affine, counts),
+    }
+
+
+def _of_model(model: Published | None) -> dict[str, Any]:
+    """What an entry says of the model, and the places of what is not known yet."""
+    card = model.card if model else {}
+    dice = [value for value in (card.get("validation") or {}).values() if value is not None]
+    return {
+        "model_version": card.get("version"),
+        "labels": card.get("labelled"),
+        "validation": round(sum(dice) / len(dice), 4) if dice else None,
+        "dice": {},
+        "mean": None,
+        "changed": None,
+        "flags": [],
+    }
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = os.stat(path)
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _work(waiting: queue.Queue[Submitted], compare_one: Callable[[Submitted], Any]) -> None:
+    """One after the other, for ever; holds nothing while it waits."""
+    while True:
+        job = waiting.get()
+        try:
+            compare_one(job)
+        except Exception:
+            logger.exception("The label of %s could not be compared with the model.", job.case)
+        finally:
+            del job
+            waiting.task_done()
