@@ -15,6 +15,7 @@ import psutil
 from monailabel.client import MONAILabelClient
 
 import serve
+from bench_scoring import scored, scoring_row
 from bench_study import generate, label_some, take
 from bench_table import Row, latency, machine, table
 from demo import free_port, show_log
@@ -36,11 +37,12 @@ class Sizes:
     requests: int = 60  # of each kind, while training runs
     images: int = 10_000  # of the large store
     large_requests: int = 50
+    scored: int = 60
     pools: tuple[int, int] = (20, 200)
     steps: int = 400  # with each of these pools: enough to read nearly all volumes of the larger one
 
 
-QUICK = Sizes(volumes=12, requests=5, images=500, large_requests=5, pools=(20, 40), steps=10)
+QUICK = Sizes(volumes=12, requests=5, images=500, large_requests=5, scored=4, pools=(20, 40), steps=10)
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,23 @@ def measure_store(folder: Path, sizes: Sizes, images: Path | None, seed: int) ->
         ask = lambda: server.client.next_sample(STRATEGY, {})  # noqa: E731
         rows.append(latency(f"Next case, {name}, just started", seconds_of(ask, sizes.large_requests), 0.1))
         random = np.random.default_rng(seed)
-        cases = {f"case_{place:05d}": {"score": float(random.random())} for place in range(sizes.images)}
+        cases = {f"case_{place:05d}": scored(random, CLASSES.split(",")) for place in range(sizes.images)}
         write_json(workspace.scores, {"version": 1, "done": len(cases), "of": len(cases), "cases": cases})
         rows.append(latency(f"Next case, {name}, all scored", seconds_of(ask, sizes.large_requests), 0.1))
+        batch = lambda: server.client.next_sample(STRATEGY, {"count": 10})  # noqa: E731
+        rows.append(latency(f"Ten cases at once, {name}, all scored", seconds_of(batch, sizes.large_requests), 0.5))
         rows.append(latency(f"/info, {name}", seconds_of(server.client.info, sizes.large_requests), 0.2))
     return rows
+
+
+def measure_scoring(folder: Path, sizes: Sizes, images: Path | None, seed: int) -> list[Row]:
+    """Cases scored per second, by two networks of the preset of this computer, reading included."""
+    studies = folder / "scoring"
+    if images:
+        take(studies, images, 1, sizes.scored)
+    else:
+        generate(studies, sizes.scored, HIPPOCAMPUS, seed)
+    return [scoring_row(studies, folder / "scores.json", CLASSES.split(","), seed)]
 
 
 def memory_of_children(process: int) -> float:
@@ -206,7 +220,12 @@ def bench(only: Sequence[str], quick: bool, images: Path | None, seed: int) -> s
     """
     about = f"{machine()}; seed {seed}" + ("; QUICK: small numbers, the targets are not for these" if quick else "")
     sizes, rows = QUICK if quick else Sizes(), []
-    measurements = {"training": measure_training, "store": measure_store, "memory": measure_memory}
+    measurements = {
+        "training": measure_training,
+        "store": measure_store,
+        "scoring": measure_scoring,
+        "memory": measure_memory,
+    }
     with tempfile.TemporaryDirectory(prefix="fewlabel-bench-") as folder:
         for name in only:
             say(f"measuring: {name}")

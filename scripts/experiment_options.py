@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-MEASUREMENTS = ("training", "store", "memory")
+MEASUREMENTS = ("training", "store", "scoring", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
 CHILDREN = ("row", "annotation")  # one run of a comparison, of simulated annotation; called by these themselves
 
