@@ -104,6 +104,8 @@ class Workspace:
         self.served = self.folder / "served.json"
         self.study = self.folder / "study.json"
         self.labels = self.folder / "labels"
+        self.undo = self.folder / "undo"
+        self.exports = self.folder / "exports"
         self._classes = self.folder / "classes.json"
         self._check_writable()
 
