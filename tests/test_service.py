@@ -405,6 +405,22 @@ def test_a_disk_that_is_full_for_the_undo_does_not_stop_a_submission(service, mo
     assert service.label("a") == later
 
 
+def test_a_server_that_is_killed_between_a_label_and_its_undo_takes_nothing_wrong_back(service, monkeypatch):
+    service.submit("a", 1)
+    service.submit("a", 2)
+
+    def die(*arguments):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fewlabel.data.undo.write_json", die)
+        with pytest.raises(SystemExit):
+            service.submit("a", 0)
+    later = service.label("a")
+    service.refused("POST", "undo/a", 409)
+    assert service.label("a") == later
+
+
 # --- the history
 
 
