@@ -22,7 +22,7 @@ from fewlabel.export.configs import NAME as BUNDLE
 from fewlabel.methods import METHODS
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
-from fewlabel.published import save_published
+from fewlabel.published import read_card, save_published
 from fewlabel.selection.served import LEASE, PUT_OFF
 from fewlabel.service import exporting, overview, routes
 from fewlabel.service.colours import colour
@@ -520,13 +520,32 @@ def test_one_export_runs_at_a_time_and_the_server_answers_meanwhile(service, mon
     assert "run by itself" in answer["step"]
     assert "running already" in service.refused("POST", "export", 409)
     assert "still running" in service.refused("GET", "export/file", 409)
-    service.publish(version=4)
     go_on.set()
     next(thread for thread in threading.enumerate() if thread.name == "export").join(60)
     answer = service.get("export")
-    assert (answer["state"], answer["model_version"]) == ("done", 3), "what was published meanwhile is not mixed in"
+    assert answer["state"] == "done"
     assert answer["verified"]["voxels_differing"] == 2
     assert "differs from the server in 2 of 960 voxels" in answer["step"]
+
+
+def test_a_model_that_is_published_during_an_export_is_not_mixed_into_it(service, monkeypatch):
+    service.publish()
+    write, seen = exporting.export_bundle, []
+
+    def publish_then_write(*arguments):
+        service.publish(version=4)
+        return write(*arguments)
+
+    def look(snapshot, bundle, image):
+        seen.append(read_card(snapshot.model)["version"])
+        seen.append(read_json(bundle / "configs" / "metadata.json")["version"])
+        return 0, 960
+
+    monkeypatch.setattr(exporting, "export_bundle", publish_then_write)
+    monkeypatch.setattr(exporting, "differing_voxels", look)
+    answer = service.export()
+    assert (answer["state"], answer["model_version"], answer["file"]) == ("done", 3, f"{BUNDLE}-v3.zip")
+    assert seen == [3, "0.3.0"]
 
 
 @pytest.mark.parametrize(
