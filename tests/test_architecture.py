@@ -45,6 +45,7 @@ MAY_NOT_KNOW = {
         {"monailabel.datastore", "monailabel.interfaces.datastore", "fewlabel.data.store"},
         set(),
     ),
+    "service/*.py": ({"torch", "monai", *SINGLE_METHODS}, set()),
 }
 MAY_KNOW_THE_DATASTORE = {PACKAGE / "export" / "dataset.py"}
 CASES = [(glob, path) for glob in MAY_NOT_KNOW for path in sorted(PACKAGE.glob(glob))]
@@ -74,6 +75,13 @@ def test_a_room_does_not_know_what_it_may_not_know(glob, path):
         forbidden = set()
     found = imported(path.read_text(encoding="utf-8"), ["fewlabel", *path.relative_to(PACKAGE).parts[:-1]])
     assert not {name for name in found if within(name, forbidden) and not within(name, allowed)}
+
+
+def test_no_room_knows_the_routes():
+    for path in PACKAGE.rglob("*.py"):
+        inside = path.relative_to(PACKAGE).parts
+        found = imported(path.read_text(encoding="utf-8"), ["fewlabel", *inside[:-1]])
+        assert inside[0] == "service" or not {name for name in found if within(name, {"fewlabel.service"})}, path
 
 
 def test_relative_imports_and_imports_inside_functions_are_seen():

@@ -15,6 +15,7 @@ from monailabel.interfaces.app import MONAILabelApp  # noqa: E402
 
 from fewlabel import __version__  # noqa: E402
 from fewlabel.errors import Refusal  # noqa: E402
+from fewlabel.service.routes import mount  # noqa: E402
 from fewlabel.study import Study  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class FewLabelApp(MONAILabelApp):
             description="Learns from a few labelled volumes and from all the others",
             version=__version__,
         )
+        mount(self.study)
 
     def init_datastore(self):
         return self.study.datastore()

@@ -19,7 +19,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.sessions import Sessions
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
-from fewlabel.data.store import SafeDatastore
+from fewlabel.data.undo import UndoDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
 from fewlabel.review.submitted import Reviewer
@@ -58,12 +58,14 @@ class Study:
         self.workspace = Workspace(self.settings.workspace or self.studies / ".fewlabel")
         self._own_workspace()
         self._agree_on_classes()
-        self.store: SafeDatastore | None = None
+        self.store: UndoDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
         self._strategies, self.features = make_strategies(self.workspace, self.settings.seed)
         self.infer = FewLabelInfer(self.workspace, self.settings.device)
         self.reviewer = Reviewer(self.workspace, self.infer)
         self._chosen_by: dict[str, str] = {}
+        default = self._strategies[DEFAULT_STRATEGY]
+        self.served, self.scores = default.served, default.scores
 
     def _own_workspace(self) -> None:
         """A workspace elsewhere belongs to the study that used it first, unless that study was moved."""
@@ -103,7 +105,7 @@ class Study:
         else:
             announce_server()
         reload = monailabel_settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD and not child
-        self.store = SafeDatastore(str(self.studies), self.workspace, auto_reload=reload, read_only=child)
+        self.store = UndoDatastore(str(self.studies), self.workspace, auto_reload=reload, read_only=child)
         return self.store
 
     def infers(self) -> dict[str, InferTask]:

@@ -105,6 +105,8 @@ class Workspace:
         self.history = self.folder / "history.json"
         self.study = self.folder / "study.json"
         self.labels = self.folder / "labels"
+        self.undo = self.folder / "undo"
+        self.exports = self.folder / "exports"
         self._classes = self.folder / "classes.json"
         self._check_writable()
 

@@ -27,6 +27,8 @@ class Served:
         kept = kept if isinstance(kept, dict) else {}
         self._given: dict[str, float] = _times(kept.get("given"))
         self._skipped: dict[str, float] = _times(kept.get("skipped"))
+        reasons = kept.get("reasons")
+        self._reasons: dict[str, str] = dict(reasons) if isinstance(reasons, dict) else {}
         self._lock = threading.Lock()
 
     def recent(self, case: str) -> float:
@@ -48,17 +50,29 @@ class Served:
                 self._given[case] = self.clock()
             self._keep()
 
-    def skip(self, case: str) -> None:
+    def reason(self, case: str) -> str:
+        """Why the case is put off, in the words of the person who skipped it; "" if unknown."""
+        return self._reasons.get(case, "") if self.skipped(case) else ""
+
+    def skip(self, case: str, reason: str = "") -> None:
         """Put a case off for a day; it is no longer in anybody's hands."""
         with self._lock:
             self._skipped[case] = self.clock()
+            self._reasons[case] = reason
             self._given.pop(case, None)
+            self._keep()
+
+    def unskip(self, case: str) -> None:
+        """Offer a skipped case again; one that was not skipped stays as it is."""
+        with self._lock:
+            self._skipped.pop(case, None)
             self._keep()
 
     def _keep(self) -> None:
         self._given = {case: when for case, when in self._given.items() if self.recent(case)}
         self._skipped = {case: when for case, when in self._skipped.items() if self.skipped(case)}
-        write_json(self.path, {"given": self._given, "skipped": self._skipped})
+        self._reasons = {case: reason for case, reason in self._reasons.items() if reason and case in self._skipped}
+        write_json(self.path, {"given": self._given, "skipped": self._skipped, "reasons": self._reasons})
 
 
 def _times(value: object) -> dict[str, float]:

@@ -1,0 +1,124 @@
+"""The last submission of each case can be taken back, one step: the label before it is kept in the workspace."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from monailabel.datastore.local import DataModel, ImageLabelModel
+
+from fewlabel.data.index import FINAL
+from fewlabel.data.store import SafeDatastore
+from fewlabel.data.volumes import EXTENSIONS
+from fewlabel.errors import Refusal
+from fewlabel.workspace import read_json, replace_file, write_json
+
+logger = logging.getLogger(__name__)
+
+
+class UndoDatastore(SafeDatastore):
+    """A datastore that remembers what each submission replaced.
+
+    One JSON file for each case, ``workspace.undo/<id>.json``, written in one piece after the submission: what was
+    there before (the file's bytes, its description, its sidecar; nothing for a first label) and the SHA-256 of the
+    label that replaced it. Where that is not the label that is stored now (a crash in between, a file changed by
+    hand), nothing is taken back.
+    """
+
+    def undo_label(self, image_id: str) -> None:
+        """Take back the last submission of an image: the label before it is final again, or none is.
+
+        Raises:
+            Refusal: (404) no such image; (409) there is nothing to take back, or the label was changed since in
+                another way; (507) cannot be written.
+        """
+        self._only_in_server("A submitted label")
+        with self._guard:
+            kept = self._kept(image_id)
+            if kept["extension"] is None:
+                self.remove_label(image_id, FINAL)
+                if kept["learned"] and not self.get_labeled_images() and not self._workspace.model.exists():
+                    self._workspace.set_classes([])  # the next first label may give other names
+            else:
+                self._restore(image_id, kept)
+                self._undo_file(image_id).unlink(missing_ok=True)
+
+    def _kept(self, image_id: str) -> dict[str, Any]:
+        """What the last submission of an image replaced."""
+        label = self._image(image_id).labels.get(FINAL)
+        if label is None:
+            raise Refusal(f"'{image_id}' has no submitted label: there is nothing to take back.", 409)
+        kept = read_json(self._undo_file(image_id))
+        if not isinstance(kept, dict):
+            raise Refusal(
+                f"There is no submission of '{image_id}' left to take back: only the last one can be, and once. "
+                "Correct the label and submit it again.",
+                409,
+            )
+        if kept.get("replaced_by") != _digest(self._label_place(image_id, FINAL, label.ext)):
+            raise Refusal(
+                f"The label of '{image_id}' is not the one that was submitted last: its file was changed by hand. "
+                "Nothing was taken back.",
+                409,
+            )
+        return kept
+
+    def _restore(self, image_id: str, kept: dict[str, Any]) -> None:
+        extension, content = kept["extension"], base64.b64decode(kept["content"])
+        place = self._label_place(image_id, FINAL, extension)
+        replace_file(place, lambda temporary: temporary.write_bytes(content) and None)
+        for other in EXTENSIONS:
+            if other != extension:
+                self._label_place(image_id, FINAL, other).unlink(missing_ok=True)
+        sidecar = self._sidecar(image_id, FINAL)
+        try:
+            if kept["sidecar"] is None:
+                sidecar.unlink(missing_ok=True)
+            else:
+                write_json(sidecar, kept["sidecar"])
+        except (OSError, Refusal) as error:
+            logger.error("The label of %s is restored, its description is not. %s", image_id, error)
+        entry = self._image(image_id)
+        labels = {**entry.labels, FINAL: DataModel(info=kept["info"], ext=extension)}
+        self._put(image_id, ImageLabelModel(image=entry.image, labels=labels))
+
+    def _save_final(self, image_id: str, image: str, label_filename: str, params: dict[str, Any]) -> None:
+        before, classes = self._label_now(image_id), self._workspace.classes()
+        super()._save_final(image_id, image, label_filename, params)
+        learned = self._workspace.classes() != classes
+        replaced_by = _digest(self._label_place(image_id, FINAL, ".nii.gz"))
+        try:
+            write_json(self._undo_file(image_id), {**before, "learned": learned, "replaced_by": replaced_by})
+        except Refusal as error:  # the submission counts more; what is kept of an earlier one does not fit it
+            logger.error("The label of %s is stored, but cannot be taken back. %s", image_id, error)
+            with contextlib.suppress(OSError):
+                self._undo_file(image_id).unlink(missing_ok=True)
+
+    def _label_now(self, image_id: str) -> dict[str, Any]:
+        label = self._image(image_id).labels.get(FINAL)
+        place = self._label_place(image_id, FINAL, label.ext) if label else None
+        if place is None or not place.exists():
+            return {"extension": None}
+        content = base64.b64encode(place.read_bytes()).decode("ascii")
+        sidecar = read_json(self._sidecar(image_id, FINAL))
+        return {"extension": label.ext, "content": content, "info": label.info, "sidecar": sidecar}
+
+    def _forget_label(self, label_id: str, tag: str) -> None:
+        super()._forget_label(label_id, tag)
+        if tag == FINAL:
+            self._undo_file(label_id).unlink(missing_ok=True)
+
+    def _undo_file(self, image_id: str) -> Path:
+        return self._workspace.undo / f"{image_id}.json"
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; "" where it is gone."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""

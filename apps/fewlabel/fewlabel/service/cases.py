@@ -1,0 +1,107 @@
+"""All cases of a study with what is known about each, from lists in memory: no image and no label is opened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from fewlabel.data.index import FINAL
+from fewlabel.selection.scores import Scores
+from fewlabel.selection.served import Served
+from fewlabel.service.answers import Case, Counts, State
+
+
+def make_cases(
+    objects: Mapping[str, Mapping[str, Any]],
+    served: Served,
+    scores: Scores,
+    validation: set[str],
+    history: Sequence[Mapping[str, Any]] = (),
+) -> list[Case]:
+    """One row for each case, by id.
+
+    Args:
+        objects: MONAI Label's list: id -> {"image": {"ext", "info"}, "labels": {tag: {"ext", "info"}}}.
+        served: who was given what.
+        scores: of the published model.
+        validation: ids kept for validation.
+        history: entries of the review, oldest first.
+    """
+    ranks = _ranks([case for case, entry in objects.items() if FINAL not in entry["labels"]], scores)
+    by_case: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in history:
+        by_case.setdefault(str(entry.get("case")), []).append(entry)
+    rows = []
+    for case in sorted(objects):
+        label = objects[case]["labels"].get(FINAL)
+        submitted = None if label is None else float(label["info"].get("ts") or 0) or None
+        known, said = scores.cases.get(case, {}), by_case.get(case, []) if label else []
+        skipped = label is None and bool(served.skipped(case))
+        rows.append(
+            Case.model_construct(  # our own numbers: checking 10,000 rows costs more than making them
+                id=case,
+                state=state_of(label is not None, case, served, validation),
+                score=known.get("score"),
+                uncertain_class=_most_uncertain(known),
+                rank=ranks.get(case),
+                skipped=skipped,
+                skip_reason=(served.reason(case) or None) if skipped else None,
+                served=served.recent(case) or None,
+                submitted=submitted,
+                correction=next((entry.get("mean") for entry in said if entry.get("first")), None),
+                flags=_flags(said, submitted),
+                file=case + objects[case]["image"]["ext"],
+                slices=known.get("slices"),
+            )
+        )
+    return rows
+
+
+def state_of(labelled: bool, case: str, served: Served, validation: set[str]) -> State:
+    """The state of one case; one kept for validation is unlabelled while it has no label."""
+    if labelled:
+        return "validation" if case in validation else "submitted"
+    return "in_work" if served.recent(case) else "unlabelled"
+
+
+def count(objects: Mapping[str, Any], served: Served, validation: set[str]) -> Counts:
+    """How many cases are in each state; ``objects`` as in :func:`make_cases`."""
+    states = Counter(state_of(FINAL in entry["labels"], case, served, validation) for case, entry in objects.items())
+    names = ("submitted", "validation", "in_work", "unlabelled")
+    return Counts(cases=len(objects), **{name: states[name] for name in names})
+
+
+def _ranks(unlabelled: Sequence[str], scores: Scores) -> dict[str, int]:
+    """1 for the highest score; equal scores have the same rank."""
+    known = sorted((-float(scores.cases[case]["score"]), case) for case in unlabelled if case in scores.cases)
+    ranks: dict[str, int] = {}
+    for place, (value, case) in enumerate(known):
+        same = place > 0 and known[place - 1][0] == value
+        ranks[case] = ranks[known[place - 1][1]] if same else place + 1
+    return ranks
+
+
+def _most_uncertain(known: Mapping[str, Any]) -> str | None:
+    by_class = known.get("classes") or {}
+    return max(by_class, key=by_class.get, default=None)
+
+
+def _flags(said: Sequence[Mapping[str, Any]], submitted: float | None) -> list[str]:
+    """Of the label that is stored now: its entry is the first that was made when it was stored, or after.
+
+    Times are whole seconds: of several entries of one second the last counts.
+    """
+    later = [entry for entry in said if submitted and _seconds(entry.get("time")) >= submitted]
+    now = [entry for entry in later if entry.get("time") == later[0].get("time")]
+    flags = now[-1].get("flags") or [] if now else []
+    return [str(flag.get("reason") or flag.get("kind")) if isinstance(flag, Mapping) else str(flag) for flag in flags]
+
+
+def _seconds(text: Any) -> float:
+    """Seconds since the epoch of a time such as 2026-01-31T12:00:00Z; 0.0 if it is none."""
+    try:
+        return datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
+    except ValueError:
+        return 0.0

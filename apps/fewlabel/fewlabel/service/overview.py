@@ -1,0 +1,137 @@
+"""What the routes tell of a study, put together from its lists and files; changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from fewlabel import __version__
+from fewlabel.devices import choose_device, device_names
+from fewlabel.errors import Refusal
+from fewlabel.methods import METHODS
+from fewlabel.published import read_card
+from fewlabel.review.history import Outlook
+from fewlabel.service.answers import (
+    CasesAnswer,
+    Choice,
+    ClassEntry,
+    Counts,
+    HistoryAnswer,
+    PublishedModel,
+    State,
+    StudyAnswer,
+)
+from fewlabel.service.cases import count, make_cases, state_of
+from fewlabel.service.colours import colour
+from fewlabel.service.exporting import EXPORTS
+from fewlabel.workspace import read_json
+
+if TYPE_CHECKING:
+    from fewlabel.study import Study
+
+
+class Overview:
+    """Reads one study for the routes; safe for threads.
+
+    Args:
+        study: open (its datastore is there).
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.workspace = study, study.workspace
+        self._card: tuple[tuple[int, int], dict[str, Any]] | None = None
+        self._history, self._outlook = study.reviewer.history, Outlook(self.workspace.history)
+
+    def describe(self) -> StudyAnswer:
+        """The study as a viewer needs it when it connects."""
+        study, settings = self.study, self.study.settings
+        model, problem = self._model()
+        return StudyAnswer(
+            app_version=__version__,
+            name=study.studies.name,
+            classes=[
+                ClassEntry(name=name, value=place + 1, color=colour(place))
+                for place, name in enumerate(self.workspace.classes())
+            ],
+            methods=[Choice(name=name, description=method.description) for name, method in METHODS.items()],
+            default_method=settings.method,
+            strategies=[Choice(name=name, description=each.description) for name, each in study.strategies().items()],
+            exports=[Choice(name=name, description=text) for name, text in EXPORTS.items()],
+            device=choose_device(settings.device),
+            devices=device_names(settings.device),
+            model=model,
+            problem=problem,
+            counts=self.counts(),
+            training=next(iter(study.trainers().values())).stats() or None,
+        )
+
+    def cases(self) -> CasesAnswer:
+        """All cases by id."""
+        scores = self.study.scores.read()
+        cases = make_cases(self._objects(), self.study.served, scores, self._validation(), self._entries())
+        return CasesAnswer.model_construct(model_version=scores.version or None, cases=cases)
+
+    def counts(self) -> Counts:
+        """How many cases are in each state."""
+        return count(self._objects(), self.study.served, self._validation())
+
+    def state(self, case: str) -> State:
+        """Of one case.
+
+        Raises:
+            Refusal: (404) no such case.
+        """
+        return state_of(self.is_labelled(case), case, self.study.served, self._validation())
+
+    def is_labelled(self, case: str) -> bool:
+        """Whether a label of the case was submitted.
+
+        Raises:
+            Refusal: (404) no such case.
+        """
+        self.study.store.get_image_uri(case)
+        return case in self.study.store.get_labeled_images()
+
+    def history(self) -> HistoryAnswer:
+        """What was said of each submission, and what more labels would bring."""
+        return HistoryAnswer(entries=self._entries(), stopping=self._outlook() or None)
+
+    def case_to_check(self) -> tuple[str, Path] | None:
+        """The smallest image file that is known to be readable, since it has a label; else the smallest of all."""
+        store = self.study.store
+        files = [(case, Path(store.get_image_uri(case))) for case in store.get_labeled_images() or store.list_images()]
+        there = [(case, path) for case, path in files if path.is_file()]
+        return min(there, key=lambda each: each[1].stat().st_size, default=None)
+
+    def _objects(self) -> dict[str, Any]:
+        return self.study.store.json()["objects"]
+
+    def _validation(self) -> set[str]:
+        kept = read_json(self.workspace.pools, {})
+        return set(kept.get("validation", ())) if isinstance(kept, dict) else set()
+
+    def _entries(self) -> list[dict[str, Any]]:
+        return self._history.entries()
+
+    def _model(self) -> tuple[PublishedModel | None, str | None]:
+        """The published model, or why it cannot be used: viewers shall connect all the same, and train anew."""
+        try:
+            card = self._read_card()
+            return (PublishedModel.model_validate(card) if card else None), None
+        except Refusal as error:
+            return None, str(error)
+        except ValidationError:
+            return None, f"The published model {self.workspace.model} is of another version of FewLabel: train again."
+
+    def _read_card(self) -> dict[str, Any]:
+        """The card, read again only when the file changed."""
+        try:
+            stat = self.workspace.model.stat()
+        except FileNotFoundError:
+            return {}
+        stamp = stat.st_mtime_ns, stat.st_size
+        if self._card is None or self._card[0] != stamp:
+            self._card = stamp, read_card(self.workspace.model)
+        return self._card[1]

@@ -1,0 +1,193 @@
+"""The routes themselves, under MONAI Label's own authentication, beside MONAI Label's own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse
+from fastapi.routing import APIRoute
+from monailabel.config import RBAC_ADMIN, RBAC_ANNOTATOR, RBAC_USER, settings
+from monailabel.endpoints.user.auth import RBAC
+from pydantic import BaseModel, Field
+
+from fewlabel.background import is_background_process
+from fewlabel.errors import Refusal
+from fewlabel.selection.served import PUT_OFF
+from fewlabel.service.answers import (
+    CaseId,
+    CasesAnswer,
+    ExportAnswer,
+    ExportRequest,
+    ExportStarted,
+    HistoryAnswer,
+    SkipAnswer,
+    SkipRequest,
+    StudyAnswer,
+    UndoAnswer,
+)
+from fewlabel.service.exporting import Exporter
+from fewlabel.service.overview import Overview
+
+if TYPE_CHECKING:
+    from fewlabel.study import Study
+
+
+class Problem(BaseModel):
+    """Why a request was refused."""
+
+    detail: str = Field(description="what is wrong, where, and what to do about it")
+
+
+class SpokenRoute(APIRoute):
+    """A route that refuses an unusable request in a sentence, as all others of FewLabel do."""
+
+    def get_route_handler(self) -> Callable:
+        handle = super().get_route_handler()
+
+        async def handle_in_words(request: Any) -> Any:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                faults = "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in error.errors())
+                raise Refusal(
+                    f"The request cannot be used ({faults}). See the OpenAPI page for its form.", 422
+                ) from error
+
+        return handle_in_words
+
+
+def _place(location: tuple) -> str:
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+def _role(name: str) -> dict[str, Any]:
+    return {"dependencies": [Depends(RBAC(name))]}
+
+
+_USER = _role(settings.MONAI_LABEL_AUTH_ROLE_USER)
+_ANNOTATOR = _role(settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR)
+_ADMIN = _role(settings.MONAI_LABEL_AUTH_ROLE_ADMIN)
+
+
+def _refuses(**reasons: str) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI page: ``e404="no such case"``."""
+    return {int(status[1:]): {"model": Problem, "description": text} for status, text in reasons.items()}
+
+
+def make_router(study: Study) -> APIRouter:
+    """The routes of a study whose datastore is open.
+
+    The handlers are plain functions: FastAPI runs them in its threads, so that none keeps the others waiting.
+    """
+    router = APIRouter(
+        prefix="/fewlabel", tags=["FewLabel"], route_class=SpokenRoute, responses=_refuses(e422="unusable request")
+    )
+    overview = Overview(study)
+    _add_reading(router, overview)
+    _add_changes(router, study, overview)
+    _add_export(router, Exporter(study.workspace, overview.case_to_check))
+    return router
+
+
+def _add_reading(router: APIRouter, overview: Overview) -> None:
+    @router.get("/study", summary=f"{RBAC_USER}Classes, choices, model and counts of the study", **_USER)
+    def get_study() -> StudyAnswer:
+        return overview.describe()
+
+    @router.get("/cases", summary=f"{RBAC_USER}All cases with state, score and place in the order", **_USER)
+    def get_cases() -> CasesAnswer:
+        return overview.cases()
+
+    @router.get("/history", summary=f"{RBAC_USER}What was said of each submission", **_USER)
+    def get_history() -> HistoryAnswer:
+        return overview.history()
+
+
+def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
+    unknown = "there is no such case"
+
+    @router.post(
+        "/skip/{case}",
+        summary=f"{RBAC_ANNOTATOR}Put a case off for a day",
+        responses=_refuses(e404=unknown, e409="the case has a label"),
+        **_ANNOTATOR,
+    )
+    def skip(case: str, body: SkipRequest | None = None) -> SkipAnswer:
+        if overview.is_labelled(case):
+            raise Refusal(f"'{case}' has a label: only a case without one can be skipped.", 409)
+        study.served.skip(case, body.reason.strip() if body else "")
+        return SkipAnswer(id=case, skipped_until=study.served.skipped(case) + PUT_OFF)
+
+    @router.delete(
+        "/skip/{case}",
+        summary=f"{RBAC_ANNOTATOR}Offer a skipped case again",
+        responses=_refuses(e404=unknown),
+        **_ANNOTATOR,
+    )
+    def unskip(case: str) -> CaseId:
+        study.store.get_image_uri(case)
+        study.served.unskip(case)
+        return CaseId(id=case)
+
+    @router.post(
+        "/undo/{case}",
+        summary=f"{RBAC_ANNOTATOR}Take back the last submission of a case",
+        responses=_refuses(e404=unknown, e409="there is nothing to take back", e507="the disk is full"),
+        **_ANNOTATOR,
+    )
+    def undo(case: str) -> UndoAnswer:
+        study.store.undo_label(case)
+        return UndoAnswer(id=case, state=overview.state(case))
+
+
+def _add_export(router: APIRouter, exporter: Exporter) -> None:
+    @router.post(
+        "/export",
+        status_code=202,
+        summary=f"{RBAC_ADMIN}Export the published model",
+        responses=_refuses(e409="not trained yet, or an export is running"),
+        **_ADMIN,
+    )
+    def start_export(body: ExportRequest | None = None) -> ExportStarted:
+        asked = body or ExportRequest()
+        exporter.start(asked.format, asked.check)
+        return ExportStarted()
+
+    @router.get("/export", summary=f"{RBAC_USER}How far the export is", **_USER)
+    def get_export() -> ExportAnswer:
+        return exporter.status()
+
+    @router.get(
+        "/export/file",
+        summary=f"{RBAC_USER}Download the last export",
+        response_class=FileResponse,
+        responses={
+            200: {"content": {"application/zip": {}}, "description": "the zip"},
+            **_refuses(e404="there is none", e409="it is being made"),
+        },
+        **_USER,
+    )
+    def get_export_file() -> FileResponse:
+        path = exporter.file()
+        return FileResponse(path, media_type="application/zip", filename=path.name)
+
+
+def mount(study: Study) -> None:
+    """Serve a study's routes with MONAI Label's, in place of those of a study that it served before.
+
+    Does nothing in background processes, nor where no server runs.
+    """
+    server = sys.modules.get("monailabel.app")
+    if server is None or is_background_process():
+        return
+    app = server.app
+    former = getattr(app.state, "fewlabel_routes", [])
+    others = [route for route in app.router.routes if not any(route is each for each in former)]
+    app.router.routes[:] = others
+    app.include_router(make_router(study), prefix=settings.MONAI_LABEL_API_STR)
+    app.state.fewlabel_routes = app.router.routes[len(others) :]
+    app.openapi_schema = None  # of the OpenAPI page, which is kept once it was asked for

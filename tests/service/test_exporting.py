@@ -1,0 +1,155 @@
+"""Exports: one at a time, checked, and told while they run."""
+
+import os
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+
+from fewlabel.errors import Refusal
+from fewlabel.export.configs import NAME as BUNDLE
+from fewlabel.published import read_card
+from fewlabel.service import exporting
+from fewlabel.workspace import read_json, write_json
+
+
+def test_nothing_is_exported_before_a_training(service):
+    assert "not trained yet" in service.refused("POST", "export", 409)
+    answer = service.get("export")
+    assert (answer["state"], answer["file"], answer["error"], answer["verified"]) == ("none", None, None, None)
+    assert "start one first" in service.refused("GET", "export/file", 404)
+
+
+def test_an_export_is_a_zip_whose_bundle_gives_the_same_label_map(service, tmp_path):
+    service.publish()
+    service.submit("b")
+    answer = service.export()
+    assert answer["state"] == "done", answer
+    assert answer["verified"] == {"case": "b", "voxels_differing": 0, "of": int(np.prod(service.shape))}
+    assert (answer["progress"], answer["model_version"], answer["error"]) == (1.0, 3, None)
+    answer_file = service.client.get("/fewlabel/export/file")
+    assert answer_file.headers["content-type"] == "application/zip"
+    assert answer["file"] in answer_file.headers["content-disposition"]
+    assert len(answer_file.content) == answer["bytes"]
+    (tmp_path / "got.zip").write_bytes(answer_file.content)
+    with zipfile.ZipFile(tmp_path / "got.zip") as archive:
+        assert archive.testzip() is None
+        assert {name.split("/")[0] for name in archive.namelist()} == {BUNDLE}
+        assert f"{BUNDLE}/models/model.pt" in archive.namelist()
+    assert sorted(os.listdir(service.workspace.exports)) == sorted(["export.json", answer["file"]])
+
+
+def test_a_newer_export_replaces_the_older_one_and_is_known_after_a_restart(service):
+    service.publish()
+    (service.workspace.exports / ".exporting-killed" / "x").mkdir(parents=True)
+    first = service.export(check=False)
+    assert first["verified"] is None
+    assert "without a check" in first["step"]
+    service.publish(version=4)
+    second = service.export(check=False)
+    assert sorted(os.listdir(service.workspace.exports)) == sorted(["export.json", second["file"]])
+    again = exporting.Exporter(service.workspace, lambda: None)
+    assert again.status().model_dump() == second
+    assert again.file().name == second["file"] != first["file"]
+    again.file().unlink()
+    assert exporting.Exporter(service.workspace, lambda: None).status().state == "none"
+    with pytest.raises(Refusal, match="start one first"):
+        again.file()
+
+
+@pytest.mark.parametrize("file", ["../model.pt", "", None, 5])
+def test_a_record_of_an_export_leads_to_no_other_file(service, file):
+    service.publish()
+    write_json(service.workspace.exports / "export.json", {"state": "done", "file": file})
+    assert exporting.Exporter(service.workspace, lambda: None).status().state == "none"
+
+
+def test_one_export_runs_at_a_time_and_the_server_answers_meanwhile(service, monkeypatch):
+    service.publish()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(snapshot, bundle, image):
+        begun.set()
+        assert go_on.wait(60)
+        return 2, 960
+
+    monkeypatch.setattr(exporting, "differing_voxels", wait)
+    service.ask("POST", "export", 202)
+    assert begun.wait(60)
+    answer = service.get("export")
+    assert (answer["state"], answer["model_version"]) == ("running", 3)
+    assert 0 < answer["progress"] < 1
+    assert "run by itself" in answer["step"]
+    assert "running already" in service.refused("POST", "export", 409)
+    assert "still running" in service.refused("GET", "export/file", 409)
+    go_on.set()
+    next(thread for thread in threading.enumerate() if thread.name == "export").join(60)
+    answer = service.get("export")
+    assert answer["state"] == "done"
+    assert answer["verified"]["voxels_differing"] == 2
+    assert "differs from the server in 2 of 960 voxels" in answer["step"]
+
+
+def test_a_model_that_is_published_during_an_export_is_not_mixed_into_it(service, monkeypatch):
+    service.publish()
+    write, seen = exporting.export_bundle, []
+
+    def publish_then_write(*arguments):
+        service.publish(version=4)
+        return write(*arguments)
+
+    def look(snapshot, bundle, image):
+        seen.append(read_card(snapshot.model)["version"])
+        seen.append(read_json(bundle / "configs" / "metadata.json")["version"])
+        return 0, 960
+
+    monkeypatch.setattr(exporting, "export_bundle", publish_then_write)
+    monkeypatch.setattr(exporting, "differing_voxels", look)
+    answer = service.export()
+    assert (answer["state"], answer["model_version"], answer["file"]) == ("done", 3, f"{BUNDLE}-v3.zip")
+    assert seen == [3, "0.3.0"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Refusal("The exported bundle does not run.", 500), "does not run"),
+        (OSError(28, "No space left on device"), "No space left"),
+        (KeyError("surprise"), "surprise"),
+    ],
+)
+def test_an_export_that_fails_says_why_and_another_may_follow(service, monkeypatch, error, words):
+    def fail(*arguments):
+        raise error
+
+    service.publish()
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "differing_voxels", fail)
+        answer = service.export()
+    assert (answer["state"], answer["file"]) == ("failed", None)
+    assert words in answer["error"]
+    service.refused("GET", "export/file", 404)
+    assert not list(service.workspace.exports.iterdir())
+    assert service.export(check=False)["state"] == "done"
+
+
+def test_a_damaged_model_is_not_exported(service):
+    service.workspace.model.write_bytes(b"no model")
+    answer = service.export()
+    assert answer["state"] == "failed"
+    assert "cannot be loaded" in answer["error"]
+
+
+def test_a_study_without_images_is_exported_unchecked(open_service):
+    service = open_service("empty", names="")
+    service.publish()
+    answer = service.export()
+    assert (answer["state"], answer["verified"]) == ("done", None)
+    assert "no image" in answer["step"]
+
+
+def test_an_unknown_format_is_refused_in_words(service):
+    service.publish()
+    assert "format" in service.refused("POST", "export", 422, json={"format": "onnx"})
+    assert service.get("export")["state"] == "none"
