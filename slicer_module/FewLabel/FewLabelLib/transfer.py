@@ -1,0 +1,240 @@
+"""HTTP with a MONAI Label server: every failure becomes a sentence, every download is checked before it counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import requests
+
+from .errors import Damaged, LoginNeeded, NotReachable, Refused, WrongServer
+from .integrity import check_file
+
+Progress = Optional[Callable[[int, int], None]]
+"""Told the bytes that have arrived, and how many there will be (0: not known)."""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds without any sign of life after which one gives up.
+
+    Attributes:
+        connect: until the connection stands.
+        answer: for what is answered at once; MONAI Label answers nobody while it segments for someone.
+        work: for what has to be computed first, such as a segmentation.
+    """
+
+    connect: float = 5.0
+    answer: float = 60.0
+    work: float = 900.0
+
+
+def full_address(address: str) -> str:
+    """``localhost:8000/`` -> ``http://localhost:8000``.
+
+    Raises:
+        WrongServer: this cannot be an address.
+    """
+    url = address.strip().rstrip("/")
+    if "://" not in url:
+        url = "http://" + url
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+        raise WrongServer(f"'{address}' is not an address of a server. Give one like http://localhost:8000.")
+    return url
+
+
+class Transport:
+    """Requests to one server. One thread at a time.
+
+    Args:
+        url: as ``full_address`` gives it.
+        timeouts: when to give up.
+    """
+
+    def __init__(self, url: str, timeouts: Timeouts) -> None:
+        self.url, self.timeouts = url, timeouts
+        self.token: Optional[str] = None
+        self._session = requests.Session()
+        # A kept connection may have been closed by the server a moment ago; and lengths shall be those of the file.
+        self._session.headers.update({"Connection": "close", "Accept-Encoding": "identity"})
+
+    def json(self, method: str, path: str, work: bool = False, **arguments: Any) -> Any:
+        """Send a request and parse the answer.
+
+        Args:
+            work: whether the answer has to be computed first.
+            arguments: of ``requests.request``.
+
+        Raises:
+            NotReachable, LoginNeeded, Refused: see errors.py.
+            WrongServer: the answer is not JSON.
+        """
+        try:
+            response = self._send(method, path, work, **arguments)
+            content = response.content
+        except requests.RequestException as error:
+            raise self._not_reachable(error) from error
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise WrongServer(
+                f"{self.url} answers, but not as a MONAI Label server does. Check the address and the port."
+            ) from error
+
+    def exists(self, path: str, **arguments: Any) -> bool:
+        """Whether a HEAD request is answered with yes.
+
+        Raises:
+            NotReachable, LoginNeeded: see errors.py.
+        """
+        try:
+            self._send("HEAD", path, False, **arguments)
+        except Refused:
+            return False
+        except requests.RequestException as error:
+            raise self._not_reachable(error) from error
+        return True
+
+    def download(
+        self,
+        method: str,
+        path: str,
+        place: Callable[[str], Path],
+        called: str,
+        progress: Progress = None,
+        **arguments: Any,
+    ) -> Tuple[Path, Any]:
+        """Fetch a file; it appears at its place only when it is whole.
+
+        Args:
+            place: from the name that the server gives it, where it goes.
+            called: what to call it in messages.
+
+        Returns:
+            The place, and what was told along with the file (multipart answers of /infer), else None.
+
+        Raises:
+            Damaged: less arrived than announced, or no whole file of its kind; nothing is left behind.
+            NotReachable, LoginNeeded, Refused: see errors.py.
+        """
+        handle, name = tempfile.mkstemp(suffix=".part")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                headers = self._receive(file, method, path, called, progress, arguments)
+            kind, told = str(headers.get("Content-Type", "")), None
+            offered = _header("Content-Disposition", headers).get_filename() or ""
+            if kind.startswith("multipart/"):
+                offered, told = _unpack(temporary, kind, called)
+            elif kind.startswith("application/json"):
+                raise Refused(f"The server sent no file for {called}: it does not make any.", 200)
+            return _move_when_whole(temporary, place(offered), called), told
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _receive(self, file: Any, method: str, path: str, called: str, progress: Progress, arguments: Dict) -> Any:
+        """Write the body to an open file; gives the headers."""
+        arrived = 0
+        try:
+            response = self._send(method, path, True, stream=True, **arguments)
+        except requests.RequestException as error:
+            raise self._not_reachable(error) from error
+        announced = int(response.headers.get("Content-Length") or 0)
+        cut = f"The connection broke while {called} was arriving. Nothing was changed; try again."
+        try:
+            for chunk in response.iter_content(1 << 18):
+                file.write(chunk)
+                arrived += len(chunk)
+                if progress is not None:
+                    progress(arrived, announced)
+        except requests.RequestException as error:
+            raise Damaged(cut) from error
+        if announced and arrived != announced:
+            raise Damaged(cut)
+        return response.headers
+
+    def _send(self, method: str, path: str, work: bool, **arguments: Any) -> requests.Response:
+        patience = self.timeouts.work if work else self.timeouts.answer
+        response = self._session.request(
+            method,
+            self.url + path,
+            timeout=(self.timeouts.connect, patience),
+            auth=self._sign,  # given here, no password of a .netrc file takes its place
+            **arguments,
+        )
+        if response.status_code == 401:
+            raise LoginNeeded(f"The server at {self.url} wants to know who you are: log in.")
+        if response.status_code >= 400:
+            raise Refused(_words(response), response.status_code)
+        return response
+
+    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self.token:
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+    def _not_reachable(self, error: requests.RequestException) -> NotReachable:
+        where = f"The server at {self.url}"
+        if isinstance(error, requests.ConnectTimeout) or not isinstance(error, requests.Timeout):
+            said = "cannot be reached" if isinstance(error, requests.ConnectionError) else "broke the connection"
+            return NotReachable(f"{where} {said}. Check the address, and whether it is running.")
+        return NotReachable(f"{where} did not answer in time. It may be busy: try again in a moment.")
+
+
+def _words(response: requests.Response) -> str:
+    """The reason that the server gives, or what its status means."""
+    try:
+        detail = json.loads(response.content).get("detail")
+    except (ValueError, AttributeError, requests.RequestException):
+        detail = None
+    if isinstance(detail, list):  # a request that does not fit the route, in pydantic's words
+        parts = [f"{'.'.join(map(str, item.get('loc', [])))}: {item.get('msg')}" for item in detail]
+        detail = "The server did not understand the request: " + "; ".join(parts)
+    if isinstance(detail, str) and detail:
+        return detail
+    return f"The server failed ({response.status_code} {response.reason}). Its log says why; try again."
+
+
+def _header(name: str, headers: Any) -> Message:
+    message = Message()
+    message[name] = str(headers.get(name, ""))
+    return message
+
+
+def _unpack(body: Path, content_type: str, called: str) -> Tuple[str, Any]:
+    """Leave only the file of a multipart answer in ``body``; gives its name, and the JSON part."""
+    boundary = _header("Content-Type", {"Content-Type": content_type}).get_param("boundary")
+    told, name, content = None, "", None
+    for part in body.read_bytes().split(b"--" + str(boundary).encode())[1:-1]:
+        head, _, data = part.partition(b"\r\n\r\n")
+        disposition = re.search(rb"Content-Disposition:([^\r]*)", head, re.IGNORECASE)
+        about = _header("Content-Disposition", {"Content-Disposition": disposition.group(1).decode()})
+        if about.get_filename():
+            name, content = str(about.get_filename()), data[:-2]
+        else:
+            told = json.loads(data)
+    if content is None:
+        raise Damaged(f"{called} arrived without a file. Nothing was changed; try again.")
+    body.write_bytes(content)
+    return name, told
+
+
+def _move_when_whole(temporary: Path, target: Path, called: str) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its target, so that the last move is one step; it ends as the target does, which tells its kind.
+    beside = target.with_name(f".part-{os.getpid()}-{target.name}")
+    try:
+        with temporary.open("rb") as source, beside.open("wb") as copy:
+            for chunk in iter(lambda: source.read(1 << 20), b""):
+                copy.write(chunk)
+        check_file(beside, called)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return target
