@@ -132,10 +132,6 @@ class Client:
 
     def download_image(self, case: str, progress: Progress = None) -> Path:
         """The image of a case; not fetched again if the server says that the one at hand is still the same."""
-        for kind in KINDS:
-            known = self._place(case, "image", kind)
-            if known.exists() and self._same(case, known):
-                return known
         return self._fetch("GET", "/datastore/image", case, "image", progress, params={"image": case})
 
     def download_label(self, case: str, tag: str = "final") -> Path:
@@ -218,19 +214,12 @@ class Client:
             return self._place(case, what, kind)
 
         called = f"the {'image' if what == 'image' else 'label'} of case '{case}'"
-        return self._transport.download(method, path, place, called, progress, **arguments)[0]
+        return self._transport.download(method, path, place, called, progress, reuse=True, **arguments)[0]
 
     def _place(self, case: str, what: str, kind: str) -> Path:
         """Where a file of a case lies here; a case's id may hold anything, and two may differ by one sign only."""
         plain = re.sub(r"[^A-Za-z0-9_-]", "_", case)[:60]
         return self.folder / f"{plain}-{hashlib.sha256(case.encode()).hexdigest()[:8]}-{what}{kind}"
-
-    def _same(self, case: str, known: Path) -> bool:
-        digest = hashlib.sha256()
-        with known.open("rb") as file:
-            for chunk in iter(lambda: file.read(1 << 20), b""):
-                digest.update(chunk)
-        return self._transport.exists("/datastore/image", params={"image": case, "check_sum": digest.hexdigest()})
 
     def _upload(self, path: str, field: str, file: Path, query: Dict[str, str], params: Dict[str, Any]) -> Any:
         kind = _kind(file.name) or file.suffix

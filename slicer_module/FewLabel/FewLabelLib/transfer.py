@@ -44,7 +44,7 @@ def full_address(address: str) -> str:
     url = address.strip().rstrip("/")
     if "://" not in url:
         url = "http://" + url
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+    if not re.fullmatch(r"https?://(\[[\da-fA-F:]+\]|[^\s/:@]+)(:\d{1,5})?(/\S*)?", url):
         raise WrongServer(f"'{address}' is not an address of a server. Give one like http://localhost:8000.")
     return url
 
@@ -87,20 +87,6 @@ class Transport:
                 f"{self.url} answers, but not as a MONAI Label server does. Check the address and the port."
             ) from error
 
-    def exists(self, path: str, **arguments: Any) -> bool:
-        """Whether a HEAD request is answered with yes.
-
-        Raises:
-            NotReachable, LoginNeeded: see errors.py.
-        """
-        try:
-            self._send("HEAD", path, False, **arguments)
-        except Refused:
-            return False
-        except requests.RequestException as error:
-            raise self._not_reachable(error) from error
-        return True
-
     def download(
         self,
         method: str,
@@ -108,11 +94,14 @@ class Transport:
         place: Callable[[str], Path],
         called: str,
         progress: Progress = None,
+        reuse: bool = False,
         **arguments: Any,
     ) -> Tuple[Path, Any]:
         """Fetch a file; it appears at its place only when it is whole.
 
         Args:
+            reuse: one that is there already is not fetched again if the server's ETag says that it is still the
+                same. (MONAI Label's own checksum test answers no to every checksum.)
             place: from the name that the server gives it, where it goes.
             called: what to call it in messages.
 
@@ -127,24 +116,35 @@ class Transport:
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                headers = self._receive(file, method, path, called, progress, arguments)
-            kind, told = str(headers.get("Content-Type", "")), None
-            offered = _header("Content-Disposition", headers).get_filename() or ""
+                response = self._open(method, path, arguments)
+                headers, told = response.headers, None
+                kind = str(headers.get("Content-Type", ""))
+                offered = _header("Content-Disposition", headers).get_filename() or ""
+                if reuse and _is_still(place, offered, headers):
+                    response.close()
+                    return place(offered), None
+                self._receive(response, file, called, progress)
             if kind.startswith("multipart/"):
                 offered, told = _unpack(temporary, kind, called)
             elif kind.startswith("application/json"):
                 raise Refused(f"The server sent no file for {called}: it does not make any.", 200)
-            return _move_when_whole(temporary, place(offered), called), told
+            target = _move_when_whole(temporary, place(offered), called)
+            if reuse:
+                _remember(target, headers)
+            return target, told
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _receive(self, file: Any, method: str, path: str, called: str, progress: Progress, arguments: Dict) -> Any:
-        """Write the body to an open file; gives the headers."""
-        arrived = 0
+    def _open(self, method: str, path: str, arguments: Dict) -> requests.Response:
         try:
-            response = self._send(method, path, True, stream=True, **arguments)
+            return self._send(method, path, True, stream=True, **arguments)
         except requests.RequestException as error:
             raise self._not_reachable(error) from error
+
+    @staticmethod
+    def _receive(response: requests.Response, file: Any, called: str, progress: Progress) -> None:
+        """Write the body to an open file."""
+        arrived = 0
         announced = int(response.headers.get("Content-Length") or 0)
         cut = f"The connection broke while {called} was arriving. Nothing was changed; try again."
         try:
@@ -157,7 +157,6 @@ class Transport:
             raise Damaged(cut) from error
         if announced and arrived != announced:
             raise Damaged(cut)
-        return response.headers
 
     def _send(self, method: str, path: str, work: bool, **arguments: Any) -> requests.Response:
         patience = self.timeouts.work if work else self.timeouts.answer
@@ -205,6 +204,23 @@ def _header(name: str, headers: Any) -> Message:
     message = Message()
     message[name] = str(headers.get(name, ""))
     return message
+
+
+def _is_still(place: Callable[[str], Path], offered: str, headers: Any) -> bool:
+    """Whether the file that the server begins to send was fetched before."""
+    if not headers.get("ETag"):
+        return False
+    known = place(offered)
+    mark = known.with_name(known.name + ".etag")
+    return known.exists() and mark.exists() and mark.read_text() == f"{headers['ETag']} {known.stat().st_size}"
+
+
+def _remember(target: Path, headers: Any) -> None:
+    mark = target.with_name(target.name + ".etag")
+    if headers.get("ETag"):
+        mark.write_text(f"{headers['ETag']} {target.stat().st_size}")
+    else:
+        mark.unlink(missing_ok=True)
 
 
 def _unpack(body: Path, content_type: str, called: str) -> Tuple[str, Any]:
