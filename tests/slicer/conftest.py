@@ -3,29 +3,27 @@
 import importlib.util
 import json
 import threading
-import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import nrrd
-import numpy as np
 import pytest
 
-from FewLabelLib.capabilities import Capabilities
-from FewLabelLib.errors import LoginNeeded, Refused, Unusable
-from FewLabelLib.label_file import Geometry
-from FewLabelLib.labels import LabelClass, Segment, split
-from FewLabelLib.session import Session
-from FewLabelLib.worker import Worker
+TESTS = Path(__file__).resolve().parents[1]
 
-_specification = importlib.util.spec_from_file_location(
-    "server_fixtures", Path(__file__).resolve().parents[1] / "server" / "conftest.py"
-)
-_module = importlib.util.module_from_spec(_specification)
-_specification.loader.exec_module(_module)
-serve, volumes = _module.serve, _module.volumes
+
+def _load(name, path):
+    """A file of the tests as a module; the tests are no package."""
+    specification = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+_server = _load("server_fixtures", TESTS / "server" / "conftest.py")
+serve, volumes = _server.serve, _server.volumes
+Panel = _load("panel_fakes", TESTS / "slicer" / "fakes.py").Panel
 
 
 class Scripted:
@@ -89,295 +87,6 @@ def scripted():
     server = Scripted()
     yield server
     server.close()
-
-
-class FakeScene:
-    """Keeps segments as arrays; counts what it is asked for, and on which thread.
-
-    Attributes:
-        calls: names of the calls.
-        blocked: what harden_transforms complains about, "" for nothing.
-    """
-
-    shape = (4, 5, 6)
-
-    def __init__(self):
-        self.calls, self.blocked, self.number, self.volume = [], "", 0, None
-        self.parts, self.classes, self.uncertainty, self.places = [], [], None, []
-        self.thread = threading.get_ident()
-
-    def _call(self, name):
-        assert threading.get_ident() == self.thread, "the scene belongs to the UI's thread"
-        self.calls.append(name)
-
-    def load_volume(self, path):
-        self._call("load_volume")
-        self.volume, self.parts = path, []
-        return f"handle of {path.name}"
-
-    def show_segmentation(self, handle, file, classes):
-        self._call("show_segmentation")
-        array = np.zeros(self.shape, np.uint8) if file is None else np.load(file)
-        self.classes = list(classes)
-        self.parts = split(array, classes)[0]
-        self.number += 1
-
-    def replace_segments(self, handle, segments):
-        self._call("replace_segments")
-        self.parts = list(segments)
-        self.number += 1
-
-    def segments(self, handle):
-        self._call("segments")
-        return list(self.parts)
-
-    def geometry(self, handle):
-        return Geometry(self.shape, np.eye(4))
-
-    def revision(self, handle):
-        return self.number
-
-    def harden_transforms(self, handle):
-        self._call("harden_transforms")
-        if self.blocked:
-            raise Unusable(self.blocked)
-
-    def show_uncertainty(self, handle, file):
-        self._call("show_uncertainty")
-        self.uncertainty = file
-
-    def jump_to(self, handle, points):
-        self._call("jump_to")
-        self.places.append(points)
-
-    def clear(self):
-        self._call("clear")
-        self.volume, self.parts = None, []
-
-    def paint(self, name, *places):
-        """What a clinician does: voxels of a segment, which is added if there is none of this name."""
-        self.number += 1
-        for number, part in enumerate(self.parts):
-            if part.name == name:
-                mask = part.mask.copy()
-                break
-        else:
-            number, part, mask = len(self.parts), Segment(name, None), np.zeros(self.shape, bool)
-            self.parts.append(None)
-        for place in places:
-            mask[place] = True
-        self.parts[number] = Segment(name, mask, origin=part.origin, visible=part.visible)
-
-
-class FakeClient:
-    """A server of three cases in memory, shared by all clients of one address.
-
-    Attributes:
-        troubles: by method, what it raises the next times it is called, a list.
-        gates: by method, an event that it waits for.
-        calls: (method, first argument) so far.
-        stored: label maps by case.
-    """
-
-    def __init__(self, url, folder):
-        self.url, self.folder, self.calls = url, folder, []
-        self.troubles, self.gates, self.stored, self.versions = {}, {}, {}, 0
-        self.order, self.classes = ["a", "b", "c"], [LabelClass("liver", 1), LabelClass("tumour", 2)]
-        self.routes = frozenset({"study", "cases", "skip", "undo", "history", "export"})
-        self.task, self.progress, self.exporting, self.answer = "", {}, {"state": "none"}, {}
-        self.before, self.token, self.protected = {}, None, False
-        folder.mkdir(exist_ok=True)
-
-    def _call(self, name, *values):
-        self.calls.append((name, *values))
-        if name in self.gates:
-            self.gates[name].wait(20)
-        if self.troubles.get(name):
-            raise self.troubles[name].pop(0)
-        if self.troubles.get("all"):
-            raise self.troubles["all"]
-        if self.protected and self.token is None and name != "login":
-            raise LoginNeeded("Log in.")
-
-    def count(self, name):
-        return sum(call[0] == name for call in self.calls)
-
-    def login(self, user, password):
-        self._call("login", user)
-        if password != "right":
-            raise LoginNeeded("Try again.")
-        self.token = "secret"
-
-    def capabilities(self):
-        self._call("capabilities")
-        return Capabilities(
-            name="FewLabel",
-            study="study",
-            routes=self.routes,
-            classes=self.classes,
-            segmentation="fewlabel" if self.versions else None,
-            uncertainty="fewlabel_uncertainty" if self.versions else None,
-            trainer="fewlabel",
-            strategies={"uncertainty+diversity": "", "first": ""},
-            exports={"bundle": ""},
-            counts={"cases": 3, "submitted": len(self.stored), "completed": len(self.stored)},
-        )
-
-    def cases(self):
-        self._call("cases")
-        return [
-            {"id": case, "state": "submitted" if case in self.stored else "unlabelled", "flags": []}
-            for case in sorted(self.order)
-        ]
-
-    def next_case(self, strategy, **options):
-        self._call("next_case", strategy, options)
-        left = [case for case in self.order if case not in self.stored]
-        if not left:
-            raise Refused("All cases are labelled.", 404)
-        points = {"axial": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "coronal": []}
-        return {"id": left[0], "reason": "It is unsure.", "slices": {"axial": [3, 6]}, "points": points}
-
-    def _file(self, name, array):
-        path = self.folder / f"{name}.npy"
-        np.save(path, array)
-        return path
-
-    def download_image(self, case, progress=None):
-        self._call("download_image", case)
-        progress(10, 10)
-        return self._file(f"{case}-image", np.zeros(FakeScene.shape))
-
-    def download_label(self, case, tag="final"):
-        self._call("download_label", case)
-        return self._file(f"{case}-label", self.stored[case])
-
-    def infer(self, model, case, extension=".nrrd", **options):
-        self._call("infer" if model == "fewlabel" else "uncertainty", case)
-        array = np.zeros(FakeScene.shape, np.uint8)
-        array[0, 0] = 1
-        array[1, 0] = 2
-        return self._file(f"{case}-{model}", array), {"label_names": {"liver": 1, "tumour": 2}}
-
-    def submit_label(self, case, file, label_info, **params):
-        self._call("submit_label", case)
-        self.before[case] = self.stored.get(case)
-        self.stored[case] = nrrd.read(str(file))[0].T
-        return {"image": case, "notes": ["Seen."], **self.answer}
-
-    def undo(self, case):
-        self._call("undo", case)
-        before = self.before.pop(case)
-        if before is None:
-            del self.stored[case]
-        else:
-            self.stored[case] = before
-        return {"id": case, "state": "unlabelled" if before is None else "submitted"}
-
-    def skip(self, case, reason):
-        self._call("skip", case, reason)
-        self.order.remove(case)
-        self.order.append(case)
-        return {"id": case}
-
-    def unskip(self, case):
-        self._call("unskip", case)
-        return {"id": case}
-
-    def train(self, trainer, **options):
-        self._call("train", options)
-        self.task = "RUNNING"
-        self.progress = {"start_ts": self.count("train"), "phase": "training", "progress": 0.0, "step": 0}
-
-    def stop_training(self):
-        self._call("stop_training")
-        self.task = "STOPPED"
-
-    def training(self, trainer):
-        self._call("training")
-        return {"status": self.task, "details": [], "progress": dict(self.progress)}
-
-    def publish(self):
-        """The training ends well."""
-        self.task, self.versions = "DONE", self.versions + 1
-        self.progress.update(phase="done", progress=1.0, published=True, version=self.versions)
-
-    def start_export(self, format_name, check=True):
-        self._call("start_export", format_name)
-        self.exporting = {"state": "running", "progress": 0.0}
-        return self.exporting
-
-    def export_state(self):
-        self._call("export_state")
-        return self.exporting
-
-    def download_export(self, target, progress=None):
-        self._call("download_export", target)
-        progress(5, 5)
-        target.write_bytes(b"model")
-        return target
-
-
-class Panel:
-    """A session with a fake scene and fake servers, and what it has told so far."""
-
-    patience = 30.0
-
-    def __init__(self, folder):
-        self.folder, self.now, self.servers = folder, 1000.0, {}
-        self.scene = FakeScene()
-        self.open()
-
-    def open(self):
-        """A new session on the same folder, as after Slicer was started again."""
-        self.session = Session(self.server, self.scene, Worker(), self.folder / "panel", lambda: self.now)
-        self.said, self.states = [], [self.session.state]
-        self.session.said.connect(lambda kind, text: self.said.append((kind, text)))
-        self.session.state_changed.connect(self.states.append)
-        for name in ("cases", "training", "export", "connection"):
-            setattr(self, name, getattr(self.session, name))
-
-    def server(self, url):
-        if url not in self.servers:
-            self.servers[url] = FakeClient(url, self.folder / f"server{len(self.servers)}")
-        return self.servers[url]
-
-    def until(self, condition):
-        """Deliver until this is so."""
-        end = time.monotonic() + self.patience
-        while not condition():
-            assert time.monotonic() < end, (self.states, self.said)
-            time.sleep(0.001)
-            self.session.deliver()
-
-    def settle(self):
-        """Deliver until nothing is under way."""
-        self.until(lambda: not self.session.worker.busy)
-
-    def wait(self, seconds):
-        """Let time pass."""
-        self.now += seconds
-        self.session.deliver()
-        self.settle()
-
-    def told(self, word):
-        return any(word in text for _, text in self.said)
-
-    def connect(self, url="http://one"):
-        self.connection.connect(url)
-        self.settle()
-        return self.servers[url]
-
-    def next(self):
-        self.cases.next()
-        self.settle()
-
-    def submit(self, mapping=None):
-        self.cases.submit(mapping)
-        self.settle()
-
-    def drafts(self):
-        return self.session.drafts.list("http://one", "study")
 
 
 @pytest.fixture
