@@ -99,3 +99,5 @@ def panel(tmp_path):
             gate.set()
     with suppress(OSError):
         panel.session.close()
+    unexpected = [text for _, text in panel.said if "Something unexpected" in text]
+    assert unexpected == panel.expected

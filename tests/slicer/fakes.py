@@ -188,6 +188,10 @@ class FakeClient:
         self.stored[case] = nrrd.read(str(file))[0].T
         return {"image": case, "notes": ["Seen."], **self.answer}
 
+    def history(self):
+        self._call("history")
+        return {"entries": [{"case": case} for case in self.stored], "stopping": None}
+
     def undo(self, case):
         self._call("undo", case)
         before = self.before.pop(case)
@@ -248,7 +252,7 @@ class Panel:
 
     def __init__(self, folder):
         self.folder, self.now, self.servers = folder, 1000.0, {}
-        self.scene = FakeScene()
+        self.scene, self.expected = FakeScene(), []
         self.open()
 
     def open(self):

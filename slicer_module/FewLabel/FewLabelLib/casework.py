@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .drafts import Draft
 from .errors import Unusable
@@ -14,31 +13,13 @@ from .label_file import write_label
 from .labels import UnknownSegments, label_map
 from .loading import Case, Loading
 from .signals import Signal
+from .submission import Submitted, read_answer
 
 if TYPE_CHECKING:
     from .session import Session
 
 
 _KEPT = "Your label is kept as a draft on this computer; nothing is lost."
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """What the server says about a submitted label.
-
-    Attributes:
-        case: its id.
-        correction: mean Dice between the model's proposal and this label; None: not known (yet).
-        by_class: the same for each class.
-        flags: sentences on what looks wrong.
-        notes: sentences on what was changed on the way, by this panel and by the server.
-    """
-
-    case: str
-    correction: Optional[float] = None
-    by_class: Dict[str, float] = field(default_factory=dict)
-    flags: List[str] = field(default_factory=list)
-    notes: List[str] = field(default_factory=list)
 
 
 class CaseWork:
@@ -51,6 +32,7 @@ class CaseWork:
         loading: the part that brings a case to the screen, with the signals ``opened`` and ``arriving``.
         keeper: keeps edits on disk.
         auto_next: whether the next case is loaded after a submission that raised no flag.
+        history: what was submitted when and what more labels would bring, where the server tells; else {}.
         listed: rows.
         submitted: Submitted.
         unknown_segments: dict name -> suggested class; answer with ``submit(mapping)``.
@@ -65,11 +47,12 @@ class CaseWork:
         self.case: Optional[Case] = None
         self.activity = ""
         self.rows: List[Dict[str, Any]] = []
+        self.history: Dict[str, Any] = {}
         self._last_submitted = ""
 
     def reset(self) -> None:
         """Another server: forget its list. The case on the screen stays, if it is one of the same server."""
-        self.rows, self._last_submitted = [], ""
+        self.rows, self.history, self._last_submitted = [], {}, ""
         self.loading.stop()
         if self.activity:
             self.fall_back()
@@ -85,14 +68,15 @@ class CaseWork:
         return next((row for row in self.rows if row["id"] == case), {})
 
     def refresh(self) -> None:
-        """Ask for the list of cases."""
-        client = self._session.connection.client
-        if self._session.connection.online:
-            self._session.run(lambda: client.cases(), self._has_listed)
+        """Ask for the list of cases, and for the history of the submissions."""
+        connection = self._session.connection
+        if connection.online:
+            client, told = connection.client, connection.capabilities.has("history")
+            self._session.run(lambda: (client.cases(), client.history() if told else {}), self._has_listed)
 
-    def _has_listed(self, rows: List[Dict[str, Any]]) -> None:
-        self.rows = rows
-        self.listed.emit(rows)
+    def _has_listed(self, answer: Tuple[List[Dict[str, Any]], Dict[str, Any]]) -> None:
+        self.rows, self.history = answer
+        self.listed.emit(self.rows)
 
     # --- which case
 
@@ -200,7 +184,7 @@ class CaseWork:
                 answer = client.submit_label(case.id, file, label.label_info)
             for done in (draft, *([case.draft] if case.draft else [])):
                 drafts.remove(done)  # here and not when it is told: the server has it
-            return _submitted(case.id, answer, label.notes)
+            return read_answer(case.id, answer, label.notes)
 
         self.activity = "submitting"
         self._session.run(job, self._done, self._not_done, lambda: self.case is case)
@@ -238,12 +222,3 @@ class CaseWork:
             self.case.submitted = False
         self._session.say("info", f"The last submission of '{answer['id']}' was taken back; it is {answer['state']}.")
         self._session.connection.refresh()
-
-
-def _submitted(case: str, answer: Dict[str, Any], notes: List[str]) -> Submitted:
-    correction = answer.get("correction") or {}
-    if not isinstance(correction, dict):
-        correction = {"mean": correction}
-    flags = [flag["reason"] if isinstance(flag, dict) else str(flag) for flag in answer.get("flags") or []]
-    said = [str(note) for note in answer.get("notes") or []]
-    return Submitted(case, correction.get("mean"), correction.get("classes") or {}, flags, [*notes, *said])

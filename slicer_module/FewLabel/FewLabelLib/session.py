@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
 from .casework import CaseWork
 from .connection import Connection
 from .drafts import Drafts
-from .errors import LoginNeeded, NotReachable, Unusable, sentence
+from .errors import LoginNeeded, NotReachable, sentence
 from .exporting import Export
 from .label_file import Geometry
 from .labels import LabelClass, Segment
@@ -163,7 +163,7 @@ class Session:
             if wanted():
                 try:
                     done(result)
-                except Unusable as error:  # of the scene
+                except Exception as error:  # of the scene, which may fail in any way
                     self._failed(error, failed)
                 self.settle()
 
@@ -198,6 +198,9 @@ class Session:
 
     def close(self) -> None:
         """Slicer ends or the module is unloaded. The one place that waits: unsaved edits are written at once."""
-        self.cases.keeper.write_now()
+        try:
+            self.cases.keeper.write_now()
+        except OSError as error:
+            logger.error("%s", sentence(error))
         self.worker.close()
         self.connection.number += 1
