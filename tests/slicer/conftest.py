@@ -24,6 +24,7 @@ def _load(name, path):
 _server = _load("server_fixtures", TESTS / "server" / "conftest.py")
 serve, volumes = _server.serve, _server.volumes
 Panel = _load("panel_fakes", TESTS / "slicer" / "fakes.py").Panel
+FakeClient = _load("panel_fake_server", TESTS / "slicer" / "fake_server.py").FakeClient
 
 
 class Scripted:
@@ -92,7 +93,7 @@ def scripted():
 @pytest.fixture
 def panel(tmp_path):
     """See Panel; gates are opened at the end, so that no thread is left waiting."""
-    panel = Panel(tmp_path)
+    panel = Panel(tmp_path, FakeClient)
     yield panel
     for server in panel.servers.values():
         for gate in server.gates.values():

@@ -1,5 +1,7 @@
 """A session with the real client, worker and server; only the scene is a stand-in, which reads and keeps real files."""
 
+import zipfile
+
 import nibabel
 import nrrd
 import numpy as np
@@ -171,3 +173,51 @@ def test_a_submitted_case_is_opened_with_its_stored_label(anna, volumes):
     by_name = {part.name: part.mask.T for part in anna.scene.parts}
     np.testing.assert_array_equal(by_name["organ"], volumes.label(0) == 1)
     np.testing.assert_array_equal(by_name["tumour"], volumes.label(0) == 2)
+
+
+def test_the_last_submission_is_taken_back_and_a_case_is_skipped(anna, volumes):
+    if not anna.session.connection.capabilities.has("undo"):
+        pytest.skip("this server has no /fewlabel routes")
+    anna.scene.draw(volumes.label(1))
+    anna.session.cases.submit()
+    anna.settle()
+    anna.session.cases.undo()
+    anna.settle()
+    assert anna.told("The last submission of 'scan_0' was taken back")
+    anna.session.cases.open("scan_0", fresh=True)
+    anna.settle()
+    by_name = {part.name: part.mask.T for part in anna.scene.parts}
+    np.testing.assert_array_equal(by_name["organ"], volumes.label(0) == 1)
+    anna.session.cases.next("first")
+    anna.settle()
+    skipped = anna.session.cases.case.id
+    anna.session.cases.skip("blurred")
+    anna.settle()
+    assert anna.session.cases.row(skipped)["skipped"]
+    assert anna.session.cases.case.id != skipped
+
+
+def test_the_model_is_exported_and_saved_with_what_was_verified(anna, tmp_path):
+    if not anna.session.connection.capabilities.has("export"):
+        pytest.skip("this server has no /fewlabel routes")
+    saved = []
+    anna.session.export.saved.connect(lambda file, state: saved.append((file, state)))
+    anna.session.export.start("bundle", tmp_path / "model.zip")
+    anna.until(lambda: not anna.session.export.running)
+    (file, state), *_ = saved
+    assert zipfile.is_zipfile(file)
+    assert state["verified"]["voxels_differing"] == 0
+
+
+def test_killed_in_mid_training_it_is_said_and_the_next_one_goes_on(anna, server):
+    anna.session.training.options = {"method": "supervised", "max_steps": 100_000}
+    anna.session.training.start()
+    anna.until(lambda: anna.session.training.progress.phase == "training")
+    server.stop()
+    anna.until(lambda: anna.session.connection.lost)
+    assert anna.session.training.running  # for all that is known
+    server.start()
+    anna.session.connection.connect(server.url)
+    anna.settle()
+    assert not anna.session.training.running
+    assert anna.session.training.progress.phase == "stopped"

@@ -27,7 +27,8 @@ class Capabilities:
         options: the trainer's configuration, as /info gives it: a list is a choice.
         exports: formats, with what the server says about them.
         model: the published model's card, None where there is none or where it is not told.
-        counts: numbers of ``cases`` and ``submitted`` ones, and others where the server tells.
+        problem: why the published model cannot be used, in the server's words.
+        counts: numbers of ``cases``, of those ``completed`` (with a label), and others where the server tells.
     """
 
     name: str = ""
@@ -44,6 +45,7 @@ class Capabilities:
     exports: Dict[str, str] = field(default_factory=dict)
     devices: List[str] = field(default_factory=list)
     model: Optional[Dict[str, Any]] = None
+    problem: str = ""
     counts: Dict[str, int] = field(default_factory=dict)
 
     @property
@@ -82,12 +84,14 @@ def read_capabilities(info: Dict[str, Any], paths: Iterable[str], study: Optiona
         uncertainty=next((name for name in models if name.endswith("_uncertainty")), None),
         trainer=trainer,
         strategies={name: about.get("description", "") for name, about in (info.get("strategies") or {}).items()},
-        methods=_described(study.get("methods")) or _choices(options, trainers.get(trainer) or {}),
+        methods=_first(_described(study.get("methods")), study.get("default_method"))
+        or _choices(options, trainers.get(trainer) or {}),
         options=options,
         exports=_described(study.get("exports")),
         devices=list(study.get("devices") or (options["device"] if isinstance(options.get("device"), list) else [])),
         model=study.get("model"),
-        counts={**counts, **(study.get("counts") or {})},
+        problem=str(study.get("problem") or ""),
+        counts={**counts, "completed": counts["submitted"], **(study.get("counts") or {})},
     )
 
 
@@ -109,6 +113,11 @@ def _classes(info: Dict[str, Any], study: Dict[str, Any], model: Dict[str, Any])
 
 def _described(entries: Optional[List[Dict[str, Any]]]) -> Dict[str, str]:
     return {entry["name"]: entry.get("description", "") for entry in entries or []}
+
+
+def _first(choices: Dict[str, str], default: Optional[str]) -> Dict[str, str]:
+    """The default before all others."""
+    return {name: choices[name] for name in sorted(choices, key=lambda name: name != default)}
 
 
 def _choices(options: Dict[str, Any], trainer: Dict[str, Any]) -> Dict[str, str]:

@@ -118,7 +118,7 @@ class CaseWork:
             self.next(skip=case.id)  # FewLabel's strategies understand this; others pass over it
             return
         client = connection.client
-        self._session.run(lambda: client.skip(case.id, reason), lambda _: self._next_if(case))
+        self._session.run(lambda: client.skip(case.id, reason), lambda _: self._skipped(case))
 
     def unskip(self, case: str) -> None:
         """Offer a skipped case again."""
@@ -126,7 +126,8 @@ class CaseWork:
         if self._session.connection.online:
             self._session.run(lambda: client.unskip(case), lambda _: self.refresh())
 
-    def _next_if(self, case: Case) -> None:
+    def _skipped(self, case: Case) -> None:
+        self.refresh()
         if self.case is case:
             self.next()
 

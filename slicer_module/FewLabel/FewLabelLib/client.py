@@ -118,7 +118,7 @@ class Client:
 
     def skip(self, case: str, reason: str) -> Dict[str, Any]:
         """Put a case off."""
-        return self._transport.json("POST", f"/fewlabel/skip/{quote(case, safe='')}", json={"reason": reason})
+        return self._transport.json("POST", f"/fewlabel/skip/{quote(case, safe='')}", json={"reason": reason[:500]})
 
     def unskip(self, case: str) -> Dict[str, Any]:
         """Offer a skipped case again."""

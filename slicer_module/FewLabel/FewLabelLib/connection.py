@@ -133,6 +133,8 @@ class Connection:
         self._retry_at = self._session.clock() + RETRY
 
     def _offers(self, capabilities: Capabilities) -> None:
+        if capabilities.problem and capabilities.problem != getattr(self.capabilities, "problem", ""):
+            self._session.say("warning", capabilities.problem)
         self.capabilities = capabilities
         self.changed.emit(capabilities)
         self._session.cases.refresh()

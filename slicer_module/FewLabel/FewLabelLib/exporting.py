@@ -103,11 +103,12 @@ class Export:
         self._over()
         self.saved.emit(file, self.state)
         verified = self.state.get("verified") or {}
-        checked = ""
+        checked, kind = "", "info"
         if verified:
             differing, of = verified.get("voxels_differing"), verified.get("of")
+            kind = "warning" if differing else "info"
             checked = f" Run by itself on case '{verified.get('case')}' it differs in {differing} of {of} voxels."
-        self._session.say("info", f"The model was saved as {file}.{checked}")
+        self._session.say(kind, f"The model was saved as {file}.{checked}")
 
     def _over(self, _: Optional[Exception] = None) -> None:
         self.running = self._polling = self._fetching = False

@@ -7,7 +7,6 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
 
@@ -15,6 +14,7 @@ import requests
 
 from .errors import Damaged, LoginNeeded, NotReachable, Refused, WrongServer
 from .integrity import check_file
+from .multipart import file_name, unpack
 
 Progress = Optional[Callable[[int, int], None]]
 """Told the bytes that have arrived, and how many there will be (0: not known)."""
@@ -119,13 +119,13 @@ class Transport:
                 response = self._open(method, path, arguments)
                 headers, told = response.headers, None
                 kind = str(headers.get("Content-Type", ""))
-                offered = _header("Content-Disposition", headers).get_filename() or ""
+                offered = file_name(headers.get("Content-Disposition", ""))
                 if reuse and _is_still(place, offered, headers):
                     response.close()
                     return place(offered), None
                 self._receive(response, file, called, progress)
             if kind.startswith("multipart/"):
-                offered, told = _unpack(temporary, kind, called)
+                offered, told = unpack(temporary, kind, called)
             elif kind.startswith("application/json"):
                 raise Refused(f"The server sent no file for {called}: it does not make any.", 200)
             target = _move_when_whole(temporary, place(offered), called)
@@ -200,12 +200,6 @@ def _words(response: requests.Response) -> str:
     return f"The server failed ({response.status_code} {response.reason}). Its log says why; try again."
 
 
-def _header(name: str, headers: Any) -> Message:
-    message = Message()
-    message[name] = str(headers.get(name, ""))
-    return message
-
-
 def _is_still(place: Callable[[str], Path], offered: str, headers: Any) -> bool:
     """Whether the file that the server begins to send was fetched before."""
     if not headers.get("ETag"):
@@ -221,24 +215,6 @@ def _remember(target: Path, headers: Any) -> None:
         mark.write_text(f"{headers['ETag']} {target.stat().st_size}")
     else:
         mark.unlink(missing_ok=True)
-
-
-def _unpack(body: Path, content_type: str, called: str) -> Tuple[str, Any]:
-    """Leave only the file of a multipart answer in ``body``; gives its name, and the JSON part."""
-    boundary = _header("Content-Type", {"Content-Type": content_type}).get_param("boundary")
-    told, name, content = None, "", None
-    for part in body.read_bytes().split(b"--" + str(boundary).encode())[1:-1]:
-        head, _, data = part.partition(b"\r\n\r\n")
-        disposition = re.search(rb"Content-Disposition:([^\r]*)", head, re.IGNORECASE)
-        about = _header("Content-Disposition", {"Content-Disposition": disposition.group(1).decode()})
-        if about.get_filename():
-            name, content = str(about.get_filename()), data[:-2]
-        else:
-            told = json.loads(data)
-    if content is None:
-        raise Damaged(f"{called} arrived without a file. Nothing was changed; try again.")
-    body.write_bytes(content)
-    return name, told
 
 
 def _move_when_whole(temporary: Path, target: Path, called: str) -> Path:
