@@ -7,6 +7,7 @@ import struct
 import nibabel
 import numpy as np
 import pytest
+import requests
 
 from FewLabelLib.client import Client, Damaged, LoginNeeded, NotReachable, Refused, Timeouts, WrongServer
 from FewLabelLib.errors import Unusable
@@ -133,6 +134,14 @@ def test_a_download_that_breaks_off_leaves_nothing_behind(scripted, client):
     with pytest.raises(Damaged, match=r"the image of case 'a'.*try again"):
         client.download_image("a")
     assert arriving(client) == []
+
+
+def test_less_than_announced_is_noticed_also_where_the_http_library_does_not(scripted, client, monkeypatch):
+    """As with the older one that Slicer 5.8 brings."""
+    scripted.answers["GET", "/fewlabel/export/file"] = 200, b"whole", "application/octet-stream"
+    monkeypatch.setattr(requests.Response, "iter_content", lambda self, size: iter([b"who"]))
+    with pytest.raises(Damaged, match="The connection broke"):
+        client.download_export(client.folder / "model.bin")
 
 
 def test_a_file_that_is_damaged_on_the_server_is_noticed_and_the_older_download_stays(scripted, client):

@@ -66,13 +66,28 @@ def test_a_published_model_that_cannot_be_used_is_said_once(panel):
 def test_the_answer_of_a_server_that_was_left_is_dropped(panel):
     slow = panel.server("http://one")
     slow.gates["capabilities"] = threading.Event()
+    told = []
+    panel.connection.changed.connect(told.append)
     panel.connection.connect("http://one")
     panel.until(lambda: slow.calls)
     panel.connection.connect("http://two")
     slow.gates["capabilities"].set()
     panel.settle()
+    assert len(told) == 1
     assert panel.connection.client.url == "http://two"
     assert panel.connection.addresses == ["http://two"]
+
+
+def test_leaving_while_connecting_leaves(panel):
+    slow = panel.server("http://one")
+    slow.gates["capabilities"] = threading.Event()
+    panel.connection.connect("http://one")
+    panel.until(lambda: slow.calls)
+    panel.connection.disconnect()
+    slow.gates["capabilities"].set()
+    panel.settle()
+    assert panel.session.state is State.DISCONNECTED
+    assert panel.connection.addresses == []
 
 
 # --- rounds

@@ -63,6 +63,16 @@ def test_a_late_proposal_of_an_earlier_case_is_ignored(panel):
     assert panel.scene.volume.name == "b-image.npy"
 
 
+def test_edits_are_on_disk_before_the_next_case_is_there(panel):
+    server = panel.connect()
+    panel.next()
+    panel.scene.paint("liver", (3, 4, 5))
+    server.gates["download_image"] = threading.Event()
+    panel.cases.open("b")
+    panel.until(lambda: server.count("download_image") == 2)
+    assert [draft.case for draft in panel.drafts()] == ["a"]
+
+
 def test_what_is_painted_while_the_next_case_is_on_its_way_is_kept_too(panel):
     server = panel.connect()
     panel.next()
