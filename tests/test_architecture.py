@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ MAY_NOT_KNOW = {
     "service/*.py": ({"torch", "monai", *SINGLE_METHODS}, set()),
 }
 MAY_KNOW_THE_DATASTORE = {PACKAGE / "export" / "dataset.py"}
+SLICER_MODULE = PACKAGE.parents[2] / "slicer_module" / "FewLabel"
+PANEL = SLICER_MODULE / "FewLabelLib"
+QT = {"qt", "ctk", "PySide2", "PySide6", "PythonQt"}
+SLICERS_OWN = {*QT, "slicer", "vtk", "vtkmodules", "mrml", "sitkUtils", "torch", "monai", "fewlabel"}
+# What may know Slicer; every other file of the panel's library runs without it, on what Slicer brings along.
+MAY_KNOW_SLICER = {"scene.py": {*QT, "torch", "monai", "fewlabel"}, "widget.py": {"torch", "monai", "fewlabel"}}
+BROUGHT_BY_SLICER = {"numpy", "requests"}
 CASES = [(glob, path) for glob in MAY_NOT_KNOW for path in sorted(PACKAGE.glob(glob))]
 
 
@@ -98,3 +106,22 @@ def test_every_file_that_defines_a_method_is_listed():
         if any(ast.unparse(base) == "Method" for node in classes for base in node.bases):
             defining.add(f"fewlabel.methods.{path.stem}")
     assert defining == SINGLE_METHODS
+
+
+@pytest.mark.parametrize("path", sorted(PANEL.glob("*.py")), ids=lambda path: path.name)
+def test_the_panel_knows_slicer_only_where_it_shows_something(path):
+    found = imported(path.read_text(encoding="utf-8"), ["FewLabelLib"])
+    assert not {name for name in found if within(name, MAY_KNOW_SLICER.get(path.name, SLICERS_OWN))}
+
+
+@pytest.mark.parametrize("path", sorted(PANEL.glob("*.py")), ids=lambda path: path.name)
+def test_the_panel_needs_no_package_that_slicer_does_not_bring(path):
+    if path.name in MAY_KNOW_SLICER:
+        pytest.skip("may know Slicer")
+    roots = {name.split(".")[0] for name in imported(path.read_text(encoding="utf-8"), ["FewLabelLib"])}
+    assert roots <= {*sys.stdlib_module_names, "FewLabelLib", *BROUGHT_BY_SLICER}
+
+
+@pytest.mark.parametrize("path", sorted(SLICER_MODULE.rglob("*.py")), ids=lambda path: path.name)
+def test_the_module_can_be_parsed_by_the_python_of_slicer_5_8(path):
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))

@@ -1,0 +1,126 @@
+"""What a MONAI Label server offers: of FewLabel's own routes and tasks, and of the tasks that any app may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, FrozenSet, Iterable, List, Optional
+
+from .labels import LabelClass
+
+ROUTES = ("study", "cases", "skip", "undo", "history", "export")
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What can be asked of one server; a panel shows only this.
+
+    Attributes:
+        name: of the app.
+        study: of the study; the app's name where there is no such route.
+        routes: which of ``ROUTES`` there are.
+        classes: in the server's order; [] while none are known.
+        segmentation: name of the model that pre-segments; None: none, or not trained yet.
+        uncertainty: name of the task that maps uncertainty, None if there is none.
+        trainer: name of the trainer, None if there is none.
+        strategies: names, the default first, with what the server says about them.
+        methods: training methods, the default first, with what the server says about them.
+        options: the trainer's configuration, as /info gives it: a list is a choice.
+        exports: formats, with what the server says about them.
+        model: the published model's card, None where there is none or where it is not told.
+        problem: why the published model cannot be used, in the server's words.
+        counts: numbers of ``cases``, of those ``completed`` (with a label), and others where the server tells.
+    """
+
+    name: str = ""
+    study: str = ""
+    version: str = ""
+    routes: FrozenSet[str] = frozenset()
+    classes: List[LabelClass] = field(default_factory=list)
+    segmentation: Optional[str] = None
+    uncertainty: Optional[str] = None
+    trainer: Optional[str] = None
+    strategies: Dict[str, str] = field(default_factory=dict)
+    methods: Dict[str, str] = field(default_factory=dict)
+    options: Dict[str, Any] = field(default_factory=dict)
+    exports: Dict[str, str] = field(default_factory=dict)
+    devices: List[str] = field(default_factory=list)
+    model: Optional[Dict[str, Any]] = None
+    problem: str = ""
+    counts: Dict[str, int] = field(default_factory=dict)
+
+    @property
+    def trained(self) -> bool:
+        """Whether cases can be pre-segmented."""
+        return self.segmentation is not None
+
+    def has(self, route: str) -> bool:
+        """Whether the server has this one of ``ROUTES``."""
+        return route in self.routes
+
+
+def read_capabilities(info: Dict[str, Any], paths: Iterable[str], study: Optional[Dict[str, Any]]) -> Capabilities:
+    """Put together what a server told.
+
+    Args:
+        info: answer of ``/info/``.
+        paths: of its OpenAPI page.
+        study: answer of ``/fewlabel/study``; None: no such route.
+    """
+    study = study or {}
+    listed = list(paths)
+    models, trainers = info.get("models") or {}, info.get("trainers") or {}
+    segmentation = next((name for name, model in models.items() if model.get("type") == "segmentation"), None)
+    trainer = segmentation if segmentation in trainers else next(iter(trainers), None)
+    options = (trainers.get(trainer) or {}).get("config") or {}
+    store = info.get("datastore") or {}
+    counts = {"cases": int(store.get("total") or 0), "submitted": int(store.get("completed") or 0)}
+    return Capabilities(
+        name=str(info.get("name", "")),
+        study=str(study.get("name") or info.get("name", "")),
+        version=str(info.get("version", "")),
+        routes=frozenset(name for name in ROUTES if any(path.startswith(f"/fewlabel/{name}") for path in listed)),
+        classes=_classes(info, study, models.get(segmentation) or {}),
+        segmentation=segmentation,
+        uncertainty=next((name for name in models if name.endswith("_uncertainty")), None),
+        trainer=trainer,
+        strategies={name: about.get("description", "") for name, about in (info.get("strategies") or {}).items()},
+        methods=_first(_described(study.get("methods")), study.get("default_method"))
+        or _choices(options, trainers.get(trainer) or {}),
+        options=options,
+        exports=_described(study.get("exports")),
+        devices=list(study.get("devices") or (options["device"] if isinstance(options.get("device"), list) else [])),
+        model=study.get("model"),
+        problem=str(study.get("problem") or ""),
+        counts={**counts, "completed": counts["submitted"], **(study.get("counts") or {})},
+    )
+
+
+def _classes(info: Dict[str, Any], study: Dict[str, Any], model: Dict[str, Any]) -> List[LabelClass]:
+    """From where they are told best: the study (with colours), the model (with values), the app (in order)."""
+    if study.get("classes"):
+        return [LabelClass(entry["name"], int(entry["value"]), tuple(entry["color"])) for entry in study["classes"]]
+    told = model.get("labels") or info.get("labels") or {}
+    values = told if isinstance(told, dict) else {}
+    if not isinstance(told, dict):
+        names = [name for name in told if str(name).strip().casefold() != "background"]
+        values = {name: place + 1 for place, name in enumerate(names)}
+    classes = [LabelClass(str(name), int(value)) for name, value in values.items() if isinstance(value, int)]
+    return sorted(
+        (entry for entry in classes if entry.value > 0 and entry.name.strip().casefold() != "background"),
+        key=lambda entry: entry.value,
+    )
+
+
+def _described(entries: Optional[List[Dict[str, Any]]]) -> Dict[str, str]:
+    return {entry["name"]: entry.get("description", "") for entry in entries or []}
+
+
+def _first(choices: Dict[str, str], default: Optional[str]) -> Dict[str, str]:
+    """The default before all others."""
+    return {name: choices[name] for name in sorted(choices, key=lambda name: name != default)}
+
+
+def _choices(options: Dict[str, Any], trainer: Dict[str, Any]) -> Dict[str, str]:
+    names = options.get("method")
+    about = trainer.get("methods") or {}
+    return {name: about.get(name, "") for name in names} if isinstance(names, list) else {}

@@ -1,0 +1,225 @@
+"""Cases: which comes next, loading one, keeping its edits, submitting it, taking that back."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from .drafts import Draft
+from .errors import Unusable
+from .keeping import Keeper
+from .label_file import write_label
+from .labels import UnknownSegments, label_map
+from .loading import Case, Loading
+from .signals import Signal
+from .submission import Submitted, read_answer
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+_KEPT = "Your label is kept as a draft on this computer; nothing is lost."
+
+
+class CaseWork:
+    """What is done with cases.
+
+    Attributes:
+        rows: the server's list of cases.
+        case: the one on the screen; None: none.
+        activity: "" or the value of a state: loading, editing, submitting.
+        loading: the part that brings a case to the screen, with the signals ``opened`` and ``arriving``.
+        keeper: keeps edits on disk.
+        auto_next: whether the next case is loaded after a submission that raised no flag.
+        history: what was submitted when and what more labels would bring, where the server tells; else {}.
+        listed: rows.
+        submitted: Submitted.
+        unknown_segments: dict name -> suggested class; answer with ``submit(mapping)``.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.listed, self.submitted, self.unknown_segments = Signal(), Signal(), Signal()
+        self.loading = Loading(session, self)
+        self.keeper = Keeper(session)
+        self.auto_next = False
+        self.case: Optional[Case] = None
+        self.activity = ""
+        self.rows: List[Dict[str, Any]] = []
+        self.history: Dict[str, Any] = {}
+        self._last_submitted = ""
+
+    def reset(self) -> None:
+        """Another server: forget its list. The case on the screen stays, if it is one of the same server."""
+        self.rows, self.history, self._last_submitted = [], {}, ""
+        self.loading.stop()
+        if self.activity:
+            self.fall_back()
+
+    def fall_back(self) -> None:
+        """What was under way is off; a case that was there before can be edited on."""
+        if self.case is not None and not self.case.ready:
+            self.case = None
+        self.activity = "editing" if self.case is not None else ""
+
+    def row(self, case: str) -> Dict[str, Any]:
+        """What the list says about a case."""
+        return next((row for row in self.rows if row["id"] == case), {})
+
+    def refresh(self) -> None:
+        """Ask for the list of cases, and for the history of the submissions."""
+        connection = self._session.connection
+        if connection.online:
+            client, told = connection.client, connection.capabilities.has("history")
+            self._session.run(lambda: (client.cases(), client.history() if told else {}), self._has_listed)
+
+    def _has_listed(self, answer: Tuple[List[Dict[str, Any]], Dict[str, Any]]) -> None:
+        self.rows, self.history = answer
+        self.listed.emit(self.rows)
+
+    # --- which case
+
+    def next(self, strategy: str = "", **options: Any) -> None:
+        """Ask for the next case and load it; edits of the one on the screen are kept as a draft."""
+        connection = self._session.connection
+        if not self._may_leave():
+            return
+        strategy = strategy or next(iter(connection.capabilities.strategies), "")
+        if not strategy:
+            self._session.say("warning", "This server chooses no cases: open one of the list.")
+            return
+        self.loading.next(strategy, options)
+
+    def open(self, case: str, fresh: bool = False) -> None:
+        """Load a case of the list: a submitted one with its label, another with the model's proposal.
+
+        Args:
+            fresh: whether to pass over a draft of it; without this, edits that were left go on from there.
+        """
+        if self._may_leave():
+            self.loading.open(case, fresh=fresh)
+
+    def restore(self, draft: Draft) -> None:
+        """Load the case of a draft, and its edits."""
+        if self._may_leave():
+            self.loading.open(draft.case, draft)
+
+    def discard(self, draft: Draft) -> None:
+        """Forget a draft."""
+        self._session.run(lambda: self._session.drafts.remove(draft), lambda _: None)
+
+    def skip(self, reason: str) -> None:
+        """Put the case on the screen off, and go on with the next one."""
+        case, connection = self.case, self._session.connection
+        if case is None or not self._may_leave():
+            return
+        if not connection.capabilities.has("skip"):
+            self.next(skip=case.id)  # FewLabel's strategies understand this; others pass over it
+            return
+        client = connection.client
+        self._session.run(lambda: client.skip(case.id, reason), lambda _: self._skipped(case))
+
+    def unskip(self, case: str) -> None:
+        """Offer a skipped case again."""
+        client = self._session.connection.client
+        if self._session.connection.online:
+            self._session.run(lambda: client.unskip(case), lambda _: self.refresh())
+
+    def _skipped(self, case: Case) -> None:
+        self.refresh()
+        if self.case is case:
+            self.next()
+
+    def _may_leave(self) -> bool:
+        if not self._session.connection.online:
+            self._session.say("warning", "There is no connection to a server: connect first.")
+            return False
+        if self.activity == "submitting":
+            self._session.say("info", "The label is just being submitted: wait a moment.")
+            return False
+        self.keeper.keep()
+        return True
+
+    def close(self) -> None:
+        """Leave the case on the screen; its edits are kept as a draft."""
+        self.keeper.keep()
+        self.loading.stop()
+        if self.case is not None:
+            self.case, self.activity = None, ""
+            self._session.scene.clear()
+
+    # --- submission
+
+    def submit(
+        self, mapping: Optional[Mapping[str, Optional[str]]] = None, order: Optional[Sequence[str]] = None
+    ) -> None:
+        """Submit the label of the case on the screen.
+
+        Args:
+            mapping: what unknown segments are, see ``labels.assign``.
+            order: see ``labels.label_map``.
+        """
+        case, scene, connection = self.case, self._session.scene, self._session.connection
+        if case is None or self.activity != "editing":
+            why = "The label is just being submitted." if self.activity == "submitting" else "No case is open."
+            self._session.say("info", why)
+            return
+        try:
+            scene.harden_transforms(case.handle)
+            draft = self.keeper.take(always=True)
+            geometry = scene.geometry(case.handle)
+        except Unusable as error:
+            self._session.say("error", f"{error} Nothing was submitted.")
+            return
+        self.keeper.write(draft)  # before anything that may fail
+        if connection.capabilities is None:
+            self._session.say("error", f"There is no connection to a server. Nothing was submitted. {_KEPT}")
+            return
+        classes, client, drafts = connection.capabilities.classes, connection.client, self._session.drafts
+
+        def job() -> Submitted:
+            label = label_map(draft.segments, classes, geometry.shape, mapping, order)
+            with tempfile.TemporaryDirectory() as folder:
+                file = write_label(Path(folder) / "label.nrrd", label.array, geometry)
+                answer = client.submit_label(case.id, file, label.label_info)
+            for done in (draft, *([case.draft] if case.draft else [])):
+                drafts.remove(done)  # here and not when it is told: the server has it
+            return read_answer(case.id, answer, label.notes)
+
+        self.activity = "submitting"
+        self._session.run(job, self._done, self._not_done, lambda: self.case is case)
+        self._session.settle()
+
+    def _done(self, result: Submitted) -> None:
+        self.activity, self._last_submitted = "editing", result.case
+        if self.case is not None:
+            self.case.submitted = True
+        self.submitted.emit(result)
+        self._session.connection.refresh()  # which also decides whether to train
+        if self.auto_next and not result.flags:
+            self.next()
+
+    def _not_done(self, error: Exception) -> Optional[bool]:
+        self.activity = "editing"
+        if isinstance(error, UnknownSegments):
+            self.unknown_segments.emit(error.suggestions)
+            return None
+        self._session.say("info", _KEPT)
+        return None
+
+    def undo(self, case: str = "") -> None:
+        """Take back the last submission, of the given case or of the last one submitted here."""
+        case, connection = case or self._last_submitted, self._session.connection
+        if not case or not connection.online or not connection.capabilities.has("undo"):
+            self._session.say("info", "There is no submission that could be taken back.")
+            return
+        client = connection.client
+        self._session.run(lambda: client.undo(case), self._undone)
+
+    def _undone(self, answer: Dict[str, Any]) -> None:
+        self._last_submitted = ""
+        if self.case is not None and self.case.id == answer["id"]:
+            self.case.submitted = False
+        self._session.say("info", f"The last submission of '{answer['id']}' was taken back; it is {answer['state']}.")
+        self._session.connection.refresh()

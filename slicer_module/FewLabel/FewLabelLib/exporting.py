@@ -1,0 +1,114 @@
+"""The export of the published model to a file of the clinician's computer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from .signals import Signal
+
+if TYPE_CHECKING:
+    from .session import Session
+
+POLL = 1.0  # seconds between two looks
+
+
+class Export:
+    """One export at a time.
+
+    Attributes:
+        running: whether the server exports for us, or the file is on its way.
+        state: the last that the server told: state, progress, step, verified, ...
+        changed: state.
+        loaded: bytes that have arrived, bytes that there will be.
+        saved: Path of the file, state.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.changed, self.loaded, self.saved = Signal(), Signal(), Signal()
+        self.reset()
+
+    def reset(self) -> None:
+        """Another server: forget what was known."""
+        self.running = self._polling = self._fetching = False
+        self.state: Dict[str, Any] = {}
+        self._target: Optional[Path] = None
+        self._next_look = 0.0
+        self._complaint = ""
+
+    def start(self, format_name: str, target: Path, check: bool = True) -> None:
+        """Export the published model.
+
+        Args:
+            format_name: one of ``capabilities.exports``.
+            target: where the zip goes on this computer.
+            check: have the server run the export by itself and compare.
+        """
+        connection = self._session.connection
+        if not connection.online or not connection.capabilities.has("export"):
+            self._session.say("warning", "This server does not export.")
+            return
+        if self.running:
+            self._session.say("info", "An export is running already: wait for its end.")
+            return
+        if not Path(target).parent.is_dir():
+            self._session.say("error", f"There is no folder {Path(target).parent}: choose another place.")
+            return
+        client, self.running, self._target = connection.client, True, Path(target)
+        self._session.run(lambda: client.start_export(format_name, check), self._started, self._over)
+        self._session.settle()
+
+    def tick(self, now: float) -> None:
+        """Look how far it is if it is time."""
+        if self.running and self.state and not self._polling and not self._fetching and now >= self._next_look:
+            client, self._polling = self._session.connection.client, True
+            self._session.run(lambda: client.export_state(), self._seen, self._not_seen)
+
+    def _started(self, state: Dict[str, Any]) -> None:
+        self.state = dict(state)
+        self.changed.emit(self.state)
+
+    def _not_seen(self, error: Optional[Exception] = None) -> bool:
+        """The same complaint is made once, not every second."""
+        known = error is not None and str(error) == self._complaint
+        self._complaint = str(error or "")
+        self._polling = False
+        self._next_look = self._session.clock() + POLL
+        return known
+
+    def _seen(self, state: Dict[str, Any]) -> None:
+        self._not_seen()
+        self.state = state
+        self.changed.emit(state)
+        if state["state"] == "done":
+            self._fetch()
+        elif state["state"] == "failed":
+            self._over()
+            self._session.say("error", f"The export failed. {state.get('error') or 'The server log says why.'}")
+        elif state["state"] == "none":
+            self._over()
+            self._session.say("warning", "The export was interrupted, the server has been restarted. Start it again.")
+
+    def _fetch(self) -> None:
+        client, target, worker = self._session.connection.client, self._target, self._session.worker
+        self._fetching = True
+
+        def job() -> Path:
+            return client.download_export(target, lambda now, of: worker.post(self.loaded.emit, now, of))
+
+        self._session.run(job, self._fetched, self._over)
+
+    def _fetched(self, file: Path) -> None:
+        self._over()
+        self.saved.emit(file, self.state)
+        verified = self.state.get("verified") or {}
+        checked, kind = "", "info"
+        if verified:
+            differing, of = verified.get("voxels_differing"), verified.get("of")
+            kind = "warning" if differing else "info"
+            checked = f" Run by itself on case '{verified.get('case')}' it differs in {differing} of {of} voxels."
+        self._session.say(kind, f"The model was saved as {file}.{checked}")
+
+    def _over(self, _: Optional[Exception] = None) -> None:
+        self.running = self._polling = self._fetching = False

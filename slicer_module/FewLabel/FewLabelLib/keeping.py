@@ -1,0 +1,81 @@
+"""Keeping the edits of the case on the screen as a draft, before anything can go wrong with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, List, Optional
+
+from .drafts import Draft, take_draft
+from .errors import Unusable, sentence
+
+if TYPE_CHECKING:
+    from .session import Session
+
+DRAFT_MINUTES = 3.0
+
+
+class Keeper:
+    """Takes drafts on the UI's thread and has them written in the background.
+
+    Attributes:
+        minutes: how often edits are kept.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.minutes = DRAFT_MINUTES
+        self._unwritten: List[Draft] = []
+
+    def tick(self, now: float) -> None:
+        """Keep the edits if it is time."""
+        case = self._session.cases.case
+        if case is not None and now - case.kept >= 60 * self.minutes:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep the edits if there are any that no draft has."""
+        try:
+            draft = self.take()
+        except Unusable as error:
+            self._session.say("warning", f"The edits could not be kept as a draft. {error}")
+            return
+        if draft is not None:
+            self.write(draft)
+
+    def take(self, always: bool = False) -> Optional[Draft]:
+        """A draft of the case on the screen; None where nothing was changed since the last one.
+
+        Raises:
+            Unusable: the scene cannot give its segments on the image's grid.
+        """
+        case, scene = self._session.cases.case, self._session.scene
+        if case is None or not case.ready:
+            return None
+        case.kept = self._session.clock()
+        revision = scene.revision(case.handle)
+        if revision == case.revision and not always:
+            return None
+        segments, geometry = scene.segments(case.handle), scene.geometry(case.handle)
+        case.revision = revision
+        return take_draft(case.server, case.study, case.id, segments, geometry, case.kept)
+
+    def write(self, draft: Draft) -> None:
+        """Have it written, whatever becomes of the connection."""
+        self._unwritten.append(draft)
+
+        def written(_: Any) -> None:
+            self._unwritten.remove(draft)
+
+        def failed(error: Exception) -> None:
+            self._unwritten.remove(draft)
+            self._session.say("error", f"The edits could not be kept as a draft. {sentence(error)}")
+
+        self._session.worker.submit(lambda: self._session.drafts.write(draft), written, failed)
+
+    def write_now(self) -> None:
+        """Write what is not on disk yet, here and now: nobody will ask again."""
+        try:
+            draft = self.take()
+        except Unusable:
+            draft = None
+        for waiting in [*self._unwritten, *([draft] if draft else [])]:
+            self._session.drafts.write(waiting)

@@ -1,0 +1,207 @@
+"""Training as it is seen from the panel: start, stop, keep going, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+from .capabilities import Capabilities
+from .signals import Signal
+
+if TYPE_CHECKING:
+    from .session import Session
+
+POLL, POLL_IDLE = 2.0, 15.0  # seconds between two looks while a training runs, and otherwise: others may start one
+
+Curve = List[Tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a training is going.
+
+    Attributes:
+        running: whether it runs.
+        phase: in the server's words.
+        share: how much of it is done, 0 to 1.
+        seconds_left: None: not known.
+        dice: best on validation cases or, without any, on what is being learnt; None: not told.
+        losses: curve of (step, value) by name.
+        validation: curve of (step, Dice) by class.
+        told: everything that the server said, e.g. method, device, memory, notes, problems.
+        error: the server's words; "": none.
+    """
+
+    running: bool = False
+    phase: str = ""
+    share: float = 0.0
+    seconds_left: Optional[float] = None
+    dice: Optional[float] = None
+    losses: Dict[str, Curve] = field(default_factory=dict)
+    validation: Dict[str, Curve] = field(default_factory=dict)
+    told: Dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+class Training:
+    """The server's training.
+
+    Attributes:
+        running: whether one runs, of whomever.
+        progress: the last that was told.
+        keep_going: train whenever so many new labels have arrived, of whomever; 0: only when asked.
+        options: of the next training: method, max_minutes, device, ...
+        changed: Progress, at each look.
+        ended: Progress.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.changed, self.ended = Signal(), Signal()
+        self.keep_going = 0
+        self.options: Dict[str, Any] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Another server: forget what was known."""
+        self.running = self._starting = self._polling = self._stopped = False
+        self.progress = Progress()
+        self._trained_with = 0  # labels when the last training was started
+        self._next_look = self._seen_since = 0.0
+        self._started: Any = None  # which training the curves are of
+        self._before: Any = None  # which training was the last when ours was started
+        self._complaint = ""
+
+    def connected(self, capabilities: Capabilities) -> None:
+        """Labels count as new from now on; all of them if there is no model yet."""
+        self._trained_with = capabilities.counts.get("completed", 0) if capabilities.trained else 0
+
+    def start(self) -> None:
+        """Start a training with ``options``."""
+        connection = self._session.connection
+        if not connection.online or connection.capabilities.trainer is None:
+            self._session.say("warning", "There is no server that trains: connect to one first.")
+            return
+        if self.running or self._starting:
+            self._session.say("info", "A training is running already: wait for its end, or stop it.")
+            return
+        client, trainer = connection.client, connection.capabilities.trainer
+        options = {name: value for name, value in self.options.items() if value is not None}
+        self._starting, self._stopped, self._before = True, False, self.progress.told.get("start_ts")
+        self._trained_with = connection.capabilities.counts.get("completed", 0)
+        self._session.run(lambda: client.train(trainer, **options), self._has_started, self._not_started)
+
+    def stop(self) -> None:
+        """End the training that runs."""
+        client = self._session.connection.client
+        if self._session.connection.online:
+            self._stopped = True
+            self._session.run(lambda: client.stop_training(), lambda _: self.poll())
+
+    def consider(self) -> None:
+        """Keep going: start if enough labels are new. A training that failed is not repeated before that."""
+        capabilities = self._session.connection.capabilities
+        if self.keep_going <= 0 or self.running or self._starting or capabilities is None:
+            return
+        new = capabilities.counts.get("completed", 0) - self._trained_with
+        if new >= self.keep_going and capabilities.trainer is not None:
+            self._session.say("info", f"{new} new label{'' if new == 1 else 's'}: a training starts.")
+            self.start()
+
+    def tick(self, now: float) -> None:
+        """Look at the training if it is time."""
+        if now >= self._next_look:
+            self.poll()
+
+    def poll(self) -> None:
+        """Look at the training now."""
+        connection = self._session.connection
+        if self._polling or connection.capabilities is None or connection.capabilities.trainer is None:
+            return
+        client, trainer = connection.client, connection.capabilities.trainer
+        self._polling = True
+        self._session.run(lambda: client.training(trainer), self._seen, self._not_seen)
+
+    def _has_started(self, _: Any) -> None:
+        self._starting, self.running = False, True
+        self._seen_since = self._session.clock()
+        self.poll()
+
+    def _not_started(self, _: Exception) -> None:
+        self._starting = False
+        self._next_look = 0.0  # perhaps one of somebody else is running
+
+    def _not_seen(self, error: Exception) -> bool:
+        """The same complaint is made once, not every other second."""
+        known, self._complaint = str(error) == self._complaint, str(error)
+        self._polling = False
+        self._next_look = self._session.clock() + POLL
+        return known
+
+    def _seen(self, answer: Dict[str, Any]) -> None:
+        was = self.running
+        self._polling, self.running = False, answer["status"] in ("SUBMITTED", "RUNNING")
+        now = self._session.clock()
+        self._next_look = now + (POLL if self.running else POLL_IDLE)
+        if self.running and not was:
+            self._seen_since = now
+        self._complaint = ""
+        told = answer["progress"] or {}
+        if self.running and self._before is not None and told.get("start_ts") == self._before:
+            told = {}  # it has not said anything yet
+        if told.get("start_ts") != self._started:  # another training: its own curves
+            self._started, self.progress = told.get("start_ts"), Progress()
+        self.progress = self._read(answer, told, now)
+        self.changed.emit(self.progress)
+        if was and not self.running:
+            self._has_ended(answer["status"])
+
+    def _has_ended(self, status: str) -> None:
+        progress = self.progress
+        self.ended.emit(progress)
+        if self._stopped:
+            self._session.say("info", "The training was stopped. What it learnt is kept: the next one goes on from it.")
+        elif progress.error:
+            self._session.say("error", f"The training failed. {progress.error}")
+        elif status == "DONE":
+            version = progress.told.get("version")
+            model = f"Model version {version} is in use." if version and progress.told.get("published") else ""
+            self._session.say("info", f"The training is done. {model}".strip())
+        else:
+            self._session.say("warning", "The training was interrupted. Press Train: it goes on from where it was.")
+        self._stopped = False
+        self._session.connection.refresh()  # a new model, perhaps labels that have arrived meanwhile
+
+    def _read(self, answer: Dict[str, Any], told: Dict[str, Any], now: float) -> Progress:
+        total = float(told.get("total_epochs") or 0)
+        share = float(told.get("progress", (told.get("epoch") or 0) / total if total else 0.0))
+        left = told.get("seconds_left")
+        if left is None and self.running and share > 0:
+            left = (now - self._seen_since) / share * (1 - share)
+        step = float(told.get("step", told.get("epoch") or 0))
+        error = str(told.get("error") or "") if told.get("phase") == "failed" else ""
+        if not error and answer["status"] == "ERROR":
+            error = str((answer["details"] or ["The server's log says why."])[-1])
+        return Progress(
+            running=self.running,
+            phase=str(told.get("phase") or answer["status"].lower()),
+            share=min(1.0, max(0.0, share)),
+            seconds_left=left if self.running else None,
+            dice=told.get("best_metric"),
+            losses=_extended(self.progress.losses, step, told.get("losses")),
+            validation=_extended(self.progress.validation, step, told.get("validation")),
+            told=told,
+            error=error,
+        )
+
+
+def _extended(curves: Dict[str, Curve], step: float, values: Any) -> Dict[str, Curve]:
+    """Curves with one more point each, if the step is a new one."""
+    result = {name: list(curve) for name, curve in curves.items()}
+    for name, value in (values or {}).items():
+        if not isinstance(value, (int, float)):
+            continue
+        curve = result.setdefault(name, [])
+        if not curve or curve[-1][0] < step:
+            curve.append((step, float(value)))
+    return result

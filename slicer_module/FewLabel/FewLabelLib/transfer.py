@@ -1,0 +1,232 @@
+"""HTTP with a MONAI Label server: every failure becomes a sentence, every download is checked before it counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import requests
+
+from .errors import Damaged, LoginNeeded, NotReachable, Refused, WrongServer
+from .integrity import check_file
+from .multipart import file_name, unpack
+
+Progress = Optional[Callable[[int, int], None]]
+"""Told the bytes that have arrived, and how many there will be (0: not known)."""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds without any sign of life after which one gives up.
+
+    Attributes:
+        connect: until the connection stands.
+        answer: for what is answered at once; MONAI Label answers nobody while it segments for someone.
+        work: for what has to be computed first, such as a segmentation.
+    """
+
+    connect: float = 5.0
+    answer: float = 60.0
+    work: float = 900.0
+
+
+def full_address(address: str) -> str:
+    """``localhost:8000/`` -> ``http://localhost:8000``.
+
+    Raises:
+        WrongServer: this cannot be an address.
+    """
+    url = address.strip().rstrip("/")
+    if "://" not in url:
+        url = "http://" + url
+    if not re.fullmatch(r"https?://(\[[\da-fA-F:]+\]|[^\s/:@]+)(:\d{1,5})?(/\S*)?", url):
+        raise WrongServer(f"'{address}' is not an address of a server. Give one like http://localhost:8000.")
+    return url
+
+
+class Transport:
+    """Requests to one server. One thread at a time.
+
+    Args:
+        url: as ``full_address`` gives it.
+        timeouts: when to give up.
+    """
+
+    def __init__(self, url: str, timeouts: Timeouts) -> None:
+        self.url, self.timeouts = url, timeouts
+        self.token: Optional[str] = None
+        self._session = requests.Session()
+        # A kept connection may have been closed by the server a moment ago; and lengths shall be those of the file.
+        self._session.headers.update({"Connection": "close", "Accept-Encoding": "identity"})
+
+    def json(self, method: str, path: str, work: bool = False, **arguments: Any) -> Any:
+        """Send a request and parse the answer.
+
+        Args:
+            work: whether the answer has to be computed first.
+            arguments: of ``requests.request``.
+
+        Raises:
+            NotReachable, LoginNeeded, Refused: see errors.py.
+            WrongServer: the answer is not JSON.
+        """
+        try:
+            response = self._send(method, path, work, **arguments)
+            content = response.content
+        except requests.RequestException as error:
+            raise self._not_reachable(error) from error
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise WrongServer(
+                f"{self.url} answers, but not as a MONAI Label server does. Check the address and the port."
+            ) from error
+
+    def download(
+        self,
+        method: str,
+        path: str,
+        place: Callable[[str], Path],
+        called: str,
+        progress: Progress = None,
+        reuse: bool = False,
+        **arguments: Any,
+    ) -> Tuple[Path, Any]:
+        """Fetch a file; it appears at its place only when it is whole.
+
+        Args:
+            reuse: one that is there already is not fetched again if the server's ETag says that it is still the
+                same. (MONAI Label's own checksum test answers no to every checksum.)
+            place: from the name that the server gives it, where it goes.
+            called: what to call it in messages.
+
+        Returns:
+            The place, and what was told along with the file (multipart answers of /infer), else None.
+
+        Raises:
+            Damaged: less arrived than announced, or no whole file of its kind; nothing is left behind.
+            NotReachable, LoginNeeded, Refused: see errors.py.
+        """
+        handle, name = tempfile.mkstemp(suffix=".part")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                response = self._open(method, path, arguments)
+                headers, told = response.headers, None
+                kind = str(headers.get("Content-Type", ""))
+                offered = file_name(headers.get("Content-Disposition", ""))
+                if reuse and _is_still(place, offered, headers):
+                    response.close()
+                    return place(offered), None
+                self._receive(response, file, called, progress)
+            if kind.startswith("multipart/"):
+                offered, told = unpack(temporary, kind, called)
+            elif kind.startswith("application/json"):
+                raise Refused(f"The server sent no file for {called}: it does not make any.", 200)
+            target = _move_when_whole(temporary, place(offered), called)
+            if reuse:
+                _remember(target, headers)
+            return target, told
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _open(self, method: str, path: str, arguments: Dict) -> requests.Response:
+        try:
+            return self._send(method, path, True, stream=True, **arguments)
+        except requests.RequestException as error:
+            raise self._not_reachable(error) from error
+
+    @staticmethod
+    def _receive(response: requests.Response, file: Any, called: str, progress: Progress) -> None:
+        """Write the body to an open file."""
+        arrived = 0
+        announced = int(response.headers.get("Content-Length") or 0)
+        cut = f"The connection broke while {called} was arriving. Nothing was changed; try again."
+        try:
+            for chunk in response.iter_content(1 << 18):
+                file.write(chunk)
+                arrived += len(chunk)
+                if progress is not None:
+                    progress(arrived, announced)
+        except requests.RequestException as error:
+            raise Damaged(cut) from error
+        if announced and arrived != announced:
+            raise Damaged(cut)
+
+    def _send(self, method: str, path: str, work: bool, **arguments: Any) -> requests.Response:
+        patience = self.timeouts.work if work else self.timeouts.answer
+        response = self._session.request(
+            method,
+            self.url + path,
+            timeout=(self.timeouts.connect, patience),
+            auth=self._sign,  # given here, no password of a .netrc file takes its place
+            **arguments,
+        )
+        if response.status_code == 401:
+            raise LoginNeeded(f"The server at {self.url} wants to know who you are: log in.")
+        if response.status_code >= 400:
+            raise Refused(_words(response), response.status_code)
+        return response
+
+    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self.token:
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+    def _not_reachable(self, error: requests.RequestException) -> NotReachable:
+        where = f"The server at {self.url}"
+        if isinstance(error, requests.ConnectTimeout) or not isinstance(error, requests.Timeout):
+            said = "cannot be reached" if isinstance(error, requests.ConnectionError) else "broke the connection"
+            return NotReachable(f"{where} {said}. Check the address, and whether it is running.")
+        return NotReachable(f"{where} did not answer in time. It may be busy: try again in a moment.")
+
+
+def _words(response: requests.Response) -> str:
+    """The reason that the server gives, or what its status means."""
+    try:
+        detail = json.loads(response.content).get("detail")
+    except (ValueError, AttributeError, requests.RequestException):
+        detail = None
+    if isinstance(detail, list):  # a request that does not fit the route, in pydantic's words
+        parts = [f"{'.'.join(map(str, item.get('loc', [])))}: {item.get('msg')}" for item in detail]
+        detail = "The server did not understand the request: " + "; ".join(parts)
+    if isinstance(detail, str) and detail:
+        return detail
+    return f"The server failed ({response.status_code} {response.reason}). Its log says why; try again."
+
+
+def _is_still(place: Callable[[str], Path], offered: str, headers: Any) -> bool:
+    """Whether the file that the server begins to send was fetched before."""
+    if not headers.get("ETag"):
+        return False
+    known = place(offered)
+    mark = known.with_name(known.name + ".etag")
+    return known.exists() and mark.exists() and mark.read_text() == f"{headers['ETag']} {known.stat().st_size}"
+
+
+def _remember(target: Path, headers: Any) -> None:
+    mark = target.with_name(target.name + ".etag")
+    if headers.get("ETag"):
+        mark.write_text(f"{headers['ETag']} {target.stat().st_size}")
+    else:
+        mark.unlink(missing_ok=True)
+
+
+def _move_when_whole(temporary: Path, target: Path, called: str) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its target, so that the last move is one step; it ends as the target does, which tells its kind.
+    beside = target.with_name(f".part-{os.getpid()}-{target.name}")
+    try:
+        with temporary.open("rb") as source, beside.open("wb") as copy:
+            for chunk in iter(lambda: source.read(1 << 20), b""):
+                copy.write(chunk)
+        check_file(beside, called)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return target

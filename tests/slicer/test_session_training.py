@@ -1,0 +1,134 @@
+"""Training and export as the session follows them."""
+
+import numpy as np
+import pytest
+
+from FewLabelLib.errors import Refused
+
+# --- training
+
+
+def test_keep_going_trains_whenever_enough_labels_are_new(panel):
+    server = panel.connect()
+    panel.training.keep_going, panel.training.options = 2, {"method": "dtlp", "max_minutes": 5, "device": None}
+    panel.next()
+    panel.submit()
+    assert server.count("train") == 0
+    panel.next()
+    panel.submit()
+    assert [call for call in server.calls if call[0] == "train"] == [("train", {"method": "dtlp", "max_minutes": 5})]
+    server.publish()
+    panel.wait(3)
+    panel.next()
+    panel.submit()
+    panel.wait(60)
+    assert server.count("train") == 1
+
+
+def test_labels_that_arrive_during_a_training_start_the_next_one_at_its_end(panel):
+    server = panel.connect()
+    panel.training.keep_going = 1
+    panel.next()
+    panel.submit()
+    assert server.count("train") == 1
+    server.stored["b"] = np.zeros(panel.scene.shape, np.uint8)  # a colleague's
+    panel.wait(3)
+    assert server.count("train") == 1
+    server.publish()
+    panel.wait(3)
+    assert server.count("train") == 2
+
+
+def test_a_training_that_failed_is_told_in_the_words_of_the_server_and_not_repeated(panel):
+    server = panel.connect()
+    panel.training.keep_going = 1
+    panel.next()
+    panel.submit()
+    server.task = "ERROR"
+    server.progress.update(phase="failed", error="The graphics card has no memory left.")
+    panel.wait(3)
+    assert panel.told("The training failed. The graphics card has no memory left.")
+    panel.wait(60)
+    assert server.count("train") == 1
+
+
+def test_curves_grow_and_begin_anew_with_each_training(panel):
+    server = panel.connect()
+    panel.training.start()
+    panel.settle()
+    for step in (1, 2, 2):
+        server.progress.update(step=step, losses={"total": step / 10}, validation={"liver": 0.5, "tumour": None})
+        panel.wait(3)
+    assert panel.training.progress.losses == {"total": [(1.0, 0.1), (2.0, 0.2)]}
+    assert list(panel.training.progress.validation) == ["liver"]
+    server.publish()
+    panel.wait(3)
+    panel.training.start()
+    panel.settle()
+    assert panel.training.progress.losses == {}
+
+
+def test_stopping_is_told_as_such_and_a_second_start_is_not_sent(panel):
+    server = panel.connect()
+    panel.training.start()
+    panel.training.start()
+    panel.settle()
+    panel.training.start()
+    assert server.count("train") == 1
+    panel.training.stop()
+    panel.settle()
+    assert panel.told("The training was stopped")
+    assert not panel.training.running
+
+
+def test_somebody_elses_training_is_noticed(panel):
+    server = panel.connect()
+    server.task, server.progress = "RUNNING", {"epoch": 1, "total_epochs": 4}
+    panel.wait(20)
+    panel.wait(3)
+    assert panel.training.running
+    assert panel.training.progress.share == 0.25
+    assert panel.training.progress.seconds_left == pytest.approx(9)
+
+
+def test_a_server_that_refuses_to_train_is_told_once_and_polls_complain_once(panel):
+    server = panel.connect()
+    server.troubles["train"] = [Refused("There are no labels yet.", 409)]
+    panel.training.start()
+    panel.settle()
+    assert panel.told("There are no labels yet.")
+    assert not panel.training.running
+    server.troubles["training"] = [Refused("The server failed (500).", 500)] * 3
+    for _ in range(4):
+        panel.wait(16)
+    assert panel.said.count(("error", "The server failed (500).")) == 1
+
+
+# --- export
+
+
+def test_an_export_that_fails_or_is_forgotten_is_told(panel, tmp_path):
+    server = panel.connect()
+    for state, word in (
+        ({"state": "failed", "error": "The disk is full."}, "disk is full"),
+        ({"state": "none"}, "inter"),
+    ):
+        panel.export.start("bundle", tmp_path / "model.zip")
+        panel.settle()
+        server.exporting = state
+        panel.wait(2)
+        assert panel.told(word)
+        assert not panel.export.running
+    panel.export.start("bundle", tmp_path / "nowhere" / "model.zip")
+    assert panel.told("There is no folder")
+    assert server.count("start_export") == 2
+
+
+def test_an_export_that_does_not_do_what_the_server_does_is_a_warning(panel, tmp_path):
+    server = panel.connect()
+    panel.export.start("bundle", tmp_path / "model.zip")
+    panel.settle()
+    server.exporting = {"state": "done", "verified": {"case": "a", "voxels_differing": 7, "of": 120}}
+    panel.wait(2)
+    assert panel.said[-1][0] == "warning"
+    assert "differs in 7 of 120 voxels" in panel.said[-1][1]
