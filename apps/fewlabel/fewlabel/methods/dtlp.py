@@ -72,6 +72,7 @@ class DTLP(Method):
             many voxels of a crop of 32 hid whole structures), lowest and highest share to hide (inferred: 0.3, 0.7).
         hidden_features: share of feature voxels to rebuild (inferred: 0.5).
         temperature: of the distillation (inferred: 1; 1.5 in a relative).
+        stride: of the features that are rebuilt and compared, in voxels (inferred: 8).
         width, tokens: channels of the projections (inferred: 32) and most voxels of a crop between which classes
             are propagated; its memory grows with their square.
         diffusion_channels, diffusion_patch, diffusion_steps: see DiffusionDecoder (A&D: 32 to 512 channels on single
@@ -126,6 +127,7 @@ class DTLP(Method):
         hidden: tuple[float, float] = (0.3, 0.7),
         hidden_features: float = 0.5,
         temperature: float = 1.0,
+        stride: int = 8,
         width: int = 32,
         tokens: int = 1000,
         diffusion_channels: Sequence[int] = (16, 32),
@@ -137,7 +139,7 @@ class DTLP(Method):
         super().__init__(build, classes)
         self.student = build()
         self.teacher = Teacher(self.student, decay)
-        self.tap = find_tap(self.student, stride=8)
+        self.tap = find_tap(self.student, stride)
         diffusion = diffusion_channels, diffusion_patch, diffusion_steps
         self.diffusion = DiffusionDecoder(classes, *diffusion) if denoising else None
         self.generator = feature_generator(self.tap.channels) if reconstruction else None
