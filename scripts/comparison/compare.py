@@ -142,7 +142,7 @@ def check(options: argparse.Namespace) -> None:
     """Refuse in words names that there are not."""
     for what, given, known in (
         ("--methods", options.methods, METHODS),
-        ("--ablations", options.ablations, [name for name, method in METHODS.items() if method.modules]),
+        ("--ablations", options.ablations, [name for name, method in METHODS.items() if method.switches]),
         ("--network", [options.network] if options.network else [], NETWORKS),
     ):
         wrong = [name for name in given if name not in known]

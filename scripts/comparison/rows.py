@@ -84,5 +84,5 @@ def comparison(
 
 
 def _ablations(method: str, labelled: int, seed: int) -> Iterable[Row]:
-    for module, settings in METHODS[method].modules.items():
+    for module, settings in METHODS[method].switches.items():
         yield Row(f"{method} without {module}", method, labelled, seed, settings, part=method)

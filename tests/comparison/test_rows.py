@@ -6,7 +6,7 @@ from comparison.cases import read_cases
 from comparison.rows import CEILING, FLOOR, RADIOLOGY, Row, comparison
 from fewlabel.methods import METHODS
 
-WITH_MODULES = [name for name, method in METHODS.items() if method.modules]
+WITH_MODULES = [name for name, method in METHODS.items() if method.switches]
 TRIED = [("confident", "mean_teacher", {"threshold": 0.95}), ("Sure & slow", "uamt", {"start": 0.5})]
 
 
@@ -16,13 +16,15 @@ def everything():
 
 def test_every_module_of_every_method_gives_one_row_for_each_seed():
     ablations = [row for row in everything() if row.part != "methods"]
-    expected = {(name, seed, module) for name in WITH_MODULES for seed in (0, 1, 2) for module in METHODS[name].modules}
+    expected = {
+        (name, seed, module) for name in WITH_MODULES for seed in (0, 1, 2) for module in METHODS[name].switches
+    }
     assert len(ablations) == len(expected)
     assert {(row.part, row.seed, row.name.partition(" without ")[2]) for row in ablations} == expected
     for row in ablations:
         assert row.method == row.part
         assert row.labelled == 4
-        assert row.settings == METHODS[row.method].modules[row.name.partition(" without ")[2]]
+        assert row.settings == METHODS[row.method].switches[row.name.partition(" without ")[2]]
 
 
 def test_the_whole_method_is_there_for_each_ablation_though_it_was_not_asked_for():

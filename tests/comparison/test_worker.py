@@ -50,12 +50,14 @@ def trained(monkeypatch):
     return found
 
 
+DUAL, DTLP = METHODS["dual_network"].switches, METHODS["dtlp"].switches
+
 ROWS = [
     Row(FLOOR, FLOOR, 1, 0),
     Row(CEILING, FLOOR, None, 0),
     Row("mean_teacher", "mean_teacher", 2, 1),
-    Row("dual_network without entropy filter", "dual_network", 1, 0, METHODS["dual_network"].modules["entropy filter"]),
-    Row("dtlp without CutMix", "dtlp", 1, 0, METHODS["dtlp"].modules["CutMix"]),
+    Row("dual_network without entropy filter", "dual_network", 1, 0, DUAL["entropy filter"]),
+    Row("dtlp without CutMix", "dtlp", 1, 0, DTLP["CutMix"]),
 ]
 
 

@@ -56,7 +56,7 @@ class Method(nn.Module, ABC):
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised"})
     """The terms that learn from labels alone; all others need unlabelled scans."""
 
-    modules: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    switches: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """The parts that can be taken away one by one: name, and the arguments that switch it off."""
 
     needs_second: ClassVar[bool] = False

@@ -92,7 +92,7 @@ class DTLP(Method):
         "distillation": ("student",),
         "propagation": ("student", "projections"),
     }
-    modules: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    switches: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "diffusion teacher": {"denoising": 0.0},
         "mean teacher": {"decay": 0.0},
         "entropy ensemble": {"ensemble": False},

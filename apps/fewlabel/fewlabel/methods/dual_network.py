@@ -73,7 +73,7 @@ class DualNetwork(TwoNetworks, Method):
         "cosine": _EVERY,
         "contrast": (*_EVERY, "prototypes"),
     }
-    modules: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    switches: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "rectification": {"rectification": 0.0},
         "cross pseudo supervision": {"cross_pseudo": 0.0, "cross_pseudo_dice": 0.0},
         "pseudo Dice": {"cross_pseudo_dice": 0.0},

@@ -12,7 +12,7 @@ from fewlabel.methods import METHODS, make_method
 from fewlabel.methods.base import total
 
 CROP = (8, 8, 8)
-MODULES = [(name, module) for name, method in METHODS.items() for module in method.modules]
+MODULES = [(name, module) for name, method in METHODS.items() for module in method.switches]
 
 
 class SmallNetwork(nn.Module):
@@ -34,7 +34,7 @@ def make(name, **settings):
 
 def without(name, module):
     """The method without a module, begun with the same weights as ``make(name)``."""
-    made = make(name, **METHODS[name].modules[module])
+    made = make(name, **METHODS[name].switches[module])
     begun = make(name).state_dict()
     kept = {key: begun[key] for key in made.state_dict() if key in begun}
     made.load_state_dict(kept, strict=False)
@@ -99,12 +99,12 @@ def test_a_module_that_is_no_term_changes_what_steps_from_the_same_start_give(na
 
 def test_no_two_modules_of_a_method_are_switched_off_by_the_same_arguments():
     for name, method in METHODS.items():
-        arguments = [json.dumps(settings, sort_keys=True) for settings in method.modules.values()]
+        arguments = [json.dumps(settings, sort_keys=True) for settings in method.switches.values()]
         assert len(set(arguments)) == len(arguments), name
 
 
 @pytest.mark.parametrize(("name", "module"), MODULES)
 def test_arguments_from_a_file_do_the_same(name, module):
     """A comparison hands them over as JSON, which has lists and no tuples."""
-    settings = json.loads(json.dumps(METHODS[name].modules[module]))
-    assert course(make(name, **settings), 3) == course(make(name, **METHODS[name].modules[module]), 3)
+    settings = json.loads(json.dumps(METHODS[name].switches[module]))
+    assert course(make(name, **settings), 3) == course(make(name, **METHODS[name].switches[module]), 3)
