@@ -96,9 +96,9 @@ class SlicerScene:
         """A number that changes whenever a segment does: its voxels, name, colour, place, or the transform."""
         if self.segmentation is None or handle is not self.volume:
             return 0
-        chain = self.segmentation.GetTransformToWorldMTime() if self.segmentation.GetParentTransformNode() else 0
-        parent = self.segmentation.GetTransformNodeID() or ""
-        return hash((segmentation.newest_change(self.segmentation), parent, chain))
+        parent = self.segmentation.GetParentTransformNode()
+        place = (parent.GetID(), parent.GetTransformToWorldMTime()) if parent is not None else ()
+        return hash((segmentation.newest_change(self.segmentation), place))
 
     def harden_transforms(self, handle: Any) -> None:
         """Make a linear transform of the segmentation part of it; one that the image is under too is left.

@@ -109,13 +109,19 @@ def truth():
     return array
 
 
-def load(name):
-    """A file of tests/slicer as a module; the tests are no package."""
-    path = Path(__file__).resolve().parents[1] / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(f"layer1_{name}", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+@pytest.fixture
+def load_helper():
+    """Loads a file of tests/slicer, by its name, as a module; the tests are no package."""
+
+    def load(name):
+        pytest.importorskip("nrrd", reason=MISSING)
+        path = Path(__file__).resolve().parents[1] / f"{name}.py"
+        specification = importlib.util.spec_from_file_location(f"layer1_{name}", path)
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

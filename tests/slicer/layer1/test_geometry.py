@@ -9,6 +9,8 @@ import SimpleITK
 from FewLabelLib.errors import Unusable
 from FewLabelLib.label_file import write_label
 
+pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
+
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 GRIDS = ("plain", "anisotropic", "flipped", "mirrored", "oblique", "swapped")
 
