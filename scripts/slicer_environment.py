@@ -13,7 +13,7 @@ TESTS = "tests/slicer/layer1"
 
 
 def slicer_environment() -> "Path":
-    """The interpreter of the complete environment; about 1.3 GB are installed the first time.
+    """The interpreter of the complete environment; about 1.6 GB are installed the first time.
 
     Raises:
         environment.SetupTrouble: it cannot be had.

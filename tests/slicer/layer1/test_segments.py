@@ -51,9 +51,10 @@ def test_segments_carry_name_origin_colour_and_order_of_the_classes_empty_ones_t
     np.testing.assert_array_equal(segments[0].mask, truth == 5)
 
 
-def test_values_of_no_class_are_not_shown(slicer, scene, shown, node, truth):
-    arrays = [scene.segments(shown)[row].mask for row in range(3)]
-    assert not np.any(arrays, axis=0)[truth == 2].any()
+def test_values_of_no_class_are_not_shown(scene, shown, node, truth):
+    segments = scene.segments(shown)
+    assert not np.any([segment.mask for segment in segments], axis=0)[truth == 2].any()
+    assert set(np.unique(segments[0].array)) == {0, 1, 5}  # nor are they in the layer, where painting would find them
 
 
 def test_without_a_file_every_class_is_an_empty_segment(scene, shown, paint):
@@ -181,6 +182,15 @@ def test_a_transform_that_the_image_is_under_too_changes_no_voxel(slicer, scene,
     for each in (shown, node):
         each.SetAndObserveTransformNodeID(turn.GetID())
     scene.harden_transforms(shown)
+    np.testing.assert_array_equal(scene.segments(shown)[0].mask, truth == 5)
+
+
+def test_what_is_shown_over_a_moved_image_moves_with_it(slicer, scene, shown, write, truth):
+    turn = moved(slicer, 40, -7.3, 11)
+    shown.SetAndObserveTransformNodeID(turn.GetID())
+    scene.show_segmentation(shown, write("label.nii.gz", truth), CLASSES)
+    scene.show_uncertainty(shown, write("uncertainty.nii.gz", truth.astype(np.float32)))
+    assert {scene.segmentation.GetTransformNodeID(), scene.uncertainty.GetTransformNodeID()} == {turn.GetID()}
     np.testing.assert_array_equal(scene.segments(shown)[0].mask, truth == 5)
 
 
