@@ -1,9 +1,11 @@
 """Check the style and run the tests.
 
 Usage:
-    python3 scripts/test.py               all but the slow tests and those that need a GPU
-    python3 scripts/test.py --slow        the slow tests too
-    python3 scripts/test.py -k volumes    any other arguments go to pytest
+    python3 scripts/test.py                    all but the slow tests and those that need a GPU
+    python3 scripts/test.py --slow             the slow tests too
+    python3 scripts/test.py -k volumes         any other arguments go to pytest
+    python3 scripts/test.py --slicer -k table  only the tests on real parts of 3D Slicer, which have an environment of
+                                               their own; without other arguments they are run after all others
 """
 
 import os
@@ -11,6 +13,7 @@ import subprocess
 import sys
 
 from environment import ROOT, ensure_environment
+from slicer_environment import slicer_command
 
 STYLE = (["ruff", "check", "."], ["ruff", "format", "--check", "."])
 
@@ -22,6 +25,12 @@ def pytest_command(arguments: "list[str]") -> "list[str]":
     return [sys.executable, "-m", "pytest", *slow, *others]
 
 
+def run_slicer_tests(arguments: "list[str]") -> "int":
+    """Run the tests on parts of 3D Slicer; exit code of pytest, 0 where they cannot be run."""
+    command = slicer_command(arguments)
+    return 0 if command is None else subprocess.call(command, cwd=str(ROOT))
+
+
 def main(arguments: "list[str]") -> "int":
     """Exit code: pytest's own; 1 if only the style check failed."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small tensors: threads cost more than they bring
@@ -29,7 +38,12 @@ def main(arguments: "list[str]") -> "int":
     for check in STYLE:
         print("$ " + " ".join(check), flush=True)
         sloppy |= subprocess.call([sys.executable, "-m", *check], cwd=str(ROOT)) != 0
-    code = subprocess.call(pytest_command(arguments), cwd=str(ROOT))
+    if "--slicer" in arguments:
+        code = run_slicer_tests([each for each in arguments if each != "--slicer"])
+    else:
+        code = subprocess.call(pytest_command(arguments), cwd=str(ROOT))
+        if not set(arguments) - {"--slow"}:
+            code = run_slicer_tests([]) or code
     if sloppy:
         print("The style check failed, see above; ruff format and ruff check --fix mend most.", flush=True)
     return code or int(sloppy)

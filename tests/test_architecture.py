@@ -54,7 +54,10 @@ PANEL = SLICER_MODULE / "FewLabelLib"
 QT = {"qt", "ctk", "PySide2", "PySide6", "PythonQt"}
 SLICERS_OWN = {*QT, "slicer", "vtk", "vtkmodules", "mrml", "sitkUtils", "torch", "monai", "fewlabel"}
 # What may know Slicer; every other file of the panel's library runs without it, on what Slicer brings along.
-MAY_KNOW_SLICER = {"scene.py": {*QT, "torch", "monai", "fewlabel"}, "widget.py": {"torch", "monai", "fewlabel"}}
+MAY_KNOW_SLICER = {
+    **{name: {*QT, "torch", "monai", "fewlabel"} for name in ("scene.py", "segmentation.py", "views.py")},
+    "widget.py": {"torch", "monai", "fewlabel"},
+}
 BROUGHT_BY_SLICER = {"numpy", "requests"}
 CASES = [(glob, path) for glob in MAY_NOT_KNOW for path in sorted(PACKAGE.glob(glob))]
 

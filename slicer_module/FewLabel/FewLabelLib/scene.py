@@ -1,0 +1,217 @@
+"""The scene of a session (session.Scene) in Slicer: nodes of the case on the screen. No widgets, no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+import SimpleITK
+import slicer
+import vtk
+
+from . import segmentation
+from .errors import Unusable
+from .label_file import Geometry
+from .labels import LabelClass, Segment
+from .views import Views
+
+SINGLE_FILE = 4  # option of the volumes logic: without it, files with numbers in their names are joined to one image
+
+
+class SlicerScene:
+    """Shows one case at a time. Whatever is not passed is taken from the running Slicer.
+
+    Args:
+        scene: MRML scene.
+        volumes: logic of the Volumes module.
+        application: application logic, which fits images into their views.
+
+    Attributes:
+        volume, segmentation, uncertainty: the nodes of the case, None where there is none.
+        views: the slice views.
+    """
+
+    def __init__(
+        self, scene: Optional[Any] = None, volumes: Optional[Any] = None, application: Optional[Any] = None
+    ) -> None:
+        self._scene = slicer.mrmlScene if scene is None else scene
+        self._volumes = slicer.modules.volumes.logic() if volumes is None else volumes
+        if application is None and hasattr(slicer, "app"):
+            application = slicer.app.applicationLogic()
+        self.views = Views(self._scene, application)
+        self.volume: Optional[Any] = None
+        self.segmentation: Optional[Any] = None
+        self.uncertainty: Optional[Any] = None
+        self._grid: Optional[Geometry] = None
+
+    def load_volume(self, path: Path) -> Any:
+        """Show an image file in place of the one before; gives its node.
+
+        Raises:
+            Unusable: Slicer cannot read it.
+        """
+        self.clear()
+        self.volume = self._read(path)
+        self._grid = _grid_of_file(Path(path), segmentation.geometry_of(self.volume))
+        self.views.show(self.volume)
+        return self.volume
+
+    def show_segmentation(self, handle: Any, file: Optional[Path], classes: Sequence[LabelClass]) -> None:
+        """Show a label map file (None: an empty one) as segments, one for each class.
+
+        On another grid than the image's, each voxel gets the nearest label; values of no class are not shown.
+
+        Raises:
+            Unusable: Slicer cannot read the file, or it lies beside the image.
+        """
+        geometry = segmentation.geometry_of(handle)
+        array = np.zeros(geometry.shape, np.uint8) if file is None else self._labels(Path(file), geometry)
+        segmentation.write_classes(self._segmentation_of(handle), array, classes, geometry)
+
+    def replace_segments(self, handle: Any, segments: Sequence[Segment]) -> None:
+        """Show these segments, of a draft, in place of those that are there."""
+        shown = segmentation.geometry_of(handle)
+        segmentation.write_segments(self._segmentation_of(handle), segments, self.geometry(handle), shown)
+
+    def segments(self, handle: Any) -> List[Segment]:
+        """All segments on the image's grid, where they are seen to be; copies.
+
+        Of nodes that were removed from the scene too, as long as this is asked for their handle: edits can be kept
+        after somebody closed the scene.
+
+        Raises:
+            Unusable: they are under a transform that is not linear, or cannot be turned into voxels.
+        """
+        if self.segmentation is None or handle is not self.volume:
+            return []
+        moved = self._moved(handle)
+        return segmentation.read_segments(self.segmentation, self.geometry(handle), moved)
+
+    def geometry(self, handle: Any) -> Geometry:
+        """The grid of the image's file, in the image's own coordinates: what the server compares a label with."""
+        return self._grid if self._grid is not None and handle is self.volume else segmentation.geometry_of(handle)
+
+    def revision(self, handle: Any) -> int:
+        """A number that changes whenever a segment does: its voxels, name, colour, place, or the transform."""
+        if self.segmentation is None or handle is not self.volume:
+            return 0
+        parent = self.segmentation.GetParentTransformNode()
+        place = (parent.GetID(), parent.GetTransformToWorldMTime()) if parent is not None else ()
+        return hash((segmentation.newest_change(self.segmentation), place))
+
+    def harden_transforms(self, handle: Any) -> None:
+        """Make a linear transform of the segmentation part of it; one that the image is under too is left.
+
+        Raises:
+            Unusable: it is not linear, or the image or its segmentation was removed from the scene.
+        """
+        for node, called in ((self.volume, "image"), (self.segmentation, "segmentation")):
+            if node is None or not self._scene.IsNodePresent(node) or handle is not self.volume:
+                raise Unusable(f"The {called} of this case is not in the scene any more. Open the case again.")
+        moved = self._moved(handle)
+        if moved is not None:
+            self.segmentation.ApplyTransformMatrix(segmentation.matrix_of(moved))
+            self.segmentation.SetAndObserveTransformNodeID(handle.GetTransformNodeID())
+
+    def show_uncertainty(self, handle: Any, file: Optional[Path]) -> None:
+        """Lay a map of 0 (sure) to 1 (a guess) over the image; None takes it away.
+
+        Raises:
+            Unusable: Slicer cannot read it.
+        """
+        self.views.overlay(None)
+        self._remove(self.uncertainty)
+        self.uncertainty = None
+        if file is not None:
+            self.uncertainty = self._read(file)
+            self.uncertainty.SetAndObserveTransformNodeID(handle.GetTransformNodeID())
+            self.views.overlay(self.uncertainty)
+
+    def jump_to(self, handle: Any, points: Dict[str, List[float]]) -> None:
+        """Show these places: for ``sagittal``, ``coronal``, ``axial`` a point in the image's RAS mm."""
+        world = {}
+        for axis, point in points.items():
+            world[axis] = [0.0, 0.0, 0.0]
+            handle.TransformPointToWorld([float(number) for number in point], world[axis])
+        if world:
+            self.views.jump_to(world)
+
+    def clear(self) -> None:
+        """Take away all that was loaded here, and nothing else."""
+        self.views.overlay(None)
+        for node in (self.uncertainty, self.segmentation, self.volume):
+            self._remove(node)
+        self.volume = self.segmentation = self.uncertainty = self._grid = None
+
+    def _read(self, path: Path) -> Any:
+        path = Path(path)
+        node = self._volumes.AddArchetypeVolume(str(path), path.name.split(".")[0], SINGLE_FILE)
+        if node is None or node.GetImageData() is None:
+            self._remove(node)
+            raise Unusable(f"Slicer cannot read the image {path}. Slicer's log says why.")
+        return node
+
+    def _labels(self, path: Path, geometry: Geometry) -> np.ndarray:
+        """(k, j, i) values of a label map file on this grid."""
+        aside = slicer.vtkMRMLScene()  # nothing of it is to be seen, nor to be left behind
+        node = aside.AddNode(slicer.vtkMRMLLabelMapVolumeNode())
+        storage = aside.AddNode(slicer.vtkMRMLVolumeArchetypeStorageNode())
+        storage.SetFileName(str(path))
+        storage.SetSingleFile(True)
+        if not storage.ReadData(node) or node.GetImageData() is None:
+            raise Unusable(f"Slicer cannot read the label {path}. Slicer's log says why.")
+        values = np.rint(segmentation.voxels(node.GetImageData())).astype(np.int16)
+        image = segmentation.oriented(values, segmentation.geometry_of(node).ijk_to_ras)
+        array = segmentation.on_grid(image, geometry)
+        if values.any() and not array.any():
+            raise Unusable(f"The label {path} lies beside the image: it belongs to another one.")
+        return array
+
+    def _segmentation_of(self, handle: Any) -> Any:
+        """The node that segments are shown in; made when it is first needed."""
+        if self.segmentation is None or not self._scene.IsNodePresent(self.segmentation):
+            node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{handle.GetName()} segmentation")
+            node.CreateDefaultDisplayNodes()
+            node.SetReferenceImageGeometryParameterFromVolumeNode(handle)
+            self.segmentation = node
+        self.segmentation.SetAndObserveTransformNodeID(handle.GetTransformNodeID())
+        return self.segmentation
+
+    def _moved(self, handle: Any) -> Optional[np.ndarray]:
+        """(4, 4): from the segmentation's coordinates to the image's, RAS mm; None: they are the same."""
+        mine, images = self.segmentation.GetParentTransformNode(), handle.GetParentTransformNode()
+        if mine is images:
+            return None
+        linear = images.IsTransformToNodeLinear(mine) if mine is None else mine.IsTransformToNodeLinear(images)
+        if not linear:
+            raise Unusable(
+                "The segmentation and its image are under different transforms, one of which warps. "
+                "Take the segmentation out of it in the Transforms module."
+            )
+        matrix = vtk.vtkMatrix4x4()
+        slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(mine, images, matrix)
+        return segmentation.array_of(matrix)
+
+    def _remove(self, node: Optional[Any]) -> None:
+        if node is not None and self._scene.IsNodePresent(node):
+            for other in (node.GetDisplayNode(), node.GetStorageNode()):
+                if other is not None:
+                    self._scene.RemoveNode(other)
+            self._scene.RemoveNode(node)
+
+
+def _grid_of_file(path: Path, shown: Geometry) -> Geometry:
+    """The grid as it is in the file: Slicer mirrors the slices of left-handed images when it reads them."""
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:  # a kind of file that Slicer reads by other means
+        return shown
+    if tuple(reader.GetSize()) != tuple(reversed(shown.shape)):  # four dimensions, of which Slicer shows three
+        return shown
+    lps = np.eye(4)
+    lps[:3, :3] = np.array(reader.GetDirection()).reshape(3, 3) @ np.diag(reader.GetSpacing())
+    lps[:3, 3] = reader.GetOrigin()
+    return Geometry(shown.shape, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps)

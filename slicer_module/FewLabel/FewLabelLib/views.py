@@ -1,0 +1,98 @@
+"""What the slice views show, where there are any: the image, a heat map over it, and a place."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+import slicer
+
+CERTAIN = 0.05  # below this nothing is laid over the image
+STEPS = 256
+
+
+class Views:
+    """The slice views of a scene.
+
+    Args:
+        scene: MRML scene.
+        application: its application logic; None: the views keep their field of view.
+
+    Attributes:
+        opacity: of the heat map, 0 to 1.
+        visible: whether it is shown.
+    """
+
+    def __init__(self, scene: Any, application: Optional[Any]) -> None:
+        self._scene, self._application = scene, application
+        self._overlay: Optional[Any] = None
+        self.opacity, self.visible = 0.5, True
+
+    def show(self, volume: Any) -> None:
+        """Show a volume in all views, whole."""
+        for composite in self._nodes("vtkMRMLSliceCompositeNode"):
+            composite.SetBackgroundVolumeID(volume.GetID())
+        if self._application is not None:
+            selection = self._application.GetSelectionNode()
+            if selection is not None:
+                selection.SetActiveVolumeID(volume.GetID())
+            self._application.FitSliceToAll()
+
+    def overlay(self, volume: Optional[Any]) -> None:
+        """Lay a volume of 0 to 1 over the image in colours of heat; None: nothing."""
+        before, self._overlay = self._overlay, volume
+        for composite in self._nodes("vtkMRMLSliceCompositeNode"):
+            if volume is not None:
+                composite.SetForegroundVolumeID(volume.GetID())
+            elif before is not None and composite.GetForegroundVolumeID() == before.GetID():
+                composite.SetForegroundVolumeID(None)
+        if volume is not None:
+            self._heat(volume)
+            self.set_overlay(self.visible, self.opacity)
+
+    def set_overlay(self, visible: bool, opacity: float) -> None:
+        """Whether the heat map is shown, and how strongly (0 to 1)."""
+        self.visible, self.opacity = bool(visible), min(1.0, max(0.0, float(opacity)))
+        if self._overlay is None:
+            return
+        for composite in self._nodes("vtkMRMLSliceCompositeNode"):
+            if composite.GetForegroundVolumeID() == self._overlay.GetID():
+                composite.SetForegroundOpacity(self.opacity if self.visible else 0.0)
+
+    def jump_to(self, points: Dict[str, List[float]]) -> None:
+        """Centre each view on the point of its orientation, in world RAS mm; the crosshair goes to the first one."""
+        for view in self._nodes("vtkMRMLSliceNode"):
+            point = points.get(view.GetOrientation().lower())
+            if point is not None:
+                view.JumpSliceByCentering(*point)
+        for crosshair in self._nodes("vtkMRMLCrosshairNode"):
+            crosshair.SetCrosshairRAS(next(iter(points.values())))
+
+    def _heat(self, volume: Any) -> None:
+        display = volume.GetDisplayNode()
+        display.SetAndObserveColorNodeID(self._heat_colors().GetID())
+        display.AutoWindowLevelOff()
+        display.SetWindowLevelMinMax(0.0, 1.0)
+        display.AutoThresholdOff()
+        display.SetThreshold(CERTAIN, 1.0)
+        display.SetApplyThreshold(True)
+        display.SetInterpolate(True)
+
+    def _heat_colors(self) -> Any:
+        """Black over red and yellow to white; made once for a scene."""
+        colors = self._scene.GetSingletonNode("FewLabelHeat", "vtkMRMLColorTableNode")
+        if colors is None:
+            colors = slicer.vtkMRMLColorTableNode()
+            colors.SetSingletonTag("FewLabelHeat")
+            colors.SetTypeToUser()
+            colors.SetName("FewLabel uncertainty")
+            colors.SetNumberOfColors(STEPS)
+            for step in range(STEPS):
+                heat = 3 * step / (STEPS - 1)
+                colors.SetColor(step, *(min(1.0, max(0.0, heat - start)) for start in range(3)))
+            colors.HideFromEditorsOn()
+            colors.SaveWithSceneOff()
+            colors = self._scene.AddNode(colors)
+        return colors
+
+    def _nodes(self, kind: str) -> List[Any]:
+        return [self._scene.GetNthNodeByClass(n, kind) for n in range(self._scene.GetNumberOfNodesByClass(kind))]
