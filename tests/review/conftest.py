@@ -138,9 +138,10 @@ def tools():
 
 
 def hippocampus_folder():
-    """The hippocampus labels below the folder that FEWLABEL_DATA names, or None."""
-    folder = Path(os.environ.get("FEWLABEL_DATA", "")) / "hippocampus"
-    return folder if os.environ.get("FEWLABEL_DATA") and (folder / "splits.json").exists() else None
+    """The hippocampus labels below the folder that FEWLABEL_DATA names (default ../shared/data), or None."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("FEWLABEL_DATA") or beside) / "hippocampus"
+    return folder if (folder / "splits.json").exists() else None
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +149,7 @@ def hippocampus():
     """Development labels, two classes each, with their affines."""
     folder = hippocampus_folder()
     if folder is None:
-        pytest.skip("FEWLABEL_DATA names no folder with hippocampus/splits.json")
+        pytest.skip("needs real volumes: set FEWLABEL_DATA to a folder with hippocampus/splits.json")
     cases = json.loads((folder / "splits.json").read_text())["development"]
     volumes = [read_label(folder / "labels" / f"{case}.nii.gz") for case in cases]
     return [(volume.array, volume.affine) for volume in volumes]

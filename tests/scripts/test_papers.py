@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import experiment
+import experiment_options
 from comparison.cases import UnusableData, read_cases
 from fewlabel.data.volumes import read_label, read_volume
 from papers.convert import convert
@@ -193,7 +194,7 @@ def test_options_that_cannot_work_are_refused_in_words(la, arguments, sentence, 
 
 
 def test_every_data_set_with_a_protocol_can_be_chosen():
-    assert tuple(PROTOCOLS) == experiment.DATASETS
+    assert tuple(PROTOCOLS) == experiment_options.DATASETS
     assert all(protocol.name == name for name, protocol in PROTOCOLS.items())
 
 

@@ -52,9 +52,10 @@ def test_the_best_weights_are_published_and_scored_not_the_last(make_study, monk
     fixed_dice(monkeypatch, 0.3, 0.9, 0.5)
     seen = []
 
-    def score(method, *rest, **more):
+    def score(members, *rest, **more):
+        method = members.__self__
         seen.append({key: value.clone() for key, value in method.deployed.state_dict().items()})
-        return scoring.score_cases(method, *rest, **more)
+        return scoring.score_cases(members, *rest, **more)
 
     monkeypatch.setattr(run_module, "score_cases", score)
     told = study.train(max_steps=4)
