@@ -91,8 +91,7 @@ def _rounds_options(commands: "argparse._SubParsersAction") -> "argparse.Argumen
 def _map_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
     command = commands.add_parser("map", help="does the map of uncertainty lie where the model is wrong?")
     add = command.add_argument
-    add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
-    add("--split", type=Path, help="as for compare")
+    _data_folder(command)
     add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
     add("--cases", type=int, default=20, help="test cases to look at (default 20)")
     add("--minutes", type=float, default=1.5, help="of training (default 1.5)")
@@ -104,8 +103,7 @@ def _map_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentPa
 def _features_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
     command = commands.add_parser("features", help="which cheap features choose the first cases best?")
     add = command.add_argument
-    add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
-    add("--split", type=Path, help="as for compare; only its development cases are looked at")
+    _data_folder(command)
     add("--cases", type=int, default=120, help="most cases to look at (default 120)")
     return command
 
@@ -127,11 +125,17 @@ def _paper_options(commands: "argparse._SubParsersAction") -> "argparse.Argument
     return command
 
 
-def _data_options(command: "argparse.ArgumentParser") -> "None":
-    """Which data, and how they are worked on."""
+def _data_folder(command: "argparse.ArgumentParser") -> "None":
+    """Where the data are, and which of them are for the last measurement only."""
     add = command.add_argument
     add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
     add("--split", type=Path, help='JSON {"test": [ids], "development": [ids]}; default splits.json in the data folder')
+
+
+def _data_options(command: "argparse.ArgumentParser") -> "None":
+    """Which data, and how they are worked on."""
+    _data_folder(command)
+    add = command.add_argument
     add("--draw-split", action="store_true", help="write that file, a quarter as test cases, if it does not exist")
     add("--tuning", action="store_true", help="measure on a third of the development cases and never open a test case")
     add("--network", help="default: as the product plans it for the device")

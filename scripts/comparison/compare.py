@@ -16,7 +16,7 @@ from comparison.experiment import Experiment, make_experiment_plan
 from comparison.outcomes import ablation, groups, read_outcomes, write_csv
 from comparison.plot import draw_ablations, draw_methods
 from comparison.rows import Row, comparison
-from comparison.schedule import Schedule
+from comparison.schedule import Run, Schedule
 from comparison.table import ablation_table, methods_table
 from fewlabel.devices import choose_device
 from fewlabel.methods import METHODS
@@ -42,10 +42,27 @@ def compare(options: argparse.Namespace, say: Callable[[str], None]) -> str:
 def run(experiment: Experiment, rows: list[Row], options: argparse.Namespace, say: Callable[[str], None]) -> str:
     """Run what is missing of these rows in ``options.output``, give the tables; raises as ``compare`` does."""
     _check_rows(rows, experiment)
+    return carry_out(experiment, rows, options, say, "row", write_report)
+
+
+def carry_out(
+    experiment: Experiment,
+    runs: Sequence[Run],
+    options: argparse.Namespace,
+    say: Callable[[str], None],
+    command: str,
+    write_report: Callable[[Path], str],
+) -> str:
+    """Run what is missing in ``options.output``, each run by this command of experiment.py; give the report.
+
+    Raises:
+        UnusableData: the folder holds outcomes that were made with other settings.
+        RuntimeError: a run failed; the others are kept.
+    """
     folder = options.output
     folder.mkdir(parents=True, exist_ok=True)
     experiment.keep(folder)
-    schedule = Schedule(folder, rows, options.jobs, experiment.minutes * 60, say)
+    schedule = Schedule(folder, runs, options.jobs, experiment.minutes * 60, say, command)
     if not options.report_only:
         schedule.run()
     report = write_report(folder)

@@ -6,7 +6,7 @@ import json
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,28 +66,20 @@ def _ours(
 ) -> tuple[dict[str, Any], Callable[[Path], torch.Tensor]]:
     """A method of the table; the last weights are taken, never a checkpoint chosen on anything."""
     device = experiment.device
-    labelled, unlabelled = cases.draw(row.labelled, row.seed)
-    channels = len(plan.classes) + 1
-    builders = (partial(find(name), channels) for name in (plan.network, partner(plan.network)))
-    method = make_method(row.method, *builders, channels, **row.settings).to(device)
-    pool = unlabelled if method.learns_from_unlabelled(1.0) else []
-    loader = PairedLoader(
-        [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled],
-        [{"id": case, "image": str(cases.images[case])} for case in pool],
-        plan,
+    drawn = cases.draw(row.labelled, row.seed)
+    labelled = drawn[0]
+    trainer = make_trainer(
+        make_method_of(row.method, plan, device, **row.settings),
+        experiment,
+        cases,
+        drawn,
         row.seed,
-    )
-    trainer = Trainer(
-        method,
-        loader,
         Budget(experiment.steps or _FOREVER, math.inf if experiment.steps else seconds),
         Progress(state / "progress.json", seconds, 0.0),
-        device,
-        experiment.learning_rate,
         state / "checkpoint.pt",
         {"row": row.to_dict(), "labelled": labelled},
-        lambda *_: math.nan,
     )
+    method = trainer.method
     whole = "weights of the last" in trainer.resume()
     done = read_json(state / "trained.json", {})
     if not whole or done.get("row") != row.to_dict():  # else stopped while it was measured: not trained for longer
@@ -95,6 +87,37 @@ def _ours(
         write_json(state / "trained.json", done)
     network = method.deployed.eval()
     return done, lambda image: segment(network, plan, image, device, experiment.overlap)[0]
+
+
+def make_method_of(name: str, plan: Plan, device: str, **settings: Any) -> Method:
+    """A method of the table with the plan's network, and its partner as the second one."""
+    channels = len(plan.classes) + 1
+    builders = (partial(find(network), channels) for network in (plan.network, partner(plan.network)))
+    return make_method(name, *builders, channels, **settings).to(device)
+
+
+def make_trainer(
+    method: Method,
+    experiment: Experiment,
+    cases: Cases,
+    drawn: tuple[Sequence[str], Sequence[str]],
+    seed: int,
+    budget: Budget,
+    progress: Progress,
+    checkpoint: Path,
+    identity: dict[str, Any],
+) -> Trainer:
+    """The product's trainer on some labelled and some unlabelled cases (``drawn``), without validation."""
+    labelled, unlabelled = drawn
+    pool = unlabelled if method.learns_from_unlabelled(1.0) else []
+    loader = PairedLoader(
+        [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled],
+        [{"id": case, "image": str(cases.images[case])} for case in pool],
+        experiment.plan,
+        seed,
+    )
+    end = experiment.device, experiment.learning_rate, checkpoint, identity, lambda *_: math.nan
+    return Trainer(method, loader, budget, progress, *end)
 
 
 def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:

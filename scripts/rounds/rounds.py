@@ -10,12 +10,11 @@ from pathlib import Path
 
 from bench_table import machine
 from comparison.cases import UnusableData
-from comparison.compare import make_experiment
+from comparison.compare import carry_out, make_experiment
 from comparison.experiment import Experiment
-from comparison.schedule import Schedule
 from fewlabel.methods import METHODS
-from fewlabel.selection.table import make_strategies
-from fewlabel.workspace import Workspace, write_json
+from fewlabel.selection.table import STRATEGIES
+from fewlabel.workspace import write_json
 from rounds.report import draw_rounds, read_curves, rounds_table, write_rounds_csv
 from rounds.simulate import Annotation, annotate, annotations
 
@@ -27,18 +26,10 @@ def rounds(options: argparse.Namespace, say: Callable[[str], None]) -> str:
         UnusableData: the options or the data cannot work; the message says why.
         RuntimeError: a run failed; the others are kept.
     """
-    experiment, folder = make_experiment(options), options.output
-    folder.mkdir(parents=True, exist_ok=True)
+    experiment = make_experiment(options)
     _check(options, experiment)
-    experiment.keep(folder)
     runs = annotations(options.strategies, options.methods, options.seeds, tuple(options.sizes))
-    schedule = Schedule(folder, runs, options.jobs, experiment.minutes * 60, say, command="annotation")
-    if not options.report_only:
-        schedule.run()
-    report = write_report(folder)
-    if schedule.failed:
-        raise RuntimeError("\n".join(schedule.failed.values()))
-    return report
+    return carry_out(experiment, runs, options, say, "annotation", write_report)
 
 
 def play(folder: Path, key: str) -> None:
@@ -73,9 +64,8 @@ def write_report(folder: Path) -> str:
 
 
 def _check(options: argparse.Namespace, experiment: Experiment) -> None:
-    strategies, _ = make_strategies(Workspace(options.output / "names"), 0)
     for what, given, known in (
-        ("--strategies", options.strategies, strategies),
+        ("--strategies", options.strategies, STRATEGIES),
         ("--methods", options.methods, METHODS),
     ):
         wrong = [name for name in given if name not in known]

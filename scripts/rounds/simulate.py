@@ -18,19 +18,15 @@ from monai.utils import set_determinism
 from comparison.cases import Cases
 from comparison.experiment import Experiment
 from comparison.outcomes import means
-from comparison.worker import measured
-from fewlabel.data.loaders import PairedLoader
+from comparison.worker import make_method_of, make_trainer, measured
 from fewlabel.inference.predict import segment
-from fewlabel.methods import make_method
 from fewlabel.methods.base import Method
-from fewlabel.networks import find, partner
 from fewlabel.plan import Plan
 from fewlabel.selection.scoring import score_cases
 from fewlabel.selection.strategies import FewLabelStrategy
 from fewlabel.selection.table import make_strategies
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
-from fewlabel.training.trainer import Trainer
 from fewlabel.workspace import Workspace, read_json, write_json
 
 
@@ -95,12 +91,11 @@ def annotate(row: Annotation, experiment: Experiment, state: Path) -> dict[str, 
         experiment: data, plan and steps of each round.
         state: folder of the run: its workspace and what it wrote so far.
     """
-    cases, workspace = experiment.cases(), Workspace(state / "workspace")
-    images, strategy = Images(cases), _strategy(row, workspace, cases)
     rounds: list[dict[str, Any]] = read_json(state / "rounds.json", [])
     if not rounds:
-        shutil.rmtree(workspace.folder, ignore_errors=True)
-        workspace.folder.mkdir(parents=True)
+        shutil.rmtree(state / "workspace", ignore_errors=True)
+    cases, workspace = experiment.cases(), Workspace(state / "workspace")
+    images, strategy = Images(cases), _strategy(row, workspace, cases)
     images.labelled = list(rounds[-1]["labelled"]) if rounds else []
     for number, size in enumerate(row.sizes[len(rounds) :], len(rounds)):
         set_determinism(row.seed + 1000 * number)
@@ -143,33 +138,22 @@ def _train(
     number: int,
 ) -> Method:
     """A round's training, which starts from the weights of the last one, as in the product."""
-    plan, device = experiment.plan, experiment.device
-    channels = len(plan.classes) + 1
-    builders = (partial(find(name), channels) for name in (plan.network, partner(plan.network)))
-    method = make_method(row.method, *builders, channels).to(device)
     left = [case for case in cases.images if case not in {*images.labelled, *cases.test}]
-    pool = left if method.learns_from_unlabelled(1.0) else []
-    loader = PairedLoader(
-        [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in images.labelled],
-        [{"id": case, "image": str(cases.images[case])} for case in pool],
-        plan,
+    trainer = make_trainer(
+        make_method_of(row.method, experiment.plan, experiment.device),
+        experiment,
+        cases,
+        (images.labelled, left),
         row.seed + 1000 * number,
-    )
-    trainer = Trainer(
-        method,
-        loader,
         Budget(experiment.steps, math.inf),
-        Progress(state / "progress.json", experiment.minutes * 60),
-        device,
-        experiment.learning_rate,
+        Progress(state / "training.json", experiment.minutes * 60),
         workspace.checkpoint,
         {"method": row.method, "labelled": list(images.labelled)},
-        lambda *_: math.nan,
     )
     trainer.resume()
     trainer.run()
-    _tell(state, (number + 1) / len(row.sizes))
-    return method
+    write_json(state / "progress.json", {"progress": (number + 1) / len(row.sizes)})
+    return trainer.method
 
 
 def _score(
@@ -179,10 +163,6 @@ def _score(
     records = [{"id": case, "image": images.get_image_uri(case)} for case in images.get_unlabeled_images()]
     given = experiment.plan, records, workspace.scores, number + 1
     score_cases(method.members, *given, minutes=experiment.minutes, device=experiment.device, seed=seed)
-
-
-def _tell(state: Path, share: float) -> None:
-    write_json(state / "progress.json", {"progress": share})
 
 
 def annotations(

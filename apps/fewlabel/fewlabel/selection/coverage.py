@@ -61,7 +61,3 @@ class Coverage(FewLabelStrategy):
             return {"reason": reason, "score": round(scores[case], 4)}
 
         return Ranking(order, describe)
-
-    def is_free(self, case: str) -> bool:
-        """Whether nobody has the case or put it off."""
-        return not (self.served.recent(case) or self.served.skipped(case))

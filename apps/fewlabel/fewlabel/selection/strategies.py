@@ -82,12 +82,16 @@ class FewLabelStrategy(Strategy):
             raise Refusal(f"There is no image '{case}' in this study: it cannot be skipped.", 404)
         self.served.skip(case)
 
+    def is_free(self, case: str) -> bool:
+        """Whether nobody has the case or put it off."""
+        return not (self.served.recent(case) or self.served.skipped(case))
+
     def _free(self, order: list[str], count: int) -> list[str]:
         """The first that nobody has and nobody skipped, then skipped ones, then those handed out longest ago."""
         chosen: list[str] = []
         rest: list[str] = []
         for case in order:
-            if self.served.recent(case) or self.served.skipped(case):
+            if not self.is_free(case):
                 rest.append(case)
             elif len(chosen) < count:
                 chosen.append(case)

@@ -70,33 +70,29 @@ class UncertaintyAndDiversity(Uncertainty):
     def rank_scored(self, unlabelled: list[str], labelled: list[str], count: int, scores: Scores) -> Ranking:
         given = [case for case in unlabelled if self.served.recent(case)]
         number = len(labelled) + len(given)
-        utility = {name: self._utility(unlabelled, scores, name, number) for name in (None, *scores.classes())}
+        free = np.array([self.is_free(case) for case in unlabelled])
+        turns = range(number, number + min(count, int(free.sum())))
+        wanted = [_class_of_turn(turn, scores.classes()) for turn in turns]
+        noise = self._noise(unlabelled, scores.version, number)
+        utility = {name: _utility(unlabelled, scores, name, noise) for name in {None, *wanted}}
         near = _Nearness(self.features.geometry(), unlabelled, [*labelled, *given])
-        free = np.array([self.coverage.is_free(case) for case in unlabelled])
         picked: list[int] = []
         why: dict[str, tuple[str | None, bool]] = {}
-        for turn in range(number, number + min(count, int(free.sum()))):
-            name = _class_of_turn(turn, scores.classes())
+        for name in wanted:
             best = self._best(utility[name], near, free, count)
             free[best] = False
             picked.append(best)
             why[unlabelled[best]] = name, bool(near.relative(np.array([best]))[0] > 1.0)
             near.take(best)
-        rest = np.argsort(-utility[None], kind="stable")
-        order = [unlabelled[place] for place in (*picked, *(place for place in rest if place not in set(picked)))]
+        chosen = set(picked)
+        rest = [place for place in np.argsort(-utility[None], kind="stable") if place not in chosen]
+        order = [unlabelled[place] for place in (*picked, *rest)]
         return Ranking(order, lambda case: describe(case, scores, unlabelled, *why.get(case, (None, False))))
 
-    def _utility(self, cases: list[str], scores: Scores, name: str | None, labelled: int) -> np.ndarray:
-        """Standardised log score with noise; cases without a score far below all others."""
-        logs = np.log(np.clip(scores.column(cases, name), 1e-6, None))
-        known = np.isfinite(logs)
-        if not known.any():
-            return np.full(len(cases), -100.0)
-        spread = max(float(np.std(logs[known])), 1e-6)
-        noise = _NOISE * 0.5 ** (labelled / _HALVED_EVERY)
-        gumbel = np.array([-math.log(-math.log(mixing(self.seed + scores.version, case))) for case in cases])
-        standard = (logs - float(np.mean(logs[known]))) / spread
-        return np.where(known, standard + noise * gumbel * math.sqrt(6) / math.pi, -100.0)
+    def _noise(self, cases: list[str], version: int, labelled: int) -> np.ndarray:
+        """Gumbel noise in standard deviations, the same for each class and each time one asks."""
+        gumbel = np.array([-math.log(-math.log(mixing(self.seed + version, case))) for case in cases])
+        return _NOISE * 0.5 ** (labelled / _HALVED_EVERY) * gumbel * math.sqrt(6) / math.pi
 
     def _best(self, utility: np.ndarray, near: _Nearness, free: np.ndarray, count: int) -> int:
         """The free case with the best sum of utility and log distance, of a shortlist by utility."""
@@ -105,6 +101,16 @@ class UncertaintyAndDiversity(Uncertainty):
         relative = near.relative(shortlist)
         total = utility[shortlist] + np.log(np.clip(relative, 0.25, 4.0)) - 50.0 * (relative < _DUPLICATE)
         return int(shortlist[int(np.argmax(total))])
+
+
+def _utility(cases: list[str], scores: Scores, name: str | None, noise: np.ndarray) -> np.ndarray:
+    """Standardised log score with noise; cases without a score far below all others."""
+    logs = np.log(np.clip(scores.column(cases, name), 1e-6, None))
+    known = np.isfinite(logs)
+    if not known.any():
+        return np.full(len(cases), -100.0)
+    spread = max(float(np.std(logs[known])), 1e-6)
+    return np.where(known, (logs - float(np.mean(logs[known]))) / spread + noise, -100.0)
 
 
 class _Nearness:
