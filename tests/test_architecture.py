@@ -56,8 +56,9 @@ SLICERS_OWN = {*QT, "slicer", "vtk", "vtkmodules", "mrml", "sitkUtils", "torch",
 # What may know Slicer; every other file of the panel's library runs without it, on what Slicer brings along.
 MAY_KNOW_SLICER = {
     **{name: {*QT, "torch", "monai", "fewlabel"} for name in ("scene.py", "segmentation.py", "views.py")},
-    "widget.py": {"torch", "monai", "fewlabel"},
 }
+MAY_KNOW_QT = {"torch", "monai", "fewlabel"}  # what the files of FewLabelLib/widget may not know
+PANEL_FILES = sorted(PANEL.rglob("*.py"))
 BROUGHT_BY_SLICER = {"numpy", "requests"}
 CASES = [(glob, path) for glob in MAY_NOT_KNOW for path in sorted(PACKAGE.glob(glob))]
 
@@ -111,18 +112,32 @@ def test_every_file_that_defines_a_method_is_listed():
     assert defining == SINGLE_METHODS
 
 
-@pytest.mark.parametrize("path", sorted(PANEL.glob("*.py")), ids=lambda path: path.name)
+def in_panel(path: Path) -> set[str]:
+    """What a file of the panel's library imports."""
+    package = path.relative_to(SLICER_MODULE).parts[:-1]
+    return imported(path.read_text(encoding="utf-8"), list(package))
+
+
+@pytest.mark.parametrize("path", PANEL_FILES, ids=lambda path: path.relative_to(PANEL).as_posix())
 def test_the_panel_knows_slicer_only_where_it_shows_something(path):
-    found = imported(path.read_text(encoding="utf-8"), ["FewLabelLib"])
-    assert not {name for name in found if within(name, MAY_KNOW_SLICER.get(path.name, SLICERS_OWN))}
+    forbidden = MAY_KNOW_QT if path.parent.name == "widget" else MAY_KNOW_SLICER.get(path.name, SLICERS_OWN)
+    assert not {name for name in in_panel(path) if within(name, forbidden)}
 
 
-@pytest.mark.parametrize("path", sorted(PANEL.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PANEL_FILES, ids=lambda path: path.relative_to(PANEL).as_posix())
+def test_only_the_widgets_know_the_widgets(path):
+    known = {name for name in in_panel(path) if within(name, {"FewLabelLib.widget"})}
+    assert path.parent.name == "widget" or not known
+
+
+@pytest.mark.parametrize("path", PANEL_FILES, ids=lambda path: path.relative_to(PANEL).as_posix())
 def test_the_panel_needs_no_package_that_slicer_does_not_bring(path):
-    if path.name in MAY_KNOW_SLICER:
+    allowed = {*sys.stdlib_module_names, "FewLabelLib", *BROUGHT_BY_SLICER}
+    if path.parent.name == "widget":
+        allowed |= {"qt", "ctk", "slicer"}
+    elif path.name in MAY_KNOW_SLICER:
         pytest.skip("may know Slicer")
-    roots = {name.split(".")[0] for name in imported(path.read_text(encoding="utf-8"), ["FewLabelLib"])}
-    assert roots <= {*sys.stdlib_module_names, "FewLabelLib", *BROUGHT_BY_SLICER}
+    assert {name.split(".")[0] for name in in_panel(path)} <= allowed
 
 
 @pytest.mark.parametrize("path", sorted(SLICER_MODULE.rglob("*.py")), ids=lambda path: path.name)

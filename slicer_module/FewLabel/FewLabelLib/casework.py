@@ -33,6 +33,7 @@ class CaseWork:
         keeper: keeps edits on disk.
         auto_next: whether the next case is loaded after a submission that raised no flag.
         history: what was submitted when and what more labels would bring, where the server tells; else {}.
+        last_submitted: the case whose submission can be taken back; "": none of this session.
         listed: rows.
         submitted: Submitted.
         unknown_segments: dict name -> suggested class; answer with ``submit(mapping)``.
@@ -48,11 +49,11 @@ class CaseWork:
         self.activity = ""
         self.rows: List[Dict[str, Any]] = []
         self.history: Dict[str, Any] = {}
-        self._last_submitted = ""
+        self.last_submitted = ""
 
     def reset(self) -> None:
         """Another server: forget its list. The case on the screen stays, if it is one of the same server."""
-        self.rows, self.history, self._last_submitted = [], {}, ""
+        self.rows, self.history, self.last_submitted = [], {}, ""
         self.loading.stop()
         if self.activity:
             self.fall_back()
@@ -192,7 +193,7 @@ class CaseWork:
         self._session.settle()
 
     def _done(self, result: Submitted) -> None:
-        self.activity, self._last_submitted = "editing", result.case
+        self.activity, self.last_submitted = "editing", result.case
         if self.case is not None:
             self.case.submitted = True
         self.submitted.emit(result)
@@ -210,7 +211,7 @@ class CaseWork:
 
     def undo(self, case: str = "") -> None:
         """Take back the last submission, of the given case or of the last one submitted here."""
-        case, connection = case or self._last_submitted, self._session.connection
+        case, connection = case or self.last_submitted, self._session.connection
         if not case or not connection.online or not connection.capabilities.has("undo"):
             self._session.say("info", "There is no submission that could be taken back.")
             return
@@ -218,7 +219,7 @@ class CaseWork:
         self._session.run(lambda: client.undo(case), self._undone)
 
     def _undone(self, answer: Dict[str, Any]) -> None:
-        self._last_submitted = ""
+        self.last_submitted = ""
         if self.case is not None and self.case.id == answer["id"]:
             self.case.submitted = False
         self._session.say("info", f"The last submission of '{answer['id']}' was taken back; it is {answer['state']}.")

@@ -24,6 +24,7 @@ class Connection:
         capabilities: what it offers; None until it has answered.
         lost: it has answered before, and does not now.
         connecting: it has been asked for the first time.
+        trouble: why the last attempt to connect failed, None if it did not.
         login_needed: sentence; answer with ``login``.
         changed: Capabilities.
         drafts_offered: drafts that this server has not confirmed; answer with ``cases.restore`` or ``cases.discard``.
@@ -34,6 +35,7 @@ class Connection:
         self.login_needed, self.changed, self.drafts_offered = Signal(), Signal(), Signal()
         self.client: Any = None
         self.capabilities: Optional[Capabilities] = None
+        self.trouble: Optional[Exception] = None
         self.lost = self.connecting = self._retrying = False
         self._retry_at = 0.0
         self.number = 0  # answers to questions of an earlier connection are dropped
@@ -57,6 +59,7 @@ class Connection:
         try:
             client = self._make_client(address)
         except Exception as error:
+            self.trouble = error
             self._session.say("error", sentence(error))
             return
         if self.client is None or client.url != self.client.url:
@@ -105,7 +108,8 @@ class Connection:
 
     def _forget(self) -> None:
         self.number += 1
-        self.capabilities, self.lost, self.connecting, self._retrying = None, False, False, False
+        self.capabilities, self.trouble = None, None
+        self.lost = self.connecting = self._retrying = False
         for part in (self._session.cases, self._session.training, self._session.export):
             part.reset()
 
@@ -117,6 +121,7 @@ class Connection:
     def _found(self, capabilities: Capabilities) -> None:
         back, first = self.lost, self.capabilities is None
         self.connecting = self.lost = self._retrying = False
+        self.trouble = None
         if first:
             self._remember(self.client.url)
             self._session.training.connected(capabilities)
@@ -128,7 +133,8 @@ class Connection:
             self._session.run(lambda: drafts.list(url, capabilities.study), self._offer_drafts)
         self._session.training.poll()
 
-    def _not_found(self, _: Exception) -> None:
+    def _not_found(self, error: Exception) -> None:
+        self.trouble = error
         self.connecting = self._retrying = False
         self._retry_at = self._session.clock() + RETRY
 

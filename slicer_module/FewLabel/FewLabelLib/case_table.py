@@ -1,0 +1,103 @@
+"""The list of cases as a table: which rows are shown, in which order, with which words. No widgets here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Sequence, Tuple
+
+from .labels import key
+from .words import STATES, count, number
+
+COLUMNS = ("Case", "State", "Score", "About it")
+LIMIT = 200  # rows: more would block the panel while they are drawn, and nobody reads them
+
+
+@dataclass(frozen=True)
+class Order:
+    """By which column, and whether from the highest down."""
+
+    column: int = 0
+    down: bool = False
+
+    def clicked(self, column: int) -> Order:
+        """After a click on a heading: another column, scores from the highest down; or the same one turned round."""
+        return Order(column, not self.down) if column == self.column else Order(column, column == 2)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        id: of the case.
+        texts: one for each of ``COLUMNS``.
+        flagged: whether something looks wrong with its label.
+    """
+
+    id: str
+    texts: Tuple[str, ...]
+    flagged: bool
+
+
+def state(row: Dict[str, Any]) -> str:
+    """A key of ``words.STATES``; what was skipped counts as that."""
+    return "skipped" if row.get("skipped") else str(row.get("state", ""))
+
+
+def about(row: Dict[str, Any]) -> str:
+    """The reason for a case's place in the list, in words."""
+    parts = [str(flag) for flag in row.get("flags") or []]
+    if row.get("skipped"):
+        parts.append(f"skipped: {row['skip_reason']}" if row.get("skip_reason") else "skipped")
+    if row.get("correction") is not None:
+        parts.append(f"the proposal agreed with the label to a Dice of {number(row['correction'])}")
+    if row.get("rank"):
+        worst = f"; least sure of {row['uncertain_class']}" if row.get("uncertain_class") else ""
+        parts.append(f"number {row['rank']} by uncertainty{worst}")
+    return "; ".join(parts)
+
+
+def shown(rows: Sequence[Dict[str, Any]], text: str, wanted: str, order: Order) -> List[Row]:
+    """The rows that fit, in order, all of them.
+
+    Args:
+        rows: of the server.
+        text: words that must all be found in a row.
+        wanted: a key of ``words.STATES``, "" for all.
+        order: of the rows; those without a value of that column come last either way.
+    """
+    words = key(text).split()
+    found = []
+    for row in rows:
+        if wanted and state(row) != wanted:
+            continue
+        line = _line(row)
+        whole = " ".join(line.texts).casefold()
+        if all(word in whole for word in words):
+            found.append((row, line))
+    there = [pair for pair in found if _value(pair, order.column) not in (None, "")]
+    missing = [pair for pair in found if _value(pair, order.column) in (None, "")]
+    there.sort(key=lambda pair: _value(pair, order.column), reverse=order.down)
+    return [line for _, line in [*there, *missing]]
+
+
+def summary(all_rows: int, fitting: int) -> str:
+    """How much of the list is seen."""
+    if not all_rows:
+        return ""
+    if fitting > LIMIT:
+        return f"The first {LIMIT} of {fitting:,} are shown: type a part of a name to find others."
+    return count(all_rows, "case") if fitting == all_rows else f"{fitting:,} of {count(all_rows, 'case')}"
+
+
+def _line(row: Dict[str, Any]) -> Row:
+    called = STATES.get(state(row), state(row))
+    texts = (str(row["id"]), called, number(row.get("score")), about(row))
+    return Row(str(row["id"]), texts, bool(row.get("flags")))
+
+
+def _value(pair: Tuple[Dict[str, Any], Row], column: int) -> Any:
+    row, line = pair
+    if column == 2:
+        return row.get("score")
+    return line.texts[column].casefold()

@@ -1,0 +1,74 @@
+"""The case on the screen: which comes next and why, where to look, how unsure the model is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..glance import Glance
+from ..loading import Case
+from .common import Settings, fill, say
+
+
+class CaseSection:
+    """The section "This case"."""
+
+    def __init__(self, ui: Any, session: Any, settings: Settings) -> None:
+        self.ui, self.session, self.settings = ui, session, settings
+        self._place = 0
+        ui.uncertaintyCheck.checked = settings.flag("uncertainty", True)
+        ui.opacitySlider.value = settings.number("opacity", 0.5)
+        self._overlay()
+        ui.nextButton.connect("clicked(bool)", lambda _=False: self._next())
+        ui.placeButton.connect("clicked(bool)", lambda _=False: self._jump())
+        ui.againButton.connect("clicked(bool)", lambda _=False: self._again())
+        ui.skipButton.connect("clicked(bool)", lambda _=False: session.cases.skip(ui.skipCombo.currentText.strip()))
+        ui.uncertaintyCheck.connect("toggled(bool)", lambda _=False: self._overlay())
+        ui.opacitySlider.connect("valueChanged(double)", lambda _=0.0: self._overlay())
+        loading = session.cases.loading
+        loading.arriving.connect(self._arriving)
+        loading.opened.connect(self._opened)
+
+    def show(self, glance: Glance) -> None:
+        ui = self.ui
+        fill(ui.strategyCombo, glance.strategies)
+        for widget in (ui.strategyCombo, ui.nextButton, ui.skipButton):
+            widget.setVisible("strategies" in glance.offered or not glance.offered)
+        ui.skipCombo.setVisible("skip" in glance.offered)
+        ui.nextButton.enabled = "next" in glance.may
+        ui.skipButton.enabled = ui.skipCombo.enabled = "skip" in glance.may
+        ui.againButton.enabled = "submit" in glance.may and "open" in glance.may
+        ui.placeButton.enabled = bool(glance.places) and "submit" in glance.may
+        for widget in (ui.uncertaintyCheck, ui.opacitySlider):
+            widget.setVisible("uncertainty" in glance.offered)
+        say(ui.caseLabel, glance.activity or glance.case)
+        say(ui.reasonLabel, glance.reason)
+        say(ui.placesLabel, glance.places)
+        if self.session.cases.activity != "loading":
+            ui.loadBar.setVisible(False)
+
+    def _next(self) -> None:
+        self.session.cases.next(self.ui.strategyCombo.currentText)
+
+    def _again(self) -> None:
+        case = self.session.cases.case
+        if case is not None:
+            self.session.cases.open(case.id, fresh=True)
+
+    def _arriving(self, now: int, of: int) -> None:
+        self.ui.loadBar.setVisible(True)
+        self.ui.loadBar.setMaximum(100 if of else 0)  # 0: it moves to and fro
+        self.ui.loadBar.setValue(int(100 * now / of) if of else 0)
+
+    def _opened(self, _: Case) -> None:
+        self._place = 0
+        self.ui.loadBar.setVisible(False)
+
+    def _jump(self) -> None:
+        self._place += 1
+        self.session.cases.loading.jump(self._place)
+
+    def _overlay(self) -> None:
+        visible, opacity = self.ui.uncertaintyCheck.checked, self.ui.opacitySlider.value
+        self.settings.put("uncertainty", visible)
+        self.settings.put("opacity", opacity)
+        self.session.scene.views.set_overlay(visible, opacity)

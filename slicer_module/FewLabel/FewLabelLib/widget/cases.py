@@ -1,0 +1,113 @@
+"""The list of cases: sorted, filtered, opened by a double click."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+import qt
+
+from .. import case_table
+from ..case_table import LIMIT, Order, Row
+from ..glance import Glance
+from ..words import STATES
+from .common import WARNING, color_of, say
+
+ALL = "all states"
+
+
+class CasesSection:
+    """The section "Cases"."""
+
+    def __init__(self, ui: Any, session: Any) -> None:
+        self.ui, self.session, self.table = ui, session, ui.caseTable
+        self.order = Order()
+        self.rows: List[Row] = []
+        self._may_open = self._may_unskip = False
+        self._states = ["", *STATES]
+        ui.stateCombo.addItems([ALL, *STATES.values()])
+        header = self.table.horizontalHeader()
+        header.setSectionsClickable(True)
+        header.setSortIndicatorShown(True)
+        header.connect("sectionClicked(int)", self._sort)
+        self.table.connect("cellDoubleClicked(int,int)", lambda row, _: self._open())
+        self.table.connect("itemSelectionChanged()", self._choose)
+        ui.filterEdit.connect("textChanged(QString)", lambda _: self.fill())
+        ui.stateCombo.connect("currentIndexChanged(int)", lambda _: self.fill())
+        ui.openButton.connect("clicked(bool)", lambda _=False: self._open())
+        ui.unskipButton.connect("clicked(bool)", lambda _=False: self._unskip())
+        ui.refreshButton.connect("clicked(bool)", lambda _=False: session.connection.refresh())
+        session.cases.listed.connect(lambda _: self.fill())
+
+    def show(self, glance: Glance) -> None:
+        self._may_open, self._may_unskip = "open" in glance.may, {"skip"} <= glance.offered and "open" in glance.may
+        self.ui.refreshButton.enabled = "open" in glance.may
+        self.ui.unskipButton.setVisible("skip" in glance.offered)
+        if not self.session.cases.rows and self.rows:
+            self.fill()  # another server
+        self._choose()
+
+    @property
+    def chosen(self) -> Optional[str]:
+        """The selected case."""
+        row = self.table.currentRow()
+        return self.rows[row].id if 0 <= row < len(self.rows) else None
+
+    def fill(self) -> None:
+        """Show what fits the filter; only what changed is touched."""
+        listed = self.session.cases.rows
+        fitting = case_table.shown(
+            listed, self.ui.filterEdit.text, self._states[max(0, self.ui.stateCombo.currentIndex)], self.order
+        )
+        say(self.ui.casesLabel, case_table.summary(len(listed), len(fitting)))
+        chosen, before = self.chosen, len(self.rows)
+        rows = fitting[:LIMIT]
+        if rows != self.rows:
+            self.table.blockSignals(True)
+            self.rows = rows
+            self.table.setRowCount(len(rows))
+            for number, row in enumerate(rows):
+                self._write(number, row)
+            if not before:
+                self.table.resizeColumnsToContents()
+            self._select(chosen)
+            self.table.blockSignals(False)
+        self._choose()
+
+    def _write(self, number: int, row: Row) -> None:
+        for column, text in enumerate(row.texts):
+            item = self.table.item(number, column)
+            if item is None:
+                item = qt.QTableWidgetItem(text)
+                self.table.setItem(number, column, item)
+            else:
+                item.setText(text)
+            item.setToolTip(text)
+        if row.flagged:
+            color_of(item, WARNING)
+        else:
+            item.setData(qt.Qt.ForegroundRole, None)
+
+    def _select(self, case: Optional[str]) -> None:
+        number = next((number for number, row in enumerate(self.rows) if row.id == case), -1)
+        self.table.setCurrentCell(number, 0 if number >= 0 else -1)
+
+    def _sort(self, column: int) -> None:
+        self.order = self.order.clicked(column)
+        down = qt.Qt.DescendingOrder if self.order.down else qt.Qt.AscendingOrder
+        self.table.horizontalHeader().setSortIndicator(column, down)
+        self.fill()
+
+    def _row(self) -> Dict[str, Any]:
+        return self.session.cases.row(self.chosen) if self.chosen else {}
+
+    def _choose(self) -> None:
+        self.ui.openButton.enabled = self._may_open and self.chosen is not None
+        self.ui.unskipButton.enabled = self._may_unskip and bool(self._row().get("skipped"))
+
+    def _open(self) -> None:
+        if self.chosen is not None:
+            self.session.cases.open(self.chosen)
+
+    def _unskip(self) -> None:
+        if self.chosen is not None:
+            self.session.cases.unskip(self.chosen)

@@ -1,0 +1,82 @@
+"""Curves as a picture: drawn at each look at a training, which is every other second."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Sequence, Tuple
+
+import qt
+
+from ..curves import Axis, Box, Point, axis, place, tick
+
+HEIGHT = 150
+PALETTE = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (148, 103, 189), (140, 86, 75), (227, 119, 194))
+INK, GRID, PAPER = (60, 60, 60), (215, 215, 215), (255, 255, 255)
+LEFT, RIGHT, TOP, BOTTOM = 38, 8, 20, 16  # pixels around the curves
+LEGEND = 3  # names that find room above them
+
+Color = Tuple[int, int, int]
+
+
+def draw(
+    losses: Dict[str, Sequence[Point]], validation: Dict[str, Sequence[Point]], colors: Dict[str, Color], width: int
+) -> Any:
+    """Losses beside the Dice of each class, over the steps; gives a pixmap.
+
+    Args:
+        losses, validation: curves by name; where one of them is empty the other takes the whole width.
+        colors: of the classes.
+        width: in pixels.
+    """
+    parts = [(name, curves) for name, curves in (("loss", losses), ("Dice", validation)) if curves]
+    pixmap = qt.QPixmap(width, HEIGHT)
+    pixmap.fill(qt.QColor(*PAPER))
+    painter = qt.QPainter()
+    painter.begin(pixmap)
+    try:
+        for number, (name, curves) in enumerate(parts):
+            wide = width // len(parts)
+            box = Box(number * wide + LEFT, TOP, wide - LEFT - RIGHT, HEIGHT - TOP - BOTTOM)
+            shown = dict(zip(curves, PALETTE * (1 + len(curves) // len(PALETTE))))
+            _chart(painter, box, name, curves, {**shown, **{key: colors[key] for key in curves if key in colors}})
+    finally:
+        painter.end()
+    return pixmap
+
+
+def _chart(painter: Any, box: Box, title: str, curves: Dict[str, Sequence[Point]], colors: Dict[str, Color]) -> None:
+    points = [point for curve in curves.values() for point in curve]
+    x = axis([point[0] for point in points])
+    values = [point[1] for point in points]
+    y = axis(values, 0.0, 1.0) if title == "Dice" else axis(values, 0.0)
+    _grid(painter, box, title, x, y)
+    for name, pixels in place(curves, x, y, box).items():
+        painter.setPen(_pen(colors[name], 2))
+        for (x0, y0), (x1, y1) in zip(pixels, pixels[1:]):
+            painter.drawLine(x0, y0, x1, y1)
+        if len(pixels) == 1:
+            painter.drawLine(pixels[0][0] - 2, pixels[0][1], pixels[0][0] + 2, pixels[0][1])
+    across = int(box.left) + 34
+    for name in list(curves)[:LEGEND]:
+        painter.setPen(_pen(colors[name], 1))
+        painter.drawText(across, int(box.top) - 7, name[:12])
+        across += 8 + 7 * len(name[:12])
+
+
+def _grid(painter: Any, box: Box, title: str, x: Axis, y: Axis) -> None:
+    left, top = int(box.left), int(box.top)
+    right, bottom = int(box.left + box.width), int(box.top + box.height)
+    for part in (0.0, 0.5, 1.0):
+        height = round(bottom - part * box.height)
+        painter.setPen(_pen(GRID, 1))
+        painter.drawLine(left, height, right, height)
+        painter.setPen(_pen(INK, 1))
+        painter.drawText(left - LEFT + 4, height + 4, tick(y.low + part * (y.high - y.low)))
+    painter.drawText(left, top - 7, title)
+    painter.drawText(left, bottom + 13, tick(x.low))
+    painter.drawText(right - 40, bottom + 13, tick(x.high))
+
+
+def _pen(color: Color, width: int) -> Any:
+    pen = qt.QPen(qt.QColor(*color))
+    pen.setWidth(width)
+    return pen

@@ -1,0 +1,31 @@
+"""What the session tells the person, the newest first."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .common import ERROR, WARNING, color_of
+
+KEPT = 100
+COLORS = {"error": ERROR, "warning": WARNING}
+
+
+class Messages:
+    """The list of messages."""
+
+    def __init__(self, ui: Any, session: Any) -> None:
+        self._list = ui.messageList
+        session.said.connect(self.add)
+
+    def add(self, kind: str, text: str) -> None:
+        """Show one more message of a kind: info, warning or error."""
+        called = "" if kind == "info" else f"{kind.capitalize()}: "
+        self._list.insertItem(0, f"{time.strftime('%H:%M')}  {called}{text}")
+        item = self._list.item(0)
+        item.setToolTip(text)
+        if kind in COLORS:
+            color_of(item, COLORS[kind])
+        while self._list.count > KEPT:
+            self._list.takeItem(self._list.count - 1)
+        self._list.scrollToTop()

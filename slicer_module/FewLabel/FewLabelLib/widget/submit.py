@@ -1,0 +1,95 @@
+"""Submitting the label, saying what unknown segments are, taking the last submission back."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+import qt
+
+from ..glance import Glance
+from ..submission import Submitted
+from ..words import submitted
+from .common import Settings, say
+
+CHOOSE, LEAVE_OUT = "choose a class", "none: leave it out"
+
+
+class SubmitSection:
+    """The section "Submit"."""
+
+    def __init__(self, ui: Any, session: Any, settings: Settings) -> None:
+        self.ui, self.session, self.settings = ui, session, settings
+        self._names: List[str] = []
+        self.choices: List[Any] = []  # a combo box for each of the names
+        self._told: Dict[str, str] = {}  # what was chosen before
+        ui.autoNextCheck.checked = session.cases.auto_next = settings.flag("auto_next", False)
+        ui.mappingFrame.setVisible(False)
+        ui.submitLabel.setVisible(False)
+        ui.submitButton.connect("clicked(bool)", lambda _=False: self.submit())
+        ui.undoButton.connect("clicked(bool)", lambda _=False: self._undo())
+        ui.autoNextCheck.connect("toggled(bool)", self._auto_next)
+        ui.mappingButton.connect("clicked(bool)", lambda _=False: self._submit_so())
+        ui.mappingCancelButton.connect("clicked(bool)", lambda _=False: ui.mappingFrame.setVisible(False))
+        session.cases.submitted.connect(self._submitted)
+        session.cases.unknown_segments.connect(self._ask)
+        session.cases.loading.opened.connect(lambda _: ui.mappingFrame.setVisible(False))
+
+    def show(self, glance: Glance) -> None:
+        self.ui.submitButton.enabled = "submit" in glance.may
+        self.ui.mappingButton.enabled = "submit" in glance.may and self._complete()
+        self.ui.undoButton.setVisible("undo" in glance.offered)
+        self.ui.undoButton.enabled = "undo" in glance.may
+        of = f" of '{glance.last_submitted}'" if glance.last_submitted else ""
+        self.ui.undoButton.toolTip = f"Take back the last submission{of}."
+
+    def submit(self) -> None:
+        """Submit the label as it is."""
+        self.ui.mappingFrame.setVisible(False)
+        self.session.cases.submit()
+
+    def _undo(self) -> None:
+        say(self.ui.submitLabel, "")
+        self.session.cases.undo()
+
+    def _auto_next(self, on: bool) -> None:
+        self.session.cases.auto_next = bool(on)
+        self.settings.put("auto_next", bool(on))
+
+    def _submitted(self, result: Submitted) -> None:
+        say(self.ui.submitLabel, submitted(result))
+
+    # --- unknown segments
+
+    def _ask(self, suggestions: Dict[str, Optional[str]]) -> None:
+        """A line for each unknown segment, with a choice of classes."""
+        classes = [entry.name for entry in self.session.connection.capabilities.classes]
+        table = self.ui.mappingTable
+        self._names, self.choices = list(suggestions), []
+        table.setRowCount(0)
+        table.setRowCount(len(self._names))
+        for number, name in enumerate(self._names):
+            table.setItem(number, 0, qt.QTableWidgetItem(name))
+            combo = qt.QComboBox()
+            combo.addItems([CHOOSE, *classes, LEAVE_OUT])
+            known = self._told.get(name) or suggestions[name]
+            combo.setCurrentIndex(max(0, combo.findText(known)) if known else 0)
+            combo.connect("currentIndexChanged(int)", lambda _=0: self._chosen())
+            table.setCellWidget(number, 1, combo)
+            self.choices.append(combo)
+        table.resizeColumnsToContents()
+        self.ui.mappingFrame.setVisible(True)
+        self._chosen()
+
+    def _complete(self) -> bool:
+        return bool(self.choices) and all(combo.currentText != CHOOSE for combo in self.choices)
+
+    def _chosen(self) -> None:
+        self.ui.mappingButton.enabled = self._complete()
+
+    def _submit_so(self) -> None:
+        if not self._complete():
+            return
+        chosen = {name: combo.currentText for name, combo in zip(self._names, self.choices)}
+        self._told.update(chosen)
+        self.ui.mappingFrame.setVisible(False)
+        self.session.cases.submit({name: None if text == LEAVE_OUT else text for name, text in chosen.items()})

@@ -1,0 +1,191 @@
+"""What the panel says: sentences from what the session knows. No widgets here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from .errors import LoginNeeded, NotReachable, WrongServer
+from .submission import Submitted
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .loading import Case
+    from .training import Progress
+
+NOT_CONNECTED = "Not connected. Type the address of a MONAI Label server and press Connect."
+STATES = {
+    "unlabelled": "unlabelled",
+    "in_work": "in work",
+    "submitted": "submitted",
+    "validation": "validation",
+    "skipped": "skipped",
+}
+SHOWN = {
+    "model": "The segments are the model's proposal: correct them, then submit.",
+    "label": "The segments are the submitted label.",
+    "draft": "The segments are your own edits, which were not submitted yet.",
+    "": "There is no proposal: paint the segments, then submit.",
+}
+BYTES = 1024.0
+
+
+def count(number: int, noun: str) -> str:
+    """``1 case``, ``2 cases``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: Optional[float]) -> str:
+    """``about 3 minutes``; "" where it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(number: float) -> str:
+    """Of a file."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if number < BYTES:
+            return f"{number:.0f} {unit}"
+        number /= BYTES
+    return f"{number:.1f} GiB"
+
+
+def number(value: Optional[float]) -> str:
+    """A Dice or a score; "" where there is none."""
+    return "" if value is None else f"{value:.3f}"
+
+
+def connection(connection: Connection, training: bool) -> str:
+    """How it stands with the server."""
+    url = connection.client.url if connection.client is not None else ""
+    if connection.connecting:
+        return f"Connecting to {url} ..."
+    if connection.capabilities is None:
+        return _why_not(connection.trouble)
+    if connection.lost:
+        return f"Not reachable: {url}. It is tried again by itself; you can go on editing."
+    return _online(connection.capabilities, url, training)
+
+
+def _why_not(trouble: Optional[Exception]) -> str:
+    if trouble is None:
+        return NOT_CONNECTED
+    for kind, called in ((NotReachable, "Not reachable"), (WrongServer, "Wrong server"), (LoginNeeded, "Login needed")):
+        if isinstance(trouble, kind):
+            return f"{called}. {trouble}"
+    return f"Not connected. {trouble}"
+
+
+def _online(capabilities: Any, url: str, training: bool) -> str:
+    if training:
+        state = "Training"
+    elif capabilities.problem:
+        state = "The model cannot be used"
+    else:
+        state = "Ready" if capabilities.trained else "Not trained yet"
+    counts = capabilities.counts
+    parts = [f"{state}: {capabilities.study or capabilities.name or 'server'} at {url}"]
+    if counts.get("cases"):
+        parts.append(f"{count(counts['cases'], 'case')}, {counts.get('completed', 0):,} with a label")
+    model = capabilities.model
+    if model:
+        checked = "validated" if model.get("validated") else "not validated"
+        parts.append(f"model version {model.get('version')} ({model.get('method')}, {checked})")
+    return "; ".join(parts) + "."
+
+
+def case(case: Optional[Case]) -> str:
+    """Which case is on the screen, and where its segments come from."""
+    if case is None:
+        return "No case is open."
+    return f"{case.id}. {SHOWN[case.shown]}" if case.ready else f"{case.id} ..."
+
+
+def reason(case: Optional[Case]) -> str:
+    """Why it is on the screen."""
+    if case is None:
+        return ""
+    return case.reason or "You opened it yourself." if case.ready else ""
+
+
+def places(case: Optional[Case]) -> str:
+    """Which slices are worth looking at."""
+    found = [] if case is None else [(axis, numbers) for axis, numbers in case.slices.items() if numbers]
+    parts = [f"{axis} {', '.join(str(each) for each in numbers)}" for axis, numbers in found]
+    return f"Slices worth looking at: {'; '.join(parts)}." if parts else ""
+
+
+def submitted(result: Submitted) -> str:
+    """What the server said about a label, flags first."""
+    lines = [f"Please check: {flag}" for flag in result.flags]
+    if result.correction is None:
+        lines.append(f"'{result.case}' is submitted.")
+    else:
+        by_class = ", ".join(f"{name} {number(value)}" for name, value in result.by_class.items() if value is not None)
+        dice = number(result.correction)
+        agreed = f"'{result.case}' is submitted. Dice of the model's proposal and your label: {dice}"
+        lines.append(f"{agreed} ({by_class})." if by_class else f"{agreed}.")
+    return "\n".join([*lines, *result.notes])
+
+
+def training(progress: Progress) -> str:
+    """How far the training is."""
+    if not progress.running:
+        if progress.error:
+            return f"Failed. {progress.error}"
+        return f"Last training: {progress.phase}." if progress.told else "No training has run yet."
+    parts = [progress.phase[:1].upper() + progress.phase[1:] if progress.phase else "Running"]
+    left = duration(progress.seconds_left)
+    if left:
+        parts.append(f"{left} left")
+    if progress.dice:
+        kind = "validation" if progress.told.get("validation_cases") else "what is being learnt"
+        parts.append(f"Dice {number(progress.dice)} on {kind}")
+    return "; ".join(parts) + "."
+
+
+def training_details(told: Dict[str, Any]) -> str:
+    """Method, device, memory and numbers of cases; then what the server noted."""
+    parts = [str(told[name]) for name in ("method", "network") if told.get(name)]
+    if told.get("device"):
+        parts.append(f"on {told['device']}")
+    if isinstance(told.get("memory"), (int, float)) and told["memory"]:
+        parts.append(f"{size(told['memory'])} of memory")
+    if told.get("step"):
+        parts.append(f"step {told['step']:,}" + (f" of {told['steps']:,}" if told.get("steps") else ""))
+    if told.get("labelled") is not None:
+        parts.append(f"{told['labelled']} labelled, {told.get('unlabelled', 0)} unlabelled")
+    lines = [", ".join(parts)] if parts else []
+    lines += [str(note) for note in told.get("notes") or []]
+    problems = [each for each in told.get("problems") or [] if isinstance(each, dict)]
+    lines += [f"{each.get('id')}: {each.get('reason')}" for each in problems]
+    return "\n".join(lines)
+
+
+def outlook(history: Dict[str, Any]) -> str:
+    """What more labels would bring, in the server's words."""
+    return str((history.get("stopping") or {}).get("advice") or "")
+
+
+def export(state: Dict[str, Any], running: bool) -> str:
+    """How far the export is, and what was verified."""
+    name = state.get("state", "none")
+    if name == "running":
+        return f"The server is exporting: {state.get('step') or 'started'}."
+    if name == "failed":
+        return f"Failed. {state.get('error') or ''}".strip()
+    if name != "done":
+        return ""
+    if running:
+        return "The file is on its way."
+    version = state.get("model_version")
+    told = f"Model version {version} was exported." if version else "The model was exported."
+    verified = state.get("verified")
+    if not verified:
+        return f"{told} It was not run by itself."
+    same = f"{verified.get('voxels_differing')} of {verified.get('of')} voxels differ"
+    return f"{told} Verified: run by itself on case '{verified.get('case')}', {same} from the server's own result."

@@ -1,0 +1,98 @@
+"""The panel's sentences."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from FewLabelLib import words
+from FewLabelLib.capabilities import Capabilities
+from FewLabelLib.errors import LoginNeeded, NotReachable, Refused, WrongServer
+from FewLabelLib.loading import Case
+from FewLabelLib.submission import Submitted
+from FewLabelLib.training import Progress
+
+
+def server(**state):
+    known = {"connecting": False, "capabilities": None, "lost": False, "trouble": None}
+    return SimpleNamespace(client=SimpleNamespace(url="http://one"), **{**known, **state})
+
+
+@pytest.mark.parametrize(
+    ("trouble", "begins"),
+    [
+        (None, "Not connected. Type the address"),
+        (NotReachable("Nothing listens there."), "Not reachable. Nothing listens there."),
+        (WrongServer("That is a printer."), "Wrong server. That is a printer."),
+        (LoginNeeded("Log in."), "Login needed. Log in."),
+        (Refused("The server failed.", 500), "Not connected. The server failed."),
+    ],
+)
+def test_why_there_is_no_connection(trouble, begins):
+    assert words.connection(server(trouble=trouble), False).startswith(begins)
+
+
+def test_what_is_there_when_connected():
+    fresh = Capabilities(study="liver", counts={"cases": 12, "completed": 1})
+    assert words.connection(server(capabilities=fresh), False) == (
+        "Not trained yet: liver at http://one; 12 cases, 1 with a label."
+    )
+    card = {"version": 3, "method": "bcp", "validated": True}
+    trained = Capabilities(study="liver", segmentation="fewlabel", model=card)
+    assert words.connection(server(capabilities=trained), False) == (
+        "Ready: liver at http://one; model version 3 (bcp, validated)."
+    )
+    assert words.connection(server(capabilities=trained), True).startswith("Training: liver")
+    assert "go on editing" in words.connection(server(capabilities=trained, lost=True), False)
+    assert words.connection(server(connecting=True), False) == "Connecting to http://one ..."
+    broken = Capabilities(study="liver", problem="It is of another version.")
+    assert words.connection(server(capabilities=broken), False).startswith("The model cannot be used")
+
+
+def test_a_case_its_reason_and_its_places():
+    chosen = Case("a", "", "", {"reason": "It is unsure.", "slices": {"axial": [3, 6], "coronal": []}}, ready=True)
+    assert words.reason(chosen) == "It is unsure."
+    assert words.places(chosen) == "Slices worth looking at: axial 3, 6."
+    opened = Case("b", "", "", ready=True, shown="label")
+    assert words.case(opened) == "b. The segments are the submitted label."
+    assert words.reason(opened) == "You opened it yourself."
+    assert words.places(opened) == words.reason(None) == words.places(None) == ""
+
+
+def test_what_came_of_a_submission_flags_first():
+    told = words.submitted(Submitted("a", 0.9123, {"liver": 0.95, "tumour": None}, ["Left and right."], ["Resampled."]))
+    assert told.splitlines() == [
+        "Please check: Left and right.",
+        "'a' is submitted. Dice of the model's proposal and your label: 0.912 (liver 0.950).",
+        "Resampled.",
+    ]
+    assert words.submitted(Submitted("a")) == "'a' is submitted."
+
+
+def test_how_far_a_training_is():
+    told = {"validation_cases": ["x"], "step": 1200, "method": "bcp", "device": "cpu", "memory": 3 * 2**30}
+    running = Progress(running=True, phase="training", seconds_left=200, dice=0.81, told=told)
+    assert words.training(running) == "Training; 3 min left; Dice 0.810 on validation."
+    assert words.training_details(told) == "bcp, on cpu, 3.0 GiB of memory, step 1,200"
+    assert words.training(Progress()) == "No training has run yet."
+    assert words.training(Progress(told=told, phase="done")) == "Last training: done."
+    assert words.training(Progress(error="No memory.")) == "Failed. No memory."
+    noted = {"notes": ["Started from scratch."], "problems": [{"id": "c", "reason": "Empty."}]}
+    assert words.training_details(noted) == "Started from scratch.\nc: Empty."
+
+
+def test_how_far_an_export_is_and_what_was_verified():
+    assert words.export({}, False) == ""
+    assert words.export({"state": "running", "step": "packing"}, True) == "The server is exporting: packing."
+    done = {"state": "done", "model_version": 2, "verified": {"case": "a", "voxels_differing": 0, "of": 120}}
+    assert words.export(done, True) == "The file is on its way."
+    assert "run by itself on case 'a', 0 of 120 voxels differ" in words.export(done, False)
+    assert words.export({"state": "done"}, False) == "The model was exported. It was not run by itself."
+    assert words.export({"state": "failed", "error": "Disk full."}, False) == "Failed. Disk full."
+
+
+def test_numbers_in_words():
+    assert [words.duration(seconds) for seconds in (None, 0.2, 60, 600, 9000)] == ["", "1 s", "60 s", "10 min", "2.5 h"]
+    assert [words.size(number) for number in (12, 3 * 2**20, 5 * 2**30)] == ["12 bytes", "3 MiB", "5.0 GiB"]
+    assert [words.count(number, "case") for number in (1, 1200)] == ["1 case", "1,200 cases"]
+    assert words.outlook({"stopping": {"advice": "Go on."}}) == "Go on."
+    assert words.outlook({"stopping": None}) == words.outlook({}) == ""
