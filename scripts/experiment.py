@@ -5,6 +5,7 @@
     python3 scripts/experiment.py compare --data FOLDER     methods against each other, on data with reference labels
     python3 scripts/experiment.py rounds --data FOLDER      strategies against each other, in simulated annotation
     python3 scripts/experiment.py map --data FOLDER         does the map of uncertainty lie where the model is wrong?
+    python3 scripts/experiment.py review --data FOLDER      are mistakes in labels seen, and only these?
     python3 scripts/experiment.py features --data FOLDER    which cheap features choose the first cases best?
     python3 scripts/experiment.py paper --dataset la --root FOLDER     the same on a benchmark, by the papers' rules
 
@@ -64,6 +65,11 @@ def _result(options: "argparse.Namespace") -> "str":
 
         which = options.data, options.split, options.labelled, options.cases
         return map_table(*which, options.minutes, options.method, options.seed)
+    if options.command == "review":
+        from bench_review import review_table
+
+        which = options.data, options.split, options.labelled, options.steps
+        return review_table(*which, options.method, options.seeds, options.cases)
     if options.command == "features":
         from bench_features import features_table
 

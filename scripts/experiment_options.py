@@ -20,6 +20,7 @@ def parse(arguments: "list[str]", description: "str" = "") -> "argparse.Namespac
         "compare": _compare_options,
         "rounds": _rounds_options,
         "map": _map_options,
+        "review": _review_options,
         "features": _features_options,
         "paper": _paper_options,
     }
@@ -100,6 +101,18 @@ def _map_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentPa
     return command
 
 
+def _review_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
+    command = commands.add_parser("review", help="are planted mistakes in labels seen, and correct labels left alone?")
+    add = command.add_argument
+    _data_folder(command)
+    add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
+    add("--cases", type=int, default=1000, help="most labels to check for each seed (default: all)")
+    add("--steps", type=int, default=400, help="of training (default 400)")
+    add("--method", default="mean_teacher")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    return command
+
+
 def _features_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
     command = commands.add_parser("features", help="which cheap features choose the first cases best?")
     add = command.add_argument
@@ -160,33 +173,33 @@ def _sides(text: "str") -> "tuple":
 
 def problem_with(options: "argparse.Namespace") -> "str":
     """One sentence about options that cannot work, "" if they can."""
+    if getattr(options, "data", None) is not None and not options.data.is_dir():
+        return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
     if options.command == "bench":
         if options.images is not None and not options.images.is_dir():
             return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
         if options.seed < 0:
             return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
-    if options.command == "map":
-        if not options.data.is_dir():
-            return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
-        if min(options.labelled, options.cases, options.minutes) <= 0 or options.seed < 0:
-            return "Numbers must be above 0; --seed may be 0 too."
-    if options.command == "features" and not options.data.is_dir():
-        return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
+    if options.command == "map" and _too_small([options.labelled, options.cases, options.minutes], [options.seed]):
+        return "Numbers must be above 0; --seed may be 0 too."
+    if options.command == "review" and _too_small([options.labelled, options.cases, options.steps], options.seeds):
+        return "Numbers must be above 0; --seeds may be 0 too."
     if options.command in ("compare", "rounds"):
-        if not options.data.is_dir():
-            return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
-        given = [options.minutes, options.batch, options.threads]
         sizes = options.labelled if options.command == "compare" else options.sizes
-        numbers = [*sizes, options.steps, options.jobs, *(each for each in given if each is not None)]
-        if min(numbers) <= 0 or min(options.seeds) < 0:
+        numbers = [*sizes, options.steps, options.jobs, options.minutes, options.batch, options.threads]
+        if _too_small(numbers, options.seeds):
             return "Numbers must be above 0; --seeds may be 0 too."
         if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
             return "--patch: give three numbers above 0, such as 40,48,40."
     if options.command == "paper":
         if not options.root.is_dir():
             return f"--root: {options.root} is not a folder; give the folder that holds the downloaded data."
-        given = [options.steps, options.threads]
-        numbers = [options.jobs, *(options.labelled or []), *(each for each in given if each is not None)]
-        if min(numbers) <= 0 or min(options.seeds) < 0:
+        numbers = [*(options.labelled or []), options.jobs, options.steps, options.threads]
+        if _too_small(numbers, options.seeds):
             return "--labelled, --steps, --threads and --jobs must be above 0 and --seeds not below it."
     return ""
+
+
+def _too_small(numbers: "list", seeds: "list") -> "bool":
+    """Whether a number that was given is not above 0, or a seed below it."""
+    return any(each is not None and each <= 0 for each in numbers) or min(seeds) < 0

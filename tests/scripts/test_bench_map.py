@@ -25,6 +25,14 @@ def test_a_map_of_the_errors_finds_all_of_them():
     assert found.dice == pytest.approx(6 / 7)
 
 
+def test_a_perfect_map_without_ties_has_the_best_correlation():
+    predicted, truth = volumes()
+    wrong = predicted != truth
+    found = overlap(wrong + 0.5 * np.random.default_rng(0).random(truth.shape), predicted, truth)
+    assert found.correlation == pytest.approx(found.best, abs=1e-3)
+    assert found.best < 0.5
+
+
 def test_a_map_that_says_the_same_everywhere_finds_as_many_as_chance():
     predicted, truth = volumes()
     found = overlap(np.zeros(truth.shape), predicted, truth)

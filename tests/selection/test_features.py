@@ -161,3 +161,13 @@ def test_in_the_background_it_starts_no_thread_where_enough_is_known(tmp_path, i
     assert set(store.known) == {"a", "c"}
     monkeypatch.setattr(features_module.threading, "Thread", None)
     store.fill_in_background(["a", "b", "c"], images)
+
+
+def test_scans_that_take_the_place_of_removed_ones_are_looked_at(tmp_path, monkeypatch):
+    store, started = FeatureStore(tmp_path / "features.json"), []
+    store.known = {"removed": [0.0], "kept": [0.0]}
+    monkeypatch.setattr(features_module.threading.Thread, "start", lambda thread: started.append(thread))
+    store.fill_in_background(["kept"], str)
+    assert not started
+    store.fill_in_background(["kept", "new"], str)
+    assert len(started) == 1

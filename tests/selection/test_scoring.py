@@ -128,3 +128,27 @@ def test_each_case_has_its_classes_by_name_and_slices_to_look_at(records, tmp_pa
         assert set(case["slices"]) == set(case["points"]) == {"sagittal", "coronal", "axial"}
         assert 1 <= len(case["slices"]["axial"]) <= 3
         assert all(0 <= index < 16 for index in case["slices"]["axial"])
+
+
+def test_a_second_call_goes_on_where_the_time_of_the_first_ended(records, tmp_path, monkeypatch):
+    clock, path = Clock(), tmp_path / "scores.json"
+    monkeypatch.setattr(scoring, "time", clock)
+
+    def minute(done, of):
+        clock.now += 60.0 * (done > 0)
+
+    first = score(records, path, minutes=0.5, report=minute)
+    before = read(path)["cases"]
+    assert first == len(before) == 1
+    score(records, path)
+    scores = read(path)
+    assert (scores["done"], scores["of"]) == (6, 6)
+    assert before.items() <= scores["cases"].items()
+
+
+def test_what_another_version_scored_or_nobody_asks_for_any_more_is_not_kept(records, tmp_path):
+    path = tmp_path / "scores.json"
+    score(records, path)
+    assert score(records[:3], path) == 3
+    assert score(records[3:], path, version=2) == 3
+    assert set(read(path)["cases"]) == {"3", "4", "5"}

@@ -288,3 +288,13 @@ def test_scans_in_which_the_model_sees_nothing_come_last_at_random(make, workspa
     given = [strategy({}, images) for _ in range(20)]
     assert {answer["id"] for answer in given[15:]} == {f"{number:02}" for number in range(5)}
     assert "next to nothing" in given[-1]["reason"]
+
+
+def test_scans_drawn_among_those_that_show_the_structures_come_with_what_the_model_said_of_them(make, workspace):
+    slices = {"axial": [3], "coronal": [], "sagittal": [2]}
+    cases = {"a": {"score": 0.5, "foreground": 0.1, "classes": {"x": 0.2, "y": 0.8}, "slices": slices}}
+    write_json(workspace.scores, {"version": 5, "done": 1, "of": 2, "cases": cases})
+    answers = {each["id"]: each for each in make("foreground_random")({"count": 2}, Images("ab"))["batch"]}
+    said = {"score": 0.5, "uncertain_class": "y", "slices": slices, "model_version": 5}
+    assert said.items() <= answers["a"].items()
+    assert answers["b"]["model_version"] == 5

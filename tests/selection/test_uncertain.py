@@ -158,3 +158,42 @@ def test_cases_that_nobody_scored_come_after_those_that_are(make):
     given = [strategy({}, images) for _ in range(3)]
     assert given[2]["id"] == "new"
     assert "has not looked at it" in given[2]["reason"]
+
+
+def lacking(count, seen_by):
+    """Scans of which these many show a structure; the others are otherwise the least uncertain of all."""
+    cases = scored(np.full(count, 0.3), organ=np.linspace(0.3, 0.4, count), tumour=np.linspace(0.2, 0.5, count))
+    for place, case in enumerate(cases.values()):
+        if place >= seen_by:
+            case["classes"] = {"organ": 0.1}
+            case["score"] = 0.1
+    return cases
+
+
+def without_noise(cases):
+    """So many labels that the noise has faded."""
+    labelled = [f"labelled-{number}" for number in range(64)]
+    return Images([*cases, *labelled], labelled)
+
+
+def test_a_scan_in_which_the_model_sees_no_structure_that_nearly_all_have_comes_early(make):
+    cases = lacking(30, seen_by=29)
+    batch = make(cases)({"count": 6}, without_noise(cases))["batch"]
+    answer = next(each for each in batch if each["id"] == "029")
+    assert "It sees no tumour in it" in answer["reason"]
+    assert answer["class_scores"]["tumour"] == max(case["classes"].get("tumour", 0) for case in cases.values())
+
+
+def test_a_structure_that_many_scans_lack_makes_none_of_them_uncertain(make):
+    cases = lacking(30, seen_by=20)
+    batch = make(cases)({"count": 10}, without_noise(cases))["batch"]
+    assert not {answer["id"] for answer in batch} & {f"{number:03}" for number in range(20, 30)}
+
+
+def test_a_scan_in_which_nothing_is_seen_keeps_the_highest_score(make, workspace):
+    cases = lacking(30, seen_by=30)
+    cases["004"] = {"score": 1.0, "classes": {}}
+    make(cases)
+    scores = ScoreFile(workspace.scores).read()
+    assert scores.cases["004"]["score"] == 1.0
+    assert set(scores.cases["004"]["missing"]) == {"organ", "tumour"}

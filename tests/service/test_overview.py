@@ -174,3 +174,9 @@ def test_what_the_review_said_is_told_with_the_case(service, monkeypatch):
     cases = service.cases()
     assert (cases["a"]["correction"], cases["a"]["flags"]) == (0.81, ["Swapped."])
     assert (cases["b"]["correction"], cases["b"]["flags"]) == (None, []), "it has no label any more"
+
+
+def test_the_history_is_shown_as_a_picture(service):
+    answer = service.client.get("/fewlabel/history.png")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert answer.content.startswith(b"\x89PNG")

@@ -37,6 +37,7 @@ REQUESTS = {
     ("GET", "study"): "user",
     ("GET", "cases"): "user",
     ("GET", "history"): "user",
+    ("GET", "history.png"): "user",
     ("GET", "export"): "user",
     ("GET", "export/file"): "user",
     ("POST", "skip/a"): "annotator",

@@ -119,3 +119,14 @@ def test_the_networks_that_tell_the_uncertainty_are_published_too(make_study, me
     study.label("a")
     study.train(method=method)
     assert len(load_members(study.workspace.model)[1]) == members
+
+
+def test_a_version_never_returns_even_where_the_published_model_was_moved_away(make_study):
+    study = make_study(4)
+    study.label("abc")
+    study.train(max_steps=1)
+    study.train(max_steps=1)
+    study.workspace.model.unlink()
+    study.train(max_steps=1)
+    assert read_card(study.workspace.model)["version"] == 3
+    assert read_json(study.workspace.scores)["version"] == 3

@@ -25,7 +25,7 @@ def history_picture(history: Sequence[dict[str, Any]], file: str | Path) -> dict
     Raises:
         Refusal: (507) the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and a server never draws
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and servers draw rarely
     from matplotlib.figure import Figure
 
     found = expected_gain(history)

@@ -150,6 +150,7 @@ class FeatureStore:
 
     def fill_in_background(self, images: list[str], locate: Callable[[str], str], seed: int = 0) -> None:
         """The same in a daemon thread; nothing where enough is known already."""
-        if len(self.known) + len(self._unusable) >= min(_MOST, len(images)) or self._busy.locked():
+        looked_at = sum(case in self.known or case in self._unusable for case in images)
+        if looked_at >= min(_MOST, len(images)) or self._busy.locked():
             return
         threading.Thread(target=self.fill, args=(images, locate, seed), name="features", daemon=True).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 
 from fewlabel.workspace import read_json
 
+_TOLD = ("slices", "points")
+_EXPECTED = 0.9  # share of the scans in which the model sees a class, from which on it is expected in all of them
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -19,7 +23,8 @@ class Scores:
     Attributes:
         version: of the model.
         done, of: cases scored, and cases there were to score.
-        cases: by id: ``score``, ``classes`` (name to score), ``foreground``, ``slices``, ``points``, ... (see scoring).
+        cases: by id: ``score``, ``classes`` (name to score), ``foreground``, ``slices``, ``points``, ... (see scoring),
+            and ``missing``, the classes that the model does not see there although it does in nearly all scans.
     """
 
     version: int = 0
@@ -35,6 +40,15 @@ class Scores:
             value = known.get("score") if name is None else known.get("classes", {}).get(name)
             values.append(np.nan if value is None else float(value))
         return np.array(values, float)
+
+    def told(self, case: str) -> dict[str, Any]:
+        """What an answer carries of a case besides its reason: score, uncertain class, where to look, the version."""
+        known, said = self.cases.get(case), {"model_version": self.version}
+        if known is None:
+            return said
+        by_class = known.get("classes", {})
+        worst = {"uncertain_class": max(by_class, key=by_class.get), "class_scores": by_class} if by_class else {}
+        return {**said, "score": known["score"], **worst, **{key: known[key] for key in _TOLD if key in known}}
 
     def classes(self) -> list[str]:
         """Names of the classes that some case is scored for, in the order of their first mention."""
@@ -68,6 +82,26 @@ def _parse(content: Any) -> Scores:
     if not isinstance(content, dict) or not isinstance(content.get("cases"), dict):
         return Scores()
     cases = {case: value for case, value in content["cases"].items() if isinstance(value, dict) and "score" in value}
-    return Scores(
-        int(content.get("version", 0)), int(content.get("done", len(cases))), int(content.get("of", 0)), cases
-    )
+    done, of = int(content.get("done", len(cases))), int(content.get("of", 0))
+    return Scores(int(content.get("version", 0)), done, of, _with_missing(cases))
+
+
+def _with_missing(cases: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The cases, with an expected class that the model does not see counted as being as uncertain as in any scan.
+
+    A class that is not predicted has no region to average over, so that a model that misses it and is sure would hide
+    the scan; at least nine of ten scans must show a class, so that one that is truly absent in many costs nobody time.
+    """
+    seen = [case.get("classes") or {} for case in cases.values()]
+    shown = [classes for classes in seen if classes]
+    counts = Counter(name for classes in shown for name in classes)
+    expected = [name for name, count in counts.items() if count >= _EXPECTED * len(shown)]
+    highest = {name: max(float(classes[name]) for classes in shown if name in classes) for name in expected}
+    filled = {}
+    for (case, said), classes in zip(cases.items(), seen, strict=True):
+        missing = {name: value for name, value in highest.items() if name not in classes}
+        if missing:
+            scores = {**classes, **missing}
+            score = sum(scores.values()) / len(scores) if classes else said["score"]
+            filled[case] = {**said, "score": round(score, 4), "classes": scores, "missing": list(missing)}
+    return {**cases, **filled}

@@ -36,6 +36,9 @@ def score_cases(
 ) -> int:
     """Score as many cases as the time allows, in random order so that what is done is a fair sample.
 
+    What this version of the model has scored already is kept and not done again: a second call goes on where the time
+    of the first one ended.
+
     Args:
         members: the probabilities BCDHW that each member gives for crops B1DHW (see Method.members).
         plan: its plan.
@@ -49,12 +52,12 @@ def score_cases(
         report: called with (done, of) before each pass of the network and after each case.
 
     Returns:
-        number of cases scored; unreadable ones are left out.
+        number of these cases that are scored now; unreadable ones are left out.
     """
+    cases = _scored_by(version, path, {record["id"] for record in records})
     order = random.Random(seed + version).sample(list(records), len(records))
     steps, inferer = Preprocessing(plan), sliding_window(plan, overlap=0.25)
     started = written = time.monotonic()
-    cases: dict[str, dict] = {}
     report = report or (lambda done, of: None)
 
     def predict(crops: torch.Tensor) -> dict[int, torch.Tensor]:
@@ -70,7 +73,7 @@ def score_cases(
         write_json(path, {"version": version, "done": len(cases), "of": len(order), "cases": cases})
         return True
 
-    for record in order:
+    for record in [record for record in order if record["id"] not in cases]:
         if time.monotonic() - started > minutes * 60:
             break
         try:
@@ -86,6 +89,14 @@ def score_cases(
             written = time.monotonic()
     write()
     return len(cases)
+
+
+def _scored_by(version: int, path: Path, asked: set[str]) -> dict[str, dict]:
+    """What a version of the model has scored of the cases that are asked for."""
+    kept = read_json(path, {})
+    if not isinstance(kept, dict) or kept.get("version") != version or not isinstance(kept.get("cases"), dict):
+        return {}
+    return {case: said for case, said in kept["cases"].items() if case in asked}
 
 
 def _describe(predicted: list[torch.Tensor], image: MetaTensor, plan: Plan) -> dict[str, Any]:

@@ -153,7 +153,8 @@ class ForegroundRandom(FewLabelStrategy):
 
     def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
         order = self.random.sample(sorted(unlabelled), len(unlabelled))
-        cases = self.scores.read().cases
+        scores = self.scores.read()
+        cases = scores.cases
         share = {case: float(cases[case].get("foreground", 1.0)) for case in order if case in cases}
         if not share:
             return Ranking(order, lambda case: {"reason": "No model yet: it was drawn at random."})
@@ -161,9 +162,10 @@ class ForegroundRandom(FewLabelStrategy):
         order.sort(key=lambda case: share.get(case, math.inf) < least)
 
         def describe(case: str) -> dict[str, Any]:
+            reason = "It was drawn at random among the scans in which the model sees the structures."
             if share.get(case, math.inf) < least:
-                return {"reason": "The model sees next to nothing to label in it, as in all that are left."}
-            return {"reason": "It was drawn at random among the scans in which the model sees the structures."}
+                reason = "The model sees next to nothing to label in it, as in all that are left."
+            return {"reason": reason, **scores.told(case)}
 
         return Ranking(order, describe)
 

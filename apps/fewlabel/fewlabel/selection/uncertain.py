@@ -19,7 +19,6 @@ _NOISE = 0.5  # standard deviations of the scores, at the first label; halved wi
 _HALVED_EVERY = 8
 _DUPLICATE = 0.1  # of the median distance between scans: nearer ones are the same to look at
 _SHORTLIST = 64  # cases that diversity is weighed for, and four for each case of a batch
-_TOLD = ("slices", "points")
 
 
 class Uncertainty(FewLabelStrategy):
@@ -145,19 +144,18 @@ def describe(
     case: str, scores: Scores, unlabelled: list[str], wanted: str | None = None, differs: bool = False
 ) -> dict[str, Any]:
     """What is said about a scored case: reason, score, the class that is most uncertain, where to look."""
+    said = scores.told(case)
     if case not in scores.cases:
-        return {"reason": "The model has not looked at it yet.", "model_version": scores.version}
+        return {"reason": "The model has not looked at it yet.", **said}
     known, column = scores.cases[case], scores.column(unlabelled)
     place, of = 1 + int(np.nansum(column > known["score"])), int(np.isfinite(column).sum())
-    by_class = known.get("classes", {})
-    worst = wanted or max(by_class, key=by_class.get, default=None)
+    worst = wanted or said.get("uncertain_class")
     about = f", most about {worst}" if worst else ""
     also = " It also looks different from the scans already chosen." if differs else ""
+    if known.get("missing"):
+        also = f" It sees no {' and no '.join(known['missing'])} in it, unlike in nearly all scans.{also}"
     reason = (
         f"Model version {scores.version} is unsure about it{about}: uncertainty {known['score']:.2f}, number {place} "
         f"of the {of} unlabelled cases that it has scored.{also}"
     )
-    said = {"reason": reason, "score": known["score"], "model_version": scores.version}
-    if worst:
-        said |= {"uncertain_class": worst, "class_scores": by_class}
-    return {**said, **{key: known[key] for key in _TOLD if key in known}}
+    return {"reason": reason, **said, **({"uncertain_class": worst} if worst else {})}

@@ -13,6 +13,7 @@ from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS
 from fewlabel.published import read_card
 from fewlabel.review.history import Outlook
+from fewlabel.review.picture import history_picture
 from fewlabel.service.answers import (
     CasesAnswer,
     Choice,
@@ -97,6 +98,16 @@ class Overview:
     def history(self) -> HistoryAnswer:
         """What was said of each submission, and what more labels would bring."""
         return HistoryAnswer(entries=self._entries(), stopping=self._outlook() or None)
+
+    def history_picture(self) -> Path:
+        """A newly drawn picture of the history, in the workspace.
+
+        Raises:
+            Refusal: (507) it cannot be written.
+        """
+        file = self.workspace.history.with_suffix(".png")
+        history_picture(self._entries(), file)
+        return file
 
     def case_to_check(self) -> tuple[str, Path] | None:
         """The smallest image file that is known to be readable, since it has a label; else the smallest of all."""

@@ -106,6 +106,16 @@ def _add_reading(router: APIRouter, overview: Overview) -> None:
     def get_history() -> HistoryAnswer:
         return overview.history()
 
+    @router.get(
+        "/history.png",
+        summary=f"{RBAC_USER}The same as a curve: Dice over labels, and what five more would bring",
+        response_class=FileResponse,
+        responses={200: {"content": {"image/png": {}}, "description": "the picture"}, **_refuses(e507="disk full")},
+        **_USER,
+    )
+    def get_history_picture() -> FileResponse:
+        return FileResponse(overview.history_picture(), media_type="image/png")
+
 
 def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
     unknown = "there is no such case"

@@ -31,6 +31,8 @@ class Publisher:
         progress: where people are told.
         card: what is told of the model besides its version and validation: method, numbers of volumes.
         device: to compute on.
+        last_version: that is known from elsewhere, such as the scores: versions never return, even where the
+            published model was moved away.
 
     Attributes:
         version: of what this training publishes.
@@ -38,11 +40,18 @@ class Publisher:
     """
 
     def __init__(
-        self, path: Path, plan: Plan, validator: Validator, progress: Progress, card: dict[str, Any], device: str
+        self,
+        path: Path,
+        plan: Plan,
+        validator: Validator,
+        progress: Progress,
+        card: dict[str, Any],
+        device: str,
+        last_version: int = 0,
     ) -> None:
         self.path, self.plan, self.validator, self.progress = path, plan, validator, progress
         self.card, self.device = card, device
-        self.version = 1
+        self.version = last_version + 1
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
         self.published_dice: dict[str, float] | None = None
 
@@ -63,7 +72,7 @@ class Publisher:
         if not self.path.exists():
             return None
         try:
-            self.version = int(read_card(self.path)["version"]) + 1
+            self.version = max(self.version, int(read_card(self.path)["version"]) + 1)
             return load_published(self.path, self.device)
         except Exception as error:  # damaged, or another version's: never a reason not to train
             logger.warning("published model not usable: %s", error)

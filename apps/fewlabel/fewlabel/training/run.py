@@ -22,6 +22,7 @@ from fewlabel.methods import make_method
 from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
+from fewlabel.selection.scores import ScoreFile
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
 from fewlabel.training.budget import Budget
@@ -138,7 +139,8 @@ class Run:
             "unlabelled": len(self.pools.unlabelled),
         }
         validator = Validator(validation, plan, self.device, report=self.progress.problem)
-        return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device)
+        scored = ScoreFile(self.workspace.scores).read().version
+        return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, scored)
 
     def _identity(self, plan: Plan) -> dict[str, Any]:
         fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
