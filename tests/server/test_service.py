@@ -10,7 +10,7 @@ import requests
 from fewlabel.export.check import run_bundle
 
 CLASSES = ["organ", "tumour"]
-ROUTES = {"study", "cases", "skip/{case}", "undo/{case}", "history", "export", "export/file"}
+ROUTES = {"study", "cases", "skip/{case}", "undo/{case}", "history", "history.png", "export", "export/file"}
 
 
 @pytest.fixture(scope="module")
