@@ -9,7 +9,7 @@ from pathlib import Path
 import environment
 
 REQUIREMENTS = "requirements-slicer.txt"
-TESTS = "tests/slicer/layer1"
+TESTS = ("tests/slicer/layer1", "tests/slicer/layer2")
 
 
 def slicer_environment() -> "Path":
@@ -39,5 +39,5 @@ def slicer_command(arguments: "list[str]") -> "list[str] | None":
     except (environment.SetupTrouble, OSError) as trouble:
         print(f"The tests on parts of 3D Slicer are skipped: {trouble}", flush=True)
         return None
-    # The fixtures above that folder need the server's packages.
-    return [str(python), "-m", "pytest", "--confcutdir", TESTS, TESTS, *arguments]
+    # The fixtures above these folders need the server's packages.
+    return [str(python), "-m", "pytest", "--confcutdir", TESTS[0], *TESTS, *arguments]

@@ -24,7 +24,7 @@ def test_it_is_made_once_in_a_folder_of_its_own(installed):
     assert slicer_environment.slicer_command(["-x"]) == first
     assert installed == [("elsewhere", "requirements-slicer.txt")]
     assert "elsewhere" in first[0]
-    assert first[-2:] == ["tests/slicer/layer1", "-x"]
+    assert first[-3:] == ["tests/slicer/layer1", "tests/slicer/layer2", "-x"]
 
 
 @pytest.mark.parametrize("trouble", [environment.SetupTrouble("no network."), PermissionError("read-only")])
@@ -35,6 +35,15 @@ def test_where_it_cannot_be_had_a_sentence_says_so(installed, monkeypatch, capsy
     monkeypatch.setattr(environment, "install", fail)
     assert slicer_environment.slicer_command([]) is None
     assert capsys.readouterr().out == f"The tests on parts of 3D Slicer are skipped: {trouble}\n"
+
+
+def test_both_layers_run_without_the_fixtures_that_need_the_server(installed):
+    command = slicer_environment.slicer_command([])
+    above = environment.ROOT / command[command.index("--confcutdir") + 1]
+    for layer in slicer_environment.TESTS:
+        folder = environment.ROOT / layer
+        assert (folder / "conftest.py").is_file()
+        assert folder.parent in above.parents
 
 
 def test_every_line_of_its_requirements_pins_a_version():

@@ -46,10 +46,11 @@ class Server:
         home: for sessions, temporary files and the log.
         conf: MONAI Label's --conf settings.
         environment: more environment variables.
+        python: interpreter of the server's environment.
     """
 
-    def __init__(self, studies, home, conf, environment):
-        self.studies, self.home = studies, home
+    def __init__(self, studies, home, conf, environment, python=sys.executable):
+        self.studies, self.home, self.python = studies, home, str(python)
         self.log = home / "server.log"
         self.conf = conf
         self.environment = {
@@ -68,7 +69,7 @@ class Server:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(APP)]
+        command = [self.python, "-m", "monailabel.main", "start_server", "--app", str(APP)]
         command += ["--studies", str(self.studies), "--host", "127.0.0.1", "--port", str(port)]
         for key, value in self.conf.items():
             command += ["--conf", key, value]

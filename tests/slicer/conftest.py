@@ -23,6 +23,7 @@ def _load(name, path):
 
 _server = _load("server_fixtures", TESTS / "server" / "conftest.py")
 serve, volumes = _server.serve, _server.volumes
+Server, QUICK, Volumes = _server.Server, _server.QUICK, _server.Volumes
 Panel = _load("panel_fakes", TESTS / "slicer" / "fakes.py").Panel
 FakeClient = _load("panel_fake_server", TESTS / "slicer" / "fake_server.py").FakeClient
 

@@ -20,7 +20,7 @@ class Order:
     down: bool = False
 
     def clicked(self, column: int) -> Order:
-        """After a click on a heading: another column, scores from the highest down; or the same one turned round."""
+        """After a click on a heading: another column, scores from the highest down, or the same the other way round."""
         return Order(column, not self.down) if column == self.column else Order(column, column == 2)
 
 
