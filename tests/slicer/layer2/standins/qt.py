@@ -12,8 +12,10 @@ PySide6's own classes are changed, so that objects which Qt itself makes (header
 Only what the panel uses is bridged; nothing here is tested against a real PythonQt.
 """
 
+import ctypes
 import inspect
 import json
+import sys
 import traceback
 import xml.etree.ElementTree as ElementTree
 from functools import partial
@@ -26,6 +28,9 @@ KNOWN = json.loads(Path(__file__).with_name("known_qt.json").read_text(encoding=
 RECURSIVE = {"sizeHint", "minimumSizeHint"}  # their getters are virtual: reading them as properties never ends
 MARGINS = {f"{side}Margin" for side in ("left", "top", "right", "bottom")}  # of layouts, in .ui files only
 SCENE_CONNECTION = ("mrmlSceneChanged(vtkMRMLScene*)", "setMRMLScene(vtkMRMLScene*)")
+
+if sys.version_info < (3, 12):  # each call of a slot costs PySide6 6.12 a reference to None, until there is none left
+    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 
 raised = []  # exceptions of slots
 
