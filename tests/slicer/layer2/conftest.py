@@ -53,14 +53,9 @@ def qt(booted):
             "apt-get install libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1"
         )
     sys.path.insert(0, str(HERE / "standins"))
-    import ctk  # noqa: F401  (registers its widgets)
-    import qmrml  # noqa: F401
-    import qt
+    import desk
 
-    qt.QSettings.setDefaultFormat(qt.QSettings.IniFormat)
-    qt.application = qt.QApplication.instance() or qt.QApplication(["Slicer"])
-    qt.application.setOrganizationName("FewLabel tests")
-    return qt
+    return desk.open_qt()
 
 
 @pytest.fixture
