@@ -163,8 +163,7 @@ class SlicerScene:
 
     def _labels(self, path: Path, geometry: Geometry) -> np.ndarray:
         """(k, j, i) values of a label map file on this grid."""
-        aside = slicer.vtkMRMLScene()  # nothing of it is to be seen, nor to be left behind
-        node = aside.AddNode(slicer.vtkMRMLLabelMapVolumeNode())
+        node = slicer.vtkMRMLLabelMapVolumeNode()  # of no scene: nothing of it is to be seen, nor to be left behind
         _read_into(node, path)
         values = segmentation.voxels(node.GetImageData())
         if values.dtype != np.uint8:
