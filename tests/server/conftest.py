@@ -63,11 +63,12 @@ class Server:
         self.process = None
         self.url = ""
 
-    def launch(self):
-        """Start the process and return at once."""
+    def launch(self, port=0):
+        """Start the process, at this port or at a free one, and return at once."""
         with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
+            if not port:
+                listener.bind(("127.0.0.1", 0))
+                port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         command = [self.python, "-m", "monailabel.main", "start_server", "--app", str(APP)]
         command += ["--studies", str(self.studies), "--host", "127.0.0.1", "--port", str(port)]
@@ -78,9 +79,9 @@ class Server:
                 command, stdout=log, stderr=log, env=self.environment, cwd=self.home, start_new_session=True
             )
 
-    def start(self):
-        """Start the process and wait until it answers."""
-        self.launch()
+    def start(self, port=0):
+        """Start the process, at this port or at a free one, and wait until it answers."""
+        self.launch(port)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
             with suppress(requests.ConnectionError):
@@ -105,6 +106,12 @@ class Server:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, 9)
         self.process.wait()
+
+    def freeze(self):
+        """Let it answer nobody any more, as one that is just working; connections are still accepted for it."""
+        leader = psutil.Process(self.process.pid)
+        for process in (*leader.children(recursive=True), leader):
+            process.suspend()
 
     def tail(self, characters=6000):
         """The end of the log."""

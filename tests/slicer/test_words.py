@@ -74,6 +74,7 @@ def test_how_far_a_training_is():
     assert words.training(running) == "Training; 3 min left; Dice 0.810 on validation."
     assert words.training_details(told) == "bcp, on cpu, 3.0 GiB of memory, step 1,200"
     assert words.training(Progress()) == "No training has run yet."
+    assert words.training(Progress(), starting=True) == "Starting ..."
     assert words.training(Progress(told=told, phase="done")) == "Last training: done."
     assert words.training(Progress(error="No memory.")) == "Failed. No memory."
     noted = {"notes": ["Started from scratch."], "problems": [{"id": "c", "reason": "Empty."}]}

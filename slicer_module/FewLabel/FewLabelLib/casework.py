@@ -215,11 +215,15 @@ class CaseWork:
         if not case or not connection.online or not connection.capabilities.has("undo"):
             self._session.say("info", "There is no submission that could be taken back.")
             return
-        client = connection.client
-        self._session.run(lambda: client.undo(case), self._undone)
+        client, before = connection.client, self.last_submitted
+
+        def failed(_: Exception) -> None:
+            self.last_submitted = before
+
+        self.last_submitted = ""  # a second click would take back the one before it too
+        self._session.run(lambda: client.undo(case), self._undone, failed)
 
     def _undone(self, answer: Dict[str, Any]) -> None:
-        self.last_submitted = ""
         if self.case is not None and self.case.id == answer["id"]:
             self.case.submitted = False
         self._session.say("info", f"The last submission of '{answer['id']}' was taken back; it is {answer['state']}.")

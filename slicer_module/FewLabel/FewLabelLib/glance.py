@@ -79,7 +79,7 @@ def look(session: Session) -> Glance:
         methods=tuple(capabilities.methods.items()) if capabilities else (),
         exports=tuple(capabilities.exports.items()) if capabilities else (),
         devices=tuple(capabilities.devices) if capabilities else (),
-        training=words.training(training.progress),
+        training=words.training(training.progress, training.starting),
         outlook=words.outlook(cases.history),
         export=words.export(session.export.state, session.export.running),
         last_submitted=cases.last_submitted,
@@ -115,7 +115,7 @@ def _may(session: Session) -> FrozenSet[str]:
         "skip": online and "strategies" in there and ready,
         "submit": ready,  # without a server too: it says so, and keeps the edits
         "undo": online and "undo" in there and bool(cases.last_submitted) and not busy,
-        "train": online and "trainer" in there and not session.training.running,
+        "train": online and "trainer" in there and not (session.training.running or session.training.starting),
         "stop": online and session.training.running,
         "export": online and "exports" in there and connection.capabilities.trained and not session.export.running,
     }

@@ -10,6 +10,7 @@ from .drafts import Draft, age
 from .errors import Unusable
 from .labels import LabelClass, key
 from .signals import Signal
+from .unpacking import unpacked
 
 if TYPE_CHECKING:
     from .casework import CaseWork
@@ -126,7 +127,7 @@ class Loading:
 
         def fetch() -> Tuple[Path, Optional[Draft]]:
             file = client.download_image(name, lambda now, of: worker.post(self.arriving.emit, now, of))
-            return file, draft or (None if fresh else drafts.find(case.server, case.study, name))
+            return unpacked(file), draft or (None if fresh else drafts.find(case.server, case.study, name))
 
         def arrived(found: Tuple[Path, Optional[Draft]]) -> None:
             self._cases.keeper.keep()  # what was edited while this one was on its way
@@ -199,11 +200,11 @@ class Loading:
         if task is None or not self.with_uncertainty or not connection.online:
             return
 
-        def arrived(answer: Tuple[Path, Dict[str, Any]]) -> None:
-            self._session.scene.show_uncertainty(case.handle, answer[0])
-            self.uncertainty_shown.emit(answer[0])
+        def arrived(file: Path) -> None:
+            self._session.scene.show_uncertainty(case.handle, file)
+            self.uncertainty_shown.emit(file)
 
-        self._run(lambda: client.infer(task, case.id, extension=".nii.gz"), arrived)
+        self._run(lambda: unpacked(client.infer(task, case.id, extension=".nii.gz")[0]), arrived)
 
     def _classes_of(self, told: Dict[str, Any]) -> List[LabelClass]:
         """Classes of a result: its own values, in the study's colours; and those that the model has not learnt yet."""

@@ -124,7 +124,7 @@ class SlicerScene:
         self._remove(self.uncertainty)
         self.uncertainty = None
         if file is not None:
-            self.uncertainty = self._read(file)
+            self.uncertainty = self._read_map(Path(file))
             self.uncertainty.SetAndObserveTransformNodeID(handle.GetTransformNodeID())
             self.views.overlay(self.uncertainty)
 
@@ -152,16 +152,22 @@ class SlicerScene:
             raise Unusable(f"Slicer cannot read the image {path}. Slicer's log says why.")
         return node
 
+    def _read_map(self, path: Path) -> Any:
+        """A volume whose window is set by who shows it; Slicer's own way would look for one in all voxels."""
+        node, display = slicer.vtkMRMLScalarVolumeNode(), slicer.vtkMRMLScalarVolumeDisplayNode()
+        _read_into(node, path)
+        display.AutoWindowLevelOff()
+        node.SetName(self._scene.GenerateUniqueName(path.name.split(".")[0]))
+        node.SetAndObserveDisplayNodeID(self._scene.AddNode(display).GetID())
+        return self._scene.AddNode(node)
+
     def _labels(self, path: Path, geometry: Geometry) -> np.ndarray:
         """(k, j, i) values of a label map file on this grid."""
-        aside = slicer.vtkMRMLScene()  # nothing of it is to be seen, nor to be left behind
-        node = aside.AddNode(slicer.vtkMRMLLabelMapVolumeNode())
-        storage = aside.AddNode(slicer.vtkMRMLVolumeArchetypeStorageNode())
-        storage.SetFileName(str(path))
-        storage.SetSingleFile(True)
-        if not storage.ReadData(node) or node.GetImageData() is None:
-            raise Unusable(f"Slicer cannot read the label {path}. Slicer's log says why.")
-        values = np.rint(segmentation.voxels(node.GetImageData())).astype(np.int16)
+        node = slicer.vtkMRMLLabelMapVolumeNode()  # of no scene: nothing of it is to be seen, nor to be left behind
+        _read_into(node, path)
+        values = segmentation.voxels(node.GetImageData())
+        if values.dtype != np.uint8:
+            values = np.rint(values).astype(np.int16)
         image = segmentation.oriented(values, segmentation.geometry_of(node).ijk_to_ras)
         array = segmentation.on_grid(image, geometry)
         if values.any() and not array.any():
@@ -199,6 +205,19 @@ class SlicerScene:
                 if other is not None:
                     self._scene.RemoveNode(other)
             self._scene.RemoveNode(node)
+
+
+def _read_into(node: Any, path: Path) -> None:
+    """Read a file into a volume node.
+
+    Raises:
+        Unusable: Slicer cannot read it.
+    """
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    storage.SetSingleFile(True)
+    if not storage.ReadData(node) or node.GetImageData() is None:
+        raise Unusable(f"Slicer cannot read the image {path}. Slicer's log says why.")
 
 
 def _grid_of_file(path: Path, shown: Geometry) -> Geometry:

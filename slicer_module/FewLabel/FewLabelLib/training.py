@@ -48,6 +48,7 @@ class Training:
 
     Attributes:
         running: whether one runs, of whomever.
+        starting: whether the server was asked for one and has not answered.
         progress: the last that was told.
         keep_going: train whenever so many new labels have arrived, of whomever; 0: only when asked.
         options: of the next training: method, max_minutes, device, ...
@@ -64,7 +65,7 @@ class Training:
 
     def reset(self) -> None:
         """Another server: forget what was known."""
-        self.running = self._starting = self._polling = self._stopped = False
+        self.running = self.starting = self._polling = self._stopped = False
         self.progress = Progress()
         self._trained_with = 0  # labels when the last training was started
         self._next_look = self._seen_since = 0.0
@@ -82,12 +83,12 @@ class Training:
         if not connection.online or connection.capabilities.trainer is None:
             self._session.say("warning", "There is no server that trains: connect to one first.")
             return
-        if self.running or self._starting:
+        if self.running or self.starting:
             self._session.say("info", "A training is running already: wait for its end, or stop it.")
             return
         client, trainer = connection.client, connection.capabilities.trainer
         options = {name: value for name, value in self.options.items() if value is not None}
-        self._starting, self._stopped, self._before = True, False, self.progress.told.get("start_ts")
+        self.starting, self._stopped, self._before = True, False, self.progress.told.get("start_ts")
         self._trained_with = connection.capabilities.counts.get("completed", 0)
         self._session.run(lambda: client.train(trainer, **options), self._has_started, self._not_started)
 
@@ -101,7 +102,7 @@ class Training:
     def consider(self) -> None:
         """Keep going: start if enough labels are new. A training that failed is not repeated before that."""
         capabilities = self._session.connection.capabilities
-        if self.keep_going <= 0 or self.running or self._starting or capabilities is None:
+        if self.keep_going <= 0 or self.running or self.starting or capabilities is None:
             return
         new = capabilities.counts.get("completed", 0) - self._trained_with
         if new >= self.keep_going and capabilities.trainer is not None:
@@ -123,12 +124,12 @@ class Training:
         self._session.run(lambda: client.training(trainer), self._seen, self._not_seen)
 
     def _has_started(self, _: Any) -> None:
-        self._starting, self.running = False, True
+        self.starting, self.running = False, True
         self._seen_since = self._session.clock()
         self.poll()
 
     def _not_started(self, _: Exception) -> None:
-        self._starting = False
+        self.starting = False
         self._next_look = 0.0  # perhaps one of somebody else is running
 
     def _not_seen(self, error: Exception) -> bool:

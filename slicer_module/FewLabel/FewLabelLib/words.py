@@ -132,8 +132,10 @@ def submitted(result: Submitted) -> str:
     return "\n".join([*lines, *result.notes])
 
 
-def training(progress: Progress) -> str:
+def training(progress: Progress, starting: bool = False) -> str:
     """How far the training is."""
+    if starting:
+        return "Starting ..."
     if not progress.running:
         if progress.error:
             return f"Failed. {progress.error}"

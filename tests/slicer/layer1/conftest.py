@@ -36,8 +36,12 @@ AFFINES.update(
 
 @pytest.fixture(scope="session")
 def booted():
+    """See boot."""
+    return boot(pytest.importorskip("slicer", reason=MISSING))
+
+
+def boot(slicer):
     """The module ``slicer`` with a scene and the logics that Slicer's application would make."""
-    slicer = pytest.importorskip("slicer", reason=MISSING)
     scene = slicer.mrmlScene = slicer.vtkMRMLScene()
     application = slicer.vtkSlicerApplicationLogic()
     application.SetMRMLScene(scene)

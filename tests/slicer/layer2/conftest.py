@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import environment
@@ -52,14 +53,9 @@ def qt(booted):
             "apt-get install libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1"
         )
     sys.path.insert(0, str(HERE / "standins"))
-    import ctk  # noqa: F401  (registers its widgets)
-    import qmrml  # noqa: F401
-    import qt
+    import desk
 
-    qt.QSettings.setDefaultFormat(qt.QSettings.IniFormat)
-    qt.application = qt.QApplication.instance() or qt.QApplication(["Slicer"])
-    qt.application.setOrganizationName("FewLabel tests")
-    return qt
+    return desk.open_qt()
 
 
 @pytest.fixture
@@ -90,13 +86,19 @@ def sit_down(slicer, module):
 
 
 @pytest.fixture(scope="module")
-def lasting_desk(booted, qt, tmp_path_factory):
-    """A Desk with the real client for all tests of a module."""
+def lasting_seats(booted, qt, tmp_path_factory):
+    """Callable: a Desk with the real client for all tests of a module, in the same place as those before."""
     import desk
 
     folder = tmp_path_factory.mktemp("desk")
     with desk.room(booted, folder) as slicer, desk.loaded() as module, desk.seats(slicer, module) as sit_down:
-        yield sit_down()
+        yield sit_down
+
+
+@pytest.fixture(scope="module")
+def lasting_desk(lasting_seats):
+    """A Desk with the real client for all tests of a module."""
+    return lasting_seats()
 
 
 @pytest.fixture
@@ -153,8 +155,11 @@ def serve(above, server_python, tmp_path_factory):
 
 
 @pytest.fixture
-def broken(above):
-    """A server of which every answer is scripted, see tests/slicer/conftest.py."""
+def plain_app(above, write):
+    """A PlainApp, see standins/plain_app.py."""
+    from plain_app import SHAPE, PlainApp
+
     server = above.Scripted()
-    yield server
+    image = write("image.nii.gz", np.random.default_rng(0).normal(100, 20, SHAPE).astype(np.int16))
+    yield PlainApp(server, image.read_bytes())
     server.close()

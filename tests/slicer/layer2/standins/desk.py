@@ -6,8 +6,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import ctk  # noqa: F401  (registers its widgets)
 import numpy as np
 import pytest
+import qmrml  # noqa: F401
 import qt
 import scripted
 
@@ -16,6 +18,14 @@ VIEWS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 WIDTH, HEIGHT = 480, 1700  # of the panel
 PATIENCE = 120.0  # seconds; generous, because other work may hold the processor
 MARGIN = 6  # pixels around a picture
+
+
+def open_qt():
+    """The stand-in of PythonQt's module ``qt``, with an application without a screen."""
+    qt.QSettings.setDefaultFormat(qt.QSettings.IniFormat)
+    qt.application = qt.QApplication.instance() or qt.QApplication(["Slicer"])
+    qt.application.setOrganizationName("FewLabel tests")
+    return qt
 
 
 @contextmanager

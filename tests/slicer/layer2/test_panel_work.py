@@ -1,0 +1,188 @@
+"""The sections "This case", "Submit" and "Training": what is done with a case, and by which keys."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
+
+
+def box(desk, *corner):
+    """A mask of a few voxels."""
+    mask = np.zeros(desk.mask("liver").shape, bool)
+    mask[tuple(slice(start, start + 2) for start in corner)] = True
+    return mask
+
+
+# --- this case
+
+
+def test_a_case_is_skipped_with_a_reason_and_the_next_one_is_shown(desk, server):
+    desk.do("nextButton")
+    desk.ui.skipCombo.setEditText("  blurred ")
+    desk.do("skipButton")
+    assert ("skip", "a", "blurred") in server.calls
+    assert desk.ui.caseLabel.text.startswith("b. ")
+
+
+def test_edits_of_a_skipped_case_are_shown_when_it_is_opened_again(desk):
+    desk.do("nextButton")
+    drawn = box(desk, 1, 1, 1)
+    desk.paint("liver", drawn)
+    desk.do("skipButton")
+    assert not desk.mask("liver").any()
+    desk.ui.caseTable.setCurrentCell(0, 0)
+    desk.do("openButton")
+    np.testing.assert_array_equal(desk.mask("liver"), drawn)
+
+
+@pytest.fixture
+def overlaid(desk, server, slicer):
+    """Callable: the opacity of the map of uncertainty in each view; it is there."""
+    server.versions = 1
+    desk.do("refreshButton")
+    desk.do("nextButton")
+    views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    assert {view.GetForegroundVolumeID() for view in views} == {desk.session.scene.uncertainty.GetID()}
+    return lambda: {round(view.GetForegroundOpacity(), 3) for view in views}
+
+
+def test_the_map_of_uncertainty_is_switched_and_made_fainter_also_for_the_next_case(desk, overlaid):
+    assert overlaid() == {0.5}
+    desk.ui.opacitySlider.value = 0.25
+    assert overlaid() == {0.25}
+    desk.ui.uncertaintyCheck.click()
+    assert overlaid() == {0.0}
+    desk.do("submitButton")
+    desk.do("nextButton")
+    assert overlaid() == {0.0}
+    desk.ui.uncertaintyCheck.click()
+    assert overlaid() == {0.25}
+
+
+def test_the_next_place_is_jumped_to(desk, slicer):
+    desk.do("nextButton")
+    (view,) = [node for node in slicer.util.getNodesByClass("vtkMRMLSliceNode") if node.GetOrientation() == "Axial"]
+
+    def place():
+        return [view.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+
+    first = place()
+    assert first == pytest.approx([1.0, 2.0, 3.0])
+    desk.ui.placeButton.click()
+    assert place() == pytest.approx([4.0, 5.0, 6.0])
+    desk.ui.placeButton.click()
+    assert place() == first
+
+
+def test_keys_press_the_buttons_while_the_module_is_shown(desk, overlaid, server):
+    keys = desk.panel.shortcuts
+    pressed = {shortcut.key.toString(): shortcut for shortcut in keys._installed}
+    pressed["U"].activated.emit()
+    assert overlaid() == {0.0}
+    pressed["Ctrl+Return"].activated.emit()
+    desk.settle()
+    assert "a" in server.stored
+    pressed["Ctrl+Shift+N"].activated.emit()
+    desk.settle()
+    assert desk.ui.caseLabel.text.startswith("b. ")
+    desk.widget.exit()
+    assert keys._installed == []
+    desk.widget.enter()
+    assert len(keys._installed) == len(keys.actions)
+
+
+# --- submit
+
+
+def test_the_last_submission_is_taken_back_and_can_be_made_again(desk, server):
+    desk.do("nextButton")
+    assert not desk.ui.undoButton.enabled
+    drawn = box(desk, 1, 1, 1)
+    desk.paint("liver", drawn)
+    desk.do("submitButton")
+    assert "'a'" in desk.ui.undoButton.toolTip
+    desk.press("undoButton")
+    desk.ui.undoButton.click()  # a second click takes nothing more back
+    desk.settle()
+    assert server.count("undo") == 1
+    assert server.stored == {}
+    assert not desk.ui.undoButton.enabled
+    assert desk.told("The last submission of 'a' was taken back")
+    assert not desk.ui.submitLabel.visible
+    np.testing.assert_array_equal(desk.mask("liver"), drawn)
+    desk.do("submitButton")
+    np.testing.assert_array_equal(server.stored["a"], drawn)
+
+
+def test_a_submission_that_could_not_be_taken_back_still_can_be(desk, server):
+    desk.do("nextButton")
+    desk.do("submitButton")
+    server.troubles["undo"] = [OSError("No.")]
+    desk.do("undoButton")
+    assert desk.told("No.")
+    desk.do("undoButton")
+    assert server.stored == {}
+
+
+def test_an_unknown_segment_is_named_and_stored_as_what_it_is_said_to_be(desk, server):
+    desk.do("nextButton")
+    ui, drawn = desk.ui, box(desk, 3, 3, 3)
+    desk.paint("lesion", drawn)
+    desk.do("submitButton")
+    assert server.stored == {}
+    assert ui.mappingFrame.visible
+    assert ui.mappingTable.item(0, 0).text() == "lesion"
+    assert not ui.mappingButton.enabled
+    (choice,) = desk.panel.submit.choices
+    assert [choice.itemText(number) for number in range(1, 3)] == ["liver", "tumour"]
+    choice.setCurrentIndex(choice.findText("tumour"))
+    desk.do("mappingButton")
+    np.testing.assert_array_equal(server.stored["a"], 2 * drawn)
+    assert not ui.mappingFrame.visible
+
+
+def test_an_unknown_segment_is_left_out_if_that_is_said_and_the_answer_is_kept(desk, server):
+    desk.do("nextButton")
+    desk.paint("lesion", box(desk, 3, 3, 3))
+    desk.do("submitButton")
+    desk.ui.mappingCancelButton.click()
+    assert not desk.ui.mappingFrame.visible
+    desk.do("submitButton")
+    (choice,) = desk.panel.submit.choices
+    choice.setCurrentIndex(choice.count - 1)
+    desk.do("mappingButton")
+    assert not server.stored["a"].any()
+    assert "Segment 'lesion' was left out." in desk.ui.submitLabel.text
+    desk.do("submitButton")
+    (choice,) = desk.panel.submit.choices
+    assert choice.currentIndex == choice.count - 1
+    assert desk.ui.mappingButton.enabled
+
+
+def test_after_a_submission_the_next_case_comes_by_itself_unless_a_flag_was_raised(desk, server):
+    desk.ui.autoNextCheck.checked = True
+    desk.do("nextButton")
+    desk.do("submitButton")
+    assert desk.ui.caseLabel.text.startswith("b. ")
+    server.answer = {"flags": [{"reason": "The liver is empty."}]}
+    desk.do("submitButton")
+    assert desk.ui.caseLabel.text.startswith("b. ")
+    assert desk.ui.submitLabel.text.startswith("Please check: The liver is empty.")
+
+
+# --- training
+
+
+def test_a_training_starts_by_itself_whenever_so_many_labels_are_new(desk, server):
+    desk.ui.keepGoingSpin.value = 2
+    desk.ui.keepGoingCheck.click()
+    desk.do("nextButton")
+    desk.do("submitButton")
+    assert not server.count("train")
+    desk.do("nextButton")
+    desk.do("submitButton")
+    assert server.count("train") == 1
+    assert desk.told("2 new labels: a training starts.")
+    assert desk.ui.stopButton.enabled
+    desk.do("stopButton")
+    assert desk.told("The training was stopped.")
