@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fewlabel.errors import Refusal
-from fewlabel.methods import METHODS
+from fewlabel.methods import METHODS, default_method
 from fewlabel.networks import NETWORKS
 from fewlabel.review.history import History
 from fewlabel.training import run as run_module
@@ -29,6 +29,15 @@ def test_what_viewers_are_offered_starts_with_the_defaults_and_is_json(make_stud
     assert set(make_study(1).task(network=None).config()["network"]) == {"auto", *NETWORKS}
     assert json.dumps(task.info())
     assert task.info()["methods"].keys() == METHODS.keys()
+
+
+def test_where_nobody_chooses_a_method_the_device_decides_and_this_one_is_offered_first(make_study, monkeypatch):
+    study = make_study(1)
+    study.label("a")
+    assert study.task().config()["method"][0] == default_method("cpu")
+    assert study.train(max_steps=1)["method"] == default_method("cpu")
+    monkeypatch.setattr(task_module, "device_names", lambda first: ["cuda:0", "cpu"])
+    assert study.task().config()["method"][0] == default_method("cuda:0") != default_method("cpu")
 
 
 def test_without_any_training_the_statistics_are_empty(make_study):

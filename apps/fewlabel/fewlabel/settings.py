@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fewlabel.labels import check_names
-from fewlabel.methods import METHODS
+from fewlabel.methods import METHODS, default_method
 from fewlabel.networks import NETWORKS
 
 # Keys that MONAI Label itself, or its own test suite, puts into --conf; they mean nothing here.
@@ -95,7 +95,12 @@ class Settings:
     labels: tuple[str, ...] | None = _setting(
         None, _names, "class names in order, separated by commas; learned from the first label if not given"
     )
-    method: str = _setting("mean_teacher", _one_of(METHODS), "how to learn: " + ", ".join(METHODS))
+    method: str | None = _setting(
+        None,
+        _one_of(METHODS),
+        f"how to learn: {', '.join(METHODS)}; "
+        f"default: {default_method('cpu')} on a CPU, {default_method('cuda')} on a GPU",
+    )
     network: str | None = _setting(None, _one_of(NETWORKS), "network: " + ", ".join(NETWORKS))
     workspace: str | None = _setting(None, _text, "folder of the study's state; default STUDIES/.fewlabel")
     device: str | None = _setting(None, _text, "cpu, cuda, cuda:1, ...; default: the first GPU, else the CPU")
@@ -155,5 +160,6 @@ def table() -> str:
     rows = []
     for field in dataclasses.fields(Settings):
         default = "from the data" if field.default is None else field.default
-        rows.append(f"  {field.name:<17}{field.metadata['help']} [{default}]")
+        told = "" if "default" in field.metadata["help"] else f" [{default}]"
+        rows.append(f"  {field.name:<17}{field.metadata['help']}{told}")
     return "\n".join(rows)

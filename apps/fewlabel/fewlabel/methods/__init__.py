@@ -26,6 +26,18 @@ METHODS: dict[str, type[Method]] = {
     "dtlp": DTLP,
 }
 
+# What the comparison of the README picks, on development cases: see there.
+_DEFAULT = {"cpu": "bcp", "cuda": "dual_network"}
+
+
+def default_method(device: str) -> str:
+    """The method for a device (``cpu``, ``cuda``, ``cuda:1``, ...) where nobody chooses one.
+
+    A training on a CPU ends by its time, so the better one for its cost; on a GPU it ends by its steps, so the better
+    one for its steps.
+    """
+    return _DEFAULT["cuda" if device.startswith("cuda") else "cpu"]
+
 
 def make_method(
     name: str, build: Callable[[], nn.Module], build_second: Callable[[], nn.Module], classes: int, **settings: Any

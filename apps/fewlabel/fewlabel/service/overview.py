@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from fewlabel import __version__
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
-from fewlabel.methods import METHODS
+from fewlabel.methods import METHODS, default_method
 from fewlabel.published import read_card
 from fewlabel.review.history import Outlook
 from fewlabel.review.picture import history_picture
@@ -49,6 +49,7 @@ class Overview:
         """The study as a viewer needs it when it connects."""
         study, settings = self.study, self.study.settings
         model, problem = self._model()
+        device = choose_device(settings.device)
         return StudyAnswer(
             app_version=__version__,
             name=study.studies.name,
@@ -57,10 +58,10 @@ class Overview:
                 for place, name in enumerate(self.workspace.classes())
             ],
             methods=[Choice(name=name, description=method.description) for name, method in METHODS.items()],
-            default_method=settings.method,
+            default_method=settings.method or default_method(device),
             strategies=[Choice(name=name, description=each.description) for name, each in study.strategies().items()],
             exports=[Choice(name=name, description=text) for name, text in EXPORTS.items()],
-            device=choose_device(settings.device),
+            device=device,
             devices=device_names(settings.device),
             model=model,
             problem=problem,

@@ -18,7 +18,7 @@ from fewlabel.data.pools import Pools, make_pools, remember
 from fewlabel.data.volumes import UnreadableVolume, read_label, read_volume
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
-from fewlabel.methods import make_method
+from fewlabel.methods import default_method, make_method
 from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
@@ -43,13 +43,14 @@ class Run:
     def __init__(self, workspace: Workspace, settings: Settings, datastore: Datastore) -> None:
         self.workspace, self.settings, self.datastore = workspace, settings, datastore
         self.device = choose_device(settings.device)
+        self.method_name = settings.method or default_method(self.device)
         self._clear_away()
         self.pools = self._make_pools()
         self.progress = Progress(
             workspace.progress,
             settings.max_minutes * 60,
             settings.scoring_minutes * 60,
-            method=settings.method,
+            method=self.method_name,
             device=self.device,
             labelled=len(self.pools.labelled),
             unlabelled=len(self.pools.unlabelled),
@@ -130,11 +131,11 @@ class Run:
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
         builders = (partial(find(name), _channels(plan)) for name in (plan.network, partner(plan.network)))
-        return make_method(self.settings.method, *builders, _channels(plan))
+        return make_method(self.method_name, *builders, _channels(plan))
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
         card = {
-            "method": self.settings.method,
+            "method": self.method_name,
             "labelled": len(labelled),
             "unlabelled": len(self.pools.unlabelled),
         }
@@ -145,7 +146,7 @@ class Run:
     def _identity(self, plan: Plan) -> dict[str, Any]:
         fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
         fixed.pop("reasons")
-        return {"plan": fixed, "method": self.settings.method, "labelled": self.pools.labelled}
+        return {"plan": fixed, "method": self.method_name, "labelled": self.pools.labelled}
 
     def _image(self, case: str) -> str:
         return self.datastore.get_image_uri(case)

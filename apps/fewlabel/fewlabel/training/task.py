@@ -13,7 +13,7 @@ from monailabel.utils.async_tasks.utils import processes
 from fewlabel.background import is_background_process
 from fewlabel.devices import device_names
 from fewlabel.errors import Refusal
-from fewlabel.methods import METHODS
+from fewlabel.methods import METHODS, default_method
 from fewlabel.networks import NETWORKS
 from fewlabel.review.history import Outlook
 from fewlabel.settings import Settings
@@ -38,14 +38,15 @@ class FewLabelTrain(TrainTask):
     def config(self) -> dict[str, Any]:
         """What viewers show as options; a list is a choice whose first entry is the default."""
         settings = self.settings
-        methods = [settings.method, *(name for name in METHODS if name != settings.method)]
+        devices = device_names(settings.device)
+        method = settings.method or default_method(devices[0])
         networks = ["auto" if settings.network is None else settings.network]
         return {
-            "method": methods,
+            "method": [method, *(name for name in METHODS if name != method)],
             "network": [*networks, *(name for name in NETWORKS if name not in networks)],
             "max_minutes": settings.max_minutes,
             "max_steps": settings.max_steps,
-            "device": device_names(settings.device),
+            "device": devices,
         }
 
     def info(self) -> dict[str, Any]:
