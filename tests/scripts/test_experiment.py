@@ -12,6 +12,7 @@ import experiment_options
 from bench_table import Row, latency, table
 from demo_result import DemoTrouble
 from fewlabel.data.volumes import read_label, read_volume, same_grid
+from fewlabel.methods import default_method
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,10 @@ def test_what_cannot_work_is_refused_in_words(arguments, sentence, capsys):
         experiment.parse(arguments)
     assert ending.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_measurements_are_made_with_the_method_that_the_product_takes_on_a_cpu():
+    assert default_method("cpu") == experiment_options.METHOD
 
 
 def test_everything_is_measured_unless_something_is_chosen():
