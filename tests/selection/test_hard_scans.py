@@ -19,7 +19,7 @@ from fewlabel.data.loaders import PairedLoader
 from fewlabel.data.phantom import generate
 from fewlabel.data.volumes import read_label, read_volume, write_volume
 from fewlabel.inference.predict import segment
-from fewlabel.methods import make_method
+from fewlabel.methods import default_method, make_method
 from fewlabel.networks import find
 from fewlabel.plan import make_plan, scan_facts
 from fewlabel.review.correction import dice_matrix, overlaps
@@ -130,8 +130,8 @@ def one_thread():
 @pytest.mark.parametrize(
     ("method", "make", "patch", "steps"),
     [
-        ("mean_teacher", blobs, (16, 16, 16), 120),
-        pytest.param("mean_teacher", phantom, (32, 32, 32), 300, marks=pytest.mark.slow),
+        (default_method("cpu"), blobs, (16, 16, 16), 240),
+        pytest.param(default_method("cpu"), phantom, (32, 32, 32), 300, marks=pytest.mark.slow),
         pytest.param("cps", phantom, (32, 32, 32), 300, marks=pytest.mark.slow),
     ],
 )
