@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
-import SimpleITK
 import slicer
 import vtk
 
 from . import segmentation
 from .errors import Unusable
+from .image_file import grid_of_file, read_into, usual_range
 from .label_file import Geometry
 from .labels import LabelClass, Segment
 from .views import Views
@@ -52,8 +52,8 @@ class SlicerScene:
             Unusable: Slicer cannot read it.
         """
         self.clear()
-        self.volume = self._read(path)
-        self._grid = _grid_of_file(Path(path), segmentation.geometry_of(self.volume))
+        self.volume = self._read(Path(path))
+        self._grid = grid_of_file(Path(path), segmentation.geometry_of(self.volume))
         self.views.show(self.volume)
         return self.volume
 
@@ -124,7 +124,7 @@ class SlicerScene:
         self._remove(self.uncertainty)
         self.uncertainty = None
         if file is not None:
-            self.uncertainty = self._read_map(Path(file))
+            self.uncertainty = self._read_scalars(Path(file))
             self.uncertainty.SetAndObserveTransformNodeID(handle.GetTransformNodeID())
             self.views.overlay(self.uncertainty)
 
@@ -145,26 +145,38 @@ class SlicerScene:
         self.volume = self.segmentation = self.uncertainty = self._grid = None
 
     def _read(self, path: Path) -> Any:
-        path = Path(path)
+        """The image with a window that shows nearly all of its values."""
+        try:
+            node = self._read_scalars(path)
+        except Unusable:
+            return self._read_any(path)
+        display, (low, high) = node.GetDisplayNode(), usual_range(segmentation.voxels(node.GetImageData()))
+        display.SetWindowLevelMinMax(low, max(high, low + 1e-6))
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+        return node
+
+    def _read_any(self, path: Path) -> Any:
+        """An image of whatever kind Slicer knows, of colours for example."""
         node = self._volumes.AddArchetypeVolume(str(path), path.name.split(".")[0], SINGLE_FILE)
         if node is None or node.GetImageData() is None:
             self._remove(node)
             raise Unusable(f"Slicer cannot read the image {path}. Slicer's log says why.")
         return node
 
-    def _read_map(self, path: Path) -> Any:
-        """A volume whose window is set by who shows it; Slicer's own way would look for one in all voxels."""
+    def _read_scalars(self, path: Path) -> Any:
+        """A volume whose window is set by who shows it; Slicer's own way looks for one in all voxels, and we wait."""
         node, display = slicer.vtkMRMLScalarVolumeNode(), slicer.vtkMRMLScalarVolumeDisplayNode()
-        _read_into(node, path)
+        storage = read_into(node, path)
         display.AutoWindowLevelOff()
         node.SetName(self._scene.GenerateUniqueName(path.name.split(".")[0]))
         node.SetAndObserveDisplayNodeID(self._scene.AddNode(display).GetID())
+        node.SetAndObserveStorageNodeID(self._scene.AddNode(storage).GetID())
         return self._scene.AddNode(node)
 
     def _labels(self, path: Path, geometry: Geometry) -> np.ndarray:
         """(k, j, i) values of a label map file on this grid."""
         node = slicer.vtkMRMLLabelMapVolumeNode()  # of no scene: nothing of it is to be seen, nor to be left behind
-        _read_into(node, path)
+        read_into(node, path)
         values = segmentation.voxels(node.GetImageData())
         if values.dtype != np.uint8:
             values = np.rint(values).astype(np.int16)
@@ -205,32 +217,3 @@ class SlicerScene:
                 if other is not None:
                     self._scene.RemoveNode(other)
             self._scene.RemoveNode(node)
-
-
-def _read_into(node: Any, path: Path) -> None:
-    """Read a file into a volume node.
-
-    Raises:
-        Unusable: Slicer cannot read it.
-    """
-    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-    storage.SetFileName(str(path))
-    storage.SetSingleFile(True)
-    if not storage.ReadData(node) or node.GetImageData() is None:
-        raise Unusable(f"Slicer cannot read the image {path}. Slicer's log says why.")
-
-
-def _grid_of_file(path: Path, shown: Geometry) -> Geometry:
-    """The grid as it is in the file: Slicer mirrors the slices of left-handed images when it reads them."""
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError:  # a kind of file that Slicer reads by other means
-        return shown
-    if tuple(reader.GetSize()) != tuple(reversed(shown.shape)):  # four dimensions, of which Slicer shows three
-        return shown
-    lps = np.eye(4)
-    lps[:3, :3] = np.array(reader.GetDirection()).reshape(3, 3) @ np.diag(reader.GetSpacing())
-    lps[:3, 3] = reader.GetOrigin()
-    return Geometry(shown.shape, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps)

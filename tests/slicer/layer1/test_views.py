@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import SimpleITK
 
 from FewLabelLib.errors import Unusable
 from FewLabelLib.labels import LabelClass
@@ -152,3 +153,28 @@ def test_edits_can_be_read_after_somebody_closed_the_scene_but_not_submitted(sli
     with pytest.raises(Unusable, match="not in the scene any more"):
         scene.harden_transforms(shown)
     scene.clear()
+
+
+def test_an_image_is_shown_with_a_window_of_nearly_all_its_values_that_slicer_need_not_search(scene, write):
+    array = np.random.default_rng(0).uniform(-200, 600, (40, 50, 60)).astype(np.int16)
+    array[0, 0, 0] = 30_000  # a speck of metal
+    display = scene.load_volume(write("image.nii.gz", array)).GetDisplayNode()
+    low, high = np.percentile(array, (0.1, 99.9))
+    assert not display.GetAutoWindowLevel()
+    assert display.GetWindowLevelMin() == pytest.approx(low, abs=5)
+    assert display.GetWindowLevelMax() == pytest.approx(high, abs=5)
+    assert display.GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
+
+
+def test_an_image_without_any_contrast_is_shown_too(scene, write):
+    display = scene.load_volume(write("image.nii.gz", np.full((4, 5, 6), 7, np.int16))).GetDisplayNode()
+    assert display.GetWindow() > 0
+    assert display.GetWindowLevelMin() == pytest.approx(7)
+
+
+def test_an_image_of_colours_is_left_to_slicer(scene, tmp_path):
+    image = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6, 3), np.uint8), isVector=True)
+    SimpleITK.WriteImage(image, str(tmp_path / "colours.nrrd"))
+    node = scene.load_volume(tmp_path / "colours.nrrd")
+    assert node.GetImageData().GetNumberOfScalarComponents() == 3
+    assert scene.geometry(node).shape == (4, 5, 6)

@@ -194,6 +194,7 @@ def test_a_colleague_with_the_stock_client_and_anna_see_each_others_labels(anna,
 
 
 def test_the_model_in_use_is_exported_and_was_run_by_itself(anna, tmp_path, picture):
+    anna.ui.exportSection.collapsed = False
     anna.ui.exportFolder.currentPath = str(tmp_path)
     anna.press("exportButton")
     anna.until(lambda: anna.told("The model was saved as"))

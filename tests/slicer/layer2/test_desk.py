@@ -15,3 +15,12 @@ def test_a_label_that_was_painted_in_the_segmentation_node_is_submitted(desk, se
     expected = np.zeros(drawn.shape, np.uint8)
     expected[2, 1:4, 2:5] = 1
     np.testing.assert_array_equal(server.stored["a"], expected)
+
+
+def test_a_section_that_is_collapsed_at_first_shows_what_is_in_it_once_it_is_opened(desk):
+    section, button = desk.ui.exportSection, desk.ui.exportButton
+    assert section.collapsed
+    assert section.height < 30  # its title
+    section.collapsed = False
+    desk.settle()
+    assert section.height > button.geometry.bottom()

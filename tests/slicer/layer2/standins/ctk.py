@@ -15,21 +15,20 @@ class ctkCollapsibleButton(QAbstractButton):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._collapsed = False
         self.setCheckable(True)
         self.setChecked(True)
         self.setContentsMargins(0, HEADER, 0, 0)
-        self.connect("toggled(bool)", lambda on: self.setCollapsed(not on))
+        self.connect("toggled(bool)", self._toggled)
+
+    def _toggled(self, on):
+        self.setMaximumHeight(16777215 if on else HEADER)
+        self.contentsCollapsed.emit(not on)
 
     def getCollapsed(self):
-        return self._collapsed
+        return not self.checked
 
     def setCollapsed(self, collapsed):
-        if collapsed != self._collapsed:
-            self._collapsed = collapsed
-            self.setChecked(not collapsed)
-            self.setMaximumHeight(HEADER if collapsed else 16777215)
-            self.contentsCollapsed.emit(collapsed)
+        self.setChecked(not collapsed)
 
     collapsed = Property(bool, getCollapsed, setCollapsed)
 
@@ -39,7 +38,7 @@ class ctkCollapsibleButton(QAbstractButton):
     def paintEvent(self, _):
         painter = QPainter(self)
         painter.fillRect(0, 0, self.width, HEADER - 2, self.palette.button())
-        painter.drawText(6, 0, self.width, HEADER - 2, Qt.AlignVCenter, ("▸ " if self._collapsed else "▾ ") + self.text)
+        painter.drawText(6, 0, self.width, HEADER - 2, Qt.AlignVCenter, ("▸ " if self.collapsed else "▾ ") + self.text)
         painter.end()
 
 
