@@ -193,13 +193,15 @@ def test_a_colleague_with_the_stock_client_and_anna_see_each_others_labels(anna,
     assert seen.content == (study.folder / "labels" / "final" / f"{mine}.nii.gz").read_bytes()
 
 
-def test_the_model_in_use_is_exported_and_was_run_by_itself(anna, tmp_path, picture):
+def test_the_model_in_use_is_exported_and_was_run_by_itself(anna, tmp_path, picture, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a short path, for the picture
+    Path("models").mkdir()
     anna.ui.exportSection.collapsed = False
-    anna.ui.exportFolder.currentPath = str(tmp_path)
+    anna.ui.exportFolder.currentPath = "models"
     anna.press("exportButton")
     anna.until(lambda: anna.told("The model was saved as"))
     anna.settle()
-    (file,) = tmp_path.glob("*.zip")
+    (file,) = Path("models").glob("*.zip")
     assert zipfile.is_zipfile(file)
     assert f"Saved as {file}." in anna.ui.exportLabel.text
     assert "0 of" in anna.ui.exportLabel.text

@@ -12,7 +12,6 @@ HEIGHT = 150
 PALETTE = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (148, 103, 189), (140, 86, 75), (227, 119, 194))
 INK, GRID, PAPER = (60, 60, 60), (215, 215, 215), (255, 255, 255)
 LEFT, RIGHT, TOP, BOTTOM = 38, 8, 20, 16  # pixels around the curves
-LEGEND = 3  # names that find room above them
 
 Color = Tuple[int, int, int]
 
@@ -56,10 +55,13 @@ def _chart(painter: Any, box: Box, title: str, curves: Dict[str, Sequence[Point]
         if len(pixels) == 1:
             painter.drawLine(pixels[0][0] - 2, pixels[0][1], pixels[0][0] + 2, pixels[0][1])
     across = int(box.left) + 34
-    for name in list(curves)[:LEGEND]:
+    for name in curves:
+        wide = 7 * len(name[:12])
+        if across + wide > box.left + box.width:
+            break  # no room for the others
         painter.setPen(_pen(colors[name], 1))
         painter.drawText(across, int(box.top) - 7, name[:12])
-        across += 8 + 7 * len(name[:12])
+        across += 8 + wide
 
 
 def _grid(painter: Any, box: Box, title: str, x: Axis, y: Axis) -> None:
