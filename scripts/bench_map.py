@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import shutil
 import statistics
+import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +107,8 @@ def _ask(server: Server, cases: Cases, chosen: Sequence[str], asked: Sequence[st
         with plain_words(f"the label of {case}"):
             server.client.save_label(case, str(cases.labels[case]), params={"label_info": names})
     say(f"training with {len(chosen)} labels")
-    clinician.train({})
+    with redirect_stdout(sys.stderr):  # it tells people how far the training is
+        clinician.train({})
     found = []
     for case in asked:
         with plain_words(f"about {case}"):

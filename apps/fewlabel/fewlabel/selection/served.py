@@ -40,8 +40,8 @@ class Served:
         return self._recent(self._skipped, case, PUT_OFF)
 
     def _recent(self, times: dict[str, float], case: str, seconds: float) -> float:
-        when = times.get(case, 0.0)
-        return when if self.clock() - when < seconds else 0.0
+        when = times.get(case)  # mostly none: asked for every case of the study with every request
+        return when if when is not None and self.clock() - when < seconds else 0.0
 
     def give(self, cases: list[str]) -> None:
         """Remember that these cases are handed out now."""

@@ -38,9 +38,9 @@ class Uncertainty(FewLabelStrategy):
 
     def rank_scored(self, unlabelled: list[str], labelled: list[str], count: int, scores: Scores) -> Ranking:
         """Rank by the scores that there are; cases without one come last."""
-        values = np.nan_to_num(scores.column(unlabelled), nan=-1.0)
-        order = [unlabelled[place] for place in np.argsort(-values, kind="stable")]
-        return Ranking(order, lambda case: describe(case, scores, unlabelled))
+        values = scores.column(unlabelled)
+        order = [unlabelled[place] for place in np.argsort(-np.nan_to_num(values, nan=-1.0), kind="stable")]
+        return Ranking(order, lambda case: describe(case, scores, values))
 
 
 class UncertaintyAndDiversity(Uncertainty):
@@ -86,11 +86,12 @@ class UncertaintyAndDiversity(Uncertainty):
         chosen = set(picked)
         rest = [place for place in np.argsort(-utility[None], kind="stable") if place not in chosen]
         order = [unlabelled[place] for place in (*picked, *rest)]
-        return Ranking(order, lambda case: describe(case, scores, unlabelled, *why.get(case, (None, False))))
+        values = scores.column(unlabelled)
+        return Ranking(order, lambda case: describe(case, scores, values, *why.get(case, (None, False))))
 
     def _noise(self, cases: list[str], version: int, labelled: int) -> np.ndarray:
         """Gumbel noise in standard deviations, the same for each class and each time one asks."""
-        gumbel = np.array([-math.log(-math.log(mixing(self.seed + version, case))) for case in cases])
+        gumbel = -np.log(-np.log([mixing(self.seed + version, case) for case in cases]))
         return _NOISE * 0.5 ** (labelled / _HALVED_EVERY) * gumbel * math.sqrt(6) / math.pi
 
     def _best(self, utility: np.ndarray, near: _Nearness, free: np.ndarray, count: int) -> int:
@@ -141,14 +142,22 @@ def _class_of_turn(turn: int, classes: list[str]) -> str | None:
 
 
 def describe(
-    case: str, scores: Scores, unlabelled: list[str], wanted: str | None = None, differs: bool = False
+    case: str, scores: Scores, values: np.ndarray, wanted: str | None = None, differs: bool = False
 ) -> dict[str, Any]:
-    """What is said about a scored case: reason, score, the class that is most uncertain, where to look."""
+    """What is said about a scored case: reason, score, the class that is most uncertain, where to look.
+
+    Args:
+        case: id.
+        scores: of all cases.
+        values: the scores of the unlabelled ones, NaN where there is none.
+        wanted: the class for which it was chosen; None: for all.
+        differs: whether it is unlike the cases that are labelled.
+    """
     said = scores.told(case)
     if case not in scores.cases:
         return {"reason": "The model has not looked at it yet.", **said}
-    known, column = scores.cases[case], scores.column(unlabelled)
-    place, of = 1 + int(np.nansum(column > known["score"])), int(np.isfinite(column).sum())
+    known = scores.cases[case]
+    place, of = 1 + int(np.sum(values > known["score"])), int(np.isfinite(values).sum())
     worst = wanted or said.get("uncertain_class")
     about = f", most about {worst}" if worst else ""
     also = " It also looks different from the scans already chosen." if differs else ""
