@@ -91,10 +91,9 @@ class FewLabelStrategy(Strategy):
         chosen: list[str] = []
         rest: list[str] = []
         for case in order:
-            if not self.is_free(case):
-                rest.append(case)
-            elif len(chosen) < count:
-                chosen.append(case)
+            if len(chosen) == count:
+                break
+            (chosen if self.is_free(case) else rest).append(case)
         rest.sort(key=lambda case: (self.served.recent(case), self.served.skipped(case)))
         return chosen + rest[: count - len(chosen)]
 
