@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 import SimpleITK
 import slicer
+import vtk
 
 from .errors import Unusable
 from .label_file import Geometry
@@ -21,7 +22,7 @@ def usual_range(values: np.ndarray) -> Tuple[float, float]:
 
 
 def read_into(node: Any, path: Path) -> Any:
-    """Read a file into a volume node; the storage node that did it.
+    """Read a file into a volume node; the storage node for it.
 
     Raises:
         Unusable: Slicer cannot read it.
@@ -29,22 +30,57 @@ def read_into(node: Any, path: Path) -> Any:
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
     storage.SetSingleFile(True)
-    if not storage.ReadData(node) or node.GetImageData() is None:
+    if not _read_plainly(node, path) and (not storage.ReadData(node) or node.GetImageData() is None):
         raise Unusable(f"Slicer cannot read the image {path}. Slicer's log says why.")
     return storage
 
 
-def grid_of_file(path: Path, shown: Geometry) -> Geometry:
-    """The grid as it is in the file: Slicer mirrors the slices of left-handed images when it reads them."""
+def _read_plainly(node: Any, path: Path) -> bool:
+    """Read an uncompressed NIfTI file by VTK's reader, which takes half the time of Slicer's.
+
+    False: nothing was done, since it is another kind of file, of more than three dimensions, with scaled values, or
+    left-handed (whose slices Slicer's reader mirrors).
+    """
+    reader = vtk.vtkNIFTIImageReader()
+    if path.suffix.lower() != ".nii" or not reader.CanReadFile(str(path)):
+        return False
+    reader.SetFileName(str(path))
+    reader.UpdateInformation()
+    extent = reader.GetDataExtent()
+    shape = extent[5] + 1, extent[3] + 1, extent[1] + 1
+    grid = grid_of_file(path, None)
+    plain = reader.GetRescaleSlope() == 1 and reader.GetRescaleIntercept() == 0 and reader.GetTimeDimension() <= 1
+    components = reader.GetNumberOfScalarComponents()
+    if grid is None or grid.shape != shape or not plain or components != 1 or np.linalg.det(grid.ijk_to_ras) < 0:
+        return False
+    reader.Update()
+    image, matrix = vtk.vtkImageData(), vtk.vtkMatrix4x4()
+    image.ShallowCopy(reader.GetOutput())
+    image.SetOrigin(0, 0, 0)  # a volume node holds place and spacing itself
+    image.SetSpacing(1, 1, 1)
+    matrix.DeepCopy(grid.ijk_to_ras.ravel())
+    node.SetIJKToRASMatrix(matrix)
+    node.SetAndObserveImageData(image)
+    return True
+
+
+def grid_of_file(path: Path, shown: Optional[Geometry]) -> Optional[Geometry]:
+    """The grid as it is in the file: Slicer mirrors the slices of left-handed images when it reads them.
+
+    Args:
+        path: of the image.
+        shown: the grid that Slicer made of it, where it is known: taken where only Slicer knows the kind of file.
+    """
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError:  # a kind of file that Slicer reads by other means
         return shown
-    if tuple(reader.GetSize()) != tuple(reversed(shown.shape)):  # four dimensions, of which Slicer shows three
+    shape = tuple(reversed(reader.GetSize()))
+    if len(shape) != 3 or (shown is not None and shape != tuple(shown.shape)):  # four, of which Slicer shows three
         return shown
     lps = np.eye(4)
     lps[:3, :3] = np.array(reader.GetDirection()).reshape(3, 3) @ np.diag(reader.GetSpacing())
     lps[:3, 3] = reader.GetOrigin()
-    return Geometry(shown.shape, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps)
+    return Geometry(shape, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps)
