@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fewlabel.devices import choose_device, device_names
+from fewlabel.devices import choose_device, device_names, memory_used
 from fewlabel.errors import Refusal
 
 
@@ -38,3 +38,9 @@ def test_a_device_that_does_not_exist_is_refused_with_those_that_do(gpus, count,
     with pytest.raises(Refusal, match="There is no device") as caught:
         choose_device(asked)
     assert ", ".join(device_names()) in str(caught.value)
+
+
+def test_the_memory_of_this_process_is_told_in_bytes():
+    before = memory_used("cpu")
+    held = bytearray(b"\1" * 50_000_000)
+    assert memory_used("cpu") >= before + 0.8 * len(held)

@@ -89,6 +89,7 @@ def test_losses_by_name_and_time_left_are_told(make_trainer):
     assert told["losses"].keys() == {"total", "supervised", "consistency"}
     assert told["weights"].keys() == {"supervised", "consistency"}
     assert (told["step"], told["steps"], told["seconds_left"]) == (4, 4, 0.0)
+    assert told["memory"] > 1_000_000  # bytes
 
 
 def test_the_learning_rate_rises_for_a_tenth_and_falls_to_a_hundredth():

@@ -1,5 +1,6 @@
 """Which device to compute on, and how it is named to people."""
 
+import psutil
 import torch
 
 from fewlabel.errors import Refusal
@@ -28,3 +29,10 @@ def choose_device(asked: str | list[str] | None) -> str:
     if asked not in names:
         raise Refusal(f"There is no device '{asked}' on this machine: choose one of {', '.join(names)}.")
     return asked
+
+
+def memory_used(device: str) -> int:
+    """Bytes that this process holds: of the GPU at most so far, or of the computer's memory now."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.max_memory_allocated(device))
+    return int(psutil.Process().memory_info().rss)

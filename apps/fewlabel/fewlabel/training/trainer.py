@@ -15,6 +15,7 @@ from ignite.engine import Engine, Events
 from monai.metrics import DiceHelper
 
 from fewlabel.data.loaders import Batch
+from fewlabel.devices import memory_used
 from fewlabel.methods.base import Method, total
 from fewlabel.published import save_tensors
 from fewlabel.training.budget import Budget, learning_rate
@@ -168,6 +169,7 @@ class Trainer:
             losses=values,
             weights=weights,
             seconds_left=round(left, 1),
+            memory=memory_used(self.device),
         )
 
     def save(self, finished: bool) -> None:
