@@ -145,7 +145,7 @@ def finish(options: "argparse.Namespace", study: "object", result: "object") -> 
     print(print_table(table(result)))
     print("\nMean Dice before (first round) {:.3f}, after (last round) {:.3f}".format(before, after))
     print("Report: {}".format(report))
-    print("The same study in 3D Slicer (module MONAI Label): start")
+    print("The same study in 3D Slicer (module FewLabel or MONAI Label): start")
     print("  {}".format(command_line(slicer)), flush=True)
     return 0 if all(each.equal for each in result.comparisons) else 1
 

@@ -158,7 +158,7 @@ def serve(options: "argparse.Namespace") -> "int":
         name = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(options.host, options.host)
         address = f"http://{name}:{options.port}"
         print(f"\nFewLabel is ready at {address}")
-        print(f"In 3D Slicer: open the module MONAI Label, enter {address} as server, press connect.")
+        print(f"In 3D Slicer: open the module FewLabel (or MONAI Label), enter {address} as server, press connect.")
         print("Ctrl-C stops the server and any training.\n", flush=True)
         return server.wait()
     except KeyboardInterrupt:
