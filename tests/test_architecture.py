@@ -55,7 +55,10 @@ QT = {"qt", "ctk", "PySide2", "PySide6", "PythonQt"}
 SLICERS_OWN = {*QT, "slicer", "vtk", "vtkmodules", "mrml", "sitkUtils", "torch", "monai", "fewlabel"}
 # What may know Slicer; every other file of the panel's library runs without it, on what Slicer brings along.
 MAY_KNOW_SLICER = {
-    **{name: {*QT, "torch", "monai", "fewlabel"} for name in ("scene.py", "segmentation.py", "views.py")},
+    **{
+        name: {*QT, "torch", "monai", "fewlabel"}
+        for name in ("image_file.py", "scene.py", "segmentation.py", "views.py")
+    },
 }
 MAY_KNOW_QT = {"torch", "monai", "fewlabel"}  # what the files of FewLabelLib/widget may not know
 PANEL_FILES = sorted(PANEL.rglob("*.py"))

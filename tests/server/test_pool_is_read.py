@@ -83,7 +83,7 @@ def test_every_unlabelled_image_is_read_in_training(trained, opened, stats):
         assert ("read", trained[0].studies / f"scan_{number}.nii.gz") in opened
     assert stats["unlabelled"] == 5
     assert stats["unlabelled_read"] == 4
-    assert stats["weights"]["consistency"] > 0
+    assert stats["weights"]["pseudo"] > 0  # of copy-paste, the default on a CPU
     assert stats["published"] is True
 
 
