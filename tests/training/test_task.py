@@ -34,8 +34,8 @@ def test_what_viewers_are_offered_starts_with_the_defaults_and_is_json(make_stud
 def test_where_nobody_chooses_a_method_the_device_decides_and_this_one_is_offered_first(make_study, monkeypatch):
     study = make_study(1)
     study.label("a")
-    assert study.task().config()["method"][0] == default_method("cpu")
-    assert study.train(max_steps=1)["method"] == default_method("cpu")
+    assert study.task(device="cpu").config()["method"][0] == default_method("cpu")
+    assert study.train(max_steps=1, device="cpu")["method"] == default_method("cpu")
     monkeypatch.setattr(task_module, "device_names", lambda first: ["cuda:0", "cpu"])
     assert study.task().config()["method"][0] == default_method("cuda:0") != default_method("cpu")
 
