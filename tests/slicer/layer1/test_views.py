@@ -172,6 +172,17 @@ def test_an_image_without_any_contrast_is_shown_too(scene, write):
     assert display.GetWindowLevelMin() == pytest.approx(7)
 
 
+@pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf])
+def test_voxels_without_a_number_leave_the_window_as_it_is(scene, write, missing):
+    array = np.random.default_rng(0).normal(0, 1, (20, 20, 20)).astype(np.float32)
+    usual = scene.load_volume(write("whole.nii.gz", array)).GetDisplayNode()
+    low, high = usual.GetWindowLevelMin(), usual.GetWindowLevelMax()
+    array[:, 0] = missing
+    display = scene.load_volume(write("holes.nii.gz", array)).GetDisplayNode()
+    assert display.GetWindowLevelMin() == pytest.approx(low, abs=0.5)
+    assert display.GetWindowLevelMax() == pytest.approx(high, abs=0.5)
+
+
 def test_an_image_of_colours_is_left_to_slicer(scene, tmp_path):
     image = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6, 3), np.uint8), isVector=True)
     SimpleITK.WriteImage(image, str(tmp_path / "colours.nrrd"))
