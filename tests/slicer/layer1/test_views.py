@@ -135,6 +135,8 @@ def test_clearing_takes_away_all_that_was_loaded_here_and_nothing_else(slicer, v
         handle = scene.load_volume(write("image.nii.gz", array))
         scene.show_segmentation(handle, None, [LabelClass("liver", 1)])
         scene.show_uncertainty(handle, uncertainty)
+        second = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
+        handle.AddAndObserveDisplayNodeID(second.GetID())  # as volume rendering does
     scene.clear()
     assert nodes() == before
     assert scene.volume is None
