@@ -136,6 +136,7 @@ def test_a_round(anna, server, study, picture, number):
     assert case.shown == ("" if number == 1 else "model")
     assert ("proposal: correct them" in ui.caseLabel.text) == (number > 1)
     assert (anna.session.scene.uncertainty is not None) == (number > 1)
+    assert cases.row(case.id)["state"] == "in_work"
     picture("cases", "casesSection")
 
     drawn = shown_as_correction(anna, study)
