@@ -176,7 +176,7 @@ class FewLabelTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.RemoveNode(stored)
         if session.connection.capabilities.has("undo"):
             ui.undoButton.click()
-            self.wait(panel, lambda: not session.cases.last_submitted, "the label was not taken back")
+            self.wait(panel, lambda: self.taken_back(session, case), "the label was not taken back")
         self.delayDisplay(f"Passed: case '{case}' was drawn, submitted and compared.")
 
     def draw(self, session: Session) -> dict:
@@ -197,6 +197,11 @@ class FewLabelTest(ScriptedLoadableModuleTest):
         )
         called = {name: segmentation.GetSegment(name).GetName() for name in names}
         return {called[name]: mask for name, mask in masks.items() if mask.any()}
+
+    def taken_back(self, session: Session, case: str) -> bool:
+        """Whether the server has no label of it any more."""
+        state = session.cases.row(case).get("state")
+        return not session.worker.busy and state not in ("submitted", "validation")
 
     def wait(self, panel: Panel, condition: Callable[[], Any], otherwise: str) -> None:
         """Let Slicer run until this is so."""

@@ -190,6 +190,7 @@ class Loading:
         self._cases.activity = "editing"
         self.opened.emit(case)
         self.jump()
+        self._cases.refresh()  # it is "in work" now
         self._uncertainty(case)
 
     def _uncertainty(self, case: Case) -> None:

@@ -213,7 +213,8 @@ class SlicerScene:
 
     def _remove(self, node: Optional[Any]) -> None:
         if node is not None and self._scene.IsNodePresent(node):
-            for other in (node.GetDisplayNode(), node.GetStorageNode()):
+            displays = [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
+            for other in (*displays, node.GetStorageNode()):  # displays: that of volume rendering too
                 if other is not None:
                     self._scene.RemoveNode(other)
             self._scene.RemoveNode(node)

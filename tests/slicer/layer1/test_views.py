@@ -135,6 +135,8 @@ def test_clearing_takes_away_all_that_was_loaded_here_and_nothing_else(slicer, v
         handle = scene.load_volume(write("image.nii.gz", array))
         scene.show_segmentation(handle, None, [LabelClass("liver", 1)])
         scene.show_uncertainty(handle, uncertainty)
+        second = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
+        handle.AddAndObserveDisplayNodeID(second.GetID())  # as volume rendering does
     scene.clear()
     assert nodes() == before
     assert scene.volume is None
@@ -170,6 +172,17 @@ def test_an_image_without_any_contrast_is_shown_too(scene, write):
     display = scene.load_volume(write("image.nii.gz", np.full((4, 5, 6), 7, np.int16))).GetDisplayNode()
     assert display.GetWindow() > 0
     assert display.GetWindowLevelMin() == pytest.approx(7)
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf])
+def test_voxels_without_a_number_leave_the_window_as_it_is(scene, write, missing):
+    array = np.random.default_rng(0).normal(0, 1, (20, 20, 20)).astype(np.float32)
+    usual = scene.load_volume(write("whole.nii.gz", array)).GetDisplayNode()
+    low, high = usual.GetWindowLevelMin(), usual.GetWindowLevelMax()
+    array[:, 0] = missing
+    display = scene.load_volume(write("holes.nii.gz", array)).GetDisplayNode()
+    assert display.GetWindowLevelMin() == pytest.approx(low, abs=0.5)
+    assert display.GetWindowLevelMax() == pytest.approx(high, abs=0.5)
 
 
 def test_an_image_of_colours_is_left_to_slicer(scene, tmp_path):

@@ -1,6 +1,7 @@
 """A clinician's day: three rounds at the panel with a real MONAI Label server, on real volumes or on generated ones.
 
-Pictures of the panel are kept with the test's output, or in the folder that FEWLABEL_SCREENSHOTS names.
+Pictures of the panel are kept with the test's output, or in the folder that FEWLABEL_SCREENSHOTS names; then each
+training takes longer, so that there are curves to be seen.
 """
 
 import importlib.util
@@ -18,11 +19,12 @@ import requests
 pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
 
 CASES, ROUNDS, CLASSES = 6, 3, ("anterior", "posterior")
+PICTURES = os.environ.get("FEWLABEL_SCREENSHOTS")
 CONF = {
     "labels": ",".join(CLASSES),
     "patch": "32,32,32",
     "max_steps": "100000",
-    "max_minutes": "0.15",  # of each training
+    "max_minutes": "0.7" if PICTURES else "0.15",  # of each training
 }
 BESIDE = Path(__file__).resolve().parents[4] / "shared" / "data"
 
@@ -84,7 +86,7 @@ def anna(lasting_desk, server):
 @pytest.fixture(scope="module")
 def picture(anna, tmp_path_factory):
     """Callable (name, widgets): write a picture of a part of the panel."""
-    folder = Path(os.environ.get("FEWLABEL_SCREENSHOTS") or tmp_path_factory.mktemp("pictures"))
+    folder = Path(PICTURES or tmp_path_factory.mktemp("pictures"))
     folder.mkdir(exist_ok=True)
     return lambda name, *widgets: anna.picture(folder / f"{name}.png", *widgets)
 
@@ -108,7 +110,7 @@ def test_connecting_shows_the_study_and_its_cases(anna, server, picture):
     assert anna.ui.serverLabel.text.startswith("Not trained yet: hippocampus at ")
     assert anna.ui.caseTable.rowCount == CASES
     assert not anna.ui.submitButton.enabled
-    picture("connect", "messageList", "serverSection")
+    picture("connect", "serverSection")
 
 
 def shown_as_correction(anna, study):
@@ -134,6 +136,7 @@ def test_a_round(anna, server, study, picture, number):
     assert case.shown == ("" if number == 1 else "model")
     assert ("proposal: correct them" in ui.caseLabel.text) == (number > 1)
     assert (anna.session.scene.uncertainty is not None) == (number > 1)
+    assert cases.row(case.id)["state"] == "in_work"
     picture("cases", "casesSection")
 
     drawn = shown_as_correction(anna, study)
@@ -154,6 +157,7 @@ def test_a_round(anna, server, study, picture, number):
     anna.until(lambda: anna.session.training.progress.phase == "training" and len(drawn_points(anna)) > 1)
     assert ui.trainingBar.visible
     assert ui.stopButton.enabled
+    anna.until(lambda: anna.session.training.progress.share > 0.7)
     picture("train", "trainingSection")
     anna.until(lambda: not anna.session.training.running)
     anna.settle()
