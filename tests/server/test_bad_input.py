@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from fnmatch import fnmatch
 
 import nibabel
 import numpy as np
@@ -36,12 +37,17 @@ def still_works(server, good_label):
 
 
 def stored(server):
-    """Everything below the studies folder, so that a refusal can be seen to change nothing."""
-    files = [path for path in server.studies.rglob("*") if path.is_file()]
+    """Everything below the studies folder, so that a refusal can be seen to change nothing.
+
+    Without what the server writes in the background whatever is asked of it: MONAI Label's list, and the features of the
+    scans with the file that becomes them.
+    """
+    background = ("datastore_v2.json", ".fewlabel/features.json", ".fewlabel/.writing-*.json")
+    files = {str(path.relative_to(server.studies)): path for path in server.studies.rglob("*") if path.is_file()}
     return {
-        str(path.relative_to(server.studies)): path.read_bytes()
-        for path in files
-        if path.name not in ("datastore_v2.json", "features.json")
+        name: path.read_bytes()
+        for name, path in files.items()
+        if not any(fnmatch(name, pattern) for pattern in background)
     }
 
 
