@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any, Callable, Optional
 
+import qt
 import slicer
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
@@ -29,6 +31,7 @@ except ImportError:  # Slicer before 5.6
         return text
 
 
+from FewLabelLib import downloads
 from FewLabelLib.client import Client
 from FewLabelLib.scene import SlicerScene
 from FewLabelLib.session import Session, State
@@ -77,7 +80,10 @@ class FewLabelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         widget.setMRMLScene(slicer.mrmlScene)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.panel.start()
+        if self.parent.isEntered:  # loaded anew while it is shown: nobody says so again
+            self.enter()
 
     def cleanup(self) -> None:
         """Called when Slicer ends or the module is loaded anew."""
@@ -85,18 +91,26 @@ class FewLabelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.panel is not None:
             self.panel.stop()
             self.panel = None
+        if self.logic is not None:
+            self.logic.forget_downloads()
 
     def enter(self) -> None:
         """Called whenever the module is shown."""
-        self._entered = True
-        if self.panel is not None:
+        if self.panel is not None and not self._entered:
             self.panel.enter(slicer.util.mainWindow())
+        self._entered = True
 
     def exit(self) -> None:
         """Called whenever another module is shown."""
         self._entered = False
         if self.panel is not None:
             self.panel.exit()
+
+    def onReload(self) -> None:
+        """Developer mode: all files of the module are read anew, not only this one."""
+        for name in [name for name in sys.modules if name.split(".")[0] == "FewLabelLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, _caller: Any, _event: Any) -> None:
         """Edits are kept before the nodes go."""
@@ -108,12 +122,18 @@ class FewLabelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.panel is not None and self._entered:
             self.panel.editor.select_parameters()
 
+    def onSceneEndImport(self, _caller: Any, _event: Any) -> None:
+        """A scene was loaded beside the case: the editor goes on with the case's segments."""
+        if self.panel is not None:
+            self.panel.editor.take_up()
+
 
 class FewLabelLogic(ScriptedLoadableModuleLogic):
     """A session with Slicer's scene.
 
     Attributes:
-        folder: for drafts, addresses and downloads.
+        folder: for drafts and addresses.
+        downloads: for scans; None until a server is asked for one.
         annotator: the person's name for the server's records.
         session: see FewLabelLib.session.
     """
@@ -121,12 +141,20 @@ class FewLabelLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.folder = Path(slicer.app.slicerUserSettingsFilePath).parent / "FewLabel"
+        self.downloads: Optional[Path] = None
         self.annotator = ""
         self.session = Session(self.make_client, SlicerScene(), Worker(), self.folder)
 
     def make_client(self, address: str) -> Client:
         """A client of the server at this address."""
-        return Client(address, self.folder / "files", self.annotator)
+        if self.downloads is None:
+            self.downloads = downloads.session_folder(Path(slicer.app.temporaryPath))
+        return Client(address, self.downloads, self.annotator)
+
+    def forget_downloads(self) -> None:
+        """The session has ended: no scan of a patient stays on this computer."""
+        if self.downloads is not None:
+            downloads.remove(self.downloads)
 
     def set_annotator(self, name: str) -> None:
         """From the next connection on, requests are sent under this name."""
@@ -155,7 +183,7 @@ class FewLabelTest(ScriptedLoadableModuleTest):
             self.delayDisplay("Skipped: set FEWLABEL_SERVER to the address of a server with a study for tests.")
             return
         slicer.util.selectModule("FewLabel")
-        panel = slicer.util.getModuleWidget("FewLabel").panel
+        panel = slicer.modules.FewLabelWidget.panel
         session, ui = panel.session, panel.ui
         ui.addressCombo.setEditText(address)
         ui.connectButton.click()
@@ -204,12 +232,15 @@ class FewLabelTest(ScriptedLoadableModuleTest):
         return not session.worker.busy and state not in ("submitted", "validation")
 
     def wait(self, panel: Panel, condition: Callable[[], Any], otherwise: str) -> None:
-        """Let Slicer run until this is so."""
+        """Let Slicer run as it does while nobody calls it, until this is so."""
         end = time.monotonic() + self.patience
+        loop, timer = qt.QEventLoop(), qt.QTimer()
+        timer.setInterval(100)
+        timer.connect("timeout()", loop.quit)
+        timer.start()
         while not condition():
             messages = panel.ui.messageList
             last = messages.item(0).text() if messages.count else ""
             self.assertLess(time.monotonic(), end, f"{otherwise}. {last}")
-            slicer.app.processEvents()
-            panel.tick()
-            time.sleep(0.01)
+            loop.exec_()  # Python stands still meanwhile, but for the panel's timer
+        timer.stop()

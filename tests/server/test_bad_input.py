@@ -39,8 +39,8 @@ def still_works(server, good_label):
 def stored(server):
     """Everything below the studies folder, so that a refusal can be seen to change nothing.
 
-    Without what the server writes in the background whatever is asked of it: MONAI Label's list, and the features of the
-    scans with the file that becomes them.
+    Without what the server writes in the background whatever is asked of it: MONAI Label's list, and the features of
+    the scans with the file that becomes them.
     """
     background = ("datastore_v2.json", ".fewlabel/features.json", ".fewlabel/.writing-*.json")
     files = {str(path.relative_to(server.studies)): path for path in server.studies.rglob("*") if path.is_file()}

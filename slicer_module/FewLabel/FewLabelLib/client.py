@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import quote
 
 from .capabilities import Capabilities, read_capabilities
+from .downloads import keep_newest
 from .errors import Damaged, LoginNeeded, NotReachable, Refused, Trouble, Unusable, WrongServer
 from .transfer import Progress, Timeouts, Transport, full_address
 
@@ -25,7 +26,7 @@ class Client:
 
     Args:
         address: as typed by a person.
-        folder: for downloads; files of different servers do not meet there.
+        folder: for downloads, of which the newest are kept; files of different servers do not meet there.
         client_id: the annotator's name for the server's records.
         timeouts: when to give up.
 
@@ -149,6 +150,7 @@ class Client:
             params={"image": case, "output": "all"},
             data={"params": json.dumps(params)},
         )
+        keep_newest(self.folder)
         return place, told or {}
 
     def submit_label(self, case: str, file: Path, label_info: List[Dict[str, Any]], **params: Any) -> Dict[str, Any]:
@@ -214,7 +216,9 @@ class Client:
             return self._place(case, what, kind)
 
         called = f"the {'image' if what == 'image' else 'label'} of case '{case}'"
-        return self._transport.download(method, path, place, called, progress, reuse=True, **arguments)[0]
+        file = self._transport.download(method, path, place, called, progress, reuse=True, **arguments)[0]
+        keep_newest(self.folder)
+        return file
 
     def _place(self, case: str, what: str, kind: str) -> Path:
         """Where a file of a case lies here; a case's id may hold anything, and two may differ by one sign only."""

@@ -28,7 +28,8 @@ class Glance:
     Attributes:
         server: how it stands with the server, in words.
         good: whether that is as it should be.
-        may: names of what can be done now: connect, disconnect, open, next, skip, submit, undo, train, stop, export.
+        may: names of what can be done now: connect, disconnect, open, next, edit, skip, submit, undo, train, stop,
+            export.
         offered: what this server has at all: ``capabilities.ROUTES`` and strategies, uncertainty, trainer, exports,
             methods, minutes, device.
         activity: what is waited for, "" for nothing.
@@ -108,6 +109,7 @@ def _may(session: Session) -> FrozenSet[str]:
     online, busy = connection.online, cases.activity in ("loading", "submitting")
     ready = cases.case is not None and cases.case.ready and not busy
     parts = {
+        "edit": cases.case is not None and cases.case.ready,  # while the next case is on its way too
         "connect": not connection.connecting,
         "disconnect": connection.client is not None,
         "open": online and cases.activity != "submitting",

@@ -25,8 +25,8 @@ def usual_range(values: np.ndarray) -> Tuple[float, float]:
     return float(low), float(high)
 
 
-def read_into(node: Any, path: Path) -> Any:
-    """Read a file into a volume node; the storage node for it.
+def read_into(node: Any, path: Path) -> None:
+    """Read a file into a volume node.
 
     Raises:
         Unusable: Slicer cannot read it.
@@ -36,7 +36,6 @@ def read_into(node: Any, path: Path) -> Any:
     storage.SetSingleFile(True)
     if not _read_plainly(node, path) and (not storage.ReadData(node) or node.GetImageData() is None):
         raise Unusable(f"Slicer cannot read the image {path}. Slicer's log says why.")
-    return storage
 
 
 def _read_plainly(node: Any, path: Path) -> bool:

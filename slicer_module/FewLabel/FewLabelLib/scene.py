@@ -161,16 +161,20 @@ class SlicerScene:
         if node is None or node.GetImageData() is None:
             self._remove(node)
             raise Unusable(f"Slicer cannot read the image {path}. Slicer's log says why.")
+        if node.GetStorageNode() is not None:  # see _read_scalars
+            self._scene.RemoveNode(node.GetStorageNode())
         return node
 
     def _read_scalars(self, path: Path) -> Any:
-        """A volume whose window is set by who shows it; Slicer's own way looks for one in all voxels, and we wait."""
+        """A volume whose window is set by who shows it; Slicer's own way looks for one in all voxels, and we wait.
+
+        It has no storage node: the file goes with the session, and a scene that is saved shall not refer to it.
+        """
         node, display = slicer.vtkMRMLScalarVolumeNode(), slicer.vtkMRMLScalarVolumeDisplayNode()
-        storage = read_into(node, path)
+        read_into(node, path)
         display.AutoWindowLevelOff()
         node.SetName(self._scene.GenerateUniqueName(path.name.split(".")[0]))
         node.SetAndObserveDisplayNodeID(self._scene.AddNode(display).GetID())
-        node.SetAndObserveStorageNodeID(self._scene.AddNode(storage).GetID())
         return self._scene.AddNode(node)
 
     def _labels(self, path: Path, geometry: Geometry) -> np.ndarray:

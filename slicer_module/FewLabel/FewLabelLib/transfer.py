@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import tempfile
@@ -15,6 +16,9 @@ import requests
 from .errors import Damaged, LoginNeeded, NotReachable, Refused, WrongServer
 from .integrity import check_file
 from .multipart import file_name, unpack
+
+# Slicer logs all that urllib3 says of every request, with the names of cases, from whichever thread, into a Qt model.
+logging.getLogger("urllib3").setLevel(logging.WARNING)
 
 Progress = Optional[Callable[[int, int], None]]
 """Told the bytes that have arrived, and how many there will be (0: not known)."""
@@ -206,7 +210,11 @@ def _is_still(place: Callable[[str], Path], offered: str, headers: Any) -> bool:
         return False
     known = place(offered)
     mark = known.with_name(known.name + ".etag")
-    return known.exists() and mark.exists() and mark.read_text() == f"{headers['ETag']} {known.stat().st_size}"
+    if not (known.exists() and mark.exists() and mark.read_text() == f"{headers['ETag']} {known.stat().st_size}"):
+        return False
+    for used in (known, mark):
+        used.touch()  # the newest again: see downloads.py
+    return True
 
 
 def _remember(target: Path, headers: Any) -> None:

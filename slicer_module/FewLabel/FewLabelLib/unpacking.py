@@ -8,6 +8,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from .downloads import keep_newest
+
 KEPT = 4  # files: image and map of the case on the screen, and of the one before
 CHUNK = 1 << 20  # bytes
 
@@ -28,12 +30,5 @@ def unpacked(path: Path) -> Path:
         with suppress(OSError):
             temporary.unlink()
         return path
-    _forget_older(folder)
+    keep_newest(folder, KEPT)
     return target
-
-
-def _forget_older(folder: Path) -> None:
-    """Keep the newest files only."""
-    with suppress(OSError):  # somebody else is reading one
-        for old in sorted(folder.glob("*.nii"), key=lambda file: -file.stat().st_mtime)[KEPT:]:
-            old.unlink()

@@ -24,11 +24,13 @@ class Views:
 
     def __init__(self, scene: Any, application: Optional[Any]) -> None:
         self._scene, self._application = scene, application
+        self._volume: Optional[Any] = None
         self._overlay: Optional[Any] = None
         self.opacity, self.visible = 0.5, True
 
     def show(self, volume: Any) -> None:
         """Show a volume in all views, whole."""
+        self._volume = volume
         for composite in self._nodes("vtkMRMLSliceCompositeNode"):
             composite.SetBackgroundVolumeID(volume.GetID())
         if self._application is not None:
@@ -55,6 +57,8 @@ class Views:
         if self._overlay is None:
             return
         for composite in self._nodes("vtkMRMLSliceCompositeNode"):
+            if not composite.GetForegroundVolumeID() and self._shows_image(composite):  # a view of another layout
+                composite.SetForegroundVolumeID(self._overlay.GetID())
             if composite.GetForegroundVolumeID() == self._overlay.GetID():
                 composite.SetForegroundOpacity(self.opacity if self.visible else 0.0)
 
@@ -66,6 +70,9 @@ class Views:
                 view.JumpSliceByCentering(*point)
         for crosshair in self._nodes("vtkMRMLCrosshairNode"):
             crosshair.SetCrosshairRAS(next(iter(points.values())))
+
+    def _shows_image(self, composite: Any) -> bool:
+        return self._volume is not None and composite.GetBackgroundVolumeID() == self._volume.GetID()
 
     def _heat(self, volume: Any) -> None:
         display = volume.GetDisplayNode()

@@ -44,7 +44,10 @@ class Worker:
     def deliver(self) -> None:
         """Call back for all that is finished; to be called by a timer of the UI. Returns at once."""
         for _ in range(self._results.qsize()):
-            closes, callback = self._results.get_nowait()
+            try:
+                closes, callback = self._results.get_nowait()
+            except queue.Empty:  # a callback that let Slicer go on led back to here
+                return
             if closes:
                 self._open -= 1
             callback()

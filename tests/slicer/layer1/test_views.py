@@ -57,6 +57,16 @@ def test_uncertainty_is_laid_over_the_image_in_heat_colours(views, scene, shown,
     np.testing.assert_array_equal(colors[-1], 1)
 
 
+def test_a_view_of_another_layout_gets_the_overlay_once_it_is_touched(slicer, views, scene, shown, uncertainty):
+    scene.show_uncertainty(shown, uncertainty)
+    ours, foreign = (slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name) for name in "AB")
+    ours.SetBackgroundVolumeID(shown.GetID())  # Slicer gives new views what the others have behind
+    scene.views.set_overlay(True, 0.25)
+    assert ours.GetForegroundVolumeID() == scene.uncertainty.GetID()
+    assert ours.GetForegroundOpacity() == 0.25
+    assert foreign.GetForegroundVolumeID() is None
+
+
 def test_the_overlay_can_be_hidden_and_its_opacity_is_remembered(views, scene, shown, uncertainty):
     composites = views[0].values()
     scene.show_uncertainty(shown, uncertainty)

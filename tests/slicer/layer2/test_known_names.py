@@ -67,3 +67,11 @@ def test_every_name_taken_from_the_module_qt_exists_in_slicer(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     assert {node.attr for node in attributes if getattr(node.value, "id", "") == "qt"} <= set(KNOWN)
+
+
+@pytest.mark.parametrize("path", UI, ids=lambda path: path.name)
+def test_no_label_takes_a_servers_words_for_html(path):
+    for widget in ElementTree.parse(path).iter("widget"):
+        if widget.get("class") == "QLabel":
+            formats = [each.findtext("enum") for each in widget.findall("property") if each.get("name") == "textFormat"]
+            assert formats == ["Qt::PlainText"], widget.get("name")

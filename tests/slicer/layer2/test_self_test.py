@@ -24,7 +24,7 @@ def self_test(slicer, module, sit_down, monkeypatch):
         return slicer.modules.volumes.logic().AddArchetypeVolume(path, "stored", 1)  # a label map
 
     monkeypatch.setattr(slicer.util, "selectModule", lambda name: None)
-    monkeypatch.setattr(slicer.util, "getModuleWidget", lambda name: desk.widget)
+    monkeypatch.setattr(slicer.modules, "FewLabelWidget", desk.widget, raising=False)
     monkeypatch.setattr(slicer.util, "loadLabelVolume", load_label_volume)
     return SimpleNamespace(test=module.FewLabelTest(), desk=desk)
 

@@ -10,7 +10,7 @@ from .. import case_table
 from ..case_table import LIMIT, Order, Row
 from ..glance import Glance
 from ..words import STATES
-from .common import WARNING, color_of, say
+from .common import WARNING, color_of, say, tool_tip
 
 ALL = "all states"
 
@@ -81,7 +81,7 @@ class CasesSection:
                 self.table.setItem(number, column, item)
             else:
                 item.setText(text)
-            item.setToolTip(text)
+            item.setToolTip(tool_tip(text))
         if row.flagged:
             color_of(item, WARNING)
         else:

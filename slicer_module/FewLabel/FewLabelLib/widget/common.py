@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any, Sequence, Tuple
 
 import qt
@@ -38,6 +39,11 @@ def say(label: Any, text: str) -> None:
     label.setVisible(bool(text))
 
 
+def tool_tip(text: str) -> str:
+    """A server's text as a tool tip shows it: lines are wrapped, and what looks like HTML is none."""
+    return f"<qt>{html.escape(text, quote=False)}</qt>" if text else ""
+
+
 def fill(combo: Any, entries: Sequence[Tuple[str, str]]) -> None:
     """Choices with their tool tips; what was chosen stays chosen where it is still there, else the first is."""
     names = [name for name, _ in entries]
@@ -48,7 +54,7 @@ def fill(combo: Any, entries: Sequence[Tuple[str, str]]) -> None:
             combo.addItem(name)
         combo.setCurrentIndex(names.index(chosen) if chosen in names else min(0, len(names) - 1))
     for number, (_, about) in enumerate(entries):
-        combo.setItemData(number, about, qt.Qt.ToolTipRole)
+        combo.setItemData(number, tool_tip(about), qt.Qt.ToolTipRole)
 
 
 def color_of(item: Any, rgb: Tuple[int, int, int]) -> None:

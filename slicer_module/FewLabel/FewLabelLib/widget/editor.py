@@ -18,10 +18,16 @@ class EditorSection:
 
     def __init__(self, ui: Any, session: Any) -> None:
         self.ui, self.session, self.editor = ui, session, ui.segmentEditor
+        self._editable = True
         session.cases.loading.opened.connect(self._opened)
 
     def show(self, glance: Glance) -> None:
         say(self.ui.classesLabel, f"Classes of the server: {', '.join(glance.classes)}." if glance.classes else "")
+        if self._editable != ("edit" in glance.may):
+            self._editable = not self._editable
+            self.editor.enabled = self._editable
+            if not self._editable:
+                self.release()
 
     def select_parameters(self) -> None:
         """Give the editor its parameter node; to be called again when the scene was closed."""
@@ -30,6 +36,7 @@ class EditorSection:
             node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
             node.UnRegister(None)  # of the two references that Python holds now
             node.SetSingletonTag(TAG)
+            node.SaveWithSceneOff()  # in another scene it would point to that scene's segments
             node = slicer.mrmlScene.AddNode(node)
         if self.editor.mrmlSegmentEditorNode() is not node:
             self.editor.setMRMLSegmentEditorNode(node)
@@ -46,8 +53,21 @@ class EditorSection:
         self.editor.uninstallKeyboardShortcuts()
         self.editor.removeViewObservations()
 
-    def _opened(self, _: Case) -> None:
-        scene = self.session.scene
+    def release(self) -> None:
+        """Edit nothing: the case's segments go, and Slicer would choose others of the scene for us."""
+        if self.editor.mrmlSegmentEditorNode() is None:  # it edits nothing yet
+            return
+        self.editor.setActiveEffect(None)
+        self.editor.setSegmentationNode(None)
+        self.editor.setSourceVolumeNode(None)
+
+    def take_up(self) -> None:
+        """Edit the case's segments and nothing else; to be called again when a scene was loaded into this one."""
         self.select_parameters()
-        self.editor.setSegmentationNode(scene.segmentation)
-        self.editor.setSourceVolumeNode(scene.volume)
+        if self._editable:
+            self.editor.setSegmentationNode(self.session.scene.segmentation)
+            self.editor.setSourceVolumeNode(self.session.scene.volume)
+
+    def _opened(self, _: Case) -> None:
+        self._editable = self.editor.enabled = True
+        self.take_up()

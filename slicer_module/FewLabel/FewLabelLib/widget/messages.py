@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .common import ERROR, WARNING, color_of
+from .common import ERROR, WARNING, color_of, tool_tip
 
 KEPT = 100
 COLORS = {"error": ERROR, "warning": WARNING}
@@ -23,7 +23,7 @@ class Messages:
         called = "" if kind == "info" else f"{kind.capitalize()}: "
         self._list.insertItem(0, f"{time.strftime('%H:%M')}  {called}{text}")
         item = self._list.item(0)
-        item.setToolTip(text)
+        item.setToolTip(tool_tip(text))
         if kind in COLORS:
             color_of(item, COLORS[kind])
         while self._list.count > KEPT:

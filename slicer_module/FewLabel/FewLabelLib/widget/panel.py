@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any, Callable, Optional
 
 import qt
@@ -18,7 +20,9 @@ from .shortcuts import Shortcuts
 from .submit import SubmitSection
 from .training import TrainingSection
 
-EVERY = 100  # milliseconds between two deliveries
+EVERY = 100  # milliseconds between two looks
+WHILE_BUSY = 20  # the same while the worker does something
+GIVEN = 0.008  # seconds of a look that belong to the worker
 
 
 class Panel:
@@ -46,8 +50,8 @@ class Panel:
         self.export = ExportSection(ui, session, settings)
         self.shortcuts = Shortcuts(ui)
         self._shown: Optional[Glance] = None
-        self._timer = qt.QTimer()
-        self._timer.setInterval(EVERY)
+        self._timer, self._every = qt.QTimer(), EVERY
+        self._timer.setInterval(self._every)
         self._timer.connect("timeout()", self.tick)
         session.state_changed.connect(lambda _: self.refresh())  # a button is off as soon as it was pressed
         self.refresh()
@@ -58,14 +62,31 @@ class Panel:
 
     def stop(self) -> None:
         """Slicer ends or the module is unloaded."""
-        self._timer.stop()
-        self.shortcuts.remove()
-        self.session.close()
+        self.session.close()  # first of all: it keeps the edits
+        for end in (self._timer.stop, self.editor.exit, self.shortcuts.remove):
+            with suppress(ValueError):  # PythonQt's word for a widget that Slicer has taken away already
+                end()
 
     def tick(self) -> None:
         """Hand over what the session's worker has done, and show what has changed."""
+        began = time.monotonic()
         self.session.deliver()
         self.refresh()
+        self._give_way(began)
+
+    def _give_way(self, began: float) -> None:
+        """Let the worker go on: no other thread runs in Slicer but while this one sleeps or does Python's work.
+
+        Qt's loop, which this thread is in otherwise, keeps Python's lock (the GIL) for itself. A download, which asks
+        for the lock at each piece, would get one piece at each look.
+        """
+        busy = self.session.worker.busy
+        every = min(WHILE_BUSY, EVERY) if busy else EVERY
+        if every != self._every:
+            self._every = every
+            self._timer.setInterval(every)
+        if busy:
+            time.sleep(max(0.0, GIVEN - (time.monotonic() - began)))
 
     def refresh(self) -> None:
         """Show the session as it is, if that is not what is shown."""

@@ -31,5 +31,6 @@ class Shortcuts:
     def remove(self) -> None:
         """Do not listen any more."""
         for shortcut in self._installed:
-            shortcut.setParent(None)
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()  # it is the window's, which would keep it
         self._installed = []

@@ -9,7 +9,7 @@ import qt
 from ..glance import Glance
 from ..submission import Submitted
 from ..words import submitted
-from .common import Settings, say
+from .common import Settings, say, tool_tip
 
 CHOOSE, LEAVE_OUT = "choose a class", "none: leave it out"
 
@@ -40,7 +40,7 @@ class SubmitSection:
         self.ui.undoButton.setVisible("undo" in glance.offered)
         self.ui.undoButton.enabled = "undo" in glance.may
         of = f" of '{glance.last_submitted}'" if glance.last_submitted else ""
-        self.ui.undoButton.toolTip = f"Take back the last submission{of}."
+        self.ui.undoButton.toolTip = tool_tip(f"Take back the last submission{of}.")
 
     def submit(self) -> None:
         """Submit the label as it is."""

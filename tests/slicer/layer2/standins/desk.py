@@ -110,11 +110,25 @@ class Desk:
         area.setWidget(self.parent)
         self.window.setCentralWidget(area)
         self.window.resize(WIDTH, HEIGHT)
+        self.load(module)
+        self.window.show()
+        self.enter()
+
+    def load(self, module):
+        """Make the panel, anew if there was one: Slicer's way of reading a module again while it is shown."""
         self.widget = module.FewLabelWidget(self.parent)
         self.widget.setup()
-        self.window.show()
-        self.widget.enter()
         self.ui, self.panel, self.session = self.widget.ui, self.widget.panel, self.widget.logic.session
+
+    def enter(self):
+        """The module is shown."""
+        self.parent.isEntered = True
+        self.widget.enter()
+
+    def exit(self):
+        """Another module is shown."""
+        self.parent.isEntered = False
+        self.widget.exit()
 
     @property
     def said(self):
@@ -184,6 +198,6 @@ class Desk:
         assert self.parent.grab(area).save(str(path))
 
     def close(self):
-        self.widget.exit()
+        self.exit()
         self.widget.cleanup()
         self.window.close()

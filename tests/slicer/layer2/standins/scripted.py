@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 import qt
+from PySide6.QtCore import Property
 from PySide6.QtWidgets import QApplication, QVBoxLayout
 from qmrml import qMRMLSegmentEditorWidget, qMRMLWidget
 
@@ -57,7 +58,7 @@ class Application:
 
     Args:
         before: what it was: it knows the application logic.
-        folder: of the settings.
+        folder: of the settings and of what is there for a while.
     """
 
     applicationName = "Slicer"
@@ -65,6 +66,7 @@ class Application:
     def __init__(self, before, folder):
         self.applicationLogic = before.applicationLogic
         self.slicerUserSettingsFilePath = str(folder / "Slicer.ini")
+        self.temporaryPath = str(folder / "temporary")
 
     def testingEnabled(self):
         return True
@@ -76,9 +78,20 @@ class Application:
         return QApplication.topLevelWidgets()
 
 
+class ModuleParent(qMRMLWidget):
+    """What Slicer's C++ has around a module's panel; knows whether the module is shown."""
+
+    _entered = False
+
+    def _set(self, entered):
+        self._entered = entered
+
+    isEntered = Property(bool, lambda self: self._entered, _set)
+
+
 def module_parent(scene):
     """What Slicer's C++ gives a module's panel as its parent."""
-    parent = qMRMLWidget()
+    parent = ModuleParent()
     parent.setLayout(QVBoxLayout())
     parent.setMRMLScene(scene)
     return parent

@@ -1,0 +1,41 @@
+"""Where scans that were fetched from a server lie: in a folder of this session, which goes when the session ends."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+NAME = "FewLabel-"
+LEFT_BEHIND = 7 * 24 * 3600.0  # seconds without a change after which a folder belongs to no living Slicer
+KEPT = 48  # files of a server: image, proposal, map and label of eight cases, and two notes of what the server sent
+
+
+def session_folder(parent: Path) -> Path:
+    """A new folder that only this person can read; those that a Slicer which crashed left behind are removed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for old in parent.glob(f"{NAME}*"):
+        if time.time() - _last_change(old) > LEFT_BEHIND:
+            remove(old)
+    return Path(tempfile.mkdtemp(prefix=NAME, dir=parent))
+
+
+def remove(folder: Path) -> None:
+    """Take a folder away with all that is in it, as far as nobody else reads it."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_newest(folder: Path, kept: int = KEPT) -> None:
+    """Take away all but the newest files of a folder, not those of the folders in it."""
+    with suppress(OSError):  # somebody else is reading one
+        files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
+        for old in sorted(files, key=lambda file: -file.stat().st_mtime)[kept:]:
+            old.unlink()
+
+
+def _last_change(folder: Path) -> float:
+    with suppress(OSError):
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    return time.time()  # it is being changed just now, or is somebody else's
