@@ -21,7 +21,7 @@ def client(scripted, tmp_path):
 
 
 def nifti(shape=(5, 6, 7)):
-    return gzip.compress(nibabel.Nifti1Image(np.zeros(shape, np.uint8), np.eye(4)).to_bytes())
+    return gzip.compress(nibabel.Nifti1Image(np.zeros(shape, np.uint8), np.eye(4)).to_bytes(), mtime=0)
 
 
 # --- who is there
