@@ -15,8 +15,8 @@ from bench import say
 from bench_table import machine
 from comparison.cases import read_cases
 from comparison.table import row, spread
-from fewlabel.data.volumes import Volume, read_label, read_volume
 from fewlabel.selection.features import Geometry, features
+from fewlabel.volumes.reading import Volume, read_label, read_volume
 
 _GRID = 32  # voxels a side on which labels are compared
 _CHOSEN = (4, 8)

@@ -21,7 +21,7 @@ from comparison.cases import Cases, read_cases
 from comparison.table import row, spread
 from demo_clinician import MODEL, Clinician, plain_words
 from demo_study import Study
-from fewlabel.data.volumes import read_label, read_volume
+from fewlabel.volumes.reading import read_label, read_volume
 
 UNCERTAINTY = f"{MODEL}_uncertainty"
 TOP = 0.05  # share of the voxels

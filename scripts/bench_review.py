@@ -18,7 +18,6 @@ from comparison.cases import Cases, read_cases
 from comparison.experiment import Experiment, make_experiment_plan
 from comparison.table import row
 from comparison.worker import make_method_of, make_trainer
-from fewlabel.data.volumes import Volume, read_label
 from fewlabel.devices import choose_device
 from fewlabel.inference.predict import segment
 from fewlabel.methods.base import Method
@@ -28,6 +27,7 @@ from fewlabel.review.correction import overlaps
 from fewlabel.settings import Settings
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
+from fewlabel.volumes.reading import Volume, read_label
 
 CORRECT = "correct"
 SHIFT = 0.25  # of the label's extent along the axis

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from bench_table import Row
-from fewlabel.data.volumes import read_volume
 from fewlabel.devices import choose_device
 from fewlabel.methods import make_method
 from fewlabel.networks import find
 from fewlabel.plan import make_plan, scan_facts
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
+from fewlabel.volumes.reading import read_volume
 
 
 def scored(random: np.random.Generator, classes: Sequence[str]) -> dict:

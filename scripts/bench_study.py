@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from demo_result import DemoTrouble
-from fewlabel.data.volumes import EXTENSIONS, read_volume, split_extension, write_volume
+from fewlabel.volumes.reading import EXTENSIONS, read_volume, split_extension, write_volume
 
 DISTINCT = 20  # files with a content of their own; larger pools are hard links to them
 

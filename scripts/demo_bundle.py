@@ -9,8 +9,8 @@ from typing import Any
 
 from demo_result import Comparison, DemoTrouble
 from environment import ROOT
-from fewlabel.data.volumes import read_label, same_grid
 from fewlabel.export.check import bundle_command
+from fewlabel.volumes.reading import read_label, same_grid
 
 
 def export(studies: Path, bundle: Path) -> None:

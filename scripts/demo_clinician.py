@@ -13,7 +13,7 @@ from monailabel.client.client import MONAILabelClientException
 
 from demo_result import Choice, DemoTrouble, Round, dice
 from demo_study import Study
-from fewlabel.data.volumes import read_label, same_grid
+from fewlabel.volumes.reading import read_label, same_grid
 
 MODEL = "fewlabel"
 STRATEGY = "uncertainty+diversity"

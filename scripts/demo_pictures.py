@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from demo_result import Result, class_means, mean, round_mean
-from fewlabel.data.volumes import read_label, read_volume
+from fewlabel.volumes.reading import read_label, read_volume
 
 COLOURS = ("#e4572e", "#f2c14e", "#4d9de0", "#5fad56", "#9b5de5", "#00bbf9", "#f15bb5", "#8d99ae")
 DIFFERENT = "#ff2bd6"

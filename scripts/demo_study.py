@@ -8,7 +8,7 @@ import numpy as np
 
 from demo_result import DemoTrouble
 from fewlabel.data.phantom import DEFAULT_CLASSES, write_study
-from fewlabel.data.volumes import UnreadableVolume, read_label, read_volume, same_grid, split_extension
+from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume, same_grid, split_extension
 
 MARK = ".fewlabel-demo"
 PARTS = ("images", "truth", "predictions", "bundle", "bundle_input", "bundle_output", "downloads")

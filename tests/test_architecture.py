@@ -43,7 +43,7 @@ MAY_NOT_KNOW = {
     "selection/scoring.py": ({"fewlabel.training"}, set()),
     "selection/strategies.py": ({"torch"}, set()),
     "export/*.py": (
-        {"monailabel.datastore", "monailabel.interfaces.datastore", "fewlabel.data.store"},
+        {"monailabel.datastore", "monailabel.interfaces.datastore", "fewlabel.datastore.store"},
         set(),
     ),
     "service/*.py": ({"torch", "monai", *SINGLE_METHODS}, set()),
@@ -100,9 +100,9 @@ def test_no_room_knows_the_routes():
 
 
 def test_relative_imports_and_imports_inside_functions_are_seen():
-    source = "from .base import Method\ndef f():\n    from ..data import store\n    import ignite.engine"
+    source = "from .base import Method\ndef f():\n    from ..datastore import store\n    import ignite.engine"
     found = imported(source, ["fewlabel", "methods"])
-    assert {"fewlabel.methods.base", "fewlabel.data.store", "ignite.engine"} <= found
+    assert {"fewlabel.methods.base", "fewlabel.datastore.store", "ignite.engine"} <= found
 
 
 def test_every_file_that_defines_a_method_is_listed():

@@ -11,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewlabel.data.volumes import Volume
 from fewlabel.networks import NETWORKS, divisor
 from fewlabel.plan import Plan, ScanFacts, is_ct, make_plan, save_plan, saved_plan, scan_facts
 from fewlabel.settings import Settings
+from fewlabel.volumes.reading import Volume
 
 MR = ScanFacts((40, 50, 60), (1.0, 1.0, 1.0), 0.0, 900.0)
 CT = dataclasses.replace(MR, minimum=-1024.0, high=1300.0)

@@ -16,8 +16,8 @@ from comparison.cases import read_cases
 from comparison.measures import measure
 from fewlabel.data.loaders import volume_loader
 from fewlabel.data.transforms import Preprocessing
-from fewlabel.data.volumes import write_volume
 from fewlabel.plan import Plan
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import write_json
 
 PLAN = Plan(

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from monailabel.config import settings as monailabel_settings
 
-from fewlabel.data.volumes import write_volume
 from fewlabel.errors import Refusal
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
 from fewlabel.study import DEFAULT_STRATEGY, NAME, Study
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import Workspace
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 2, ("liver",))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fewlabel.data.volumes import read_label, split_extension
+from fewlabel.volumes.reading import read_label, split_extension
 from fewlabel.workspace import write_json
 
 

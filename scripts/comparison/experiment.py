@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from comparison.cases import Cases, UnusableData, read_cases
-from fewlabel.data.volumes import read_volume
 from fewlabel.plan import Plan, make_plan, scan_facts
 from fewlabel.settings import Settings
+from fewlabel.volumes.reading import read_volume
 from fewlabel.workspace import write_json
 
 _PLAN_FROM = 24  # development scans that the plan is made from

@@ -20,7 +20,6 @@ from comparison.measures import measure
 from comparison.radiology import Radiology
 from comparison.rows import RADIOLOGY, Row
 from fewlabel.data.loaders import PairedLoader
-from fewlabel.data.volumes import read_label
 from fewlabel.inference.predict import segment
 from fewlabel.methods import make_method
 from fewlabel.methods.base import Method
@@ -29,6 +28,7 @@ from fewlabel.plan import Plan
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
 from fewlabel.training.trainer import Trainer
+from fewlabel.volumes.reading import read_label
 from fewlabel.workspace import read_json, write_json
 
 _FOREVER = 10**9

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from comparison.cases import UnusableData
-from fewlabel.data.volumes import UnreadableVolume, Volume, write_volume
+from fewlabel.volumes.reading import UnreadableVolume, Volume, write_volume
 from fewlabel.workspace import read_json, write_json
 from papers import h5, mnms, nifti
 from papers.layouts import Layout, Read, find_cases

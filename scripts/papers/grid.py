@@ -7,7 +7,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Orientation, Resize
 
-from fewlabel.data.volumes import Volume
+from fewlabel.volumes.reading import Volume
 
 _RAS = Orientation(axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S")))
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from comparison.cases import UnusableData
-from fewlabel.data.volumes import Volume
+from fewlabel.volumes.reading import Volume
 from papers.layouts import Layout, files_below
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from comparison.cases import UnusableData
-from fewlabel.data.volumes import Volume, same_grid
+from fewlabel.volumes.reading import Volume, same_grid
 from papers.splits import Split
 
 Read = Callable[[], tuple[Volume, "Volume | None"]]

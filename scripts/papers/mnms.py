@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from comparison.cases import UnusableData
-from fewlabel.data.formats import UnreadableVolume, decode_nifti
-from fewlabel.data.volumes import Volume
+from fewlabel.volumes.formats import UnreadableVolume, decode_nifti
+from fewlabel.volumes.reading import Volume
 from papers.grid import clipped, cut, resized
 from papers.layouts import Layout, files_below
 from papers.protocols import PROTOCOLS

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from comparison.cases import UnusableData
-from fewlabel.data.volumes import Volume, read_label, read_volume
+from fewlabel.volumes.reading import Volume, read_label, read_volume
 from papers.grid import clipped, content_box, cut, resized
 from papers.layouts import Layout, check_grid, files_below
 from papers.protocols import PROTOCOLS

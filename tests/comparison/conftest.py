@@ -9,8 +9,8 @@ from monai.utils import set_determinism
 
 from comparison.experiment import Experiment
 from comparison.measures import MEASURES
-from fewlabel.data.volumes import write_volume
 from fewlabel.plan import Plan
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import write_json
 
 AFFINE = np.diag([1.0, 1.0, 1.5, 1.0])

@@ -8,9 +8,9 @@ import pytest
 import experiment as launcher
 from comparison.cases import UnusableData, read_cases
 from comparison.experiment import Experiment, make_experiment_plan
-from fewlabel.data.volumes import read_volume
 from fewlabel.plan import scan_facts
 from fewlabel.settings import Settings
+from fewlabel.volumes.reading import read_volume
 
 
 def test_an_experiment_is_kept_and_read_back(data, tmp_path):

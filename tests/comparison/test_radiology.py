@@ -6,7 +6,7 @@ import torch
 from comparison import radiology
 from comparison.radiology import Radiology
 from fewlabel.data.phantom_anatomy import rotation
-from fewlabel.data.volumes import write_volume
+from fewlabel.volumes.reading import write_volume
 
 SPACING = (1.4, 2.0, 3.1)
 

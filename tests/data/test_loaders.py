@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from monai.transforms import Compose
 
 from fewlabel.data.loaders import CropStream, EmptyPool, PairedLoader, volume_loader
-from fewlabel.data.volumes import UnreadableVolume, write_volume
 from fewlabel.plan import Plan
 from fewlabel.training.trainer import dice_of_crops
+from fewlabel.volumes.reading import UnreadableVolume, write_volume
 
 RESIDENT = 4
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 8), "meanstd", None, "unet_small", 2, ("a", "b"))

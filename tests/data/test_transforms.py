@@ -8,8 +8,8 @@ from monai.transforms import Randomizable
 from scipy import ndimage
 
 from fewlabel.data.transforms import Preprocessing, class_locations, labelled_view, pad_to_patch, unlabelled_view
-from fewlabel.data.volumes import UnreadableVolume, write_volume
 from fewlabel.plan import Plan
+from fewlabel.volumes.reading import UnreadableVolume, write_volume
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 2, ("a", "b"))
 LARGE = Plan((1.0, 1.0, 1.0), (32, 32, 32), "meanstd", None, "unet_small", 2, ("a", "b"))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from fewlabel.data.volumes import UnreadableVolume, read_volume, write_volume
 from fewlabel.inference.predict import probabilities, segment
 from fewlabel.plan import Plan
+from fewlabel.volumes.reading import UnreadableVolume, read_volume, write_volume
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 24, 16), "ct", (-100.0, 100.0), "unet_small", 2, ("bright",))
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from fewlabel.data.volumes import read_volume, write_volume
 from fewlabel.inference.predict import map_uncertainty
 from fewlabel.inference.segment import FewLabelUncertainty
 from fewlabel.networks import NETWORKS
 from fewlabel.networks.mean import MeanOfNetworks
 from fewlabel.plan import Plan
 from fewlabel.published import load_members, save_published
+from fewlabel.volumes.reading import read_volume, write_volume
 from fewlabel.workspace import Workspace
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "ct", (-100.0, 100.0), "unet_small", 1, ("bright",))

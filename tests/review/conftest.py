@@ -10,9 +10,9 @@ import pytest
 from scipy import ndimage
 
 from fewlabel.data.phantom import generate
-from fewlabel.data.volumes import read_label
 from fewlabel.review.check import Opinion, check
 from fewlabel.review.correction import correction, dice_matrix, overlaps
+from fewlabel.volumes.reading import read_label
 
 WAYS = ("bent", "ragged", "eroded", "grown", "cut", "false alarm")
 

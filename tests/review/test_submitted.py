@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from fewlabel.data.volumes import write_volume
 from fewlabel.inference.segment import FewLabelInfer
 from fewlabel.plan import Plan
 from fewlabel.published import Published
 from fewlabel.review import submitted as module
 from fewlabel.review.submitted import Reviewer
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import Workspace
 
 CLASSES = ("organ", "tumour")

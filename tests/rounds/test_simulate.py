@@ -8,8 +8,8 @@ import pytest
 import experiment
 import experiment_options
 from comparison.experiment import Experiment
-from fewlabel.data.volumes import write_volume
 from fewlabel.plan import Plan
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import read_json, write_json
 from rounds.simulate import Annotation, annotate, annotations
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fewlabel.data.volumes import write_volume
+from fewlabel.volumes.reading import write_volume
 from papers import splits
 
 

@@ -11,8 +11,8 @@ import pytest
 import bench_review
 import experiment
 from bench_review import CORRECT, judge, moved, planted
-from fewlabel.data.volumes import Volume, write_volume
 from fewlabel.review.check import Opinion
+from fewlabel.volumes.reading import Volume, write_volume
 from fewlabel.workspace import write_json
 
 CLASSES = ("one", "two")

@@ -9,7 +9,7 @@ import demo_bundle
 import demo_clinician
 import demo_study
 from demo_result import Choice, DemoTrouble
-from fewlabel.data.volumes import write_volume
+from fewlabel.volumes.reading import write_volume
 
 
 def test_the_progress_line_takes_whatever_is_there():

@@ -5,7 +5,7 @@ import pytest
 
 import demo_study
 from demo_result import DemoTrouble
-from fewlabel.data.volumes import write_volume
+from fewlabel.volumes.reading import write_volume
 
 
 def test_given_images_are_copied_and_the_given_folders_stay_as_they_are(files):

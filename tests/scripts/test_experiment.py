@@ -11,8 +11,8 @@ import experiment
 import experiment_options
 from bench_table import Row, latency, table
 from demo_result import DemoTrouble
-from fewlabel.data.volumes import read_label, read_volume, same_grid
 from fewlabel.methods import default_method
+from fewlabel.volumes.reading import read_label, read_volume, same_grid
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import experiment
 import experiment_options
 from comparison.cases import UnusableData, read_cases
-from fewlabel.data.volumes import read_label, read_volume
+from fewlabel.volumes.reading import read_label, read_volume
 from papers.convert import convert
 from papers.protocols import PROTOCOLS
 from papers.splits import listed, read_split

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from comparison.cases import UnusableData, read_cases
-from fewlabel.data.volumes import read_label, read_volume
+from fewlabel.volumes.reading import read_label, read_volume
 from papers.convert import convert
 from papers.protocols import PROTOCOLS
 

@@ -16,10 +16,10 @@ from comparison import schedule
 from comparison.cases import UnusableData, read_cases
 from comparison.experiment import Experiment
 from fewlabel.data.transforms import Preprocessing
-from fewlabel.data.volumes import write_volume
 from fewlabel.inference.predict import probabilities, segment
 from fewlabel.networks import divisor
 from fewlabel.plan import Plan
+from fewlabel.volumes.reading import write_volume
 from papers.paper import plan_of
 from papers.protocols import PROTOCOLS
 

@@ -3,10 +3,10 @@ import threading
 import numpy as np
 import pytest
 
-from fewlabel.data.volumes import UnreadableVolume, Volume, write_volume
 from fewlabel.errors import Refusal
 from fewlabel.selection import features as features_module
 from fewlabel.selection.features import LENGTH, FeatureStore, Geometry, features
+from fewlabel.volumes.reading import UnreadableVolume, Volume, write_volume
 
 SHAPE = (40, 36, 30)
 

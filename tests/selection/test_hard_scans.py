@@ -17,7 +17,6 @@ from scipy.ndimage import gaussian_filter
 
 from fewlabel.data.loaders import PairedLoader
 from fewlabel.data.phantom import generate
-from fewlabel.data.volumes import read_label, read_volume, write_volume
 from fewlabel.inference.predict import segment
 from fewlabel.methods import default_method, make_method
 from fewlabel.networks import find
@@ -29,6 +28,7 @@ from fewlabel.settings import Settings
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
 from fewlabel.training.trainer import Trainer
+from fewlabel.volumes.reading import read_label, read_volume, write_volume
 from fewlabel.workspace import Workspace
 
 LABELLED, UNLABELLED = 6, 24

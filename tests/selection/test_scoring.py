@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from fewlabel.data.volumes import write_volume
 from fewlabel.methods import METHODS
 from fewlabel.plan import Plan
 from fewlabel.selection import scoring
 from fewlabel.selection.scoring import score_cases
+from fewlabel.volumes.reading import write_volume
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 1, ("organ",))
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from fewlabel.data.volumes import write_volume
 from fewlabel.errors import Refusal
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
 from fewlabel.selection.task import FewLabelScoring
 from fewlabel.settings import Settings
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import Workspace, read_json
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 1, ("organ",))

@@ -9,12 +9,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from monailabel.config import settings as monailabel_settings
 
-from fewlabel.data.volumes import write_volume
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
 from fewlabel.service import routes
 from fewlabel.study import Study
+from fewlabel.volumes.reading import write_volume
 
 CLASSES = ("organ", "tumour")
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 1, CLASSES)

@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from fewlabel.data.volumes import write_volume
 from fewlabel.errors import Refusal
 from fewlabel.selection.served import PUT_OFF
 from fewlabel.study import Study
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import read_json, write_json
 
 # --- skipping
@@ -176,7 +176,7 @@ def test_a_server_that_is_killed_between_a_label_and_its_undo_takes_nothing_wron
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr("fewlabel.data.undo.write_json", die)
+        patch.setattr("fewlabel.datastore.undo.write_json", die)
         with pytest.raises(SystemExit):
             service.submit("a", 0)
     later = service.label("a")

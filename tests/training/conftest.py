@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from fewlabel.data.store import SafeDatastore
-from fewlabel.data.volumes import write_volume
+from fewlabel.datastore.store import SafeDatastore
 from fewlabel.methods import METHODS
 from fewlabel.settings import Settings
 from fewlabel.training import budget as budget_module
@@ -20,6 +19,7 @@ from fewlabel.training.progress import Progress
 from fewlabel.training.run import Run
 from fewlabel.training.task import FewLabelTrain
 from fewlabel.training.trainer import Trainer
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import Workspace, read_json
 
 AFFINE = np.diag([1.0, 1.0, 1.5, 1.0])

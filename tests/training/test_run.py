@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from fewlabel.data.volumes import write_volume
 from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS
 from fewlabel.published import load_published, read_card
 from fewlabel.training.trainer import Diverged
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import read_json
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from fewlabel.data.volumes import write_volume
 from fewlabel.plan import Plan
 from fewlabel.training.validation import Validator, may_replace, mean_dice
+from fewlabel.volumes.reading import write_volume
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 1, ("organ", "tumour"))
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from fewlabel.data.volumes import Volume
 from fewlabel.networks import divisor
 from fewlabel.settings import Settings
+from fewlabel.volumes.reading import Volume
 from fewlabel.workspace import read_json, write_json
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.sessions import Sessions
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
-from fewlabel.data.undo import UndoDatastore
+from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
 from fewlabel.review.submitted import Reviewer

@@ -15,8 +15,8 @@ from monai.data import MetaTensor, ThreadBuffer
 from monai.transforms import Compose
 
 from fewlabel.data import transforms
-from fewlabel.data.volumes import UnreadableVolume
 from fewlabel.plan import Plan
+from fewlabel.volumes.reading import UnreadableVolume
 
 logger = logging.getLogger(__name__)
 

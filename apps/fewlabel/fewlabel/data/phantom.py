@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from fewlabel.data.phantom_anatomy import ORGANS, TISSUES, VALUE, Subject, build, rotation, smooth_field
-from fewlabel.data.volumes import Volume, write_volume
+from fewlabel.volumes.reading import Volume, write_volume
 
 DIFFICULTIES = ("low contrast", "pathology", "strong noise")
 DEFAULT_CLASSES = ("liver", "kidney")

@@ -37,8 +37,8 @@ from monai.transforms import (
     Transform,
 )
 
-from fewlabel.data.volumes import UnreadableVolume, read_label, read_volume, same_grid
 from fewlabel.plan import Plan
+from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume, same_grid
 
 
 class ReadVolumed(MapTransform):

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fewlabel.data.volumes import UnreadableVolume, read_label
 from fewlabel.errors import Refusal
 from fewlabel.inference.predict import segment
 from fewlabel.published import load_published
+from fewlabel.volumes.reading import UnreadableVolume, read_label
 from fewlabel.workspace import Workspace
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
-from fewlabel.data.volumes import EXTENSIONS, UnreadableVolume, write_volume
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
 from fewlabel.inference.predict import map_uncertainty, segment
 from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.published import Published, load_members, load_published
+from fewlabel.volumes.reading import EXTENSIONS, UnreadableVolume, write_volume
 from fewlabel.workspace import Workspace
 
 logger = logging.getLogger(__name__)

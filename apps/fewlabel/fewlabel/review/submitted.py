@@ -15,7 +15,6 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from fewlabel.data.volumes import read_label
 from fewlabel.devices import choose_device
 from fewlabel.inference.recent import Prediction
 from fewlabel.inference.segment import FewLabelInfer
@@ -23,6 +22,7 @@ from fewlabel.published import Published
 from fewlabel.review.check import Opinion, check
 from fewlabel.review.correction import correction, overlaps
 from fewlabel.review.history import History
+from fewlabel.volumes.reading import read_label
 from fewlabel.workspace import Workspace
 
 logger = logging.getLogger(__name__)

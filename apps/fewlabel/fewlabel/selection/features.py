@@ -15,8 +15,8 @@ from scipy.ndimage import uniform_filter, zoom
 from scipy.spatial.distance import cdist
 from torch.nn import functional
 
-from fewlabel.data.volumes import UnreadableVolume, Volume, read_volume
 from fewlabel.errors import Refusal
+from fewlabel.volumes.reading import UnreadableVolume, Volume, read_volume
 from fewlabel.workspace import read_json, write_json
 
 logger = logging.getLogger(__name__)

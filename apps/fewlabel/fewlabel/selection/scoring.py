@@ -12,11 +12,11 @@ import torch
 from monai.data import MetaTensor
 
 from fewlabel.data.transforms import Preprocessing
-from fewlabel.data.volumes import UnreadableVolume
 from fewlabel.inference.predict import sliding_window
 from fewlabel.plan import Plan
 from fewlabel.selection.places import places
 from fewlabel.uncertainty import case_score, uncertain_places
+from fewlabel.volumes.reading import UnreadableVolume
 from fewlabel.workspace import read_json, write_json
 
 _WRITE_EVERY = 5.0  # seconds

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from fewlabel.data.index import FINAL
+from fewlabel.datastore.index import FINAL
 from fewlabel.selection.scores import Scores
 from fewlabel.selection.served import Served
 from fewlabel.service.answers import Case, Counts, State

@@ -15,7 +15,6 @@ from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.data.loaders import EmptyPool, PairedLoader, Record
 from fewlabel.data.pools import Pools, make_pools, remember
-from fewlabel.data.volumes import UnreadableVolume, read_label, read_volume
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
 from fewlabel.methods import default_method, make_method
@@ -30,6 +29,7 @@ from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
+from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)

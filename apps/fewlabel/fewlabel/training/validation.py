@@ -11,10 +11,10 @@ from monai.metrics import DiceMetric
 from monai.networks.utils import one_hot
 
 from fewlabel.data.transforms import Preprocessing
-from fewlabel.data.volumes import UnreadableVolume
 from fewlabel.inference.predict import sliding_window
 from fewlabel.networks import partner
 from fewlabel.plan import Plan
+from fewlabel.volumes.reading import UnreadableVolume
 
 
 class Validator:

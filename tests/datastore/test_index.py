@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewlabel.data import index
-from fewlabel.data.store import SafeDatastore
-from fewlabel.data.volumes import write_volume
+from fewlabel.datastore import index
+from fewlabel.datastore.store import SafeDatastore
 from fewlabel.errors import Refusal
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import Workspace, read_json
 
 AFFINE = np.array([[-1.0, 0, 0, 30], [0, 1.5, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])
@@ -100,7 +100,7 @@ def test_a_read_only_process_knows_all_files_and_leaves_the_list_alone(store, st
     write_volume(studies / "late.nii.gz", scan(4), AFFINE)
     before = everything(studies)
     script = (
-        "import sys; from fewlabel.data.store import SafeDatastore; from fewlabel.workspace import Workspace\n"
+        "import sys; from fewlabel.datastore.store import SafeDatastore; from fewlabel.workspace import Workspace\n"
         "store = SafeDatastore(sys.argv[1], Workspace(sys.argv[2]), auto_reload=False, read_only=True)\n"
         "store.update_image_info('a', {'score': 1})\n"
         "store.save_label('b', sys.argv[3], 'original', {'model': 'fewlabel'})\n"
@@ -189,7 +189,7 @@ def test_labels_go_to_the_workspace_if_the_images_folder_cannot_be_written(
     (target / "b.nii.gz").write_bytes(Path(sent).read_bytes())
     before = everything(studies)
     workspace = Workspace(tmp_path / "workspace")
-    monkeypatch.setattr("fewlabel.data.catalogue._is_writable", lambda folder: False)
+    monkeypatch.setattr("fewlabel.datastore.catalogue._is_writable", lambda folder: False)
     store = open_store(workspace)
     assert store.get_labeled_images() == ["b"]
     store.save_label("a", sent, "final", {})

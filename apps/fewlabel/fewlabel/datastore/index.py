@@ -12,10 +12,10 @@ from typing import Any
 from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastore, LocalDatastoreModel
 from monailabel.interfaces.datastore import DefaultLabelTag
 
-from fewlabel.data.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
-from fewlabel.data.submission import classes_of_stored
-from fewlabel.data.volumes import EXTENSIONS
+from fewlabel.datastore.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
+from fewlabel.datastore.submission import classes_of_stored
 from fewlabel.errors import Refusal
+from fewlabel.volumes.reading import EXTENSIONS
 from fewlabel.workspace import Workspace, read_json, replace_file
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewlabel.data.formats import (
+from fewlabel.volumes.formats import (
     UnreadableVolume,
     decode_nifti,
     decode_nrrd,

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from fewlabel.data.volumes import UnreadableVolume, Volume, read_label, read_volume, same_grid
 from fewlabel.errors import Refusal
 from fewlabel.labels import InvalidNames, UnknownClass, check_names, names_from_label_info, remap
+from fewlabel.volumes.reading import UnreadableVolume, Volume, read_label, read_volume, same_grid
 from fewlabel.workspace import read_json
 
 logger = logging.getLogger(__name__)

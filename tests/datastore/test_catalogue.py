@@ -1,4 +1,4 @@
-from fewlabel.data.catalogue import list_files, reconcile
+from fewlabel.datastore.catalogue import list_files, reconcile
 
 
 def test_reconciling_asks_for_each_name_a_fixed_number_of_times():

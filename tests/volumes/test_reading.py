@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from fewlabel.data.volumes import (
+from fewlabel.errors import Refusal
+from fewlabel.volumes.reading import (
     EXTENSIONS,
     UnreadableVolume,
     Volume,
@@ -14,7 +15,6 @@ from fewlabel.data.volumes import (
     same_grid,
     write_volume,
 )
-from fewlabel.errors import Refusal
 
 OBLIQUE = np.array([[0.8, -0.36, 0.0, -12.0], [0.6, 0.48, 0.0, 7.5], [0.0, 0.0, 3.0, 40.0], [0.0, 0.0, 0.0, 1.0]])
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewlabel.data.volumes import write_volume
 from fewlabel.errors import Refusal
+from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import read_json
 
 AFFINE = np.array([[-1.0, 0, 0, 30], [0, 1.5, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])

@@ -12,11 +12,11 @@ from typing import Any
 
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
-from fewlabel.data.catalogue import check_name, plain
-from fewlabel.data.index import FINAL, FolderIndex
-from fewlabel.data.submission import Submission, check_on_grid, check_submission
-from fewlabel.data.volumes import EXTENSIONS, UnreadableVolume, read_volume, split_extension, write_volume
+from fewlabel.datastore.catalogue import check_name, plain
+from fewlabel.datastore.index import FINAL, FolderIndex
+from fewlabel.datastore.submission import Submission, check_on_grid, check_submission
 from fewlabel.errors import Refusal
+from fewlabel.volumes.reading import EXTENSIONS, UnreadableVolume, read_volume, split_extension, write_volume
 from fewlabel.workspace import replace_file, write_json
 
 logger = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from typing import Any
 
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
-from fewlabel.data.index import FINAL
-from fewlabel.data.store import SafeDatastore
-from fewlabel.data.volumes import EXTENSIONS
+from fewlabel.datastore.index import FINAL
+from fewlabel.datastore.store import SafeDatastore
 from fewlabel.errors import Refusal
+from fewlabel.volumes.reading import EXTENSIONS
 from fewlabel.workspace import read_json, replace_file, write_json
 
 logger = logging.getLogger(__name__)

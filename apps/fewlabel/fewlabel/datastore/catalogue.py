@@ -14,8 +14,8 @@ from typing import Any
 
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
-from fewlabel.data.volumes import EXTENSIONS, split_extension
 from fewlabel.errors import Refusal
+from fewlabel.volumes.reading import EXTENSIONS, split_extension
 from fewlabel.workspace import finite
 
 logger = logging.getLogger(__name__)

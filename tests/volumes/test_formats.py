@@ -11,8 +11,8 @@ import SimpleITK
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fewlabel.data import formats
-from fewlabel.data.volumes import (
+from fewlabel.volumes import formats
+from fewlabel.volumes.reading import (
     UnreadableVolume,
     read_label,
     read_volume,
