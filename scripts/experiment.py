@@ -8,6 +8,7 @@
     python3 scripts/experiment.py review --data FOLDER      are mistakes in labels seen, and only these?
     python3 scripts/experiment.py features --data FOLDER    which cheap features choose the first cases best?
     python3 scripts/experiment.py paper --dataset la --root FOLDER     the same on a benchmark, by the papers' rules
+    python3 scripts/experiment.py mutants                   does a test notice each planted fault? 15 minutes at most
 
 COMMAND --help tells the options. Tables go to the standard output, progress to the standard error.
 """
@@ -22,7 +23,11 @@ from experiment_options import CHILDREN, parse
 
 
 def main(options: "argparse.Namespace") -> "int":
-    """Run the command; exit code 0 whatever the numbers are, 1 if they could not be had."""
+    """Run the command; exit code 0 whatever the numbers are, 1 if they could not be had or a fault was not noticed."""
+    if options.command == "mutants":  # first of all: it imports the package itself, with faults
+        from experiments.mutants.command import mutants
+
+        return mutants(options.only, options.list, options.jobs)
     from demo_result import DemoTrouble
     from fewlabel.errors import Refusal
 
@@ -92,7 +97,7 @@ def _result(options: "argparse.Namespace") -> "str":
 
 if __name__ == "__main__":
     chosen = parse(sys.argv[1:], __doc__)
-    ensure_environment()
+    ensure_environment(development=chosen.command == "mutants")
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), serve.interrupt)

@@ -24,6 +24,7 @@ def parse(arguments: "list[str]", description: "str" = "") -> "argparse.Namespac
         "review": _review_options,
         "features": _features_options,
         "paper": _paper_options,
+        "mutants": _mutants_options,
     }
     by_name = {name: make(commands) for name, make in makers.items()}
     for name in CHILDREN:
@@ -139,6 +140,15 @@ def _paper_options(commands: "argparse._SubParsersAction") -> "argparse.Argument
     return command
 
 
+def _mutants_options(commands: "argparse._SubParsersAction") -> "argparse.ArgumentParser":
+    command = commands.add_parser("mutants", help="plants faults in copies of the package: does its test notice each?")
+    add = command.add_argument
+    add("--only", nargs="+", default=[], metavar="TEXT", help="faults with one of these in their name")
+    add("--list", action="store_true", help="name the faults and the test that must catch each, and end")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="tests at a time (default: all cores)")
+    return command
+
+
 def _data_folder(command: "argparse.ArgumentParser") -> "None":
     """Where the data are, and which of them are for the last measurement only."""
     add = command.add_argument
@@ -192,6 +202,8 @@ def problem_with(options: "argparse.Namespace") -> "str":
             return "Numbers must be above 0; --seeds may be 0 too."
         if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
             return "--patch: give three numbers above 0, such as 40,48,40."
+    if options.command == "mutants" and _too_small([options.jobs], [0]):
+        return "--jobs must be above 0."
     if options.command == "paper":
         if not options.root.is_dir():
             return f"--root: {options.root} is not a folder; give the folder that holds the downloaded data."
