@@ -111,9 +111,7 @@ def test_of_two_networks_one_sees_the_weak_and_the_other_the_strong_view_of_a_cr
     for number in range(2):
         views = [crops[2 + number] for crops in (first, second)]
         expected = [unlabelled["weak"][number], unlabelled["strong"][number]]
-        assert any(
-            torch.equal(one, expected[0]) and torch.equal(two, expected[1]) for one, two in (views, views[::-1])
-        )
+        assert any(torch.equal(one, expected[0]) and torch.equal(two, expected[1]) for one, two in (views, views[::-1]))
 
 
 @pytest.mark.parametrize("name", METHODS)

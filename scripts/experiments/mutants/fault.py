@@ -45,5 +45,7 @@ class Fault(NamedTuple):
         """Change the file in a copy of the package. Raises as ``planted``."""
         path = package / self.file
         if not path.is_file():
-            raise FaultNotPlanted(f"'{self.name}': there is no file fewlabel/{self.file}. Name the file that has it now.")
+            raise FaultNotPlanted(
+                f"'{self.name}': there is no file fewlabel/{self.file}. Name the file that has it now."
+            )
         path.write_text(self.planted(path.read_text(encoding="utf-8")), encoding="utf-8")
