@@ -100,3 +100,15 @@ def test_what_the_teachers_are_not_sure_of_is_taught_softly_alone(threshold):
     found = method.step(*batches(), 1.0).losses
     assert found["distillation"] > 0
     assert (found["masking"] > 0) == (threshold == 0)
+
+
+def test_classes_are_propagated_to_the_voxels_that_they_are_of():
+    """With projections that leave every voxel alone, each pays for the class that its own teacher and label give it."""
+    method, (labelled, unlabelled) = build(cutmix=0.0), batches()
+    unlabelled["strong"] = unlabelled["weak"]
+    method.projections.forward = lambda features, probabilities: probabilities
+    loss = method.step(labelled, unlabelled, 1.0).losses["propagation"]
+    with torch.no_grad():
+        on_labelled = nn.functional.cross_entropy(method.student(labelled["image"]), labelled["label"][:, 0])
+        on_strong = -method.student(unlabelled["strong"][:1]).log_softmax(1).max(1).values.mean()
+    torch.testing.assert_close(loss, (on_labelled + on_strong) / 2)

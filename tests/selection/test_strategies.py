@@ -134,3 +134,14 @@ def test_scans_drawn_among_those_that_show_the_structures_come_with_what_the_mod
     said = {"score": 0.5, "uncertain_class": "y", "slices": slices, "model_version": 5}
     assert said.items() <= answers["a"].items()
     assert answers["b"]["model_version"] == 5
+
+
+def test_a_batch_of_first_cases_covers_different_groups(make, images):
+    """Three groups of scans that look alike: a batch of three has one of each."""
+    groups = {
+        f"{group}{number}": [10.0 * place + 0.1 * number, number * 0.1]
+        for place, group in enumerate("abc")
+        for number in range(5)
+    }
+    batch = make("coverage", known=groups)({"count": 3}, images(groups))["batch"]
+    assert {answer["id"][0] for answer in batch} == set("abc")

@@ -197,3 +197,12 @@ def test_a_scan_in_which_nothing_is_seen_keeps_the_highest_score(make, workspace
     scores = ScoreFile(workspace.scores).read()
     assert scores.cases["004"]["score"] == 1.0
     assert set(scores.cases["004"]["missing"]) == {"organ", "tumour"}
+
+
+def test_of_two_equally_uncertain_scans_the_one_unlike_the_labelled_comes_first(make):
+    cases = scored([0.5, 0.5, 0.5])
+    known = {"000": [1.0, 0.0], "001": [4.0, 0.0], "002": [2.0, 0.0], "labelled": [0.0, 0.0]}
+    others = [f"labelled-{number}" for number in range(64)]  # so many that the noise has faded
+    images = Images([*cases, "labelled", *others], ["labelled", *others])
+    strategy = make(cases, known)
+    assert strategy({}, images)["id"] == "001"

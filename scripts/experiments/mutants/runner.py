@@ -71,7 +71,7 @@ def a_copy(fault: Fault | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _child(folder: Path, tests: Sequence[str]) -> None:
+def _child(folder: Path, tests: Sequence[str], first: bool) -> None:
     """Run tests on the package in ``folder`` and write what happened to ``outcome.json`` there."""
     import pytest
 
@@ -84,7 +84,15 @@ def _child(folder: Path, tests: Sequence[str]) -> None:
     os.chdir(ROOT)
     recorder = _Recorder()
     settings = [part for line in _KEPT for part in ("-o", line.format(app=app))]
-    options = ["-q", "-p", "no:cacheprovider", f"--basetemp={folder / 'pytest'}", f"--rootdir={ROOT}", *settings]
+    options = [
+        "-q",
+        *(["-x"] if first else []),
+        "-p",
+        "no:cacheprovider",
+        f"--basetemp={folder / 'pytest'}",
+        f"--rootdir={ROOT}",
+        *settings,
+    ]
     code = int(pytest.main([*options, *tests], plugins=[recorder]))
     package = sys.modules.get("fewlabel")
     if package is None or not str(package.__file__).startswith(str(app)):
@@ -93,8 +101,8 @@ def _child(folder: Path, tests: Sequence[str]) -> None:
     (folder / "outcome.json").write_text(json.dumps(result), encoding="utf-8")
 
 
-def fork(folder: Path, tests: Sequence[str]) -> int:
-    """Start the tests in a forked process; gives its process id."""
+def fork(folder: Path, tests: Sequence[str], first: bool = True) -> int:
+    """Start the tests in a forked process, until the first failure or all; gives its process id."""
     sys.stdout.flush()
     sys.stderr.flush()
     process = os.fork()
@@ -104,7 +112,7 @@ def fork(folder: Path, tests: Sequence[str]) -> int:
         with open(folder / "output.txt", "w", encoding="utf-8") as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-            _child(folder, tests)
+            _child(folder, tests, first)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -138,7 +146,7 @@ def failing_without_a_fault(tests: Sequence[str]) -> dict[str, str]:
         RuntimeError: they cannot be run.
     """
     with a_copy(None) as folder:
-        os.waitpid(fork(folder, sorted(set(tests))), 0)
+        os.waitpid(fork(folder, sorted(set(tests)), first=False), 0)
         result = result_in(folder)
         if result["code"] not in (0, 1):
             words = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
