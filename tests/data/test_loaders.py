@@ -327,27 +327,3 @@ def test_volumes_in_memory_are_plain_tensors_and_large_enough_for_a_crop(study):
     assert type(data["image"]) is type(data["label"]) is torch.Tensor
     assert data["image"].shape == data["label"].shape == (1, 16, 30, 8)
     assert set(volume_loader(PLAN, False)(unlabelled[0])) == {"image"}
-
-
-def test_what_lies_side_by_side_in_a_batch_is_of_one_crop(study, monkeypatch):
-    """A view that gives every crop a number of its own, in all that it shows."""
-    numbers = itertools.count(1)
-
-    def numbered(*keys):
-        def crop(volume):
-            number = float(next(numbers))
-            return {key: torch.full((1, *PLAN.patch), number) for key in keys}
-
-        return Compose([crop])
-
-    from fewlabel.data import transforms
-
-    monkeypatch.setattr(transforms, "labelled_view", lambda plan: numbered("image", "label"))
-    monkeypatch.setattr(transforms, "unlabelled_view", lambda plan: numbered("weak", "strong"))
-    seen = []
-    for batch in take(PairedLoader(*study(2, 2), PLAN), 3):
-        for name, keys in (("labelled", ("image", "label")), ("unlabelled", ("weak", "strong"))):
-            first, second = (batch[name][key][:, 0, 0, 0, 0].tolist() for key in keys)
-            assert first == second
-            seen += first
-    assert len(set(seen)) == len(seen) == 12

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from experiments.mutants.fault import Fault, FaultNotPlanted
+from experiments.mutants.fault import Fault
 from experiments.mutants.faults import FAULTS
 from experiments.mutants.runner import Outcome, failing_without_a_fault, import_heavy_packages, run_all
 
@@ -15,7 +15,7 @@ _WORDS = {"failed": "caught", "passed": "NOT CAUGHT", "error": "NOT RUN"}
 
 
 def mutants(only: Sequence[str], listed: bool, jobs: int) -> int:
-    """Print the table; 0 if all faults are caught, 1 if not or if one cannot be planted.
+    """Print the table; 0 if all faults are caught, 1 if not or if one cannot be planted, 130 if stopped.
 
     Args:
         only: faults whose name holds one of these texts; none: all.
@@ -46,8 +46,10 @@ def mutants(only: Sequence[str], listed: bool, jobs: int) -> int:
             return _refuse(f"Tests that fail without any fault catch nothing. Mend them first:\n{lines}")
         _say(f"all tests pass without a fault, {time.monotonic() - started:.0f} s")
         run_all(chosen, jobs, report)
-    except (FaultNotPlanted, RuntimeError) as trouble:
+    except RuntimeError as trouble:  # FaultNotPlanted is one
         return _refuse(str(trouble))
+    except KeyboardInterrupt:
+        return _refuse("Stopped.", code=130)
     print(table(chosen, outcomes))
     caught = sum(outcome.state == "failed" for outcome in outcomes.values())
     print(f"\n{caught} of {len(chosen)} planted faults are caught, in {time.monotonic() - started:.0f} s.")
@@ -68,6 +70,6 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _refuse(sentence: str) -> int:
+def _refuse(sentence: str, code: int = 1) -> int:
     _say(sentence)
-    return 1
+    return code

@@ -2,7 +2,7 @@
 
 from experiments.mutants.fault import Fault
 
-_VIEWS = "tests/data/test_views.py::"
+_VIEWS = "tests/data/test_views.py"
 _TRANSFORMS = "tests/data/test_transforms.py"
 _LOADERS = "tests/data/test_loaders.py"
 _POOLS = "tests/data/test_pools.py"
@@ -162,7 +162,7 @@ DATA = (
         "batch = {key: torch.stack([_plain(item[key]) for item in items]) for key in keys}",
         "batch = {key: torch.stack([_plain(item[key]) for item in (items if key != 'strong' else items[::-1])])"
         " for key in keys}",
-        "tests/data/test_loaders.py::test_what_lies_side_by_side_in_a_batch_is_of_one_crop",
+        "tests/data/test_batches.py::test_what_lies_side_by_side_in_a_batch_is_of_one_crop",
     ),
     Fault(
         "labels of a batch are of other crops than its images",
@@ -170,7 +170,7 @@ DATA = (
         "batch = {key: torch.stack([_plain(item[key]) for item in items]) for key in keys}",
         "batch = {key: torch.stack([_plain(item[key]) for item in (items if key != 'label' else items[::-1])])"
         " for key in keys}",
-        "tests/data/test_loaders.py::test_what_lies_side_by_side_in_a_batch_is_of_one_crop",
+        "tests/data/test_batches.py::test_what_lies_side_by_side_in_a_batch_is_of_one_crop",
     ),
     Fault(
         "the labels of the pool are read",

@@ -122,10 +122,10 @@ PUBLISHED = (
         _untaught("mean_teacher"),
     ),
     Fault(
-        "second network forgotten",
+        "another network is trained than the one that is published",
         "methods/supervised.py",
-        "def deployed(self) -> nn.Module:\n        return self.network",
-        "def deployed(self) -> nn.Module:\n        import copy\n\n        return copy.deepcopy(self.network)",
+        'logits = self.network(labelled["image"])',
+        'logits = self.__dict__.setdefault("other", __import__("copy").deepcopy(self.network))(labelled["image"])',
         _deployed("supervised"),
     ),
     Fault(
@@ -148,6 +148,13 @@ PUBLISHED = (
         'dice_cross_entropy(logits, labelled["label"])',
         'dice_cross_entropy(logits, labelled["label"].flip(0))',
         _item(7, "it_learns_a_labelled_batch", "supervised"),
+    ),
+    Fault(
+        "teacher outside the state dict",
+        "methods/mean_teacher.py",
+        "self.teacher = Teacher(self.student, decay)",
+        'object.__setattr__(self, "teacher", Teacher(self.student, decay))',
+        _saved("mean_teacher"),
     ),
     Fault(
         "number of updates not saved",
@@ -177,13 +184,6 @@ PUBLISHED = (
         "probabilities.detach().clamp_min(_LEAST).log()",
         "probabilities.detach().log()",
         _finite("dtlp"),
-    ),
-    Fault(
-        "turns of the diffusion teacher not saved",
-        "methods/dtlp.py",
-        "self.steps = int(state)",
-        "pass",
-        "tests/methods/test_dtlp.py::test_a_resumed_training_goes_on_in_turn",
     ),
     Fault(
         "prototype term without gradient (AIPMLab)",

@@ -2,7 +2,7 @@
 
 from experiments.mutants.fault import Fault
 
-_CONTRACT = "tests/selection/test_contract.py::"
+_CONTRACT = "tests/selection/test_contract.py"
 _FIRST = "tests/selection/test_strategies.py::test_the_least_sure_case_comes_first"
 _UNCERTAIN = "tests/selection/test_uncertain.py"
 _SCORING = "tests/selection/test_scoring.py"
@@ -127,7 +127,7 @@ SELECTION = (
         "selection/strategies.py",
         "for case in order:",
         "for case in reversed(order):",
-        _CONTRACT + "test_what_is_handed_out_is_the_best_of_the_ranking",
+        _CONTRACT + "::test_what_is_handed_out_is_the_best_of_the_ranking",
     ),
     Fault(
         "nobody remembers who was given a case",

@@ -68,7 +68,7 @@ STORING = (
         "datastore/index.py",
         "if FINAL not in entry.labels]",
         "if FINAL in entry.labels]",
-        "tests/datastore/test_store.py",
+        "tests/datastore/test_undo.py",
     ),
     Fault(
         "a child process may submit a label",
