@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fewlabel.data.phantom import write_study
+from experiments.demo.phantom import write_study
 
 HERE = Path(__file__).parent
 APP = HERE.parents[1] / "apps" / "fewlabel" / "main.py"
