@@ -76,7 +76,7 @@ def map(command: "argparse.ArgumentParser") -> "None":
     add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
     add("--cases", type=int, default=20, help="test cases to look at (default 20)")
     add("--minutes", type=float, default=1.5, help="of training (default 1.5)")
-    add("--method", default=METHOD, help="of the table in the README (default %(default)s)")
+    add("--method", default=METHOD, help="of the table in docs/methods.md (default %(default)s)")
     add("--seed", type=int, default=0)
 
 
@@ -87,7 +87,7 @@ def review(command: "argparse.ArgumentParser") -> "None":
     add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
     add("--cases", type=int, default=1000, help="most labels to check for each seed (default: all)")
     add("--steps", type=int, default=400, help="of training (default 400)")
-    add("--method", default=METHOD, help="of the table in the README (default %(default)s)")
+    add("--method", default=METHOD, help="of the table in docs/methods.md (default %(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
 
 
@@ -143,7 +143,7 @@ def _data_options(command: "argparse.ArgumentParser") -> "None":
 def _run_options(command: "argparse.ArgumentParser") -> "None":
     """What any comparison has."""
     add = command.add_argument
-    add("--methods", nargs="*", default=[METHOD], help="of the table in the README (default %(default)s)")
+    add("--methods", nargs="*", default=[METHOD], help="of the table in docs/methods.md (default %(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--device", help="default: the first GPU, else the CPU")
     add("--jobs", type=int, default=1, help="runs at a time")
