@@ -168,6 +168,34 @@ def serve(options: "argparse.Namespace") -> "int":
         stop(server)
 
 
+def conf_problem(conf: "list") -> "str":
+    """One sentence about settings that cannot work, "" if they can; keys that mean nothing here are told of."""
+    from fewlabel.settings import Settings, ignored
+
+    keys = [key for key, _ in conf]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        return f"--conf {twice[0]} is given twice; give it once."
+    try:
+        Settings.from_conf(dict(conf))
+    except ValueError as error:
+        return str(error)
+    for sentence in ignored(dict(conf)):
+        print(sentence, flush=True)
+    return ""
+
+
+def main(options: "argparse.Namespace") -> "int":
+    """Exit code: 2 with one sentence for settings that cannot work, before anything starts."""
+    if options.settings:
+        return show_settings()
+    problem = conf_problem(options.conf)
+    if problem:
+        print(f"{problem}\nAll settings: python3 scripts/serve.py --settings", file=sys.stderr)
+        return 2
+    return serve(options)
+
+
 def show_settings() -> "int":
     """Print every setting that --conf takes, with default and help."""
     from fewlabel.settings import table
@@ -179,4 +207,4 @@ def show_settings() -> "int":
 if __name__ == "__main__":
     chosen = parse(sys.argv[1:])
     ensure_environment()
-    sys.exit(show_settings() if chosen.settings else serve(chosen))
+    sys.exit(main(chosen))

@@ -136,3 +136,25 @@ def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_t
     assert f"FewLabel is ready at http://127.0.0.1:{free_port}\n" in lines
     assert len(family) == 2
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
+
+
+@pytest.mark.parametrize(
+    ("conf", "sentence"),
+    [
+        ([("metod", "bcp")], "--conf metod: there is no such setting. Did you mean 'method'?"),
+        ([("method", "magic")], "--conf method magic: must be one of"),
+        ([("seed", "1"), ("seed", "2")], "--conf seed is given twice"),
+    ],
+)
+def test_a_setting_that_cannot_work_ends_with_a_sentence_before_anything_starts(
+    conf, sentence, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(serve, "start", lambda command: pytest.fail("a server was started"))
+    given = [word for pair in conf for word in ("--conf", *pair)]
+    assert serve.main(serve.parse(["--studies", str(tmp_path), "--port", "18999", *given])) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_settings_of_other_apps_are_ignored_with_a_sentence(capsys):
+    assert serve.conf_problem([("models", "deepedit")]) == ""
+    assert "--conf models is a setting of MONAI Label's own apps" in capsys.readouterr().out

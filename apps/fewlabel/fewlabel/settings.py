@@ -16,6 +16,7 @@ from fewlabel.networks import NETWORKS
 # Keys that MONAI Label itself, or its own test suite, puts into --conf; they mean nothing here.
 _FOREIGN = {"server_mode", "auto_update_scoring", "heuristic_planner", "models", "debug", "tracking"}
 _FOREIGN |= {"epistemic_enabled", "epistemic_samples", "skip_strategies", "skip_scoring"}
+_BY_ITSELF = {"server_mode", "auto_update_scoring"}
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -153,6 +154,12 @@ class Settings:
 
 
 REQUEST_KEYS = ("method", "network", "device", "max_minutes", "max_steps", "learning_rate", "seed")
+
+
+def ignored(conf: Mapping[str, Any]) -> list[str]:
+    """A sentence for each key of MONAI Label's own apps, which means nothing here; none for those it sets by itself."""
+    told = sorted(_FOREIGN & set(conf or {}) - _BY_ITSELF)
+    return [f"--conf {key} is a setting of MONAI Label's own apps; FewLabel has none of this name." for key in told]
 
 
 def table() -> str:

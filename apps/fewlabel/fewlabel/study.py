@@ -19,13 +19,14 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.sessions import Sessions
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
+from fewlabel.datastore.lock import lock_study
 from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
 from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.selection.task import FewLabelScoring
-from fewlabel.settings import Settings
+from fewlabel.settings import Settings, ignored
 from fewlabel.training.task import FewLabelTrain
 from fewlabel.workspace import Workspace, read_json, write_json
 
@@ -43,7 +44,7 @@ class Study:
         conf: MONAI Label's ``--conf`` dictionary.
 
     Raises:
-        ValueError: unusable settings, or a workspace of another study, in words.
+        ValueError: unusable settings, a workspace of another study, or one that another server holds, in words.
         Refusal: the workspace cannot be written.
     """
 
@@ -55,7 +56,11 @@ class Study:
             )
         self.studies = Path(studies).resolve()
         self.settings = Settings.from_conf(conf)
+        for sentence in ignored(conf):
+            logger.warning(sentence)
         self.workspace = Workspace(self.settings.workspace or self.studies / ".fewlabel")
+        if not is_background_process():
+            lock_study(self.workspace.folder, self.studies / ".fewlabel")
         self._own_workspace()
         self._agree_on_classes()
         self.store: UndoDatastore | None = None
