@@ -26,10 +26,6 @@ _KEPT = (
     "addopts=--import-mode=importlib -m 'not slow and not gpu'",
     f"timeout={_LONGEST}",
 )
-    "pythonpath={app} scripts slicer_module/FewLabel",
-    "addopts=--import-mode=importlib -m 'not slow and not gpu'",
-    f"timeout={_LONGEST}",
-)
 
 
 class Outcome(NamedTuple):
