@@ -79,14 +79,16 @@ def test_the_strong_view_is_noisy_in_some_crops_and_blurred_in_others(still):
 
 
 def test_the_strong_view_has_other_contrasts(still, image):
-    """Its order of brightness stays, its distribution does not."""
+    """A contrast moves the middle of the distribution to one side; scaling, noise and blur leave it where it is."""
     results = crops(unlabelled_view(PLAN), {"image": image})
 
     def lopsided(values):
         return float(((values - values.mean()) / values.std()).pow(3).mean())
 
-    weak, strong = (torch.tensor([lopsided(crop[key]) for crop in results]) for key in ("weak", "strong"))
-    assert strong.std() > 2 * weak.std()
+    whole = [crop["strong"] for crop in results if not holes(crop["strong"])]
+    moved = [abs(lopsided(crop) - lopsided(image)) > 0.15 for crop in whole]
+    assert sum(moved) > 0.3 * len(whole)
+    assert all(abs(lopsided(crop["weak"]) - lopsided(image)) < 0.05 for crop in results)
 
 
 def test_labelled_crops_are_changed_in_intensity_and_not_beyond_recognition(still, image):

@@ -146,6 +146,13 @@ def test_what_asks_for_no_gradient_is_left_as_it_is(trained):
     assert (method.frozen == 5).all()
 
 
+def test_weights_that_no_term_asks_to_move_hardly_decay(trained):
+    method = Watching(slope=0.0)
+    nn.init.ones_(method.first)
+    trained(method, steps=20, highest=0.01)
+    assert 1 - 1e-4 < float(method.first) < 1
+
+
 def test_every_step_trains_though_a_validation_looked_at_it_in_between(trained):
     method = Watching()
     trained(method, steps=20, validate=lambda network, done: network.eval() and 0.5)

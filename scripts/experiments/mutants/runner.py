@@ -21,7 +21,11 @@ ROOT = Path(__file__).resolve().parents[3]
 APP = ROOT / "apps" / "fewlabel"
 _HEAVY = ("torch", "monai.transforms", "monai.inferers", "monai.networks.nets", "monailabel.interfaces.app", "ignite")
 _LONGEST = 180  # seconds of one test; an endless loop is caught as well
-_KEPT = ("pythonpath={app} scripts slicer_module/FewLabel", "addopts=--import-mode=importlib", f"timeout={_LONGEST}")
+_KEPT = (
+    "pythonpath={app} scripts slicer_module/FewLabel",
+    "addopts=--import-mode=importlib -m 'not slow and not gpu'",
+    f"timeout={_LONGEST}",
+)
 
 
 class Outcome(NamedTuple):

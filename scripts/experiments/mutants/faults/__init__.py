@@ -9,9 +9,10 @@ from experiments.mutants.faults.methods import METHODS
 from experiments.mutants.faults.published import PUBLISHED
 from experiments.mutants.faults.selection import SELECTION
 from experiments.mutants.faults.storing import STORING
+from experiments.mutants.faults.teacher import TEACHER
 from experiments.mutants.faults.training import TRAINING
 
 FAULTS: tuple[Fault, ...] = (
-    *(*PUBLISHED, *METHODS, *DTLP, *LOSSES, *MEASURES),
+    *(*PUBLISHED, *METHODS, *TEACHER, *DTLP, *LOSSES, *MEASURES),
     *(*DATA, *TRAINING, *SELECTION, *STORING),
 )

@@ -214,4 +214,18 @@ DATA = (
         'f"{case}"',
         _POOLS,
     ),
+    Fault(
+        "the pool has one seed for all trainings",
+        "data/loaders.py",
+        "transforms.unlabelled_view(plan), seed + 1",
+        "transforms.unlabelled_view(plan), 0",
+        "tests/data/test_loaders.py::test_the_same_seed_gives_the_same_batches_though_volumes_are_replaced",
+    ),
+    Fault(
+        "the strong view keeps its contrast",
+        "data/transforms.py",
+        "gamma=(0.6, 1.6), prob=0.6",
+        "gamma=(0.6, 1.6), prob=0.0",
+        _VIEWS,
+    ),
 )

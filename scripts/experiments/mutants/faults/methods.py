@@ -193,4 +193,18 @@ METHODS = (
         "reliable = sure | agreed",
         "tests/methods/test_dual_network.py",
     ),
+    Fault(
+        "bcp's labels count a hundredth",
+        "methods/bcp.py",
+        '"supervised": dice_cross_entropy(logits, label),',
+        '"supervised": dice_cross_entropy(logits, label) * 0.01,',
+        _WIRING + "test_labels_count_in_full_whatever_else_is_learnt",
+    ),
+    Fault(
+        "mean teacher's confidence is of logits",
+        "methods/mean_teacher.py",
+        'self.teacher(unlabelled["weak"]).softmax(1)',
+        'self.teacher(unlabelled["weak"])',
+        _WRONG,
+    ),
 )

@@ -227,4 +227,18 @@ SELECTION = (
         "own = int(stored[2 - axis])",
         "tests/selection/test_places.py",
     ),
+    Fault(
+        "diversity is weighed among the least uncertain",
+        "selection/uncertain.py",
+        "np.argsort(-np.where(free, utility, -np.inf)",
+        "np.argsort(np.where(free, utility, np.inf)",
+        _UNCERTAIN,
+    ),
+    Fault(
+        "the rest of the ranking is turned round",
+        "selection/uncertain.py",
+        "np.argsort(-utility[None], kind",
+        "np.argsort(utility[None], kind",
+        _UNCERTAIN,
+    ),
 )

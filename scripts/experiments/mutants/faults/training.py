@@ -3,7 +3,6 @@
 from experiments.mutants.fault import Fault
 
 _STEPS = "tests/training/test_trainer_steps.py"
-_TEACHER = "tests/methods/test_teacher.py"
 
 TRAINING = (
     Fault(
@@ -11,6 +10,13 @@ TRAINING = (
         "training/trainer.py",
         "        torch.nn.utils.clip_grad_norm_(trained, _GRADIENT_NORM)\n",
         "",
+        _STEPS,
+    ),
+    Fault(
+        "weights decay ten thousand times too fast",
+        "training/trainer.py",
+        "weight_decay=1e-5",
+        "weight_decay=0.1",
         _STEPS,
     ),
     Fault(
@@ -163,41 +169,6 @@ TRAINING = (
         'return value.detach().to("cpu", copy=True)',
         'return value.detach().to("cpu")',
         "tests/training/test_guard.py::test_the_state_that_is_put_back_is_the_one_that_was_kept",
-    ),
-    Fault(
-        "the teacher keeps a hundredth and takes the rest",
-        "methods/teacher.py",
-        "share.clamp(1 - self.decay, 1)",
-        "share.clamp(self.decay, 1)",
-        _TEACHER,
-    ),
-    Fault(
-        "the teacher has no warm-up",
-        "methods/teacher.py",
-        "torch.maximum(1 / (self.updates + 1), (progress - self.progress) / self.window)",
-        "torch.as_tensor((progress - self.progress) / self.window)",
-        _TEACHER,
-    ),
-    Fault(
-        "the teacher averages over the whole of a short training",
-        "methods/teacher.py",
-        "torch.maximum(1 / (self.updates + 1), (progress - self.progress) / self.window)",
-        "1 / (self.updates + 1)",
-        _TEACHER,
-    ),
-    Fault(
-        "the teacher forgets when it was updated",
-        "methods/teacher.py",
-        "        self.progress.fill_(progress)\n",
-        "",
-        _TEACHER,
-    ),
-    Fault(
-        "the teacher shares its weights with the student",
-        "methods/teacher.py",
-        "copy.deepcopy(student).requires_grad_(False)",
-        "student",
-        _TEACHER,
     ),
     Fault(
         "a worse model replaces a better one",
