@@ -25,6 +25,8 @@ from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
 from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.selection.task import FewLabelScoring
+from fewlabel.service.guard import ASKED
+from fewlabel.service.logins import make_login
 from fewlabel.settings import Settings
 from fewlabel.training.task import FewLabelTrain
 from fewlabel.workspace import Workspace, read_json, write_json
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "fewlabel"
 UNCERTAINTY = "fewlabel_uncertainty"
+_UPLOAD = re.compile(r"tmp[a-z0-9_]{8}(\..*)?")  # as MONAI Label names them
 
 
 class Study:
@@ -55,6 +58,7 @@ class Study:
             )
         self.studies = Path(studies).resolve()
         self.settings = Settings.from_conf(conf)
+        self.login = None if is_background_process() else make_login(self.settings.token)
         self.workspace = Workspace(self.settings.workspace or self.studies / ".fewlabel")
         self._own_workspace()
         self._agree_on_classes()
@@ -165,15 +169,22 @@ class Study:
         raise Refusal(f"There is no image '{image}' in this study: check the name, or upload the file.", 404)
 
     def _may_read(self, path: Path) -> bool:
-        """Whether ``path`` is in the studies or the sessions, or an upload that MONAI Label has just put aside."""
+        """Whether ``path`` is what the request brought: its session's image, or an upload just put aside for it.
+
+        A program that asks without a request may also name files of the studies and of any session.
+        """
         try:
             real = path.resolve()
         except (OSError, RuntimeError, ValueError):  # a zero byte, a loop of links
             return False
-        if any(real.is_relative_to(folder.resolve()) for folder in (self.studies, self.sessions)):
+        asked = ASKED.get()
+        own = [self.studies, self.sessions] if asked is None else []
+        own += [self.sessions / asked.session] if asked and asked.session else []
+        if any(real.is_relative_to(folder.resolve()) for folder in own):
             return True
-        uploaded = real.parent == Path(tempfile.gettempdir()).resolve()
-        return uploaded and re.fullmatch(r"tmp[a-z0-9_]{8}(\..*)?", real.name) is not None
+        if real.parent != Path(tempfile.gettempdir()).resolve() or not _UPLOAD.fullmatch(real.name):
+            return False
+        return asked is None or (real.is_file() and real.stat().st_ctime >= asked.started - 1)
 
     def check_next(self, request: Mapping[str, Any], strategies: Mapping[str, Strategy]) -> dict[str, Any]:
         """The request with the default strategy filled in.
