@@ -149,7 +149,9 @@ class FewLabelLogic(ScriptedLoadableModuleLogic):
         """A client of the server at this address."""
         if self.downloads is None:
             self.downloads = downloads.session_folder(Path(slicer.app.temporaryPath))
-        return Client(address, self.downloads, self.annotator)
+        client = Client(address, self.downloads, self.annotator)
+        client.token = Settings().token(client.url)
+        return client
 
     def forget_downloads(self) -> None:
         """The session has ended: no scan of a patient stays on this computer."""

@@ -40,6 +40,15 @@ class Client:
         self.folder = Path(folder) / hashlib.sha256(self.url.encode()).hexdigest()[:12]
         self._transport = Transport(self.url, timeouts or Timeouts())
 
+    @property
+    def token(self) -> str:
+        """What signs every request; "" before a login."""
+        return self._transport.token or ""
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self._transport.token = token or None
+
     # --- who is there
 
     def capabilities(self) -> Capabilities:
@@ -87,7 +96,7 @@ class Client:
             if isinstance(error, Refused) and error.status == 404:
                 return  # this server asks nobody
             raise LoginNeeded(f"The server at {self.url} did not accept this user and password. Try again.") from error
-        self._transport.token = answer.get("access_token")
+        self.token = answer.get("access_token") or ""
 
     # --- cases
 

@@ -172,7 +172,10 @@ class Transport:
             **arguments,
         )
         if response.status_code == 401:
-            raise LoginNeeded(f"The server at {self.url} wants to know who you are: log in.")
+            raise LoginNeeded(
+                f"The server at {self.url} wants to know who you are: log in. "
+                "Where people share a token, it is the password; any user name will do."
+            )
         if response.status_code >= 400:
             raise Refused(_words(response), response.status_code)
         return response

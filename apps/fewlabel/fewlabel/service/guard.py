@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -39,21 +38,17 @@ _NO = ("false", "0", "no", "off", "f", "n")
 _CHOOSES = re.compile(r"path|dir|folder|file|ur[il]|bundle|module|class|target|env|script|conf", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Asked:
+_ASKED: ContextVar[dict[str, Any] | None] = ContextVar("asked", default=None)
+
+
+def brought_by_the_request() -> dict[str, Any]:
     """What the address of the request at hand says, which its parameters cannot overrule.
 
-    Attributes:
-        started: seconds since the epoch.
-        session: id of the session that it works on, "" for none.
+    Returns:
+        ``session``: the id of the one that it works on, "" for none; ``since``: when it came, in seconds since the
+        epoch. Nothing where no request is being answered, as in programs and background processes.
     """
-
-    started: float
-    session: str
-
-
-ASKED: ContextVar[Asked | None] = ContextVar("asked", default=None)
-"""None where no request is being answered: in background processes and in programs."""
+    return _ASKED.get() or {}
 
 
 class Body:
@@ -114,11 +109,11 @@ class Guard:
         except Refusal as refusal:
             await _refuse(refusal, scope, body, send)
             return
-        token = ASKED.set(Asked(time.time(), _query(scope).get("session_id", [""])[-1]))
+        token = _ASKED.set({"session": _query(scope).get("session_id", [""])[-1], "since": time.time()})
         try:
             await self.app(scope, receive, send)
         finally:
-            ASKED.reset(token)
+            _ASKED.reset(token)
 
     async def _check(self, scope: Scope, receive: Body) -> Receive:
         """Let a request to one route through; gives where its body is to be read."""
