@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from fewlabel.service.rules import EVERYBODY, RULES
+from FewLabelLib.client import Client, LoginNeeded
 
 CLASSES = ("organ", "tumour")
 TOKEN = "correct-horse-battery-staple-0815"
@@ -268,6 +269,16 @@ def test_the_stock_viewers_login_takes_the_token_as_password(locked):
     assert client.auth_valid_token()
     assert client.info()["name"] == "FewLabel"
     assert client.next_sample("first", {})["id"] in ("scan_0", "scan_1")
+
+
+def test_the_panel_logs_in_with_the_token_and_downloads_images(locked, tmp_path):
+    client = Client(locked.url, tmp_path)
+    with pytest.raises(LoginNeeded, match="it is the password"):
+        client.capabilities()
+    client.login("", TOKEN)
+    assert client.capabilities().name == "FewLabel"
+    again = Client(locked.url, tmp_path, token=client.token)
+    assert again.download_image("scan_0").read_bytes() == (locked.studies / "scan_0.nii.gz").read_bytes()
 
 
 def test_the_token_is_in_no_log(locked):

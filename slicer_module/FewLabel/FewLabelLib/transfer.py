@@ -59,11 +59,11 @@ class Transport:
     Args:
         url: as ``full_address`` gives it.
         timeouts: when to give up.
+        token: signs every request; "": none does.
     """
 
-    def __init__(self, url: str, timeouts: Timeouts) -> None:
-        self.url, self.timeouts = url, timeouts
-        self.token: Optional[str] = None
+    def __init__(self, url: str, timeouts: Timeouts, token: str = "") -> None:
+        self.url, self.timeouts, self.token = url, timeouts, token
         self._session = requests.Session()
         # A kept connection may have been closed by the server a moment ago; and lengths shall be those of the file.
         self._session.headers.update({"Connection": "close", "Accept-Encoding": "identity"})
