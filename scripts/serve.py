@@ -5,12 +5,14 @@ Usage:
     python3 scripts/serve.py --studies FOLDER --conf labels "liver,spleen" --conf method supervised
     python3 scripts/serve.py --settings
 
+Other computers are let in only with a login: --host 0.0.0.0 --conf token FILE (docs/security.md).
 Binds to 127.0.0.1 (MONAI Label's own default is every network interface), with experiment tracking and
 automatic scoring of MONAI Label switched off. Ctrl-C stops the server and any training that it started.
 """
 
 import argparse
 import errno
+import ipaddress
 import os
 import signal
 import socket
@@ -23,7 +25,6 @@ from pathlib import Path
 from environment import ROOT, ensure_environment
 
 APP = ROOT / "apps" / "fewlabel"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SAFE = {"MONAI_LABEL_TRACKING_ENABLED": "false", "MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
 
 
@@ -44,10 +45,29 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         parser.error("--studies FOLDER is needed: the folder that holds the images.")
     if not options.studies.is_dir():
         parser.error(f"--studies: {options.studies} is not a folder; give the folder that holds the images.")
-    problem = port_problem(options.host, options.port)
+    problem = login_problem(options.host, options.conf) or port_problem(options.host, options.port)
     if problem:
         parser.error(problem)
     return options
+
+
+def is_loopback(host: "str") -> "bool":
+    """Whether only this computer can reach a server that listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def login_problem(host: "str", conf: "list") -> "str":
+    """One sentence if other computers could reach a server that asks nobody for a login, "" if not."""
+    own = os.environ.get("MONAI_LABEL_AUTH_ENABLE", "").lower() in ("true", "1", "yes", "on", "t", "y")
+    if is_loopback(host) or own or any(key == "token" for key, _ in conf):
+        return ""
+    return (
+        f"--host {host} lets other computers in, and nobody would be asked for a login. Add --conf token FILE "
+        "(docs/security.md says how to make one), or leave --host away."
+    )
 
 
 def port_problem(host: "str", port: "int") -> "str":
@@ -140,10 +160,10 @@ def interrupt(signum: "int", frame: "object") -> "None":
 
 def serve(options: "argparse.Namespace") -> "int":
     """Run the server until it ends or is stopped; returns the exit code."""
-    if options.host not in LOOPBACK:
+    if not is_loopback(options.host):
         print(
-            f"Warning: --host {options.host} lets other computers on the network read and change these "
-            "images and labels; there is no password. Use it on a trusted network only.",
+            f"Note: --host {options.host} lets other computers log in. Scans and logins are not encrypted on "
+            "their way: use it on a trusted network only.",
             flush=True,
         )
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):

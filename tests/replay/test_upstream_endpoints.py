@@ -63,7 +63,7 @@ _specification.loader.exec_module(_main)
 
 SETTINGS = {{
     "network": "unet_small", "patch": "16,16,16", "spacing": "8", "batch": "1", "method": "supervised",
-    "max_minutes": "0.07", "max_steps": "100000", "scoring_minutes": "0.02",
+    "hosts": "testserver", "max_minutes": "0.07", "max_steps": "100000", "scoring_minutes": "0.02",
 }}
 _EPISTEMIC = "segmentation_spleen_epistemic"
 

@@ -30,6 +30,8 @@ from fewlabel.service.answers import (
     UndoAnswer,
 )
 from fewlabel.service.exporting import Exporter
+from fewlabel.service.guard import install
+from fewlabel.service.logins import Login, TokenLogin
 from fewlabel.service.overview import Overview
 
 if TYPE_CHECKING:
@@ -186,8 +188,11 @@ def _add_export(router: APIRouter, exporter: Exporter) -> None:
         return FileResponse(path, media_type="application/zip", filename=path.name)
 
 
-def mount(study: Study) -> None:
-    """Serve a study's routes with MONAI Label's, in place of those of a study that it served before.
+def mount(study: Study, login: Login | None = None) -> None:
+    """Serve a study's routes with MONAI Label's, behind the guard, in place of those of a study served before.
+
+    Args:
+        login: that everybody is asked for, None for none.
 
     Does nothing in background processes, nor where no server runs.
     """
@@ -199,5 +204,8 @@ def mount(study: Study) -> None:
     others = [route for route in app.router.routes if not any(route is each for each in former)]
     app.router.routes[:] = others
     app.include_router(make_router(study), prefix=settings.MONAI_LABEL_API_STR)
+    if isinstance(login, TokenLogin):
+        app.include_router(login.router(), prefix=settings.MONAI_LABEL_API_STR)
     app.state.fewlabel_routes = app.router.routes[len(others) :]
     app.openapi_schema = None  # of the OpenAPI page, which is kept once it was asked for
+    install(app, study.settings, login)
