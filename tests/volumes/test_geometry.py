@@ -26,8 +26,8 @@ def test_the_grid_is_itks_for_every_combination_of_codes(tmp_path, name, sform_c
         assert not sform_code == qform_code == 0
         assert name == "flat" or not read_grid(path).opens
         return
-    np.testing.assert_allclose(read_volume(path).affine, shown, atol=1e-4)
-    np.testing.assert_allclose(read_grid(path).affine, shown, atol=1e-4)
+    np.testing.assert_allclose(read_volume(path).affine, shown, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(read_grid(path).affine, shown, rtol=0, atol=1e-12)
     assert read_grid(path).opens
 
 
@@ -46,7 +46,7 @@ def test_the_grid_is_itks_for_any_two_forms(tmp_path, seed):
         sform = forms.affine(axes(), spacing, qform[:3, 3])
     sform[:3, 3] += random.choice([0, 0, 2.5])
     path = forms.write(tmp_path / "scan.nii", sform, int(random.integers(1, 5)), qform, int(random.integers(1, 3)))
-    np.testing.assert_allclose(read_volume(path).affine, forms.shown_by_itk(path), atol=1e-4)
+    np.testing.assert_allclose(read_volume(path).affine, forms.shown_by_itk(path), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("pixdim", [(-0.9, 1.2, 2.5), (0.9, 1.2, -2.5), (0, 1.2, 2.5), (1.8, 2.4, 5)])

@@ -189,9 +189,15 @@ def _qform(header: nibabel.Nifti1Header, steps: np.ndarray) -> np.ndarray | None
     if header["pixdim"][0] < 0:
         axes[:, 2] *= -1
     affine = np.eye(4)
-    affine[:3, :3] = axes * steps
+    affine[:3, :3] = _with_steps(axes * np.where(steps > 0, steps, 1.0), steps)
     affine[:3, 3] = [float(header[f"qoffset_{axis}"]) for axis in "xyz"]
     return affine
+
+
+def _with_steps(axes: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Axes of this voxel size, with the rounding of ITK: later steps of MONAI fall one way or the other by it."""
+    axes = axes.astype(np.float32).astype(np.float64)
+    return axes / np.sqrt((axes * axes).sum(axis=0)) * steps
 
 
 def _is_orthonormal(axes: np.ndarray) -> bool:
@@ -208,14 +214,11 @@ def _choose(
     if not np.isfinite(sform).all() or lengths.min() == 0 or not _is_orthonormal(sform[:3, :3] / lengths):
         return qform
     straight = sform.copy()
-    straight[:3, :3] *= steps / lengths
+    straight[:3, :3] = _with_steps(sform[:3, :3], steps)
     if qform is None or header["sform_code"] == _SCANNER:
         return straight
-    near = np.abs(sform - qform).max(axis=0)
-    if (near[:3] <= 1e-5).all() and near[3] <= 1e-4:
-        return straight
     same_lengths = np.allclose(np.sort(lengths), np.sort(np.abs(steps)), rtol=0, atol=1e-3)
-    if near[3] > 1e-3 or not same_lengths:
+    if np.abs(sform - qform)[:, 3].max() > 1e-3 or not same_lengths:
         return qform
     return straight if _itk_takes_sform(header, straight, qform) else qform
 
@@ -226,7 +229,7 @@ def _itk_takes_sform(header: nibabel.Nifti1Header, straight: np.ndarray, qform: 
     It compares them by singular vectors whose signs depend on rounding, so that forms that mirror each other may
     count as equal: no rule in words says which.
     """
-    import SimpleITK  # half a second, and few files need it
+    import SimpleITK  # half a second, and many studies have no such file
 
     asked = nibabel.Nifti1Header()
     asked.set_data_shape((1, 1, 1))
