@@ -95,7 +95,8 @@ class UncertaintyAndDiversity(Uncertainty):
         >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
         >>> served = Served(folder / "served.json")
         >>> coverage = Coverage(served, FeatureStore(folder / "features.json"))
-        >>> strategy = UncertaintyAndDiversity(served, ScoreFile(folder / "scores.json"), coverage, coverage.features, seed=0)
+        >>> scores = ScoreFile(folder / "scores.json")
+        >>> strategy = UncertaintyAndDiversity(served, scores, coverage, coverage.features, seed=0)
         >>> answer = strategy({}, study)
         >>> answer["id"], answer["uncertain_class"]
         ('b', 'liver')
