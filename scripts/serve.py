@@ -4,9 +4,13 @@ Usage:
     python3 scripts/serve.py --studies FOLDER
     python3 scripts/serve.py --studies FOLDER --conf labels "liver,spleen" --conf method supervised
     python3 scripts/serve.py --settings
+    python3 scripts/serve.py --studies FOLDER --restore-model
+    python3 scripts/serve.py --studies FOLDER --restore-model VERSION
 
 Binds to 127.0.0.1 (MONAI Label's own default is every network interface), with experiment tracking and
 automatic scoring of MONAI Label switched off. Ctrl-C stops the server and any training that it started.
+--restore-model lists the models that a request replaced or deleted; with a version it publishes that one again, also
+while the server runs.
 """
 
 import argparse
@@ -37,6 +41,8 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     pair = {"nargs": 2, "metavar": ("KEY", "VALUE"), "action": "append", "default": []}
     parser.add_argument("--conf", help="a setting; may be repeated", **pair)
     parser.add_argument("--settings", action="store_true", help="list all settings for --conf and stop")
+    about = "list the models that were put aside, or put the one of this VERSION back, and stop"
+    parser.add_argument("--restore-model", nargs="?", type=int, const=0, metavar="VERSION", help=about)
     options = parser.parse_args(arguments)
     if options.settings:
         return options
@@ -44,6 +50,8 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         parser.error("--studies FOLDER is needed: the folder that holds the images.")
     if not options.studies.is_dir():
         parser.error(f"--studies: {options.studies} is not a folder; give the folder that holds the images.")
+    if options.restore_model is not None:
+        return options
     problem = port_problem(options.host, options.port)
     if problem:
         parser.error(problem)
@@ -176,7 +184,35 @@ def show_settings() -> "int":
     return 0
 
 
+def restore_model(options: "argparse.Namespace") -> "int":
+    """List the models that were put aside, or publish one of them again; exit code 1 if that cannot be done."""
+    from fewlabel.errors import Refusal
+    from fewlabel.replaced import put_aside, restore
+    from fewlabel.workspace import Workspace
+
+    folder = Path(dict(options.conf).get("workspace", options.studies / ".fewlabel"))
+    if not folder.is_dir():
+        print(f"{folder} does not exist: there is no FewLabel study in {options.studies}.", file=sys.stderr)
+        return 1
+    try:
+        workspace = Workspace(folder)
+        if options.restore_model:
+            version = restore(workspace, options.restore_model)
+            print(f"The model of version {options.restore_model} is published again, as version {version}.")
+            return 0
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    asides = put_aside(workspace)
+    print(f"Models put aside in {workspace.replaced}, the newest first:" if asides else "No model was put aside.")
+    for aside in asides:
+        print(f"  {f'version {aside.version}' if aside.version else 'damaged'}, put aside {aside.when} (UTC)")
+    return 0
+
+
 if __name__ == "__main__":
     chosen = parse(sys.argv[1:])
     ensure_environment()
+    if chosen.restore_model is not None:
+        sys.exit(restore_model(chosen))
     sys.exit(show_settings() if chosen.settings else serve(chosen))

@@ -169,7 +169,7 @@ def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan |
         return None
     try:
         plan = Plan.from_dict(read_json(path))
-        _check(plan)
+        check_plan(plan)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # edited wrongly, or of another version
         logger.warning("%s cannot be used (%r); a new plan is made", path, error)
         return None
@@ -184,7 +184,7 @@ def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan |
     return plan
 
 
-def _check(plan: Plan) -> None:
+def check_plan(plan: Plan) -> None:
     """Raise ValueError, KeyError or TypeError where a plan that people may have edited cannot work."""
     bounds = plan.bounds if plan.normalisation == "ct" else (0, 1)
     usable = (

@@ -17,6 +17,7 @@ from fewlabel.errors import Refusal
 from fewlabel.inference.predict import map_uncertainty, segment
 from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.published import Published, load_members, load_published
+from fewlabel.replaced import how_to_restore
 from fewlabel.volumes.reading import EXTENSIONS, UnreadableVolume, write_volume
 from fewlabel.workspace import Workspace
 
@@ -66,10 +67,7 @@ class PublishedTask(InferTask):
             Refusal: (409) there is none yet.
         """
         if not self.is_valid():
-            raise Refusal(
-                "FewLabel is not trained yet: submit a label for at least one case, press Train, and try again.",
-                409,
-            )
+            raise Refusal(_why_none(self.workspace), 409)
         stamp = self.workspace.model.stat()
         key = (stamp.st_mtime_ns, stamp.st_size, device)
         if self._loaded is None or self._loaded[0] != key:
@@ -105,7 +103,7 @@ class PublishedTask(InferTask):
             "label_names": {name: value for value, name in enumerate(model.plan.classes, 1)},
             "model_version": model.card.get("version"),
             "validated": model.card.get("validated"),
-            "notes": list(meta["notes"]),
+            "notes": [*meta["notes"], *_where_from(self.workspace, model.card)],
             "latencies": {"total": seconds},
         }
 
@@ -161,6 +159,22 @@ class FewLabelUncertainty(PublishedTask):
         model, members = loaded
         values, meta = map_uncertainty(members, model.plan, image, device)
         return values.numpy(), meta, model
+
+
+def _why_none(workspace: Workspace) -> str:
+    """Why there is no published model, and what to do."""
+    aside = how_to_restore(workspace)
+    if aside:
+        return f"There is no published model any more. {aside} Or train again."
+    return "FewLabel is not trained yet: submit a label for at least one case, press Train, and try again."
+
+
+def _where_from(workspace: Workspace, card: dict[str, Any]) -> list[str]:
+    """That a model was not trained here, as long as it is published."""
+    if not card.get("sent"):
+        return []
+    aside = how_to_restore(workspace)
+    return [f"The model (version {card.get('version')}) was sent to the server by a request. {aside}".strip()]
 
 
 def _extension(path: Path) -> str:

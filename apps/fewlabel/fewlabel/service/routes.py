@@ -30,6 +30,7 @@ from fewlabel.service.answers import (
     UndoAnswer,
 )
 from fewlabel.service.exporting import Exporter
+from fewlabel.service.models import make_model_router
 from fewlabel.service.overview import Overview
 
 if TYPE_CHECKING:
@@ -198,6 +199,9 @@ def mount(study: Study) -> None:
     former = getattr(app.state, "fewlabel_routes", [])
     others = [route for route in app.router.routes if not any(route is each for each in former)]
     app.router.routes[:] = others
-    app.include_router(make_router(study), prefix=settings.MONAI_LABEL_API_STR)
-    app.state.fewlabel_routes = app.router.routes[len(others) :]
+    for router in (make_router(study), make_model_router(study)):
+        app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
+    ours = app.router.routes[len(others) :]
+    app.router.routes[:] = ours + others  # the first that fits answers: some of MONAI Label's are replaced
+    app.state.fewlabel_routes = ours
     app.openapi_schema = None  # of the OpenAPI page, which is kept once it was asked for

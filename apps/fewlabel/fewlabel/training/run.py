@@ -21,7 +21,7 @@ from fewlabel.methods import default_method, make_method
 from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
-from fewlabel.selection.scores import ScoreFile
+from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
 from fewlabel.training.budget import Budget
@@ -140,8 +140,8 @@ class Run:
             "unlabelled": len(self.pools.unlabelled),
         }
         validator = Validator(validation, plan, self.device, report=self.progress.problem)
-        scored = ScoreFile(self.workspace.scores).read().version
-        return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, scored)
+        last = next_version(self.workspace) - 1
+        return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, last)
 
     def _identity(self, plan: Plan) -> dict[str, Any]:
         fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
