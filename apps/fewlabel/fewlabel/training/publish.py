@@ -63,6 +63,10 @@ class Publisher:
         self.published_dice: dict[str, float] | None = None
         self._seen: tuple[int, int] | None = None
 
+    def use(self, plan: Plan) -> None:
+        """Go on under a plan with other crops."""
+        self.plan = self.validator.plan = plan
+
     def measure_published(self, beat: Callable[[], None]) -> None:
         """Dice of the published model on today's validation cases, for a fair comparison."""
         self.published_dice, self._seen = None, _stamp(self.path)

@@ -17,6 +17,7 @@ from fewlabel.data.loaders import EmptyPool, PairedLoader, Record
 from fewlabel.data.pools import Pools, make_pools, remember
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
+from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.methods import default_method, make_method
 from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
@@ -27,6 +28,7 @@ from fewlabel.settings import Settings
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
+from fewlabel.training.short import runs_through, with_less
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
 from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume
@@ -111,7 +113,14 @@ class Run:
         )
         self.progress.note(self.trainer.resume())
         try:
-            self.trainer.run()
+            if not runs_through(self.trainer):
+                plan = with_less(plan, self.device, self.progress)
+                save_plan(self.workspace.plan, plan)  # for the next trainings too
+                loader = PairedLoader(labelled, pool, plan, self.settings.seed, self.progress.problem)
+                publisher.use(plan)
+                self.trainer.use(loader, self._identity(plan))
+                if not runs_through(self.trainer):
+                    raise too_little("Training", self.device)
         except EmptyPool as error:
             raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
         if self.progress.values["published"]:
@@ -202,17 +211,13 @@ class Run:
             if self.progress.due():
                 self.progress.update(scored=done, to_score=of)
 
-        score_cases(
-            method.members,
-            plan,
-            unlabelled,
-            self.workspace.scores,
-            version,
-            self.settings.scoring_minutes,
-            self.device,
-            self.settings.seed,
-            report,
-        )
+        pool = self.workspace.scores, version, self.settings.scoring_minutes, self.device, self.settings.seed
+        try:
+            score_cases(method.members, plan, unlabelled, *pool, report)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self.progress.note(f"Not all cases were scored. {too_little('Scoring', self.device)}")
 
 
 def _channels(plan: Plan) -> int:

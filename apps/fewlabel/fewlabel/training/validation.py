@@ -65,7 +65,7 @@ class Validator:
                 continue
             logits = sliding_window(self.plan, overlap=0.25)(data["image"][None].to(self.device), predict)
             predicted = one_hot(logits.argmax(1, keepdim=True), classes)
-            metric(predicted, one_hot(data["label"][None].to(self.device), classes))
+            metric(predicted, one_hot(data["label"][None].to(predicted.device), classes))
         network.train(was_training)
         if not self.records:
             return {}
