@@ -29,7 +29,7 @@ from fewlabel.service.answers import (
     StudyAnswer,
     UndoAnswer,
 )
-from fewlabel.service.exporting import Exporter
+from fewlabel.service.exporting import Exporter, exporter_of
 from fewlabel.service.models import make_model_router
 from fewlabel.service.overview import Overview
 
@@ -90,7 +90,7 @@ def make_router(study: Study) -> APIRouter:
     overview = Overview(study)
     _add_reading(router, overview)
     _add_changes(router, study, overview)
-    _add_export(router, Exporter(study.workspace, overview.case_to_check))
+    _add_export(router, exporter_of(study.workspace, overview.case_to_check))
     return router
 
 
