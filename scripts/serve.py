@@ -7,6 +7,7 @@ Usage:
     python3 scripts/serve.py --studies FOLDER --restore-model
     python3 scripts/serve.py --studies FOLDER --restore-model VERSION
 
+Other computers are let in only with a login: --host 0.0.0.0 --conf token FILE (docs/security.md).
 Binds to 127.0.0.1 (MONAI Label's own default is every network interface), with experiment tracking and
 automatic scoring of MONAI Label switched off. Ctrl-C stops the server and any training that it started.
 --restore-model lists the models that a request replaced or deleted; with a version it publishes that one again, also
@@ -15,6 +16,7 @@ while the server runs.
 
 import argparse
 import errno
+import ipaddress
 import os
 import signal
 import socket
@@ -27,7 +29,6 @@ from pathlib import Path
 from environment import ROOT, ensure_environment
 
 APP = ROOT / "apps" / "fewlabel"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SAFE = {"MONAI_LABEL_TRACKING_ENABLED": "false", "MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
 
 
@@ -52,10 +53,29 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         parser.error(f"--studies: {options.studies} is not a folder; give the folder that holds the images.")
     if options.restore_model is not None:
         return options
-    problem = port_problem(options.host, options.port)
+    problem = login_problem(options.host, options.conf) or port_problem(options.host, options.port)
     if problem:
         parser.error(problem)
     return options
+
+
+def is_loopback(host: "str") -> "bool":
+    """Whether only this computer can reach a server that listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def login_problem(host: "str", conf: "list") -> "str":
+    """One sentence if other computers could reach a server that asks nobody for a login, "" if not."""
+    own = os.environ.get("MONAI_LABEL_AUTH_ENABLE", "").lower() in ("true", "1", "yes", "on", "t", "y")
+    if is_loopback(host) or own or any(key == "token" for key, _ in conf):
+        return ""
+    return (
+        f"--host {host} lets other computers in, and nobody would be asked for a login. Add --conf token FILE "
+        "(docs/security.md says how to make one), or leave --host away."
+    )
 
 
 def port_problem(host: "str", port: "int") -> "str":
@@ -148,10 +168,10 @@ def interrupt(signum: "int", frame: "object") -> "None":
 
 def serve(options: "argparse.Namespace") -> "int":
     """Run the server until it ends or is stopped; returns the exit code."""
-    if options.host not in LOOPBACK:
+    if not is_loopback(options.host):
         print(
-            f"Warning: --host {options.host} lets other computers on the network read and change these "
-            "images and labels; there is no password. Use it on a trusted network only.",
+            f"Note: --host {options.host} lets other computers log in. Scans and logins are not encrypted on "
+            "their way: use it on a trusted network only.",
             flush=True,
         )
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
@@ -176,6 +196,39 @@ def serve(options: "argparse.Namespace") -> "int":
         stop(server)
 
 
+def conf_problem(conf: "list") -> "str":
+    """One sentence about settings that cannot work, "" if they can; keys that mean nothing here are told of."""
+    from fewlabel.settings import Settings, ignored
+
+    keys = [key for key, _ in conf]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        return f"--conf {twice[0]} is given twice; give it once."
+    try:
+        Settings.from_conf(dict(conf))
+    except ValueError as error:
+        return str(error)
+    for sentence in ignored(dict(conf)):
+        print(sentence, flush=True)
+    return ""
+
+
+def main(options: "argparse.Namespace") -> "int":
+    """Exit code: 2 with one sentence for settings that cannot work, before anything starts."""
+    if options.settings:
+        return show_settings()
+    if options.restore_model is not None:
+        from restoring import restore_model
+
+        folder = Path(dict(options.conf).get("workspace", options.studies / ".fewlabel"))
+        return restore_model(folder, options.restore_model)
+    problem = conf_problem(options.conf)
+    if problem:
+        print(f"{problem}\nAll settings: python3 scripts/serve.py --settings", file=sys.stderr)
+        return 2
+    return serve(options)
+
+
 def show_settings() -> "int":
     """Print every setting that --conf takes, with default and help."""
     from fewlabel.settings import table
@@ -184,35 +237,7 @@ def show_settings() -> "int":
     return 0
 
 
-def restore_model(options: "argparse.Namespace") -> "int":
-    """List the models that were put aside, or publish one of them again; exit code 1 if that cannot be done."""
-    from fewlabel.errors import Refusal
-    from fewlabel.replaced import put_aside, restore
-    from fewlabel.workspace import Workspace
-
-    folder = Path(dict(options.conf).get("workspace", options.studies / ".fewlabel"))
-    if not folder.is_dir():
-        print(f"{folder} does not exist: there is no FewLabel study in {options.studies}.", file=sys.stderr)
-        return 1
-    try:
-        workspace = Workspace(folder)
-        if options.restore_model:
-            version = restore(workspace, options.restore_model)
-            print(f"The model of version {options.restore_model} is published again, as version {version}.")
-            return 0
-    except Refusal as refusal:
-        print(refusal, file=sys.stderr)
-        return 1
-    asides = put_aside(workspace)
-    print(f"Models put aside in {workspace.replaced}, the newest first:" if asides else "No model was put aside.")
-    for aside in asides:
-        print(f"  {f'version {aside.version}' if aside.version else 'damaged'}, put aside {aside.when} (UTC)")
-    return 0
-
-
 if __name__ == "__main__":
     chosen = parse(sys.argv[1:])
     ensure_environment()
-    if chosen.restore_model is not None:
-        sys.exit(restore_model(chosen))
-    sys.exit(show_settings() if chosen.settings else serve(chosen))
+    sys.exit(main(chosen))

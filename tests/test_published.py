@@ -103,3 +103,17 @@ def test_any_tensors_can_be_saved_and_read_without_running_code(tmp_path):
     read = torch.load(tmp_path / "a.pt", weights_only=True)
     assert read["a"].tolist() == [0, 1, 2]
     assert read["b"] == {"c": 1.5}
+
+
+@pytest.mark.parametrize("change", ["missing", "one more"])
+def test_weights_that_fit_in_part_are_refused(published, change):
+    """A layer that keeps its random beginning would predict nonsense and say nothing."""
+    path, _ = published
+    content = torch.load(path, weights_only=True)
+    if change == "missing":
+        content["model"].pop(list(content["model"])[-1])
+    else:
+        content["model"]["another.weight"] = torch.zeros(3)
+    torch.save(content, path)
+    with pytest.raises(Refusal, match="cannot be loaded"):
+        load_published(path)

@@ -12,8 +12,8 @@ import math
 import numpy as np
 import torch
 
-from comparison.cases import read_cases
-from comparison.measures import measure
+from experiments.comparison.cases import read_cases
+from experiments.comparison.measures import measure
 from fewlabel.data.loaders import volume_loader
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.plan import Plan

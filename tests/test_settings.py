@@ -23,6 +23,10 @@ BAD = {
     "validation_share": ["1", "-0.1", "half", "nan"],
     "scoring_minutes": ["0", "a"],
     "seed": ["-1", "1.5", "x", str(2**31)],
+    "hosts": ["", ",", "http://a", "a:80", "a b", "*", "a/b"],
+    "origins": ["", "*", "null", "a.example", "https://a.example/", "https://a b", "https://a.example/x"],
+    "remote": ["", "maybe", "1"],
+    "token": [""],
 }
 
 
@@ -75,6 +79,10 @@ def test_keys_of_monai_label_itself_are_left_alone(conf):
         ("max_steps", "2e3", 2000),
         ("validation_share", "0", 0.0),
         ("seed", "0", 0),
+        ("hosts", "Labels.local, 10.0.0.5,[::2]", ("labels.local", "10.0.0.5", "::2")),
+        ("origins", "https://Viewer.local:8443,http://[::2]:80", ("https://viewer.local:8443", "http://[::2]:80")),
+        ("remote", "yes", True),
+        ("remote", "No", False),
     ],
 )
 def test_values_are_read_as_people_write_them(key, text, value):

@@ -217,6 +217,19 @@ def test_images_sessions_and_uploads_are_let_through(trained, studies, sessions)
         trained.check_infer({"model": NAME, "image": image}, trained.infers())
 
 
+def test_a_request_reaches_only_what_it_brought(trained, studies, sessions):
+    with tempfile.NamedTemporaryFile(prefix="tmp", suffix=".nii.gz") as file:
+        now = Path(file.name).stat().st_ctime
+        brought = [("a", "", now), (file.name, "", now), (str(sessions / "mine" / "image.nii.gz"), "mine", now)]
+        for image, session, since in brought:
+            trained.check_infer({"model": NAME, "image": image}, trained.infers(), session, since)
+        hidden = [(str(studies / "a.nii.gz"), "", now), (file.name, "", now + 60)]
+        hidden += [(str(sessions / "other" / "image.nii.gz"), session, now) for session in ("mine", "")]
+        for image, session, since in hidden:
+            with pytest.raises(Refusal, match="not an image of this study"):
+                trained.check_infer({"model": NAME, "image": image}, trained.infers(), session, since)
+
+
 def test_the_name_that_monai_label_gives_an_upload_is_recognised(trained):
     with tempfile.NamedTemporaryFile(suffix=".v1.nii.gz") as file:
         name = file.name

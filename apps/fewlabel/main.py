@@ -14,7 +14,10 @@ import torch  # noqa: E402
 from monailabel.interfaces.app import MONAILabelApp  # noqa: E402
 
 from fewlabel import __version__  # noqa: E402
+from fewlabel.background import is_background_process  # noqa: E402
 from fewlabel.errors import Refusal  # noqa: E402
+from fewlabel.service.guard import brought_by_the_request  # noqa: E402
+from fewlabel.service.logins import make_login  # noqa: E402
 from fewlabel.service.routes import mount  # noqa: E402
 from fewlabel.study import Study  # noqa: E402
 
@@ -27,6 +30,7 @@ class FewLabelApp(MONAILabelApp):
     def __init__(self, app_dir, studies, conf):
         try:
             self.study = Study(studies, conf)
+            login = None if is_background_process() else make_login(self.study.settings.token)
         except (Refusal, ValueError) as error:
             sys.tracebacklimit = 0  # uvicorn prints the traceback: people shall see the sentence
             raise SystemExit(f"FewLabel cannot start. {error}") from None
@@ -38,7 +42,7 @@ class FewLabelApp(MONAILabelApp):
             description="Learns from a few labelled volumes and from all the others",
             version=__version__,
         )
-        mount(self.study)
+        mount(self.study, login)
 
     def init_datastore(self):
         return self.study.datastore()
@@ -60,7 +64,8 @@ class FewLabelApp(MONAILabelApp):
         return super().info()
 
     def infer(self, request, datastore=None):
-        return super().infer(self.study.check_infer(request, self._infers), datastore)
+        request = self.study.check_infer(request, self._infers, **brought_by_the_request())
+        return super().infer(request, datastore)
 
     def batch_infer(self, request, datastore=None):
         several = torch.cuda.device_count() > 1  # without a GPU, MONAI Label's own default divides by zero

@@ -35,6 +35,7 @@ from FewLabelLib import downloads
 from FewLabelLib.client import Client
 from FewLabelLib.scene import SlicerScene
 from FewLabelLib.session import Session, State
+from FewLabelLib.transfer import full_address
 from FewLabelLib.widget.common import Settings
 from FewLabelLib.widget.panel import Panel
 from FewLabelLib.worker import Worker
@@ -149,7 +150,7 @@ class FewLabelLogic(ScriptedLoadableModuleLogic):
         """A client of the server at this address."""
         if self.downloads is None:
             self.downloads = downloads.session_folder(Path(slicer.app.temporaryPath))
-        return Client(address, self.downloads, self.annotator)
+        return Client(address, self.downloads, self.annotator, token=Settings().token(full_address(address)))
 
     def forget_downloads(self) -> None:
         """The session has ended: no scan of a patient stays on this computer."""

@@ -245,6 +245,7 @@ def test_the_same_seed_gives_the_same_batches_though_volumes_are_replaced(study)
         for name in ("labelled", "unlabelled"):
             assert all(torch.equal(one[name][key], two[name][key]) for key in one[name])
     assert not torch.equal(first[0]["labelled"]["image"], other[0]["labelled"]["image"])
+    assert not torch.equal(first[0]["unlabelled"]["weak"], other[0]["unlabelled"]["weak"])
 
 
 def test_labels_of_unlabelled_volumes_are_never_opened(study, monkeypatch):

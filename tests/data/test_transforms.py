@@ -246,3 +246,11 @@ def test_volumes_smaller_than_a_crop_are_padded_with_background_as_inference_doe
         assert value.shape == (1, 16, 20, 16)
         assert value[:, 6:10].min() == 1
         assert value[:, :6].abs().max() == value[:, 10:].abs().max() == 0
+
+
+def test_each_axis_has_the_spacing_of_the_plan_for_it(tmp_path):
+    plan = Plan((2.0, 1.0, 0.5), (16, 16, 16), "meanstd", None, "unet_small", 2, ("a",))
+    write_volume(tmp_path / "a.nii", smooth((20, 20, 20)), np.eye(4))
+    result = Preprocessing(plan)({"image": tmp_path / "a.nii"})["image"]
+    assert nibabel.affines.voxel_sizes(result.affine.numpy()) == pytest.approx([2.0, 1.0, 0.5])
+    assert result.shape[1] < result.shape[2] < result.shape[3]

@@ -208,3 +208,15 @@ def test_labels_put_into_the_folder_by_hand_are_taken_over(studies, workspace, s
     store = open_store()
     assert store.get_labeled_images() == ["a"]
     assert workspace.classes() == ["class 1", "class 2"]
+
+
+def test_values_of_a_resampled_label_are_those_that_were_sent(store, send):
+    """Value 2 beside 0: between the two there is no 1."""
+    array = np.zeros((16, 18, 20), np.uint8)
+    array[4:11, 4:11, 4:11] = 2
+    fine = AFFINE.copy()
+    fine[:3, :3] /= 2
+    fine[:3, 3] += fine[:3, :3] @ [0.4, 0.4, 0.4]  # so that its voxels lie between those of the image
+    info = [{"name": "organ", "idx": 1}, {"name": "tumour", "idx": 2}]
+    store.save_label("a", send(array, fine), "final", {"label_info": info})
+    assert set(np.unique(read_label(store.get_label_uri("a", "final")).array)) == {0, 2}

@@ -145,3 +145,18 @@ def test_where_crops_meet_is_not_seen_in_the_result():
     image = torch.randn(1, 40, 50, 30)
     result = probabilities(Threshold(0.1), PLAN, image)
     torch.testing.assert_close(result, torch.softmax(Threshold(0.1)(image[None])[0], 0), atol=1e-5, rtol=1e-4)
+
+
+class WrongAtItsBorder(torch.nn.Module):
+    """Right within a crop and wrong in its outermost three voxels, where a network sees too little around it."""
+
+    def forward(self, image):
+        logit = torch.full_like(image, -3.0)
+        logit[:, :, 3:-3, 3:-3, 3:-3] = 3.0
+        return torch.cat([-logit, logit], 1)
+
+
+def test_the_middle_of_a_crop_counts_more_than_its_border():
+    """So that within a volume, away from its own border, the borders of the crops are outvoted."""
+    result = probabilities(WrongAtItsBorder(), PLAN, torch.zeros(1, 40, 60, 40))
+    assert (result[1, 4:-4, 4:-4, 4:-4] > 0.9).float().mean() > 0.9

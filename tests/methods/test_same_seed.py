@@ -1,4 +1,4 @@
-"""The same seed gives the same weights: a number of the README can be had again, on the same kind of machine."""
+"""The same seed gives the same weights: a number of docs/results.md can be had again, on the same kind of machine."""
 
 from __future__ import annotations
 

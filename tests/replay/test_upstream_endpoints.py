@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fewlabel.data.phantom import write_study
+from experiments.demo.phantom import write_study
 
 HERE = Path(__file__).parent
 APP = HERE.parents[1] / "apps" / "fewlabel" / "main.py"
@@ -63,7 +63,7 @@ _specification.loader.exec_module(_main)
 
 SETTINGS = {{
     "network": "unet_small", "patch": "16,16,16", "spacing": "8", "batch": "1", "method": "supervised",
-    "max_minutes": "0.07", "max_steps": "100000", "scoring_minutes": "0.02",
+    "hosts": "testserver", "max_minutes": "0.07", "max_steps": "100000", "scoring_minutes": "0.02",
 }}
 _EPISTEMIC = "segmentation_spleen_epistemic"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fewlabel.data.phantom import generate
+from experiments.demo.phantom import generate
 from fewlabel.review.check import Opinion, check
 from fewlabel.review.correction import correction, dice_matrix, overlaps
 from fewlabel.volumes.reading import read_label

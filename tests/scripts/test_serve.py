@@ -58,7 +58,10 @@ def test_serve_refuses_a_busy_port_in_words(tmp_path, busy_port, capsys):
         ([], "--studies FOLDER is needed"),
         (["--studies", "no such folder"], "no such folder is not a folder"),
         (["--studies", ".", "--port", "70000"], "--port 70000 does not exist"),
-        (["--studies", ".", "--host", "203.0.113.7"], "is not an address of this computer"),
+        (["--studies", ".", "--host", "203.0.113.7", "--conf", "token", "x"], "is not an address of this computer"),
+        (["--studies", ".", "--host", "0.0.0.0"], "Add --conf token FILE"),
+        (["--studies", ".", "--host", "::"], "Add --conf token FILE"),
+        (["--studies", ".", "--host", "192.168.1.5", "--conf", "remote", "yes"], "nobody would be asked for a login"),
     ],
 )
 def test_serve_refuses_what_cannot_work(arguments, sentence, capsys):
@@ -81,7 +84,20 @@ def test_the_server_listens_on_this_computer_only_and_tracks_nothing(tmp_path, f
     assert serve.server_environment()["MONAI_LABEL_AUTO_UPDATE_SCORING"] == "false"
 
 
-def test_a_server_that_dies_while_starting_is_reported_and_an_open_host_is_warned_of(monkeypatch, tmp_path, capfd):
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
+def test_this_computer_needs_no_login(host):
+    assert serve.login_problem(host, []) == ""
+
+
+def test_other_computers_are_let_in_with_a_token_or_with_monai_labels_own_login(monkeypatch):
+    assert serve.login_problem("0.0.0.0", [["token", "file"]]) == ""
+    monkeypatch.setenv("MONAI_LABEL_AUTH_ENABLE", "true")
+    assert serve.login_problem("0.0.0.0", []) == ""
+    monkeypatch.setenv("MONAI_LABEL_AUTH_ENABLE", "false")
+    assert "--conf token" in serve.login_problem("0.0.0.0", [])
+
+
+def test_a_server_that_dies_while_starting_is_reported_and_an_open_host_is_said(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(serve.signal, "signal", lambda *arguments: None)
     monkeypatch.setattr(serve, "server_command", lambda *arguments: [sys.executable, "-c", "raise SystemExit(3)"])
     options = serve.argparse.Namespace(studies=tmp_path, host="0.0.0.0", port=1, conf=[])
@@ -139,13 +155,35 @@ def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_t
 
 
 def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_told(tmp_path, capsys):
-    assert serve.restore_model(serve.parse(["--studies", str(tmp_path), "--restore-model"])) == 1
+    assert serve.main(serve.parse(["--studies", str(tmp_path), "--restore-model"])) == 1
     assert "no FewLabel study" in capsys.readouterr().err
     workspace = tmp_path / "elsewhere"
     (workspace / "replaced").mkdir(parents=True)
     (workspace / "replaced" / "20260102-030405-000-v3.pt").touch()
     (workspace / "replaced" / "20260102-030406-000-v0.pt").touch()
     options = serve.parse(["--studies", str(tmp_path), "--conf", "workspace", str(workspace), "--restore-model"])
-    assert serve.restore_model(options) == 0
+    assert serve.main(options) == 0
     told = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0].strip() for line in told[1:]] == ["damaged", "version 3"]
+
+
+@pytest.mark.parametrize(
+    ("conf", "sentence"),
+    [
+        ([("metod", "bcp")], "--conf metod: there is no such setting. Did you mean 'method'?"),
+        ([("method", "magic")], "--conf method magic: must be one of"),
+        ([("seed", "1"), ("seed", "2")], "--conf seed is given twice"),
+    ],
+)
+def test_a_setting_that_cannot_work_ends_with_a_sentence_before_anything_starts(
+    conf, sentence, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(serve, "start", lambda command: pytest.fail("a server was started"))
+    given = [word for pair in conf for word in ("--conf", *pair)]
+    assert serve.main(serve.parse(["--studies", str(tmp_path), "--port", "18999", *given])) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_settings_of_other_apps_are_ignored_with_a_sentence(capsys):
+    assert serve.conf_problem([("models", "deepedit")]) == ""
+    assert "--conf models is a setting of MONAI Label's own apps" in capsys.readouterr().out

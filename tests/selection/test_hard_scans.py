@@ -15,8 +15,8 @@ import torch
 from monai.utils import set_determinism
 from scipy.ndimage import gaussian_filter
 
+from experiments.demo.phantom import generate
 from fewlabel.data.loaders import PairedLoader
-from fewlabel.data.phantom import generate
 from fewlabel.inference.predict import segment
 from fewlabel.methods import default_method, make_method
 from fewlabel.networks import find

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 
@@ -167,3 +168,21 @@ def test_what_another_version_scored_or_nobody_asks_for_any_more_is_not_kept(rec
     assert marked(path) == set(read(path)["cases"]) == {"0", "1", "2"}
     assert score(records, path, version=2) == 6
     assert not marked(path)
+
+
+def test_the_score_of_a_class_is_under_its_own_name(records, tmp_path):
+    """The first class is seen with certainty in one half, the second with doubt in the other."""
+    plan = dataclasses.replace(PLAN, classes=("sure", "doubtful", "nowhere"))
+
+    def member(crops):
+        logits = torch.full((len(crops), 4, *crops.shape[2:]), -20.0)
+        middle = crops.shape[2] // 2
+        logits[:, 1, :middle] = 20
+        logits[:, 2, middle:], logits[:, 0, middle:] = 0.5, 0.0
+        return logits.softmax(1)
+
+    path = tmp_path / "scores.json"
+    score_cases(lambda crops: [member(crops)], plan, records[:1], path, 1, 10.0, "cpu")
+    (case,) = read(path)["cases"].values()
+    assert set(case["classes"]) == {"sure", "doubtful"}
+    assert case["classes"]["sure"] < case["classes"]["doubtful"]

@@ -197,3 +197,25 @@ def test_a_scan_in_which_nothing_is_seen_keeps_the_highest_score(make, workspace
     scores = ScoreFile(workspace.scores).read()
     assert scores.cases["004"]["score"] == 1.0
     assert set(scores.cases["004"]["missing"]) == {"organ", "tumour"}
+
+
+def test_of_two_equally_uncertain_scans_the_one_unlike_the_labelled_comes_first(make):
+    cases = scored([0.5, 0.5, 0.5])
+    known = {"000": [1.0, 0.0], "001": [4.0, 0.0], "002": [2.0, 0.0], "labelled": [0.0, 0.0]}
+    others = [f"labelled-{number}" for number in range(64)]  # so many that the noise has faded
+    images = Images([*cases, "labelled", *others], ["labelled", *others])
+    strategy = make(cases, known)
+    assert strategy({}, images)["id"] == "001"
+
+
+def test_of_a_large_pool_the_most_uncertain_come_first_and_the_ranking_goes_on_in_this_order(make):
+    """More scans than diversity is weighed for, spread so that distance decides little, and no noise."""
+    values = np.random.default_rng(0).permutation(np.linspace(0.01, 0.9, 300))
+    cases = scored(values)
+    images = without_noise(cases)
+    ranking = make(cases).rank(images.get_unlabeled_images(), images, 5)
+    expected = [f"{number:03}" for number in np.argsort(-values)]
+    assert set(ranking.order[:5]) <= set(expected[:10])  # the noise has faded, but not to nothing
+    places = [expected.index(case) for case in ranking.order]
+    assert np.mean(np.abs(np.diff(places)) < 20) > 0.95
+    assert places[-1] > 280

@@ -82,7 +82,7 @@ def server(monkeypatch):
 
 def test_a_study_that_is_mounted_again_takes_the_place_of_the_former(server, service, open_service):
     other = open_service("other", names="a")
-    client = TestClient(server)
+    client = TestClient(server, "http://127.0.0.1")
     routes.mount(service.study)
     number = len(server.router.routes)
     assert client.get("/fewlabel/study").json()["name"] == "studies"

@@ -67,6 +67,8 @@ def test_login_gets_a_token_that_signs_every_further_request(scripted, client):
     client.login("anna", "right")
     assert b"username=anna" in scripted.asked[-1][3]
     assert client.info()["name"] == "Somebody's app"
+    assert client.token == "secret"
+    assert Client(scripted.url, client.folder, token=client.token).info()["name"] == "Somebody's app"
 
 
 def test_a_missing_role_is_told_in_the_words_of_the_server(scripted, client):

@@ -108,3 +108,22 @@ def test_the_labelled_crops_are_looked_at_fifty_times_in_a_training():
 def test_a_note_is_written_where_people_look(make_trainer, tmp_path):
     train(make_trainer, Harmful(network, 2))
     assert any("did harm" in note for note in read_json(tmp_path / "progress.json")["notes"])
+
+
+def test_the_state_that_is_put_back_is_the_one_that_was_kept():
+    """However the weights move on in between, in place as optimisers do."""
+    method = nn.Linear(2, 1)
+    optimiser = torch.optim.SGD(method.parameters(), 0.1, momentum=0.9)
+    guard = HarmGuard()
+    method(torch.ones(1, 2)).sum().backward()
+    optimiser.step()
+    kept = {key: value.clone() for key, value in method.state_dict().items()}
+    momentum = optimiser.state[method.weight]["momentum_buffer"].clone()
+    guard.keep(3, method, optimiser)
+    for _ in range(4):
+        method(torch.ones(1, 2)).sum().backward()
+        optimiser.step()
+    assert "step 3" in guard.go_back(method, optimiser)
+    for key, value in method.state_dict().items():
+        assert torch.equal(value, kept[key])
+    assert torch.equal(optimiser.state[method.weight]["momentum_buffer"], momentum)

@@ -91,3 +91,22 @@ def test_only_so_many_volumes_are_held_in_memory(tmp_path, label):
 )
 def test_a_model_is_replaced_by_one_that_is_not_worse(candidate, published, allowed):
     assert may_replace(candidate, published) is allowed
+
+
+class Moody(Bright):
+    """Right in evaluation mode alone, as a network with dropout is."""
+
+    def forward(self, image):
+        return -super().forward(image) if self.training else super().forward(image)
+
+
+def test_a_network_is_measured_in_evaluation_mode(tmp_path, label):
+    network = Moody().train()
+    assert Validator([record(tmp_path, "a", label)], PLAN, "cpu")(network)["organ"] == 1
+    assert network.training
+
+
+def test_the_mean_is_over_the_classes_that_were_measured():
+    assert mean_dice({"a": 0.6, "b": math.nan, "c": None}) == pytest.approx(0.6)
+    assert mean_dice({"a": 0.6, "b": 0.2}) == pytest.approx(0.4)
+    assert math.isnan(mean_dice({"a": math.nan}))

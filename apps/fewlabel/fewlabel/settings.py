@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from fewlabel.networks import NETWORKS
 # Keys that MONAI Label itself, or its own test suite, puts into --conf; they mean nothing here.
 _FOREIGN = {"server_mode", "auto_update_scoring", "heuristic_planner", "models", "debug", "tracking"}
 _FOREIGN |= {"epistemic_enabled", "epistemic_samples", "skip_strategies", "skip_scoring"}
+_BY_ITSELF = {"server_mode", "auto_update_scoring"}
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -84,6 +86,28 @@ def _text(text: str) -> str:
     return text
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip().strip("[]").lower() for name in text.split(",") if name.strip())
+    if not names or any(re.fullmatch(r"[a-z0-9._:-]+", name) is None for name in names):
+        raise ValueError("must be host names or addresses without http:// and port")
+    if any(name.count(":") == 1 for name in names):
+        raise ValueError("must be host names without port")
+    return names
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip().lower() for origin in text.split(",") if origin.strip())
+    if not origins or any(re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+", origin) is None for origin in origins):
+        raise ValueError("must be origins such as https://viewer.example:8443, without a path")
+    return origins
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in ("yes", "no", "true", "false"):
+        raise ValueError("must be yes or no")
+    return text.lower() in ("yes", "true")
+
+
 def _setting(default: Any, parse: Callable[[str], Any], help: str) -> Any:
     return dataclasses.field(default=default, metadata={"parse": parse, "help": help})
 
@@ -113,6 +137,16 @@ class Settings:
     validation_share: float = _setting(0.2, _share, "share of the labelled cases kept for validation (from 5 labels)")
     scoring_minutes: float = _setting(5.0, _positive(float), "longest time spent on scoring cases after a training")
     seed: int = _setting(0, _seed, "seed of every random choice")
+    hosts: tuple[str, ...] | None = _setting(
+        None, _hosts, "names under which the server is called, e.g. labels.clinic.local; default: loopback only"
+    )
+    origins: tuple[str, ...] | None = _setting(
+        None, _origins, "web pages elsewhere that may use the server, e.g. https://viewer.local; default: none"
+    )
+    remote: bool = _setting(False, _yes, "yes: answer other computers without a login; default: no")
+    token: str | None = _setting(
+        None, _text, "file with a token that everybody must log in with; default: no login, this computer only"
+    )
 
     @classmethod
     def from_conf(cls, conf: Mapping[str, Any]) -> Settings:
@@ -153,6 +187,12 @@ class Settings:
 
 
 REQUEST_KEYS = ("method", "network", "device", "max_minutes", "max_steps", "learning_rate", "seed")
+
+
+def ignored(conf: Mapping[str, Any]) -> list[str]:
+    """A sentence for each key of MONAI Label's own apps, which means nothing here; none for those it sets by itself."""
+    told = sorted(_FOREIGN & set(conf or {}) - _BY_ITSELF)
+    return [f"--conf {key} is a setting of MONAI Label's own apps; FewLabel has none of this name." for key in told]
 
 
 def table() -> str:

@@ -19,13 +19,14 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.sessions import Sessions
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
+from fewlabel.datastore.lock import lock_study
 from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
 from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.selection.task import FewLabelScoring
-from fewlabel.settings import Settings
+from fewlabel.settings import Settings, ignored
 from fewlabel.training.task import FewLabelTrain
 from fewlabel.workspace import Workspace, read_json, write_json
 
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "fewlabel"
 UNCERTAINTY = "fewlabel_uncertainty"
+_UPLOAD = re.compile(r"tmp[a-z0-9_]{8}(\..*)?")  # as MONAI Label names them
 
 
 class Study:
@@ -43,7 +45,7 @@ class Study:
         conf: MONAI Label's ``--conf`` dictionary.
 
     Raises:
-        ValueError: unusable settings, or a workspace of another study, in words.
+        ValueError: unusable settings, a workspace of another study, or one that another server holds, in words.
         Refusal: the workspace cannot be written.
     """
 
@@ -55,7 +57,11 @@ class Study:
             )
         self.studies = Path(studies).resolve()
         self.settings = Settings.from_conf(conf)
+        for sentence in ignored(conf):
+            logger.warning(sentence)
         self.workspace = Workspace(self.settings.workspace or self.studies / ".fewlabel")
+        if not is_background_process():
+            lock_study(self.workspace.folder, self.studies / ".fewlabel")
         self._own_workspace()
         self._agree_on_classes()
         self.store: UndoDatastore | None = None
@@ -137,8 +143,15 @@ class Study:
         if not self.store.get_labeled_images():
             raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
 
-    def check_infer(self, request: Mapping[str, Any], tasks: Mapping[str, InferTask]) -> Mapping[str, Any]:
-        """Let through images of this study, open sessions and files uploaded with the request; nothing else.
+    def check_infer(
+        self, request: Mapping[str, Any], tasks: Mapping[str, InferTask], session: str = "", since: float | None = None
+    ) -> Mapping[str, Any]:
+        """Let through images of this study, the session asked for and a file uploaded with the request; nothing else.
+
+        Args:
+            session: its id, "" for none.
+            since: when the request came, in seconds since the epoch; None: a program of this computer asks, which may
+                name any file of the studies and the sessions.
 
         Returns:
             the request; with the path of the image where its id is also a file of the server's working folder, which
@@ -156,7 +169,7 @@ class Study:
             return {**request, "image": self.store.get_image_uri(image)} if os.path.exists(image) else request
         path = Path(str(image))
         if path.is_absolute() or os.sep in str(image) or ".." in str(image):
-            if not self._may_read(path):
+            if not self._may_read(path, session, since):
                 raise Refusal(
                     f"'{image}' is not an image of this study: ask for one by its id, or upload the file.",
                     403,
@@ -164,16 +177,18 @@ class Study:
             return request
         raise Refusal(f"There is no image '{image}' in this study: check the name, or upload the file.", 404)
 
-    def _may_read(self, path: Path) -> bool:
-        """Whether ``path`` is in the studies or the sessions, or an upload that MONAI Label has just put aside."""
+    def _may_read(self, path: Path, session: str, since: float | None) -> bool:
+        """Whether ``path`` is what the request brought: its session's image, or an upload just put aside for it."""
         try:
             real = path.resolve()
         except (OSError, RuntimeError, ValueError):  # a zero byte, a loop of links
             return False
-        if any(real.is_relative_to(folder.resolve()) for folder in (self.studies, self.sessions)):
+        own = [self.studies, self.sessions] if since is None else [self.sessions / session] if session else []
+        if any(real.is_relative_to(folder.resolve()) for folder in own):
             return True
-        uploaded = real.parent == Path(tempfile.gettempdir()).resolve()
-        return uploaded and re.fullmatch(r"tmp[a-z0-9_]{8}(\..*)?", real.name) is not None
+        if real.parent != Path(tempfile.gettempdir()).resolve() or not _UPLOAD.fullmatch(real.name):
+            return False
+        return since is None or (real.is_file() and real.stat().st_ctime >= since - 1)  # clocks of disks are coarse
 
     def check_next(self, request: Mapping[str, Any], strategies: Mapping[str, Strategy]) -> dict[str, Any]:
         """The request with the default strategy filled in.

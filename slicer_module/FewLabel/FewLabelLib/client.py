@@ -28,17 +28,24 @@ class Client:
         address: as typed by a person.
         folder: for downloads, of which the newest are kept; files of different servers do not meet there.
         client_id: the annotator's name for the server's records.
-        timeouts: when to give up.
+        timeouts, token: when to give up; of an earlier login, "" for none.
 
     Raises:
         WrongServer: the address cannot be one.
     """
 
-    def __init__(self, address: str, folder: Path, client_id: str = "", timeouts: Optional[Timeouts] = None) -> None:
+    def __init__(
+        self, address: str, folder: Path, client_id: str = "", timeouts: Optional[Timeouts] = None, token: str = ""
+    ) -> None:
         self.url = full_address(address)
         self.client_id = client_id
         self.folder = Path(folder) / hashlib.sha256(self.url.encode()).hexdigest()[:12]
-        self._transport = Transport(self.url, timeouts or Timeouts())
+        self._transport = Transport(self.url, timeouts or Timeouts(), token)
+
+    @property
+    def token(self) -> str:
+        """What signs every request; "" before a login."""
+        return self._transport.token
 
     # --- who is there
 
@@ -87,7 +94,7 @@ class Client:
             if isinstance(error, Refused) and error.status == 404:
                 return  # this server asks nobody
             raise LoginNeeded(f"The server at {self.url} did not accept this user and password. Try again.") from error
-        self._transport.token = answer.get("access_token")
+        self._transport.token = answer.get("access_token") or ""
 
     # --- cases
 

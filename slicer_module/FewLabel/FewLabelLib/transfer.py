@@ -59,11 +59,11 @@ class Transport:
     Args:
         url: as ``full_address`` gives it.
         timeouts: when to give up.
+        token: signs every request; "": none does.
     """
 
-    def __init__(self, url: str, timeouts: Timeouts) -> None:
-        self.url, self.timeouts = url, timeouts
-        self.token: Optional[str] = None
+    def __init__(self, url: str, timeouts: Timeouts, token: str = "") -> None:
+        self.url, self.timeouts, self.token = url, timeouts, token
         self._session = requests.Session()
         # A kept connection may have been closed by the server a moment ago; and lengths shall be those of the file.
         self._session.headers.update({"Connection": "close", "Accept-Encoding": "identity"})
@@ -172,7 +172,10 @@ class Transport:
             **arguments,
         )
         if response.status_code == 401:
-            raise LoginNeeded(f"The server at {self.url} wants to know who you are: log in.")
+            raise LoginNeeded(
+                f"The server at {self.url} wants to know who you are: log in. "
+                "Where people share a token, it is the password; any user name will do."
+            )
         if response.status_code >= 400:
             raise Refused(_words(response), response.status_code)
         return response

@@ -6,10 +6,10 @@ pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py
 
 
 def test_each_kind_of_action_is_in_the_table(booted, qt):
-    import bench_panel
+    from experiments.speed import panel
 
-    held = bench_panel.measure((12, 20, 24), 2, booted)
-    assert held.keys() >= {*bench_panel.NAMES, "press: submitButton", "press: nextButton"}
-    lines = bench_panel.table({"24 x 20 x 12": held}).splitlines()
+    held = panel.measure((12, 20, 24), 2, booted)
+    assert held.keys() >= {*panel.NAMES, "press: submitButton", "press: nextButton"}
+    lines = panel.table({"24 x 20 x 12": held}).splitlines()
     assert len(lines) == 2 + len(held)
     assert len({line.count("|") for line in lines}) == 1

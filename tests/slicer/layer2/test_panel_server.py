@@ -33,6 +33,42 @@ def test_a_server_that_asks_for_a_password_gets_one_and_the_wrong_one_is_said(si
     assert ids(desk) == ["a", "b", "c"]
 
 
+def guard(plain_app, token):
+    """Let a plain app ask for this token."""
+    answers = plain_app.server.answers
+    info = answers["GET", "/info/"]
+
+    def ask(handler):
+        known = handler.headers.get("Authorization") == f"Bearer {token}"
+        if known and callable(info):
+            return info(handler)
+        return plain_app.server.send(handler, *(info if known else (401, {"detail": "Not authenticated"})))
+
+    answers["GET", "/info/"] = ask
+    answers["POST", "/auth/token"] = 200, {"access_token": token, "token_type": "bearer"}
+    return info
+
+
+@pytest.mark.parametrize("stay", [True, False])
+def test_a_token_is_kept_only_for_who_stays_logged_in_and_only_while_it_is_right(sit_down, plain_app, stay):
+    info = guard(plain_app, "a-token")
+    desk = sit_down()
+    desk.connect(plain_app.url)
+    assert desk.ui.loginFrame.visible
+    desk.ui.stayCheck.checked = stay
+    desk.ui.passwordEdit.text = "a-token"
+    desk.do("loginButton")
+    assert not desk.ui.loginFrame.visible
+    later = sit_down()
+    later.connect(plain_app.url)
+    assert later.ui.loginFrame.visible is not stay
+    plain_app.server.answers["GET", "/info/"] = info
+    guard(plain_app, "another-token")
+    later.connect(plain_app.url)
+    assert later.ui.loginFrame.visible
+    assert later.panel.server.settings.token(plain_app.url) == ""
+
+
 @pytest.mark.parametrize("answer", [(404, {"detail": "Not Found"}), (200, {"hello": 1})])
 def test_a_server_that_is_no_monai_label_is_said_to_be_the_wrong_one(sit_down, plain_app, answer):
     plain_app.server.answers["GET", "/info/"] = answer

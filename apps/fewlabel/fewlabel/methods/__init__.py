@@ -26,7 +26,7 @@ METHODS: dict[str, type[Method]] = {
     "dtlp": DTLP,
 }
 
-# What the comparison of the README picks, on development cases: see there.
+# What the comparison in docs/results.md picks, on development cases.
 _DEFAULT = {"cpu": "bcp", "cuda": "dual_network"}
 
 

@@ -30,6 +30,8 @@ from fewlabel.service.answers import (
     UndoAnswer,
 )
 from fewlabel.service.exporting import Exporter, exporter_of
+from fewlabel.service.guard import install
+from fewlabel.service.logins import Login, TokenLogin
 from fewlabel.service.models import make_model_router
 from fewlabel.service.overview import Overview
 
@@ -187,8 +189,11 @@ def _add_export(router: APIRouter, exporter: Exporter) -> None:
         return FileResponse(path, media_type="application/zip", filename=path.name)
 
 
-def mount(study: Study) -> None:
-    """Serve a study's routes with MONAI Label's, in place of those of a study that it served before.
+def mount(study: Study, login: Login | None = None) -> None:
+    """Serve a study's routes with MONAI Label's, behind the guard, in place of those of a study served before.
+
+    Args:
+        login: that everybody is asked for, None for none.
 
     Does nothing in background processes, nor where no server runs.
     """
@@ -199,9 +204,12 @@ def mount(study: Study) -> None:
     former = getattr(app.state, "fewlabel_routes", [])
     others = [route for route in app.router.routes if not any(route is each for each in former)]
     app.router.routes[:] = others
-    for router in (make_router(study), make_model_router(study)):
+    routers = [make_router(study), make_model_router(study)]
+    routers += [login.router()] if isinstance(login, TokenLogin) else []
+    for router in routers:
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
     ours = app.router.routes[len(others) :]
     app.router.routes[:] = ours + others  # the first that fits answers: some of MONAI Label's are replaced
     app.state.fewlabel_routes = ours
     app.openapi_schema = None  # of the OpenAPI page, which is kept once it was asked for
+    install(app, study.settings, login)

@@ -97,7 +97,8 @@ class Run:
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
         method = self._method(plan).to(self.device)
         pool = unlabelled if method.learns_from_unlabelled(1.0) else []
-        loader = PairedLoader(labelled, pool, plan, self.settings.seed, self.progress.problem)
+        make_loader = partial(PairedLoader, labelled, pool, seed=self.settings.seed, report=self.progress.problem)
+        loader = make_loader(plan)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
         self.trainer = Trainer(
@@ -112,30 +113,27 @@ class Run:
             lambda method, done: publisher.consider(method, done, self._beat),
         )
         self.progress.note(self.trainer.resume())
-        try:
-            if not runs_through(self.trainer):
-                plan = with_less(plan, self.device, self.progress)
-                save_plan(self.workspace.plan, plan)  # for the next trainings too
-                loader = PairedLoader(labelled, pool, plan, self.settings.seed, self.progress.problem)
-                publisher.use(plan)
-                self.trainer.use(loader, self._identity(plan))
-                if not runs_through(self.trainer):
-                    raise too_little("Training", self.device)
-        except EmptyPool as error:
-            raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
+        if not self._runs_through():
+            plan = with_less(plan, self.device, self.progress)
+            save_plan(self.workspace.plan, plan)  # for the next trainings too
+            loader = make_loader(plan)
+            publisher.use(plan)
+            self.trainer.use(loader, self._identity(plan))
+            if not self._runs_through():
+                raise too_little("Training", self.device)
         if self.progress.values["published"]:
             method.load_state_dict(publisher.best[1])
             self._score(method, plan, unlabelled, publisher.version)
-        pool_read = len(loader.unlabelled.read)
-        self.progress.update(
-            1.0,
-            phase="done",
-            seconds_left=0.0,
-            unlabelled_read=pool_read,
-            total_time=_clock(self.progress.values),
-        )
+        told = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.values)}
+        self.progress.update(1.0, phase="done", seconds_left=0.0, **told)
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
+
+    def _runs_through(self) -> bool:
+        try:
+            return runs_through(self.trainer)
+        except EmptyPool as error:
+            raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
 
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""

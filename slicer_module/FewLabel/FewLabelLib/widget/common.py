@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 from typing import Any, Sequence, Tuple
 
@@ -11,7 +12,10 @@ ERROR, WARNING = (214, 69, 65), (214, 137, 16)  # readable on light and on dark 
 
 
 class Settings:
-    """What is remembered of this person from one start of Slicer to the next; no passwords, nothing of a scene."""
+    """What is remembered of this person from one start of Slicer to the next; nothing of a scene.
+
+    No passwords; the token of a login only where the person asked to stay logged in.
+    """
 
     def __init__(self) -> None:
         self._settings = qt.QSettings()
@@ -31,6 +35,21 @@ class Settings:
 
     def put(self, name: str, value: Any) -> None:
         self._settings.setValue(f"FewLabel/{name}", str(value))
+
+    def token(self, url: str) -> str:
+        """Of the server at this address, "" for none."""
+        return self.text(_token_of(url))
+
+    def put_token(self, url: str, token: str) -> None:
+        """Keep the token of a server; "" forgets it."""
+        if token:
+            self.put(_token_of(url), token)
+        else:
+            self._settings.remove(f"FewLabel/{_token_of(url)}")
+
+
+def _token_of(url: str) -> str:
+    return f"token-{hashlib.sha256(url.encode()).hexdigest()[:16]}"  # a slash would make a group of settings
 
 
 def say(label: Any, text: str) -> None:

@@ -78,6 +78,9 @@ class ServerSection:
             combo.setEditText(typed)
 
     def _connected(self) -> None:
+        if self.ui.loginFrame.visible:
+            client = self.session.connection.client
+            self.settings.put_token(client.url, client.token if self.ui.stayCheck.checked else "")
         self.ui.loginFrame.setVisible(False)
         if self.ui.addressCombo.itemText(0) != self.session.connection.client.url:
             self._offer_addresses()
@@ -88,6 +91,9 @@ class ServerSection:
         self.named(name)
 
     def _ask_login(self, sentence: str) -> None:
+        client = self.session.connection.client
+        if client is not None:
+            self.settings.put_token(client.url, "")  # it was none, or has expired
         self.ui.loginLabel.text = sentence
         self.ui.loginFrame.setVisible(True)
         self.ui.userEdit.setFocus()

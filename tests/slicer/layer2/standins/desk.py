@@ -81,7 +81,7 @@ def seats(slicer, module, every=5):
 
         def sit_down(make_client=None):
             if make_client is not None:
-                patch.setattr(module, "Client", lambda address, folder, annotator: make_client(address))
+                patch.setattr(module, "Client", lambda address, *_, **__: make_client(address))
             desks.append(Desk(slicer, module))
             return desks[-1]
 

@@ -1,0 +1,245 @@
+"""What a caller may do: stands before MONAI Label's application and before FewLabel's routes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import parse_qs
+
+from anyio import to_thread
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from monailabel.config import settings as monailabel_settings
+from starlette._utils import get_route_path
+from starlette.responses import JSONResponse
+
+from fewlabel.errors import Refusal
+from fewlabel.service.doors import Doors
+from fewlabel.service.logins import Login
+from fewlabel.service.rules import EVERYBODY, Rule, Table
+from fewlabel.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LARGEST_JSON = 2**20  # bytes
+_DRAINED = 2**23  # bytes of a refused upload that are read, so that a viewer gets to read the sentence
+_NO = ("false", "0", "no", "off", "f", "n")
+_CHOOSES = re.compile(r"path|dir|folder|file|ur[il]|bundle|module|class|target|env|script|conf", re.IGNORECASE)
+
+
+_ASKED: ContextVar[dict[str, Any] | None] = ContextVar("asked", default=None)
+
+
+def brought_by_the_request() -> dict[str, Any]:
+    """What the address of the request at hand says, which its parameters cannot overrule.
+
+    Returns:
+        ``session``: the id of the one that it works on, "" for none; ``since``: when it came, in seconds since the
+        epoch. Nothing where no request is being answered, as in programs and background processes.
+    """
+    return _ASKED.get() or {}
+
+
+class Body:
+    """The body of a request as it arrives.
+
+    Attributes:
+        ended: nothing more of it will come; asking again waits for the caller to hang up.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self.ended = receive, False
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        message = await self._receive()
+        self.ended = self.ended or message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+
+class Guard:
+    """ASGI middleware around the whole application.
+
+    Args:
+        app: what it guards.
+        settings: of the study.
+        login: that was chosen, None where nobody is asked.
+    """
+
+    def __init__(self, app: Application, settings: Settings, login: Login | None) -> None:
+        self.app, self.login = app, login
+        self.table = Table(monailabel_settings.MONAI_LABEL_API_STR)
+        origins = settings.origins or ()
+        self.doors = Doors(settings.hosts or (), origins, settings.remote or login is not None)
+        self._indoors: Application = self._inside
+        if origins:  # browsers ask what these pages may do, and are told
+            self._indoors = CORSMiddleware(
+                self._inside, origins, allow_methods=["*"], allow_headers=["*"], allow_credentials=True
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            self.doors.check(scope)
+        except Refusal as refusal:
+            await _refuse(refusal, scope, Body(receive), send)
+            return
+        await self._indoors(scope, receive, send)
+
+    async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What has come through the doors."""
+        body = Body(receive)
+        try:
+            receive = await self._check(scope, body)
+        except Refusal as refusal:
+            await _refuse(refusal, scope, body, send)
+            return
+        token = _ASKED.set({"session": _query(scope).get("session_id", [""])[-1], "since": time.time()})
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            _ASKED.reset(token)
+
+    async def _check(self, scope: Scope, receive: Body) -> Receive:
+        """Let a request to one route through; gives where its body is to be read."""
+        path, method = get_route_path(scope), scope["method"]
+        found = self.table.find(method, path) or (method == "HEAD" and self.table.find("GET", path)) or None
+        rule = found[0] if found else None
+        if self.login is not None and (rule is None or rule.who != EVERYBODY):
+            who = rule.who if rule is not None else "user"
+            await to_thread.run_sync(self.login.check, _bearer(scope), who)
+        if found is None:
+            other = path[:-1] if path.endswith("/") else f"{path}/"
+            if self.table.knows(path) or self.table.knows(other):
+                return receive  # another method, or the router sends to the address with or without the slash
+            raise Refusal(f"There is no address '{path[:100]}' on this server.", 404)
+        if rule.off:
+            raise Refusal(rule.off, 404)
+        _check_query(scope, found[1].get("session_id"))
+        return receive if rule.keys is None else await _with_keys(rule, receive)
+
+
+def _query(scope: Scope) -> dict[str, list[str]]:
+    return parse_qs(scope.get("query_string", b"").decode("latin-1"))
+
+
+def _check_query(scope: Scope, session: str | None) -> None:
+    """MONAI Label takes a session's id for a folder, which it removes where it is none, and unpacks any archive.
+
+    Raises:
+        Refusal: (404) the id of a session is none; (422) an archive is to be unpacked.
+    """
+    query = _query(scope)
+    for given in [*query.get("session_id", []), *([] if session is None else [session])]:
+        try:
+            right = given == str(uuid.UUID(given))
+        except ValueError:
+            right = False
+        if not right:
+            raise Refusal(f"There is no session '{given[:100]}': PUT /session/ gives the id of a new one.", 404)
+    if any(value.lower() not in _NO for value in query.get("uncompress", [])):
+        raise Refusal("The server unpacks no archives: send the volume itself (.nii.gz, .nii or .nrrd).", 422)
+
+
+def _bearer(scope: Scope) -> str:
+    """The token of the Authorization header, "" if there is none."""
+    given = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
+    kind, _, token = given[0].strip().partition(" ") if len(given) == 1 else ("", "", "")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+async def _with_keys(rule: Rule, receive: Body) -> Receive:
+    """Read a JSON body and pass on only those of its keys that the route may be given.
+
+    Raises:
+        Refusal: (413, 422) it is too long or no JSON; (422) it tries to choose what is the server's to choose.
+    """
+    body = b""
+    while not receive.ended:
+        body += (await receive()).get("body", b"")
+        if len(body) > LARGEST_JSON:
+            raise Refusal(f"The request's body is longer than {LARGEST_JSON // 2**20} MiB: send options only.", 413)
+    if body.strip():
+        try:
+            parsed = json.loads(body)
+        except (ValueError, RecursionError):
+            raise Refusal('The request\'s body is no JSON: send options as {"name": value}, or nothing.', 422) from None
+        body = json.dumps(_kept(parsed, rule.keys or frozenset())).encode()
+    sent = False
+
+    async def receive_again() -> MutableMapping[str, Any]:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again
+
+
+def _kept(given: Any, keys: frozenset[str]) -> Any:
+    """``given`` without foreign keys; the options of each model, where there are several, in the same way."""
+    if not isinstance(given, dict):
+        return given
+    kept: dict[str, Any] = {}
+    for key, value in given.items():
+        if key in keys:
+            kept[key] = value
+        elif _CHOOSES.search(key):
+            raise Refusal(
+                f"The request names '{key[:100]}': paths, code and environments of the server are chosen with --conf "
+                "when it is started, never by a request.",
+                422,
+            )
+        elif isinstance(value, dict):
+            kept[key] = _kept(value, keys)
+        else:
+            logger.info("The option '%s' of a request means nothing to FewLabel and was left out", key[:100])
+    return kept
+
+
+async def _refuse(refusal: Refusal, scope: Scope, receive: Body, send: Send) -> None:
+    """Answer with the sentence, once the request was read as far as is reasonable."""
+    seen = 0
+    while not receive.ended and seen <= _DRAINED:
+        seen += len((await receive()).get("body", b""))
+    headers = {"WWW-Authenticate": "Bearer"} if refusal.status_code == 401 else None
+    response = JSONResponse({"detail": str(refusal)}, refusal.status_code, headers)
+    await response(scope, receive, send)
+
+
+def install(app: FastAPI, settings: Settings, login: Login | None) -> None:
+    """Put the guard before an application, in place of an earlier one and of MONAI Label's own CORS rules.
+
+    FewLabel is loaded while the application starts, when no middleware can be added any more: its stack is built
+    anew and guarded as a whole.
+    """
+    app.user_middleware = [each for each in app.user_middleware if each.cls is not CORSMiddleware]
+    app.middleware_stack = Guard(app.build_middleware_stack(), settings, login)
+    if login is not None:
+        logger.info("FewLabel answers other computers, and asks everybody for a login: %s", login.called)
+    elif settings.remote:
+        logger.warning(
+            "FewLabel answers every computer that reaches it and asks nobody for a login (--conf remote yes): "
+            "whoever is on this network can read and change scans and labels. --conf token FILE asks for a token."
+        )
+    else:
+        logger.info(
+            "FewLabel answers this computer only, whatever address it listens on. Other computers are let in with "
+            "--conf token FILE (they log in) or --conf remote yes (nobody is asked)."
+        )

@@ -1,0 +1,1 @@
+"""What experiment.py measures, one package each."""

@@ -1,0 +1,144 @@
+"""The commands of experiment.py, each named once: help, options, checks and dispatch come from one table.
+
+Parsed by any Python from 3.6 on; what a command needs is imported when it runs.
+"""
+
+import argparse
+from collections import namedtuple
+
+from experiments import options as options_of
+
+Command = namedtuple("Command", "name example what options run")
+"""One command: its name, what is typed after it, what it is for, what adds its options, what runs it.
+
+``run`` takes the options and gives the text that is printed, or an exit code where it prints by itself.
+"""
+
+
+def _bench(options):
+    from experiments.speed.bench import bench
+
+    return bench(options.only, options.quick, options.images, options.seed)
+
+
+def _steps(options):
+    from experiments.speed.steps import steps_table
+    from fewlabel.methods import METHODS
+
+    size = options.network, options.patch, options.batch, options.device, options.threads
+    return steps_table(options.methods or list(METHODS), *size, options.quick)
+
+
+def _panel(options):
+    from experiments.speed.panel import panel_table
+
+    return panel_table(options.rounds)
+
+
+def _compare(options):
+    from experiments.comparison.compare import compare
+    from experiments.harness.say import say
+
+    return compare(options, say)
+
+
+def _rounds(options):
+    from experiments.harness.say import say
+    from experiments.rounds.rounds import rounds
+
+    return rounds(options, say)
+
+
+def _map(options):
+    from experiments.checks.map import map_table
+
+    which = options.data, options.split, options.labelled, options.cases
+    return map_table(*which, options.minutes, options.method, options.seed)
+
+
+def _review(options):
+    from experiments.checks.review import review_table
+
+    which = options.data, options.split, options.labelled, options.steps
+    return review_table(*which, options.method, options.seeds, options.cases)
+
+
+def _features(options):
+    from experiments.checks.features import features_table
+
+    return features_table(options.data, options.split, options.cases)
+
+
+def _paper(options):
+    from experiments.harness.say import say
+    from experiments.papers.paper import paper
+
+    return paper(options, say)
+
+
+def _mutants(options):
+    from experiments.mutants.command import mutants
+
+    return mutants(options.only, options.list, options.jobs)
+
+
+def _row(options):
+    from experiments.comparison.worker import work
+
+    work(options.folder, options.key)
+    return "done"
+
+
+def _annotation(options):
+    from experiments.rounds.rounds import play
+
+    play(options.folder, options.key)
+    return "done"
+
+
+COMMANDS = (
+    Command("bench", "> bench.md", "speed and memory, about 5 minutes", options_of.bench, _bench),
+    Command("steps", "", "time and memory of one step of each method, 2 minutes", options_of.steps, _steps),
+    Command("panel", "", "how long the panel's code holds Slicer's interface", options_of.panel, _panel),
+    Command("compare", "--data FOLDER", "methods against each other, on labelled data", options_of.compare, _compare),
+    Command("rounds", "--data FOLDER", "strategies, in simulated annotation", options_of.rounds, _rounds),
+    Command("map", "--data FOLDER", "does the map of uncertainty lie where the model is wrong?", options_of.map, _map),
+    Command("review", "--data FOLDER", "are mistakes in labels seen, and only these?", options_of.review, _review),
+    Command("features", "--data FOLDER", "which features choose the first cases best?", options_of.features, _features),
+    Command("paper", "--dataset la --root FOLDER", "the same by the papers' rules", options_of.paper, _paper),
+    Command("mutants", "", "does a test notice each planted fault? 15 minutes", options_of.mutants, _mutants),
+)
+CHILDREN = (
+    Command("row", "FOLDER KEY", "one run of a comparison", options_of.child, _row),
+    Command("annotation", "FOLDER KEY", "one simulated annotation", options_of.child, _annotation),
+)
+"""Called by the commands themselves, each in a process of its own."""
+
+
+def description() -> "str":
+    """What can be asked for, a line each."""
+    typed = [("python3 scripts/experiment.py {} {}".format(each.name, each.example), each.what) for each in COMMANDS]
+    width = max(len(line) for line, _ in typed) + 2
+    lines = ["    {}{}".format(line.ljust(width), what) for line, what in typed]
+    end = "COMMAND --help tells the options. Tables go to the standard output, progress to the standard error."
+    return "\n".join(["Measure FewLabel on this computer.", "", *lines, "", end])
+
+
+def parse(arguments: "list[str]") -> "argparse.Namespace":
+    """Arguments of the command line, with ``run`` of their command; refuses in words what cannot work."""
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description(), formatter_class=layout)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    by_name = {}
+    for command in COMMANDS + CHILDREN:
+        shown = {"help": command.what} if command in COMMANDS else {}
+        by_name[command.name] = commands.add_parser(command.name, **shown)
+        command.options(by_name[command.name])
+        by_name[command.name].set_defaults(run=command.run, child=command in CHILDREN)
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.error("say what to do: " + " or ".join(command.name for command in COMMANDS))
+    problem = options_of.problem_with(options)
+    if problem:
+        by_name[options.command].error(problem)
+    return options

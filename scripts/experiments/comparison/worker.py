@@ -1,0 +1,172 @@
+"""One run of a comparison, in a process of its own: train, measure on the test cases, write what came out."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.utils import set_determinism
+
+from experiments.comparison.cases import Cases
+from experiments.comparison.experiment import Experiment
+from experiments.comparison.measures import measure
+from experiments.comparison.radiology import Radiology
+from experiments.comparison.rows import RADIOLOGY, Row
+from fewlabel.data.loaders import PairedLoader
+from fewlabel.inference.predict import segment
+from fewlabel.methods import make_method
+from fewlabel.methods.base import Method
+from fewlabel.networks import find, partner
+from fewlabel.plan import Plan
+from fewlabel.training.budget import Budget
+from fewlabel.training.progress import Progress
+from fewlabel.training.trainer import Trainer
+from fewlabel.volumes.reading import read_label
+from fewlabel.workspace import read_json, write_json
+
+_FOREVER = 10**9
+
+
+def work(folder: Path, key: str) -> None:
+    """Run the row that ``folder/rows/KEY.json`` describes; the outcome goes to ``folder/outcomes/KEY.json``."""
+    given = json.loads((folder / "rows" / f"{key}.json").read_text(encoding="utf-8"))
+    experiment = Experiment.read(folder)
+    row, state = Row(**given["row"]), folder / "running" / key
+    state.mkdir(parents=True, exist_ok=True)
+    experiment.prepare_process()
+    set_determinism(row.seed)
+    cases, plan = experiment.cases(), experiment.plan
+    train = _radiology if row.method == RADIOLOGY else _ours
+    outcome, predict = train(row, experiment, cases, plan, state, given["seconds"])
+    outcome["cases"] = list(measured(cases, plan, predict))
+    write_json(folder / "outcomes" / f"{key}.json", {"row": row.to_dict(), **outcome})
+    for file in state.iterdir():
+        file.unlink()
+    state.rmdir()
+
+
+def measured(cases: Cases, plan: Plan, predict: Callable[[Path], torch.Tensor]) -> Any:
+    """Measures of each class of each test case."""
+    for case in cases.test:
+        truth = read_label(cases.labels[case])
+        reference = torch.as_tensor(truth.array.astype("int64"))
+        for found in measure(predict(cases.images[case]), reference, truth.spacing, plan.classes):
+            yield {"case": case, **found}
+
+
+def _ours(
+    row: Row, experiment: Experiment, cases: Cases, plan: Plan, state: Path, seconds: float
+) -> tuple[dict[str, Any], Callable[[Path], torch.Tensor]]:
+    """A method of the table; the last weights are taken, never a checkpoint chosen on anything."""
+    device = experiment.device
+    drawn = cases.draw(row.labelled, row.seed)
+    labelled = drawn[0]
+    trainer = make_trainer(
+        make_method_of(row.method, plan, device, **row.settings),
+        experiment,
+        cases,
+        drawn,
+        row.seed,
+        Budget(experiment.steps or _FOREVER, math.inf if experiment.steps else seconds),
+        Progress(state / "progress.json", seconds, 0.0),
+        state / "checkpoint.pt",
+        {"row": row.to_dict(), "labelled": labelled},
+    )
+    method = trainer.method
+    whole = "weights of the last" in trainer.resume()
+    done = read_json(state / "trained.json", {})
+    if not whole or done.get("row") != row.to_dict():  # else stopped while it was measured: not trained for longer
+        done = {"row": row.to_dict(), "labelled_cases": labelled, **_train(trainer, method, device)}
+        write_json(state / "trained.json", done)
+    network = method.deployed.eval()
+    return done, lambda image: segment(network, plan, image, device, experiment.overlap)[0]
+
+
+def make_method_of(name: str, plan: Plan, device: str, **settings: Any) -> Method:
+    """A method of the table with the plan's network, and its partner as the second one."""
+    channels = len(plan.classes) + 1
+    builders = (partial(find(network), channels) for network in (plan.network, partner(plan.network)))
+    return make_method(name, *builders, channels, **settings).to(device)
+
+
+def make_trainer(
+    method: Method,
+    experiment: Experiment,
+    cases: Cases,
+    drawn: tuple[Sequence[str], Sequence[str]],
+    seed: int,
+    budget: Budget,
+    progress: Progress,
+    checkpoint: Path,
+    identity: dict[str, Any],
+) -> Trainer:
+    """The product's trainer on some labelled and some unlabelled cases (``drawn``), without validation."""
+    labelled, unlabelled = drawn
+    pool = unlabelled if method.learns_from_unlabelled(1.0) else []
+    loader = PairedLoader(
+        [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled],
+        [{"id": case, "image": str(cases.images[case])} for case in pool],
+        experiment.plan,
+        seed,
+    )
+    end = experiment.device, experiment.learning_rate, checkpoint, identity, lambda *_: math.nan
+    return Trainer(method, loader, budget, progress, *end)
+
+
+def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
+    """Spend the budget; what it cost."""
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+    first, begun = trainer.step, time.monotonic()
+    trainer.run()
+    spent = time.monotonic() - begun
+    return {
+        "steps": trainer.step,
+        "seconds_per_step": spent / max(1, trainer.step - first),
+        "seconds": trainer.budget.elapsed(),
+        "notes": trainer.progress.values["notes"],
+        **_size(method, method.deployed, device),
+    }
+
+
+def _radiology(
+    row: Row, experiment: Experiment, cases: Cases, plan: Plan, state: Path, seconds: float
+) -> tuple[dict[str, Any], Callable[[Path], torch.Tensor]]:
+    labelled, _ = cases.draw(row.labelled, row.seed)
+    recipe = Radiology(len(plan.classes) + 1, experiment.device)
+    progress = Progress(state / "progress.json", seconds, 0.0)
+
+    def tell(done: float) -> None:
+        if progress.due():
+            progress.update(done)
+
+    files = [(cases.images[case], cases.labels[case]) for case in labelled]
+    steps, each = recipe.train(files, experiment.steps or _FOREVER, seconds, tell)
+    outcome = {
+        "labelled_cases": labelled,
+        "steps": steps,
+        "seconds_per_step": each,
+        "seconds": steps * each,
+        "notes": [],
+    }
+    return {**outcome, "notes": [], **_size(recipe.network, recipe.network, experiment.device)}, recipe.segment
+
+
+def _size(trained: torch.nn.Module, deployed: torch.nn.Module, device: str) -> dict[str, float]:
+    """Peak memory in GiB (of the device; on a CPU of this process, with its libraries), and parameters."""
+    if device.startswith("cuda"):
+        memory = torch.cuda.max_memory_allocated() / 2**30
+    else:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {
+        "peak_memory": memory,
+        "parameters_trained": sum(each.numel() for each in trained.parameters() if each.requires_grad),
+        "parameters_deployed": sum(each.numel() for each in deployed.parameters()),
+    }

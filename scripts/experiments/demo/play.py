@@ -1,0 +1,170 @@
+"""The demo from its first scan to its report: rounds of labelling and training, then an export that is compared."""
+
+import argparse
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import serve
+from environment import ROOT
+from experiments.demo import bundle as exported
+from experiments.demo.report import write_report
+from experiments.demo.study import clear_output, generated_study, given_study
+from experiments.harness.clinician import Clinician, candidates, connect
+from experiments.harness.errors import ExperimentError
+from experiments.harness.result import Result, Round, class_means, number, print_table, round_mean, table
+from experiments.harness.server import free_port, launch, show_log
+from experiments.harness.study import Study
+
+STARTED = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Tell what goes on, with the time since the start."""
+    print("[{:3.0f} s] {}".format(time.monotonic() - STARTED, text), flush=True)
+
+
+def server_conf(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Settings of the server, as pairs for ``--conf``."""
+    minutes = str(options.minutes)
+    conf = [("max_minutes", minutes), ("scoring_minutes", minutes), ("seed", str(options.seed))]
+    conf += [("method", options.method)] if options.method else []
+    return conf + [tuple(pair) for pair in options.conf]
+
+
+def make_study(options: argparse.Namespace) -> Study:
+    """The study to play on: generated, or copied from the given folder."""
+    clear_output(options.output)
+    if options.studies is None:
+        say("Generating {} scans in {} ...".format(options.scans, options.output))
+        return generated_study(options.output, options.scans, options.seed)
+    say("Reading and copying the images of {} ...".format(options.studies))
+    names = [name.strip() for name in options.labels.split(",") if name.strip()]
+    return given_study(options.output, options.studies, options.truth, names, options.limit, options.seed)
+
+
+def play(options: argparse.Namespace, study: Study, address: str) -> Result:
+    """All rounds of labelling, training and measuring against the running server; then export and compare."""
+    if sum(options.plan) >= len(study.truth):
+        raise ExperimentError(
+            "{} labels are planned but there are only {} scans; some must stay without a label.".format(
+                sum(options.plan), len(study.truth)
+            )
+        )
+    clinician = Clinician(connect(address, options.output / "downloads"), study, options.output / "predictions")
+    result = Result(list(study.classes), len(study.truth), folders={"predictions": str(clinician.folder)})
+    measured = candidates(list(study.truth), options.evaluate, options.seed)
+    labelled = []
+    for place, count in enumerate(options.plan, start=1):
+        say("Round {} of {}: labelling {} cases".format(place, len(options.plan), count))
+        choices = []
+        for _ in range(count):
+            choices.append(clinician.label_next())
+            print("  {}: {}".format(choices[-1].id, choices[-1].reason), flush=True)
+        labelled += [choice.id for choice in choices]
+        done = Round(len(labelled), choices)
+        say("Round {}: training with {} labels for {:g} minutes".format(place, len(labelled), options.minutes))
+        start = time.monotonic()
+        done.training = clinician.train({})
+        done.seconds = time.monotonic() - start
+        left = [case for case in measured if case not in labelled]
+        if not left:
+            raise ExperimentError("Each case to measure on has a label by now; measure on more of them with --evaluate.")
+        clinician.evaluate(done, left)
+        result.rounds.append(done)
+        result.save(options.output / "demo.json")
+        means = class_means(done, left, result.classes)
+        words = ", ".join(name + " " + number(value) for name, value in means.items())
+        say("Dice with {} labels, on {} cases without: {}".format(len(labelled), len(left), words))
+    return result
+
+
+def compare_with_bundle(options: argparse.Namespace, study: Study, result: Result) -> None:
+    """Export the model, run the export by itself on a few cases, compare with the server's last answers."""
+    say("Exporting the model as a MONAI bundle and running it by itself ...")
+    bundle = options.output / "bundle"
+    exported.export(study.images, bundle)
+    cases = result.evaluated()[:4]
+    outputs = exported.run_bundle(bundle, [study.image(case) for case in cases], options.output)
+    last = Path(result.folders["predictions"]) / "labels_{:03d}".format(result.rounds[-1].labels)
+    for case in cases:
+        result.comparisons.append(exported.compare(case, last / (case + ".nii.gz"), outputs))
+    equal = sum(each.equal for each in result.comparisons)
+    say("Bundle and server give the same label map, voxel for voxel, in {} of {} cases.".format(equal, len(cases)))
+
+
+def finish(options: argparse.Namespace, study: Study, result: Result) -> int:
+    """Write the report and say what came out; exit code 1 if the bundle differs from the server."""
+    slicer = [sys.executable, str(ROOT / "scripts" / "serve.py"), "--studies", str(study.images)]
+    result.facts = facts(options, slicer)
+    result.save(options.output / "demo.json")
+    report = write_report(result, study, options.output / "report.html")
+    cases = result.evaluated()
+    before, after = (round_mean(done, cases, result.classes) for done in (result.rounds[0], result.rounds[-1]))
+    print("\nDice on {} cases that were never labelled:".format(len(cases)))
+    print(print_table(table(result)))
+    print("\nMean Dice before (first round) {:.3f}, after (last round) {:.3f}".format(before, after))
+    print("Report: {}".format(report))
+    print("The same study in 3D Slicer (module FewLabel or MONAI Label): start")
+    print("  {}".format(command_line(slicer)), flush=True)
+    return 0 if all(each.equal for each in result.comparisons) else 1
+
+
+def command_line(parts: list[str]) -> str:
+    """A command as it is typed in this system's shell."""
+    return subprocess.list2cmdline(parts) if os.name == "nt" else " ".join(map(shlex.quote, parts))
+
+
+def facts(options: argparse.Namespace, slicer: list[str]) -> dict[str, str]:
+    """What is needed to judge and to repeat the run."""
+    import monai
+    import monailabel
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return {
+        "command": command_line(["python3", *sys.argv]),
+        "seed": str(options.seed),
+        "labels added per round": ", ".join(map(str, options.plan)),
+        "training per round": "{:g} minutes at most".format(options.minutes),
+        "settings": " ".join("{}={}".format(key, value) for key, value in options.conf) or "defaults",
+        "machine": "{}, {} CPU cores, GPU: {}".format(platform.platform(), os.cpu_count(), gpu),
+        "versions": "Python {}, torch {}, MONAI {}, MONAI Label {}".format(
+            platform.python_version(), torch.__version__, monai.__version__, monailabel.__version__
+        ),
+        "whole run": "{:.0f} s".format(time.monotonic() - STARTED),
+        "open in 3D Slicer": command_line(slicer),
+    }
+
+
+def main(options: argparse.Namespace) -> int:
+    """Play the whole demo; the server is stopped however it ends."""
+    options.output = options.output.resolve()
+    log = options.output / "server.log"
+    server = None
+    try:
+        study = make_study(options)
+        port = free_port()
+        say("Starting the server (its log: {}) ...".format(log))
+        server = launch(study.images, port, server_conf(options), log)
+        if not serve.wait_until_ready(server, "127.0.0.1", port):
+            raise ExperimentError("The server stopped while starting.")
+        say("The server is ready on port {}.".format(port))
+        result = play(options, study, "http://127.0.0.1:{}".format(port))
+        compare_with_bundle(options, study, result)
+        return finish(options, study, result)
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+    except ExperimentError as trouble:
+        print("\n{}".format(trouble), file=sys.stderr)
+        if server is not None:
+            show_log(log)
+        return 1
+    finally:
+        if server is not None:
+            serve.stop(server)

@@ -1,0 +1,1 @@
+"""What several experiments share: a server on a free port, a played clinician, plain results."""

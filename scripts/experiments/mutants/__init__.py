@@ -1,0 +1,1 @@
+"""Planted faults: which test notices which mistake."""

@@ -1,0 +1,18 @@
+"""The planted faults, one file for each room. To add one: a ``Fault`` there, with the test that must notice it."""
+
+from experiments.mutants.fault import Fault
+from experiments.mutants.faults.data import DATA
+from experiments.mutants.faults.dtlp import DTLP
+from experiments.mutants.faults.losses import LOSSES
+from experiments.mutants.faults.measures import MEASURES
+from experiments.mutants.faults.methods import METHODS
+from experiments.mutants.faults.published import PUBLISHED
+from experiments.mutants.faults.selection import SELECTION
+from experiments.mutants.faults.storing import STORING
+from experiments.mutants.faults.teacher import TEACHER
+from experiments.mutants.faults.training import TRAINING
+
+FAULTS: tuple[Fault, ...] = (
+    *(*PUBLISHED, *METHODS, *TEACHER, *DTLP, *LOSSES, *MEASURES),
+    *(*DATA, *TRAINING, *SELECTION, *STORING),
+)

@@ -1,0 +1,143 @@
+"""Faults in the datastore, the reading of volumes, inference and what is published to a file."""
+
+from experiments.mutants.fault import Fault
+
+_STORE = "tests/datastore/test_submission.py"
+_PREDICT = "tests/inference/test_predict.py"
+
+STORING = (
+    Fault(
+        "a label is laid on its image without its geometry",
+        "datastore/submission.py",
+        "to_label[:3, :3],\n        offset=to_label[:3, 3],",
+        "np.eye(3),\n        offset=np.zeros(3),",
+        _STORE,
+    ),
+    Fault(
+        "a resampled label is interpolated",
+        "datastore/submission.py",
+        "order=0,",
+        "order=1,",
+        "tests/datastore/test_submission.py::test_values_of_a_resampled_label_are_those_that_were_sent",
+    ),
+    Fault(
+        "a label of another image is accepted",
+        "datastore/submission.py",
+        "if share < _LEAST_INSIDE or not",
+        "if False and not",
+        _STORE,
+    ),
+    Fault(
+        "values are stored as they were sent and not by their names",
+        "datastore/submission.py",
+        "array, by_name = remap(array, label_info, named)",
+        "_, by_name = remap(array, label_info, named)",
+        _STORE,
+    ),
+    Fault(
+        "undo restores nothing",
+        "datastore/undo.py",
+        "replace_file(place, lambda temporary: temporary.write_bytes(content) and None)",
+        "pass",
+        "tests/datastore/test_undo.py",
+    ),
+    Fault(
+        "undo removes the label that it should restore",
+        "datastore/undo.py",
+        'if kept["extension"] is None:',
+        'if kept["extension"] is not None:',
+        "tests/datastore/test_undo.py",
+    ),
+    Fault(
+        "undo overwrites a label that was changed by hand",
+        "datastore/undo.py",
+        'if kept.get("replaced_by") != _digest(',
+        'if kept.get("replaced_by") == _digest(',
+        "tests/datastore/test_undo.py",
+    ),
+    Fault(
+        "undo can be asked for twice",
+        "datastore/undo.py",
+        "                self._restore(image_id, kept)\n"
+        "                self._undo_file(image_id).unlink(missing_ok=True)",
+        "                self._restore(image_id, kept)",
+        "tests/datastore/test_undo.py",
+    ),
+    Fault(
+        "unlabelled images are the labelled ones",
+        "datastore/index.py",
+        "if FINAL not in entry.labels]",
+        "if FINAL in entry.labels]",
+        "tests/datastore/test_undo.py",
+    ),
+    Fault(
+        "a child process may submit a label",
+        "datastore/index.py",
+        "        if self._read_only:\n            raise Refusal(f",
+        "        if False:\n            raise Refusal(f",
+        "tests/datastore/test_index.py",
+    ),
+    Fault(
+        "the likeliest class is taken before the way back to the grid",
+        "inference/predict.py",
+        "labels = restored.argmax(0).to(torch.uint8)",
+        "labels = restored.argmin(0).to(torch.uint8)",
+        _PREDICT,
+    ),
+    Fault(
+        "a prediction stays on the working grid",
+        "inference/predict.py",
+        'restored = restoring(steps.steps)(data)["pred"]',
+        'restored = data["pred"]',
+        _PREDICT,
+    ),
+    Fault(
+        "seams between crops",
+        "inference/predict.py",
+        'mode="gaussian"',
+        'mode="constant"',
+        _PREDICT,
+    ),
+    Fault(
+        "probabilities over space",
+        "inference/predict.py",
+        "torch.softmax(logits[0].float(), 0)",
+        "torch.softmax(logits[0].float(), 1)",
+        _PREDICT,
+    ),
+    Fault(
+        "uncertainty of the first member alone",
+        "inference/predict.py",
+        "normalised_entropy(mean_prediction(predicted))",
+        "normalised_entropy(predicted[0])",
+        "tests/inference/test_uncertainty_map.py",
+    ),
+    Fault(
+        "a prediction of an older model is used again",
+        "inference/recent.py",
+        'stamp.st_size, card.get("version"), card.get("time")',
+        "stamp.st_size",
+        "tests/inference/test_recent.py",
+    ),
+    Fault(
+        "the oldest predictions are kept for ever",
+        "inference/recent.py",
+        "self._packed.popitem(last=False)",
+        "self._packed.popitem(last=True)",
+        "tests/inference/test_recent.py::test_only_a_few_are_kept_and_none_that_is_large",
+    ),
+    Fault(
+        "a published model that does not fit is loaded as far as it goes",
+        "published.py",
+        'network.load_state_dict(content["model"], strict=True)',
+        'network.load_state_dict(content["model"], strict=False)',
+        "tests/test_published.py",
+    ),
+    Fault(
+        "a published model is loaded in training mode",
+        "published.py",
+        "network.to(device).eval(), plan,",
+        "network.to(device).train(), plan,",
+        "tests/test_published.py",
+    ),
+)

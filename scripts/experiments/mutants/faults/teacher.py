@@ -1,0 +1,43 @@
+"""Faults in the moving average that teaches."""
+
+from experiments.mutants.fault import Fault
+
+_TEACHER = "tests/methods/test_teacher.py"
+
+TEACHER = (
+    Fault(
+        "the teacher keeps a hundredth and takes the rest",
+        "methods/teacher.py",
+        "share.clamp(1 - self.decay, 1)",
+        "share.clamp(self.decay, 1)",
+        _TEACHER,
+    ),
+    Fault(
+        "the teacher has no warm-up",
+        "methods/teacher.py",
+        "torch.maximum(1 / (self.updates + 1), (progress - self.progress) / self.window)",
+        "torch.as_tensor((progress - self.progress) / self.window)",
+        _TEACHER,
+    ),
+    Fault(
+        "the teacher averages over the whole of a short training",
+        "methods/teacher.py",
+        "torch.maximum(1 / (self.updates + 1), (progress - self.progress) / self.window)",
+        "1 / (self.updates + 1)",
+        _TEACHER,
+    ),
+    Fault(
+        "the teacher forgets when it was updated",
+        "methods/teacher.py",
+        "        self.progress.fill_(progress)\n",
+        "",
+        _TEACHER,
+    ),
+    Fault(
+        "the teacher shares its weights with the student",
+        "methods/teacher.py",
+        "copy.deepcopy(student).requires_grad_(False)",
+        "student",
+        _TEACHER,
+    ),
+)

@@ -1,0 +1,189 @@
+"""Runs one test against one planted fault, each in a process forked from one that has imported torch and MONAI."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.mutants.fault import Fault
+
+ROOT = Path(__file__).resolve().parents[3]
+APP = ROOT / "apps" / "fewlabel"
+_HEAVY = ("torch", "monai.transforms", "monai.inferers", "monai.networks.nets", "monailabel.interfaces.app", "ignite")
+_LONGEST = 180  # seconds of one test; an endless loop is caught as well
+_KEPT = (
+    "pythonpath={app} scripts slicer_module/FewLabel",
+    "addopts=--import-mode=importlib -m 'not slow and not gpu'",
+    f"timeout={_LONGEST}",
+)
+
+
+class Outcome(NamedTuple):
+    """What became of a test.
+
+    Attributes:
+        state: ``failed``, ``passed``, or ``error``: it could not be run.
+        message: of the failure, one line.
+        seconds: that it took, with the import of the package.
+    """
+
+    state: str
+    message: str
+    seconds: float
+
+
+class _Recorder:
+    """A plugin of pytest: the tests that ran, and the first that failed."""
+
+    def __init__(self) -> None:
+        self.ran = 0
+        self.failed: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.ran += report.when == "call"
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self.failed[report.nodeid] = (crash.message if crash else str(report.longrepr)).strip().split("\n")[0]
+
+
+def import_heavy_packages() -> None:
+    """Once, before any fork: with one thread, so that nothing is lost in the children."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for name in ("pytest", "hypothesis", "scipy.ndimage", *_HEAVY):
+        importlib.import_module(name)
+    importlib.import_module("torch").set_num_threads(1)
+
+
+@contextlib.contextmanager
+def a_copy(fault: Fault | None) -> Iterator[Path]:
+    """A temporary copy of the app, with the fault planted; the working tree is left as it is."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        app = Path(folder, "app")
+        shutil.copytree(APP, app, ignore=shutil.ignore_patterns("__pycache__"))
+        if fault is not None:
+            fault.plant(app / "fewlabel")
+        yield Path(folder)
+
+
+def _child(folder: Path, tests: Sequence[str], first: bool) -> None:
+    """Run tests on the package in ``folder`` and write what happened to ``outcome.json`` there."""
+    import pytest
+
+    app = folder / "app"
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "hypothesis")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(app), str(ROOT / "scripts")])
+    sys.path[:] = [str(app), *(entry for entry in sys.path if Path(entry or ".").resolve() != APP)]
+    for name in [name for name in sys.modules if name.split(".")[0] == "fewlabel"]:
+        del sys.modules[name]
+    os.chdir(ROOT)
+    recorder = _Recorder()
+    settings = [part for line in _KEPT for part in ("-o", line.format(app=app))]
+    options = [
+        "-q",
+        *(["-x"] if first else []),
+        "-p",
+        "no:cacheprovider",
+        f"--basetemp={folder / 'pytest'}",
+        f"--rootdir={ROOT}",
+        *settings,
+    ]
+    code = int(pytest.main([*options, *tests], plugins=[recorder]))
+    package = sys.modules.get("fewlabel")
+    if package is None or not str(package.__file__).startswith(str(app)):
+        code = 3  # the tests saw another package: whatever they say is of no use
+    result = {"code": code, "ran": recorder.ran, "failed": recorder.failed}
+    (folder / "outcome.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+def fork(folder: Path, tests: Sequence[str], first: bool = True) -> int:
+    """Start the tests in a forked process, until the first failure or all; gives its process id."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    process = os.fork()
+    if process:
+        return process
+    try:
+        with open(folder / "output.txt", "w", encoding="utf-8") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+            _child(folder, tests, first)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(0)  # the parent's clean-up is not the child's
+
+
+def result_in(folder: Path) -> dict[str, Any]:
+    """What a forked process wrote; without it, its last words."""
+    path = folder / "outcome.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    output = folder / "output.txt"
+    words = output.read_text(encoding="utf-8", errors="replace").strip() if output.exists() else ""
+    return {"code": 3, "ran": 0, "failed": {}, "words": words.split("\n")[-1]}
+
+
+def outcome(result: dict[str, Any], seconds: float) -> Outcome:
+    """In one word: pytest's code 1 is a failed test; all others but 0 say that the test did not run."""
+    if result["code"] == 1 and result["failed"]:
+        return Outcome("failed", next(iter(result["failed"].values())), seconds)
+    if result["code"] == 0 and result["ran"]:
+        return Outcome("passed", "", seconds)
+    return Outcome("error", result.get("words") or f"pytest ended with code {result['code']}", seconds)
+
+
+def failing_without_a_fault(tests: Sequence[str]) -> dict[str, str]:
+    """Tests that fail on the package as it is, and why: they would catch anything.
+
+    Raises:
+        RuntimeError: they cannot be run.
+    """
+    with a_copy(None) as folder:
+        os.waitpid(fork(folder, sorted(set(tests)), first=False), 0)
+        result = result_in(folder)
+        if result["code"] not in (0, 1):
+            words = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
+            raise RuntimeError(f"The tests cannot be run on the package as it is.\n{words[-3000:]}")
+        return result["failed"]
+
+
+def run_all(faults: Sequence[Fault], jobs: int, report: Callable[[Fault, Outcome], None]) -> None:
+    """Plant each fault and run its test, ``jobs`` at a time.
+
+    Args:
+        faults: to plant.
+        jobs: processes at a time.
+        report: called with each fault and its outcome, as they come in.
+
+    Raises:
+        FaultNotPlanted: a fault does not fit the source.
+    """
+    waiting = list(faults)
+    running: dict[int, tuple[Fault, contextlib.ExitStack, Path, float]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                fault, stack = waiting.pop(0), contextlib.ExitStack()
+                folder = stack.enter_context(a_copy(fault))
+                running[fork(folder, [fault.test])] = fault, stack, folder, time.monotonic()
+            process, _ = os.wait()
+            fault, stack, folder, started = running.pop(process)
+            report(fault, outcome(result_in(folder), time.monotonic() - started))
+            stack.close()
+    finally:
+        for process, (_, stack, *_) in running.items():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, 15)
+            os.waitpid(process, 0)
+            stack.close()

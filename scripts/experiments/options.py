@@ -1,0 +1,193 @@
+"""Options of the commands of experiment.py, and what cannot work. Parsed by any Python from 3.6 on."""
+
+import argparse
+import os
+from pathlib import Path
+
+MEASUREMENTS = ("training", "store", "scoring", "memory")
+DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
+METHOD = "bcp"  # the default of the product on a CPU
+
+
+def bench(command: "argparse.ArgumentParser") -> "None":
+    """Options of `bench`."""
+    add = command.add_argument
+    add("--quick", action="store_true", help="small numbers: shows that it runs, measures little")
+    add("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
+    add("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="some of the measurements")
+    add("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
+
+
+def steps(command: "argparse.ArgumentParser") -> "None":
+    """Options of `steps`."""
+    add = command.add_argument
+    add("--network", default="unet", help="default unet, the CPU preset; vnet is the papers'")
+    add("--patch", type=_sides, default=(40, 48, 40), help="crop size (default 40,48,40)")
+    add("--batch", type=int, default=2, help="crops of each kind (default 2)")
+    add("--device", default="cpu")
+    add("--threads", type=int, default=os.cpu_count() or 1, help="on a CPU; default: all cores")
+    add("--methods", nargs="+", help="default: all")
+    add("--quick", action="store_true", help="few repetitions")
+
+
+def panel(command: "argparse.ArgumentParser") -> "None":
+    """Options of `panel`."""
+    command.add_argument("--rounds", type=int, default=5, help="to be played (default 5)")
+
+
+def child(command: "argparse.ArgumentParser") -> "None":
+    """Options of what the commands call themselves."""
+    command.add_argument("folder", type=Path)
+    command.add_argument("key")
+
+
+def compare(command: "argparse.ArgumentParser") -> "None":
+    """Options of `compare`."""
+    add = command.add_argument
+    add("--output", type=Path, default=Path("comparison"), help="results; what is there is not run again")
+    add("--ablations", nargs="*", default=[], help="methods whose modules are switched off one at a time")
+    trial = {"nargs": "+", "action": "append", "default": [], "metavar": "WORD"}
+    add("--try", dest="attempt", help="a further row: NAME METHOD key=value ...", **trial)
+    add("--labelled", type=int, nargs="+", default=[4, 8], help="numbers of labelled cases (default 4 8)")
+    add("--steps", type=int, default=600, help="of each run (default 600)")
+    add("--minutes", type=float, help="of each run, instead of steps")
+    add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
+    add("--no-radiology", action="store_true", help="without that recipe alone")
+    _data_options(command)
+    _run_options(command)
+
+
+def rounds(command: "argparse.ArgumentParser") -> "None":
+    """Options of `rounds`."""
+    add = command.add_argument
+    add("--output", type=Path, default=Path("rounds"), help="results; what is there is not run again")
+    add("--strategies", nargs="+", default=["random", "foreground_random", "uncertainty+diversity"])
+    add("--sizes", type=int, nargs="+", default=[2, 4, 8, 16], help="labels after each round (default 2 4 8 16)")
+    add("--steps", type=int, default=300, help="of each round (default 300)")
+    _data_options(command)
+    _run_options(command)
+    command.set_defaults(minutes=None)
+
+
+def map(command: "argparse.ArgumentParser") -> "None":
+    """Options of `map`."""
+    add = command.add_argument
+    _data_folder(command)
+    add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
+    add("--cases", type=int, default=20, help="test cases to look at (default 20)")
+    add("--minutes", type=float, default=1.5, help="of training (default 1.5)")
+    add("--method", default=METHOD, help="of the table in docs/methods.md (default %(default)s)")
+    add("--seed", type=int, default=0)
+
+
+def review(command: "argparse.ArgumentParser") -> "None":
+    """Options of `review`."""
+    add = command.add_argument
+    _data_folder(command)
+    add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
+    add("--cases", type=int, default=1000, help="most labels to check for each seed (default: all)")
+    add("--steps", type=int, default=400, help="of training (default 400)")
+    add("--method", default=METHOD, help="of the table in docs/methods.md (default %(default)s)")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
+
+
+def features(command: "argparse.ArgumentParser") -> "None":
+    """Options of `features`."""
+    add = command.add_argument
+    _data_folder(command)
+    add("--cases", type=int, default=120, help="most cases to look at (default 120)")
+
+
+def paper(command: "argparse.ArgumentParser") -> "None":
+    """Options of `paper`."""
+    add = command.add_argument
+    add("--dataset", required=True, choices=DATASETS)
+    add("--root", type=Path, required=True, help="folder of the downloaded data; nothing is written there")
+    add("--target", help="unlabelled or unseen domain: ct or mr of mmwhs; A, B, C or D of mnms")
+    add("--prepare-only", action="store_true", help="convert the data and stop")
+    add("--output", type=Path, help="data and results; what is there is not made again (default results/paper-DATASET)")
+    add("--labelled", type=int, nargs="+", help="numbers of labelled cases; default: those of the papers")
+    add("--network", default="vnet", help="default vnet, as in the papers")
+    add("--steps", type=int, help="of each run; default: as in the papers, which needs a GPU")
+    add("--no-references", action="store_true", help="without floor and ceiling")
+    _run_options(command)
+    command.set_defaults(ablations=[], attempt=[])
+
+
+def mutants(command: "argparse.ArgumentParser") -> "None":
+    """Options of `mutants`."""
+    add = command.add_argument
+    add("--only", nargs="+", default=[], metavar="TEXT", help="faults with one of these in their name")
+    add("--list", action="store_true", help="name the faults and the test that must catch each, and end")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="tests at a time (default: all cores)")
+
+
+def _data_folder(command: "argparse.ArgumentParser") -> "None":
+    """Where the data are, and which of them are for the last measurement only."""
+    add = command.add_argument
+    add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
+    add("--split", type=Path, help='JSON {"test": [ids], "development": [ids]}; default splits.json in the data folder')
+
+
+def _data_options(command: "argparse.ArgumentParser") -> "None":
+    """Which data, and how they are worked on."""
+    _data_folder(command)
+    add = command.add_argument
+    add("--draw-split", action="store_true", help="write that file, a quarter as test cases, if it does not exist")
+    add("--tuning", action="store_true", help="measure on a third of the development cases and never open a test case")
+    add("--network", help="default: as the product plans it for the device")
+    add("--patch", type=_sides, help="crop size such as 40,48,40; default: planned")
+    add("--batch", type=int, help="crops of each kind in a step (default 2)")
+
+
+def _run_options(command: "argparse.ArgumentParser") -> "None":
+    """What any comparison has."""
+    add = command.add_argument
+    add("--methods", nargs="*", default=[METHOD], help="of the table in docs/methods.md (default %(default)s)")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    add("--device", help="default: the first GPU, else the CPU")
+    add("--jobs", type=int, default=1, help="runs at a time")
+    add("--threads", type=int, help="of each run on a CPU; default: cores / jobs")
+    add("--report-only", action="store_true", help="tables and pictures of the outcomes that there are")
+
+
+def _sides(text: "str") -> "tuple":
+    return tuple(int(side) for side in text.split(","))
+
+
+def problem_with(options: "argparse.Namespace") -> "str":
+    """One sentence about options that cannot work, "" if they can."""
+    if getattr(options, "data", None) is not None and not options.data.is_dir():
+        return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
+    if options.command == "bench":
+        if options.images is not None and not options.images.is_dir():
+            return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
+        if options.seed < 0:
+            return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
+    if options.command == "map" and _too_small([options.labelled, options.cases, options.minutes], [options.seed]):
+        return "Numbers must be above 0; --seed may be 0 too."
+    if options.command == "review" and _too_small([options.labelled, options.cases, options.steps], options.seeds):
+        return "Numbers must be above 0; --seeds may be 0 too."
+    if options.command == "panel" and _too_small([options.rounds], [0]):
+        return "--rounds must be above 0."
+    if options.command in ("compare", "rounds"):
+        sizes = options.labelled if options.command == "compare" else options.sizes
+        numbers = [*sizes, options.steps, options.jobs, options.minutes, options.batch, options.threads]
+        if _too_small(numbers, options.seeds):
+            return "Numbers must be above 0; --seeds may be 0 too."
+        if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
+            return "--patch: give three numbers above 0, such as 40,48,40."
+    if options.command == "mutants" and _too_small([options.jobs], [0]):
+        return "--jobs must be above 0."
+    if options.command == "paper":
+        if not options.root.is_dir():
+            return f"--root: {options.root} is not a folder; give the folder that holds the downloaded data."
+        numbers = [*(options.labelled or []), options.jobs, options.steps, options.threads]
+        if _too_small(numbers, options.seeds):
+            return "--labelled, --steps, --threads and --jobs must be above 0 and --seeds not below it."
+    return ""
+
+
+def _too_small(numbers: "list", seeds: "list") -> "bool":
+    """Whether a number that was given is not above 0, or a seed below it."""
+    return any(each is not None and each <= 0 for each in numbers) or min(seeds) < 0

@@ -1,0 +1,1 @@
+"""How quick, how large: the server, the training step, the panel."""

@@ -1,0 +1,165 @@
+"""What one training step of each method costs: time, memory, parameters, and waits of the host for the device."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from monai.utils import set_determinism
+from torch.profiler import ProfilerActivity, profile
+
+from experiments.comparison.table import row
+from experiments.harness.say import say
+from experiments.speed.table import machine
+from fewlabel.methods import make_method
+from fewlabel.methods.base import Method, total
+from fewlabel.networks import find, partner
+
+HOST_WAITS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::is_nonzero", "Memcpy DtoH")
+_CLASSES = 3
+_PERIOD = 6  # steps after which every method has done each of its turns
+_HEAD = (
+    "| method | s/step | × supervised | × supervised on as many crops | memory, GiB | parameters trained, deployed | "
+    "host waits |"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement; ``labelled`` and ``unlabelled`` are numbers of crops in a step."""
+
+    method: str
+    network: str
+    patch: tuple[int, int, int]
+    labelled: int
+    unlabelled: int
+    device: str
+    threads: int
+    periods: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Median seconds of a step, peak GiB (of the device, or of the process on a CPU), parameters, waits per step."""
+
+    seconds: float
+    memory: float
+    trained: int
+    deployed: int
+    waits: float
+
+
+def steps_table(
+    methods: Sequence[str],
+    network: str,
+    patch: tuple[int, int, int],
+    batch: int,
+    device: str,
+    threads: int,
+    quick: bool,
+) -> str:
+    """Measure each method, in a process of its own, with all its terms at full weight; a Markdown table."""
+    case = partial(Case, network=network, patch=patch, device=device, threads=threads, periods=1 if quick else 4)
+    floor = measure_apart(case("supervised", labelled=batch, unlabelled=0))
+    same = measure_apart(case("supervised", labelled=2 * batch, unlabelled=0))
+    lines = [_HEAD, "|" + "---|" * (_HEAD.count("|") - 1)]
+    lines.append(_line("supervised", floor, floor, same))
+    lines.append(_line("supervised, as many crops as the others", same, floor, same))
+    for name in methods:
+        if name != "supervised":
+            say(f"measuring a step of {name}")
+            cost = measure_apart(case(name, labelled=batch, unlabelled=batch))
+            lines.append(_line(name, cost, floor, same))
+    sides = "×".join(map(str, patch))
+    told = f"One step of `{network}`, crops {sides}, {batch} labelled + {batch} unlabelled, {device}, {threads} threads"
+    return f"{told}. {machine()}.\n\n" + "\n".join(lines)
+
+
+def measure_apart(case: Case) -> Cost:
+    """The cost of one case, measured in a fresh process, whose peak memory is then its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure, (case,))
+
+
+def measure(case: Case) -> Cost:
+    """The cost of one case, in this process."""
+    torch.set_num_threads(case.threads)
+    set_determinism(0)  # as in the product: on a GPU it chooses other kernels
+    builders = (partial(find(name), _CLASSES) for name in (case.network, partner(case.network)))
+    method = make_method(case.method, *builders, _CLASSES).to(case.device).train()
+    method = method.to(memory_format=torch.channels_last_3d)
+    optimiser = torch.optim.AdamW([each for each in method.parameters() if each.requires_grad], lr=1e-4)
+    data = (*_batches(case), case.device.startswith("cuda"))
+    step = partial(_step, method, optimiser, *data)
+    for _ in range(_PERIOD):
+        step()
+    seconds = []
+    for _ in range(case.periods):
+        _wait(case.device)
+        begun = time.perf_counter()
+        for _ in range(_PERIOD):
+            step()
+        _wait(case.device)
+        seconds.append((time.perf_counter() - begun) / _PERIOD)
+    return Cost(
+        statistics.median(seconds),
+        _memory(case.device),
+        sum(each.numel() for each in method.parameters() if each.requires_grad),
+        sum(each.numel() for each in method.deployed.parameters()),
+        host_waits(partial(_step, method, None, *data)) / _PERIOD,
+    )
+
+
+def _batches(case: Case) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor] | None]:
+    shape = (1, *case.patch)
+    image = torch.randn(case.labelled, *shape, device=case.device)
+    label = torch.randint(_CLASSES, image.shape, device=case.device)
+    if not case.unlabelled:
+        return {"image": image, "label": label}, None
+    weak = torch.randn(case.unlabelled, *shape, device=case.device)
+    return {"image": image, "label": label}, {"weak": weak, "strong": weak + 0.1 * torch.randn_like(weak)}
+
+
+def _step(
+    method: Method, optimiser: torch.optim.Optimizer | None, labelled: dict, unlabelled: dict | None, amp: bool
+) -> None:
+    """A whole step; without an optimiser all but its part, whose counters live on the host."""
+    with torch.autocast("cuda", torch.bfloat16, enabled=amp):
+        loss = total(method.step(labelled, unlabelled, 1.0), method.weights(1.0))
+    loss.backward()
+    if optimiser is not None:
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+    method.after_step(1.0)
+
+
+def host_waits(step: partial) -> int:
+    """How often the host needs a value of the device in one period of steps."""
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])
+    with profile(activities=activities) as profiled:
+        for _ in range(_PERIOD):
+            step()
+    return sum(event.count for event in profiled.key_averages() if event.key.startswith(HOST_WAITS))
+
+
+def _wait(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def _memory(device: str) -> float:
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def _line(name: str, cost: Cost, floor: Cost, same: Cost) -> str:
+    parameters = f"{cost.trained / 1e6:.2f} M, {cost.deployed / 1e6:.2f} M"
+    times = (f"{cost.seconds / each.seconds:.2f}" for each in (floor, same))
+    return row([name, f"{cost.seconds:.3f}", *times, f"{cost.memory:.2f}", parameters, f"{cost.waits:g}"])

@@ -1,0 +1,51 @@
+"""The documents: links lead somewhere, commands exist, the README stays short."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments.commands import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "slicer_module").glob("*.md")])
+LONGEST_README = 900  # words
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def anchors(path: Path) -> set[str]:
+    """Anchors of a document's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_each_link_leads_to_a_file_and_each_anchor_to_a_heading(document):
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        place, _, anchor = link.partition("#")
+        target = (document.parent / place).resolve() if place else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_each_script_and_each_command_that_is_printed_exists(document):
+    text = document.read_text(encoding="utf-8")
+    for script in re.findall(r"python3? (scripts/\w+\.py)", text):
+        assert (ROOT / script).is_file(), script
+    for command in re.findall(r"scripts/experiment\.py (\w+)", text):
+        assert command in {each.name for each in COMMANDS}, command
+
+
+def test_the_readme_can_be_read_in_a_few_minutes():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= LONGEST_README
+
+
+def test_every_document_is_reached_from_the_readme():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [path.name for path in (ROOT / "docs").glob("*.md") if f"docs/{path.name}" not in text]

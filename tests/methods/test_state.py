@@ -1,0 +1,62 @@
+"""All that a step changes is in the state dict, so that a training that was interrupted goes on as it would have."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from fewlabel.methods import METHODS, make_method
+from fewlabel.methods.base import total
+
+CROP = (8, 8, 8)
+
+
+def build():
+    return nn.Sequential(nn.Conv3d(1, 6, 3, padding=1), nn.BatchNorm3d(6), nn.LeakyReLU(), nn.Conv3d(6, 3, 1))
+
+
+def make(name, seed):
+    torch.manual_seed(seed)
+    return make_method(name, build, build, 3).train()
+
+
+def batches():
+    generator = torch.Generator().manual_seed(1)
+    image, weak, noise = torch.randn(3, 2, 1, *CROP, generator=generator).unbind()
+    labelled = {"image": image, "label": torch.bucketize(image, torch.tensor([-0.4, 0.4]))}
+    return labelled, {"weak": weak, "strong": weak + 0.3 * noise}
+
+
+def go_on(method, steps, first=0):
+    """Losses of some steps, with plain gradient descent."""
+    optimiser = torch.optim.SGD([each for each in method.parameters() if each.requires_grad], 0.05)
+    found = []
+    for number in range(first, first + steps):
+        torch.manual_seed(number)
+        step = method.step(*batches(), 1.0)
+        optimiser.zero_grad()
+        total(step, method.weights(1.0)).backward()
+        optimiser.step()
+        method.after_step(1.0)
+        found.append({term: float(loss.detach()) for term, loss in step.losses.items()})
+    return found
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_that_was_saved_and_loaded_has_the_losses_that_it_would_have_had(name):
+    method = make(name, seed=0)
+    go_on(method, 4)
+    twin = make(name, seed=5)
+    twin.load_state_dict(copy.deepcopy(method.state_dict()), strict=True)
+    assert go_on(method, 4, first=4) == go_on(twin, 4, first=4)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_published_network_is_independent_of_what_is_learnt_later(name):
+    method = make(name, seed=0)
+    published = {key: value.clone() for key, value in method.deployed.state_dict().items()}
+    go_on(method, 2)
+    assert any(not torch.equal(value, published[key]) for key, value in method.deployed.state_dict().items())
