@@ -5,6 +5,7 @@ import pytest
 from fewlabel.errors import Refusal
 from fewlabel.export.bundle import export_bundle
 from fewlabel.export.check import differing_voxels, run_bundle
+from fewlabel.volumes.reading import read_label, read_volume, same_grid
 
 ANGLE = np.radians(25)
 TURN = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])
@@ -28,6 +29,26 @@ def test_the_bundle_run_by_a_stranger_gives_the_same_label_map_on_the_same_grid(
     image = oblique_volume(tmp_path / "scan.nii.gz")
     different, voxels = differing_voxels(workspace, bundle, image)
     assert (different, voxels) == (0, 14 * 40 * 33)
+
+
+def test_the_bundle_takes_the_form_that_itk_shows_and_the_server_takes(publish, tmp_path):
+    workspace = publish()
+    bundle = export_bundle(workspace, tmp_path / "bundle")
+    (tmp_path / "images").mkdir()
+    path = oblique_volume(tmp_path / "images" / "scan.nii.gz")
+    image = nibabel.load(path)
+    image.set_qform(image.affine, code=1)
+    turned = image.affine.copy()
+    turned[:3, :3] = TURN @ turned[:3, :3]
+    image.set_sform(turned, code=4)
+    nibabel.save(image, tmp_path / "images" / "two forms.nii.gz")
+    path.unlink()
+    two_forms = tmp_path / "images" / "two forms.nii.gz"
+    assert differing_voxels(workspace, bundle, two_forms) == (0, 14 * 40 * 33)
+    run_bundle(bundle, tmp_path / "images", tmp_path / "labels")
+    written = read_label(next((tmp_path / "labels").rglob("*.nii.gz")))
+    assert same_grid(written, read_volume(two_forms))
+    assert written.array.any()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+from fewlabel.hounsfield import in_hounsfield_units
 from fewlabel.networks import divisor
 from fewlabel.settings import Settings
 from fewlabel.volumes.reading import Volume
@@ -32,8 +33,7 @@ class ScanFacts:
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
-    minimum: float
-    high: float  # 99.5th percentile
+    hounsfield: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,20 +71,16 @@ def scan_facts(volume: Volume) -> ScanFacts:
     """Measure one scan (see ScanFacts)."""
     order = nibabel.orientations.io_orientation(volume.affine)[:, 0].astype(int)
     position = np.argsort(order)  # which stored axis lies along each RAS axis
-    # every so many planes along each axis: a stride over the flat array may stay within one plane
-    sample = volume.array[tuple(slice(None, None, -(-size // 60)) for size in volume.array.shape)]
     return ScanFacts(
         shape=tuple(int(volume.array.shape[axis]) for axis in position),
         spacing=tuple(float(volume.spacing[axis]) for axis in position),
-        minimum=float(sample.min()),
-        high=float(np.percentile(sample, 99.5)),
+        hounsfield=in_hounsfield_units(volume.array),
     )
 
 
 def is_ct(facts: Sequence[ScanFacts]) -> bool:
-    """Whether nearly all scans look like Hounsfield units: air far below zero, tissue above it."""
-    looks = [fact.minimum < -200 and fact.minimum > -4000 and fact.high > 50 for fact in facts]
-    return sum(looks) >= 0.9 * len(looks)
+    """Whether nearly all scans look like Hounsfield units."""
+    return sum(fact.hounsfield for fact in facts) >= 0.9 * len(facts)
 
 
 def make_plan(

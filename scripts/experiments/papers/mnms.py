@@ -85,7 +85,7 @@ def _by_frame(root: Path, ending: str) -> dict[str, Frame]:
 
 def _read_frame(frame: Frame, dtype: type) -> Volume:
     try:
-        array, affine, _ = decode_nifti(frame.path.read_bytes(), True, dtype)
+        array, grid = decode_nifti(frame.path.read_bytes(), True, dtype)
     except UnreadableVolume as error:
         raise UnusableData(f"{frame.path} {error}.") from error
     if array.ndim != 4 or frame.index >= array.shape[3]:
@@ -93,7 +93,7 @@ def _read_frame(frame: Frame, dtype: type) -> Volume:
         raise UnusableData(
             f"{frame.path} has the size {size}, but the csv names its frame {frame.index}. Download both again."
         )
-    return Volume(array[..., frame.index], affine)
+    return Volume(array[..., frame.index], grid.affine)
 
 
 def read_pair(image: Frame, label: Frame | None) -> tuple[Volume, Volume | None]:

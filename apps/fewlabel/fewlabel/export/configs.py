@@ -32,7 +32,8 @@ def preprocessing(plan: Plan) -> list[dict[str, Any]]:
     """``fewlabel.data.transforms.Preprocessing`` in MONAI's own words."""
     labels = [["L", "R"], ["P", "A"], ["I", "S"]]
     steps = [
-        {"_target_": "LoadImaged", "keys": "image", "image_only": False},
+        # MONAI's own choice, nibabel, takes the sform where ITK, Slicer and the server may take the qform
+        {"_target_": "LoadImaged", "keys": "image", "image_only": False, "reader": "ITKReader"},
         {"_target_": "EnsureChannelFirstd", "keys": "image"},
         {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS", "labels": labels},
         {"_target_": "Spacingd", "keys": "image", "pixdim": list(plan.spacing), "mode": "bilinear"},
@@ -137,7 +138,10 @@ def metadata(model: Published) -> dict[str, Any]:
         "monai_version": monai.__version__,
         "pytorch_version": torch.__version__.split("+")[0],
         "numpy_version": numpy.__version__,
-        "required_packages_version": {name: importlib.metadata.version(name) for name in ("nibabel", "pytorch-ignite")},
+        "required_packages_version": {
+            "itk": importlib.metadata.version("itk-io"),  # of the whole package, the part that reads files is enough
+            **{name: importlib.metadata.version(name) for name in ("nibabel", "pytorch-ignite")},
+        },
         "name": NAME,
         "task": "Segmentation of " + ", ".join(names),
         "description": f"Exported by FewLabel {__version__}",

@@ -8,20 +8,18 @@ stream. So the bytes are unpacked and counted here, and only then handed to niba
 import gzip
 import io
 import zlib
+from pathlib import Path
 
 import nibabel
 import nrrd
 import numpy as np
 
+from fewlabel.volumes.geometry import LPS_RAS, Grid, nifti_grid, nrrd_grid, shear_of
+
 VOXEL_LIMIT = 2**31
 """More voxels than this are taken for a damaged header, not for a scan."""
 
 _SLACK = 2**20
-_ITK_AXES = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""LPS (ITK, NRRD, Slicer files) <-> RAS (nibabel, here): the first two axes change sign."""
-
-_MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}
-"""NIfTI's code of the spatial unit -> mm."""
 
 
 class UnreadableVolume(ValueError):
@@ -63,7 +61,7 @@ def check_shape(shape: tuple[int, ...]) -> None:
         raise UnreadableVolume(f"claims the size {text}, too large for a scan. Save it again")
 
 
-def decode_nifti(data: bytes, compressed: bool, dtype: type) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def decode_nifti(data: bytes, compressed: bool, dtype: type) -> tuple[np.ndarray, Grid]:
     """Decode NIfTI-1 or NIfTI-2 with its scaling.
 
     Args:
@@ -72,7 +70,7 @@ def decode_nifti(data: bytes, compressed: bool, dtype: type) -> tuple[np.ndarray
         dtype: of the voxels wanted.
 
     Returns:
-        Array of any rank, affine voxel -> RAS mm, notes.
+        Array of any rank, and where it lies.
 
     Raises:
         UnreadableVolume: see the messages.
@@ -90,8 +88,30 @@ def decode_nifti(data: bytes, compressed: bool, dtype: type) -> tuple[np.ndarray
     if len(content) < expected:
         raise UnreadableVolume(f"is cut short: {len(content)} of {expected} bytes are there. Save it again")
     image = image_class.from_bytes(content)
-    affine, notes = _nifti_affine(image)
-    return np.array(image.dataobj, dtype=dtype), affine, notes
+    return np.array(image.dataobj, dtype=dtype), _nifti_place(start)
+
+
+def grid_of_file(path: Path) -> Grid:
+    """The grid of a NIfTI or NRRD file, from its header alone; the voxels are neither read nor counted.
+
+    Raises:
+        UnreadableVolume: it is neither, or its header is damaged.
+    """
+    with open(path, "rb") as file:
+        start = file.read(4)
+        file.seek(0)
+        if start == b"NRRD":
+            header = nrrd.read_header(file)
+            sizes = tuple(int(size) for size in header.get("sizes", ()))
+            check_shape(sizes)
+            return _nrrd_place(np.broadcast_to(np.uint8(0), sizes), header)[1]
+        stream = gzip.GzipFile(fileobj=file) if start[:2] == b"\x1f\x8b" else file
+        return _nifti_place(stream.read(540))
+
+
+def _nifti_place(start: bytes) -> Grid:
+    kind = _nifti_class(start).header_class
+    return nifti_grid(kind(start[: kind.sizeof_hdr], check=False))
 
 
 def _nifti_class(start: bytes) -> type[nibabel.Nifti1Image]:
@@ -105,21 +125,7 @@ def _nifti_class(start: bytes) -> type[nibabel.Nifti1Image]:
     raise UnreadableVolume("is not a NIfTI image. Export the scan as .nii.gz or .nrrd")
 
 
-def _nifti_affine(image: nibabel.Nifti1Image) -> tuple[np.ndarray, list[str]]:
-    header = image.header
-    scale = _MILLIMETRES.get(int(header["xyzt_units"]) & 7, 1.0)
-    notes = [] if scale == 1 else ["Its unit of length is not mm; it was converted."]
-    if header["sform_code"] or header["qform_code"]:
-        affine = np.array(image.affine, dtype=np.float64)
-    else:
-        # As ITK, and so Slicer, places such a file; nibabel would centre it instead.
-        affine = _ITK_AXES @ np.diag([*(float(size) for size in header.get_zooms()[:3]), 1.0])
-        notes.append("It states no orientation; its axes were taken as left, posterior, superior.")
-    affine[:3] *= scale
-    return affine, notes
-
-
-def decode_nrrd(data: bytes, dtype: type) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def decode_nrrd(data: bytes, dtype: type) -> tuple[np.ndarray, Grid]:
     """Decode an NRRD file (`.seg.nrrd` included) whose voxels are in the same file.
 
     A detached header names another file of this computer, so it is refused. Args, returns and errors as
@@ -147,9 +153,14 @@ def decode_nrrd(data: bytes, dtype: type) -> tuple[np.ndarray, np.ndarray, list[
         array = nrrd.read_data(header, io.BytesIO(content))
     except (ValueError, nrrd.NRRDError) as error:
         raise UnreadableVolume(f"is cut short or damaged ({error}). Copy or save it again") from error
+    array, grid = _nrrd_place(array, header)
+    return array.astype(dtype), grid
+
+
+def _nrrd_place(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:
     array, directions = _spatial_axes(array, header)
     affine, notes = _nrrd_affine(directions, header)
-    return array.astype(dtype), affine, notes
+    return array, nrrd_grid(array.shape, affine, notes)
 
 
 def _spatial_axes(array: np.ndarray, header: dict) -> tuple[np.ndarray, np.ndarray]:
@@ -187,17 +198,21 @@ def _nrrd_affine(directions: np.ndarray, header: dict) -> tuple[np.ndarray, list
 
 
 def encode_nifti(path: str, array: np.ndarray, affine: np.ndarray) -> None:
-    """Write NIfTI-1 with sform and qform set and mm as unit."""
+    """Write NIfTI-1 with sform and qform alike and mm as unit.
+
+    A qform cannot hold a shear, so a sheared affine is written as sform alone: ITK then refuses the file, where a
+    qform would let it show the voxels in another place.
+    """
     image = nibabel.Nifti1Image(array, affine)
     image.set_sform(affine, code="scanner")
-    image.set_qform(affine, code="scanner")
+    image.set_qform(affine, code="unknown" if shear_of(affine) else "scanner")
     image.header.set_xyzt_units("mm")
     nibabel.save(image, path)
 
 
 def encode_nrrd(path: str, array: np.ndarray, affine: np.ndarray) -> None:
     """Write gzip-compressed NRRD in LPS, as Slicer and ITK do."""
-    lps = _ITK_AXES @ affine
+    lps = LPS_RAS @ affine
     header = {
         "space": "left-posterior-superior",
         "space directions": lps[:3, :3].T,

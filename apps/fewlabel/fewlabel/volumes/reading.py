@@ -1,6 +1,7 @@
 """Read and write one 3-D volume so that damage is found and its place in space is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,16 @@ from fewlabel.volumes.formats import (
     decode_nrrd,
     encode_nifti,
     encode_nrrd,
+    grid_of_file,
 )
+from fewlabel.volumes.geometry import Grid, same_grid, spacing_of
 from fewlabel.workspace import replace_file
 
 __all__ = [
     "EXTENSIONS",
     "UnreadableVolume",
     "Volume",
+    "read_grid",
     "read_label",
     "read_volume",
     "same_grid",
@@ -41,7 +45,7 @@ class Volume:
 
     Attributes:
         array: (i, j, k) voxels; float32 for images, uint8 for label maps.
-        affine: (4, 4) float64, voxel index -> RAS in mm.
+        affine: (4, 4) float64, voxel index -> RAS in mm, as ITK shows it.
         notes: what was changed while reading, a sentence each, for the user.
     """
 
@@ -52,7 +56,7 @@ class Volume:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Distance of neighbouring voxels along each axis of the array, mm."""
-        return tuple(float(length) for length in np.linalg.norm(self.affine[:3, :3], axis=0))
+        return spacing_of(self.affine)
 
 
 def split_extension(name: str) -> tuple[str, str]:
@@ -98,15 +102,39 @@ def read_label(path: str | Path, name: str | None = None) -> Volume:
     return _read(path, name, np.float64, _checked_label)
 
 
+def read_grid(path: str | Path, name: str | None = None) -> Grid:
+    """Where the voxels of a file lie, from its header alone.
+
+    Args:
+        path: as :func:`read_volume`.
+        name: as :func:`read_volume`.
+
+    Raises:
+        UnreadableVolume: the header is damaged, or of no image.
+    """
+    with _in_words(name or Path(path).name):
+        grid = grid_of_file(Path(path))
+        _check_affine(grid.affine)
+        return grid
+
+
 def _read(path: str | Path, name: str | None, dtype: type, check: Callable) -> Volume:
     path = Path(path)
     called = name or path.name
-    try:
+    with _in_words(called):
         with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: infinite, handled below
-            array, affine, notes = _decode(path, dtype)
-        array, notes = _three_dimensions(array, notes)
-        _check_affine(affine)
+            array, grid = _decode(path, dtype)
+        array, notes = _three_dimensions(array, list(grid.notes))
+        _check_affine(grid.affine)
         array, notes = check(array, notes)
+    return Volume(np.ascontiguousarray(array), grid.affine, tuple(f"{called}: {note}" for note in notes))
+
+
+@contextmanager
+def _in_words(called: str) -> Iterator[None]:
+    """Whatever goes wrong with a file becomes a sentence that names it."""
+    try:
+        yield
     except UnreadableVolume as error:
         raise UnreadableVolume(f"{called} {error}.") from error
     except FileNotFoundError as error:
@@ -116,10 +144,9 @@ def _read(path: str | Path, name: str | None, dtype: type, check: Callable) -> V
         reason = str(error) or type(error).__name__
         message = f"{called} cannot be read as an image ({reason}). Export the scan again."
         raise UnreadableVolume(message) from error
-    return Volume(np.ascontiguousarray(array), affine, tuple(f"{called}: {note}" for note in notes))
 
 
-def _decode(path: Path, dtype: type) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _decode(path: Path, dtype: type) -> tuple[np.ndarray, Grid]:
     extension = split_extension(path.name)[1].lower()
     if not extension:
         raise UnreadableVolume(f"is of a kind that is not supported. Use one of {', '.join(EXTENSIONS)}")
@@ -208,16 +235,3 @@ def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray) -> Non
     encode = encode_nrrd if extension == ".nrrd" else encode_nifti
     affine = np.asarray(affine, dtype=np.float64)
     replace_file(Path(path), lambda temporary: encode(str(temporary), array, affine))
-
-
-def same_grid(first: Volume, second: Volume) -> bool:
-    """Whether voxel (i, j, k) of both volumes is the same place: equal shape, affines within 1e-3 of a voxel.
-
-    The far corner, where a small error of direction has grown, may differ by a tenth of a voxel.
-    """
-    if first.array.shape != second.array.shape:
-        return False
-    difference = np.abs(first.affine - second.affine)[:3]
-    voxel = min(*first.spacing, *second.spacing)
-    corner = difference @ [*first.array.shape, 1]
-    return bool(difference.max() <= 1e-3 * voxel and corner.max() <= 0.1 * voxel)
