@@ -4,10 +4,14 @@ Usage:
     python3 scripts/serve.py --studies FOLDER
     python3 scripts/serve.py --studies FOLDER --conf labels "liver,spleen" --conf method supervised
     python3 scripts/serve.py --settings
+    python3 scripts/serve.py --studies FOLDER --restore-model
+    python3 scripts/serve.py --studies FOLDER --restore-model VERSION
 
 Other computers are let in only with a login: --host 0.0.0.0 --conf token FILE (docs/security.md).
 Binds to 127.0.0.1 (MONAI Label's own default is every network interface), with experiment tracking and
 automatic scoring of MONAI Label switched off. Ctrl-C stops the server and any training that it started.
+--restore-model lists the models that a request replaced or deleted; with a version it publishes that one again, also
+while the server runs.
 """
 
 import argparse
@@ -38,6 +42,8 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     pair = {"nargs": 2, "metavar": ("KEY", "VALUE"), "action": "append", "default": []}
     parser.add_argument("--conf", help="a setting; may be repeated", **pair)
     parser.add_argument("--settings", action="store_true", help="list all settings for --conf and stop")
+    about = "list the models that were put aside, or put the one of this VERSION back, and stop"
+    parser.add_argument("--restore-model", nargs="?", type=int, const=0, metavar="VERSION", help=about)
     options = parser.parse_args(arguments)
     if options.settings:
         return options
@@ -45,6 +51,8 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         parser.error("--studies FOLDER is needed: the folder that holds the images.")
     if not options.studies.is_dir():
         parser.error(f"--studies: {options.studies} is not a folder; give the folder that holds the images.")
+    if options.restore_model is not None:
+        return options
     problem = login_problem(options.host, options.conf) or port_problem(options.host, options.port)
     if problem:
         parser.error(problem)
@@ -209,6 +217,11 @@ def main(options: "argparse.Namespace") -> "int":
     """Exit code: 2 with one sentence for settings that cannot work, before anything starts."""
     if options.settings:
         return show_settings()
+    if options.restore_model is not None:
+        from restoring import restore_model
+
+        folder = Path(dict(options.conf).get("workspace", options.studies / ".fewlabel"))
+        return restore_model(folder, options.restore_model)
     problem = conf_problem(options.conf)
     if problem:
         print(f"{problem}\nAll settings: python3 scripts/serve.py --settings", file=sys.stderr)

@@ -3,7 +3,7 @@ import mmap
 import pytest
 import torch
 
-from fewlabel.devices import choose_device, device_names, memory_used
+from fewlabel.devices import choose_device, device_names, memory_used, pick_device
 from fewlabel.errors import Refusal
 
 
@@ -48,3 +48,25 @@ def test_the_memory_of_this_process_is_told_in_bytes():
         before = memory_used("cpu")
         held.write(b"\1" * size)
         assert memory_used("cpu") >= before + 0.8 * size
+
+
+@pytest.mark.parametrize(
+    ("count", "asked"), [(0, "cuda"), (0, ["NVIDIA:0", "cpu"]), (2, "cuda:2"), (2, 5), (2, {"a": 1})]
+)
+def test_a_request_for_a_device_that_is_not_here_gets_the_default_and_a_note(gpus, count, asked):
+    gpus(count)
+    device, note = pick_device(asked, "cpu")
+    assert device == "cpu"
+    assert "cpu was used instead" in note
+
+
+@pytest.mark.parametrize("asked", [None, "", [], "auto", "cuda:1", ["cuda:1", "cpu"]])
+def test_a_request_that_can_be_met_has_no_note(gpus, asked):
+    gpus(2)
+    assert pick_device(asked, "cuda:1") == ("cuda:1", "")
+
+
+def test_a_default_that_is_not_here_is_refused(gpus):
+    gpus(0)
+    with pytest.raises(Refusal, match="There is no device 'cuda'"):
+        pick_device(None, "cuda")

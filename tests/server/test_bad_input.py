@@ -357,13 +357,16 @@ def test_an_unknown_session_is_not_segmented(trained):
     assert_sentence(message, "no session 'nobody'")
 
 
-@pytest.mark.parametrize(
-    ("params", "word"), [({"result_extension": ".png"}, ".png"), ({"device": "cuda:77"}, "cuda:77")]
-)
 @pytest.mark.usefixtures("still_segments")
-def test_a_wish_that_cannot_be_met_is_refused(trained, params, word):
-    message = trained.infer("scan_1", expect=400, **params)["detail"]
-    assert_sentence(message, word)
+def test_a_wish_that_cannot_be_met_is_refused(trained):
+    message = trained.infer("scan_1", expect=400, result_extension=".png")["detail"]
+    assert_sentence(message, ".png")
+
+
+@pytest.mark.parametrize("asked", ["cuda:77", {"odd": [1]}, 5])
+def test_a_device_that_is_not_here_is_replaced_and_the_answer_says_so(trained, asked):
+    notes = trained.infer("scan_1", device=asked)["notes"]
+    assert sum("was used instead" in note for note in notes) == 1
 
 
 @pytest.mark.parametrize("kind", ["frames", "colours", "constant", "truncated"])

@@ -65,7 +65,7 @@ def served(application):
             continue
         methods = set(route_.methods)
         for method in methods - {"HEAD"} if "GET" in methods else methods:
-            found[method, path] = role(route)
+            found.setdefault((method, path), role(route))  # the first that fits answers
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fewlabel.errors import Refusal
-from fewlabel.published import load_members, load_published, read_card
+from fewlabel.published import load_members, load_published, read_card, save_published
 from fewlabel.selection import scoring
 from fewlabel.training import run as run_module
 from fewlabel.workspace import read_json
@@ -130,3 +130,25 @@ def test_a_version_never_returns_even_where_the_published_model_was_moved_away(m
     study.train(max_steps=1)
     assert read_card(study.workspace.model)["version"] == 3
     assert read_json(study.workspace.scores)["version"] == 3
+
+
+def test_a_model_that_was_replaced_during_a_training_is_measured_before_it_is_replaced(make_study, monkeypatch):
+    """Sent by a request, put back by a command, or copied by hand: a training holds a Dice of another model."""
+    study = make_study(6)
+    study.label("abcde")
+    fixed_dice(monkeypatch, 0.8)
+    study.train(max_steps=1)
+    sent = load_published(study.workspace.model)
+    values = iter([0.8, 0.85, 0.9])  # published at the start; this training's; the one that was sent meanwhile
+
+    def measure(validator, network, beat=None):
+        value = next(values)
+        if value == 0.85:
+            save_published(study.workspace.model, sent.network, sent.plan, {**sent.card, "version": 7})
+        return {"organ": value}
+
+    monkeypatch.setattr(run_module.Validator, "__call__", measure)
+    monkeypatch.setattr(run_module.Trainer, "_after_step", lambda trainer, engine: None)  # one validation, at the end
+    study.train(max_steps=1)
+    assert read_card(study.workspace.model)["version"] == 7
+    assert "0.900" in study.progress()["notes"][-1]

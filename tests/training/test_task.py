@@ -71,14 +71,22 @@ def test_a_run_that_fails_says_so_and_why(make_study, monkeypatch):
     assert stats["published"]
 
 
-@pytest.mark.parametrize(("request_", "error"), [({"device": "tpu"}, Refusal), ({"method": "magic"}, ValueError)])
-def test_a_request_that_cannot_be_met_is_told_too(make_study, request_, error):
+def test_a_request_that_cannot_be_met_is_told_too(make_study):
     study = make_study(2)
     study.label("a")
-    with pytest.raises(error):
-        study.task()(request_, study.store)
+    with pytest.raises(ValueError, match="magic"):
+        study.task()({"method": "magic"}, study.store)
     assert study.task().stats()["phase"] == "failed"
-    assert next(iter(request_.values())) in study.task().stats()["error"]
+    assert "magic" in study.task().stats()["error"]
+
+
+@pytest.mark.parametrize("asked", ["cuda", "cuda:7", ["cuda:7", "cpu"], "tpu", {"odd": 1}])
+def test_a_device_that_is_not_here_is_replaced_by_the_default_and_that_is_said(make_study, asked):
+    study = make_study(2)
+    study.label("a")
+    told = study.task(device="cpu")({"device": asked, "max_steps": 1}, study.store)
+    assert (told["phase"], told["device"]) == ("done", "cpu")
+    assert sum("cpu was used instead" in note for note in told["notes"]) == 1
 
 
 def test_the_first_reason_is_told_where_the_disk_is_full(make_study, monkeypatch):

@@ -1,5 +1,7 @@
 """Which device to compute on, and how it is named to people."""
 
+from typing import Any
+
 import psutil
 import torch
 
@@ -29,6 +31,29 @@ def choose_device(asked: str | list[str] | None) -> str:
     if asked not in names:
         raise Refusal(f"There is no device '{asked}' on this machine: choose one of {', '.join(names)}.")
     return asked
+
+
+def pick_device(asked: Any, default: str | None) -> tuple[str, str]:
+    """The device for one request, and a note where it is not the one that was asked for.
+
+    Viewers send the options back that another server, or another version of it, has shown: a device that is not here
+    is no reason to refuse the work.
+
+    Args:
+        asked: by the request, or a list of choices; None for none.
+        default: of the settings; None for the best.
+
+    Raises:
+        Refusal: (400) the default does not exist here.
+    """
+    wanted = next(iter(asked), None) if isinstance(asked, list) else asked
+    if not wanted or wanted == "auto":
+        return choose_device(default), ""
+    try:
+        return choose_device(str(wanted)), ""
+    except Refusal:
+        device = choose_device(default)
+        return device, f"There is no device '{str(wanted)[:60]}' on this machine: {device} was used instead."
 
 
 def memory_used(device: str) -> int:

@@ -1,6 +1,15 @@
 """The one way in which FewLabel says no."""
 
+import re
+
 from starlette.exceptions import HTTPException
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Text that a name of a request may be part of, with what no screen or answer can hold written out: ``\\x1b``."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class Refusal(HTTPException):
@@ -15,7 +24,7 @@ class Refusal(HTTPException):
     """
 
     def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(status_code=status, detail=message)
+        super().__init__(status_code=status, detail=printable(message))
 
     def __str__(self) -> str:
         return str(self.detail)

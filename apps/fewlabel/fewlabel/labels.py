@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 CLASS_LIMIT = 255
-_SEPARATORS = re.compile(r"[,;|/\\\x00-\x1f\x7f]")
+# Separators here and there, control characters, line ends, and halves of characters, which no file can hold.
+_SEPARATORS = re.compile(r"[,;|/\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class UnknownClass(ValueError):
@@ -43,7 +44,9 @@ def check_names(names: list[str]) -> list[str]:
     seen: set[str] = set()
     for name in stripped:
         if not name or len(name) > 100 or _SEPARATORS.search(name):
-            raise InvalidNames(f"The class name {name!r} must be 1 to 100 characters without , ; | / \\.")
+            raise InvalidNames(
+                f"The class name {name!r} must be 1 to 100 characters without , ; | / \\ and line breaks."
+            )
         if _key(name) == "background":
             raise InvalidNames('"background" is not a class: it is always value 0. Leave it out.')
         if _key(name) in seen:
@@ -110,7 +113,7 @@ def _key(name: str) -> str:
 
 
 def _join(items: list) -> str:
-    return ", ".join(str(item) for item in items)
+    return ", ".join(" ".join(str(item).split()) for item in items)  # each on one line, whatever a client sent
 
 
 def _entries(label_info: list[dict[str, Any]] | None) -> dict[int, str]:

@@ -165,7 +165,7 @@ def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan |
         return None
     try:
         plan = Plan.from_dict(read_json(path))
-        _check(plan)
+        check_plan(plan)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # edited wrongly, or of another version
         logger.warning("%s cannot be used (%r); a new plan is made", path, error)
         return None
@@ -180,7 +180,16 @@ def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan |
     return plan
 
 
-def _check(plan: Plan) -> None:
+def smaller(plan: Plan) -> Plan | None:
+    """The same with less in memory at a time: one crop a step, else crops of half the size; None where that is done."""
+    if plan.batch > 1:
+        return dataclasses.replace(plan, batch=1)
+    step = divisor(plan.network)
+    patch = _crop_size(_patch(np.array(plan.patch), math.prod(plan.patch) // 2, step), step)
+    return None if math.prod(patch) >= math.prod(plan.patch) else dataclasses.replace(plan, patch=patch)
+
+
+def check_plan(plan: Plan) -> None:
     """Raise ValueError, KeyError or TypeError where a plan that people may have edited cannot work."""
     bounds = plan.bounds if plan.normalisation == "ct" else (0, 1)
     usable = (

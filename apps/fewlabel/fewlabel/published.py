@@ -9,11 +9,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from fewlabel.errors import Refusal
+from fewlabel.memory import is_out_of_memory
 from fewlabel.networks import find
 from fewlabel.plan import Plan
 from fewlabel.workspace import finite, replace_file
@@ -88,14 +89,7 @@ def load_published(path: Path, device: str = "cpu") -> Published:
     Raises:
         Refusal: (500) it is damaged, or of another version of FewLabel or MONAI.
     """
-    try:
-        content = torch.load(path, map_location=device, weights_only=True)
-        plan = Plan.from_dict(json.loads(content["plan"]))
-        network = find(plan.network)(len(plan.classes) + 1)
-        network.load_state_dict(content["model"], strict=True)
-        return Published(network.to(device).eval(), plan, json.loads(content["card"]))
-    except Exception as error:  # a damaged file makes the unpickler fail in any way
-        raise _unusable(path, error) from error
+    return load_whole(path, device)[0]
 
 
 def load_members(path: Path, device: str = "cpu") -> tuple[Published, list[torch.nn.Module]]:
@@ -106,17 +100,37 @@ def load_members(path: Path, device: str = "cpu") -> tuple[Published, list[torch
     Raises:
         Refusal: (500) as ``load_published``.
     """
-    published = load_published(path, device)
+    published, others = load_whole(path, device)
+    return published, [*getattr(published.network, "networks", [published.network]), *(each for _, each in others)]
+
+
+def load_whole(path: Path, device: str = "cpu") -> tuple[Published, list[tuple[str, torch.nn.Module]]]:
+    """The published model, and names and networks of those that were saved beside it.
+
+    Raises:
+        Refusal: (500) as ``load_published``.
+    """
     try:
-        others = torch.load(path, map_location=device, weights_only=True).get("others", [])
-        members = list(getattr(published.network, "networks", [published.network]))
-        for other in others:
-            network = find(other["network"])(len(published.plan.classes) + 1)
-            network.load_state_dict(other["model"], strict=True)
-            members.append(network.to(device).eval())
+        return read_whole(path, device)
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise _unusable(path, error) from error
-    return published, members
+
+
+def read_whole(source: Path | IO[bytes], device: str = "cpu") -> tuple[Published, list[tuple[str, torch.nn.Module]]]:
+    """The same of an open file too. A damaged or foreign one makes this fail in any way; no code of it is run."""
+    content = torch.load(source, map_location=device, weights_only=True)
+    plan = Plan.from_dict(json.loads(content["plan"]))
+    classes = len(plan.classes) + 1
+
+    def build(name: str, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+        network = find(name)(classes)
+        network.load_state_dict(weights, strict=True)
+        return network.to(device).eval()
+
+    published = Published(build(plan.network, content["model"]), plan, json.loads(content["card"]))
+    return published, [(each["network"], build(each["network"], each["model"])) for each in content.get("others", [])]
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class Workspace:
         self.labels = self.folder / "labels"
         self.undo = self.folder / "undo"
         self.exports = self.folder / "exports"
+        self.replaced = self.folder / "replaced"
         self._classes = self.folder / "classes.json"
         self._check_writable()
 

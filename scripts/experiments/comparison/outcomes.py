@@ -74,8 +74,13 @@ def write_csv(folder: Path, outcomes: Sequence[dict[str, Any]]) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(lines)
+        writer.writerows({key: as_text(value) for key, value in line.items()} for line in lines)
         replace_file(folder / name, lambda path, text=text: path.write_text(text.getvalue(), encoding="utf-8"))
+
+
+def as_text(value: Any) -> Any:
+    """A cell that a spreadsheet takes for text, not for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 @dataclass(frozen=True)

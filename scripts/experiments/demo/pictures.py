@@ -18,6 +18,11 @@ COLOURS = ("#e4572e", "#f2c14e", "#4d9de0", "#5fad56", "#9b5de5", "#00bbf9", "#f
 DIFFERENT = "#ff2bd6"
 
 
+def plain_text(name: str) -> str:
+    """A name as a legend shows it: matplotlib takes ``$`` for a formula, and leaves out what begins with ``_``."""
+    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
 def learning_curve(result: Result) -> bytes:
     """Dice of each class, and of each case, against the number of labels."""
     cases = result.evaluated()
@@ -27,7 +32,7 @@ def learning_curve(result: Result) -> bytes:
         axes.plot(labels, [mean(list(done.dice[case].values())) for done in result.rounds], color="0.85", lw=0.8)
     for place, name in enumerate(result.classes):
         values = [class_means(done, cases, result.classes)[name] for done in result.rounds]
-        axes.plot(labels, values, "o-", color=COLOURS[place % len(COLOURS)], label=name)
+        axes.plot(labels, values, "o-", color=COLOURS[place % len(COLOURS)], label=plain_text(name))
     means = [round_mean(done, cases, result.classes) for done in result.rounds]
     axes.plot(labels, means, "o-", color="black", lw=2.4, label="mean")
     axes.set(xlabel="labelled cases", ylabel="Dice", ylim=(0, 1), xticks=labels)

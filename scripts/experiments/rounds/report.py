@@ -15,6 +15,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from experiments.comparison.outcomes import as_text
 from experiments.comparison.table import row, spread
 from fewlabel.workspace import replace_file
 
@@ -121,4 +122,4 @@ def write_rounds_csv(folder: Path) -> None:
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: " ".join(value) if isinstance(value, list) else value for key, value in values.items()}
+    return {key: as_text(" ".join(value) if isinstance(value, list) else value) for key, value in values.items()}

@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 from experiments.comparison.measures import MEASURES
-from experiments.comparison.outcomes import Group, ablation, groups, means, read_outcomes, write_csv
+from experiments.comparison.outcomes import Group, ablation, as_text, groups, means, read_outcomes, write_csv
 from experiments.comparison.rows import Row
 
 ROW = Row("uamt", "uamt", 4, 0, {"start": 0.5})
@@ -120,3 +120,11 @@ def test_csv_files_have_a_line_for_each_run_and_each_class_of_each_case(finish, 
 def test_no_outcomes_give_no_csv_file(tmp_path):
     write_csv(tmp_path, [])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@SUM(A1)", "+1", "-1", "\t=1"])
+def test_a_spreadsheet_takes_no_name_for_a_formula(finish, tmp_path, name):
+    finish(Row("uamt", "uamt", 4, 0, {}), 0.25, notes=[name])
+    write_csv(tmp_path, read_outcomes(tmp_path / "out"))
+    assert read_csv(tmp_path / "runs.csv")[0]["notes"] == f"'{name}"
+    assert as_text(-0.5) == -0.5

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from experiments.demo import pictures, report
 from experiments.demo import study as study_module
 from experiments.demo.report import write_report
 from experiments.harness import result as result_module
@@ -78,3 +79,22 @@ def test_the_report_is_one_file_with_pictures_numbers_and_reasons(tmp_path):
     assert "strong noise" in page
     assert "in 1 of 1 cases" in page
     assert "src='http" not in page
+
+
+def test_a_legend_shows_names_that_matplotlib_would_take_for_formulas_or_leave_out():
+    result = make_result()
+    names = ["$x_{$", "_hidden"]
+    result.classes[:] = names
+    for done in result.rounds:
+        done.dice = {case: dict(zip(names, values.values(), strict=True)) for case, values in done.dice.items()}
+    assert pictures.learning_curve(result).startswith(b"\x89PNG")
+    assert pictures.plain_text("$x$ _y") == r"\$x\$ _y"
+    assert not pictures.plain_text("_hidden").startswith("_")
+
+
+def test_the_report_shows_names_that_look_like_html_as_they_are():
+    rows = report.rows_to_html([["<b>class</b>"], ["<img src=x>"]])
+    assert "<b>" not in rows
+    assert "<img" not in rows
+    assert "<i>" not in report._legend(["<i>liver"])
+    assert "<i" not in report.picture(b"", "' onerror=alert(1) <i>").replace("<img", "", 1)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from FewLabelLib.labels import LabelClass
+
 pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
 
 
@@ -157,6 +159,23 @@ def test_an_unknown_segment_is_left_out_if_that_is_said_and_the_answer_is_kept(d
     (choice,) = desk.panel.submit.choices
     assert choice.currentIndex == choice.count - 1
     assert desk.ui.mappingButton.enabled
+
+
+def test_a_class_that_is_called_like_a_choice_of_ours_is_a_class(desk, server):
+    """It is told by its place in the list, not by its words."""
+    server.classes = [LabelClass("choose a class", 1), LabelClass("none: leave it out", 2)]
+    desk.do("connectButton")
+    desk.do("nextButton")
+    drawn = np.zeros(desk.mask("choose a class").shape, bool)
+    drawn[3:5, 3:5, 3:5] = True
+    for place, value in ((1, 1), (2, 2)):
+        desk.paint("lesion", drawn)
+        desk.do("submitButton")
+        (choice,) = desk.panel.submit.choices
+        choice.setCurrentIndex(place)
+        assert desk.ui.mappingButton.enabled
+        desk.do("mappingButton")
+        np.testing.assert_array_equal(server.stored["a"], value * drawn)
 
 
 def test_after_a_submission_the_next_case_comes_by_itself_unless_a_flag_was_raised(desk, server):

@@ -64,7 +64,8 @@ def plain(info: Any) -> dict[str, Any]:
     """
     if info is not None and not isinstance(info, dict):
         raise Refusal('The description must be a JSON object, such as {"name": "value"}.', 400)
-    return json.loads(json.dumps(finite(info or {}), default=str))
+    text = json.dumps(finite(info or {}), default=str, ensure_ascii=False)
+    return json.loads(text.encode("utf-8", "replace"))  # half a character, which no answer could hold, becomes "?"
 
 
 def list_files(folder: Path) -> tuple[dict[str, str], list[str]]:

@@ -5,7 +5,9 @@ Run it with ``python -m monai.bundle run``, or put it into MONAI Label's monaibu
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -112,13 +114,14 @@ def _json(path: Path, content: dict[str, Any]) -> None:
 
 def _readme(model: Published) -> str:
     plan, card = model.plan, model.card
-    rows = "\n".join(f"- {value}: {name}" for value, name in enumerate(plan.classes, 1))
+    names = [_markdown(name) for name in plan.classes]
+    rows = "\n".join(f"- {value}: {name}" for value, name in enumerate(names, 1))
     measured = {name: dice for name, dice in (card.get("validation") or {}).items() if dice is not None}
-    dice = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
+    dice = ", ".join(f"{_markdown(name)} {value:.3f}" for name, value in measured.items())
     quality = f"Dice on validation volumes: {dice}." if dice else "Not validated: there were too few labels."
     return f"""# {NAME}, version {card["version"]}
 
-Segments {", ".join(plan.classes)} in 3-D volumes. Trained by FewLabel {__version__} ({card["method"]}) on
+Segments {", ".join(names)} in 3-D volumes. Trained by FewLabel {__version__} ({card["method"]}) on
 {card["labelled"]} labelled and {card["unlabelled"]} unlabelled volumes. {quality} Not a medical device.
 
 Values of the label maps:
@@ -134,3 +137,8 @@ python -m monai.bundle run --bundle_root . --config_file configs/inference.json 
 In a MONAI Label server: put this folder into the monaibundle app's `model` folder and start the app with
 `--conf models {NAME} --conf zoo_source local`.
 """
+
+
+def _markdown(name: str) -> str:
+    """A class name as Markdown shows it: what looks like HTML or a link is none."""
+    return re.sub(r"([\\`*\[\]~|])", r"\\\1", html.escape(name, quote=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from typing import Any
 
 import monai
@@ -15,6 +16,16 @@ from fewlabel.plan import Plan
 from fewlabel.published import Published
 
 NAME = "fewlabel_segmentation"  # MONAI Label guesses from the name that it is a segmentation
+
+
+def as_text(name: str) -> str:
+    """A class name as a bundle's files hold it: text to MONAI too, which runs what begins with ``$``, looks up what
+    begins with ``@`` or ``%``, and counts levels where these stand before ``#`` or ``::``.
+
+    A blank is put in there: names themselves never begin with one.
+    """
+    name = re.sub(r"(?<=[@%])(?=#|::)", " ", name)
+    return f" {name}" if name.startswith(("$", "@", "%")) else name
 
 
 def preprocessing(plan: Plan) -> list[dict[str, Any]]:
@@ -108,7 +119,8 @@ def inference(plan: Plan) -> dict[str, Any]:
 def metadata(model: Published) -> dict[str, Any]:
     """The bundle's ``metadata.json``."""
     plan, card = model.plan, model.card
-    channels = {"0": "background", **{str(value): name for value, name in enumerate(plan.classes, 1)}}
+    names = [as_text(name) for name in plan.classes]
+    channels = {"0": "background", **{str(value): name for value, name in enumerate(names, 1)}}
     image = {
         "type": "image",
         "format": "hounsfield" if plan.normalisation == "ct" else "magnitude",
@@ -131,11 +143,11 @@ def metadata(model: Published) -> dict[str, Any]:
             **{name: importlib.metadata.version(name) for name in ("nibabel", "pytorch-ignite")},
         },
         "name": NAME,
-        "task": "Segmentation of " + ", ".join(plan.classes),
+        "task": "Segmentation of " + ", ".join(names),
         "description": f"Exported by FewLabel {__version__}",
         "authors": "the people who labelled the volumes",
         "copyright": "see LICENSE",
-        "fewlabel": card,
+        "fewlabel": _card(model),
         "network_data_format": {
             "inputs": {"image": image},
             "outputs": {
@@ -149,3 +161,10 @@ def metadata(model: Published) -> dict[str, Any]:
             },
         },
     }
+
+
+def _card(model: Published) -> dict[str, Any]:
+    """The model's card, with no class name as a key: MONAI takes ``_target_`` for something to build."""
+    measured = model.card.get("validation") or {}
+    dice = [{"name": as_text(name), "dice": measured.get(name)} for name in model.plan.classes]
+    return {**model.card, "validation": dice}

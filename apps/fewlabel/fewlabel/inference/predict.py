@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.data import MetaTensor
@@ -11,18 +12,36 @@ from monai.inferers import SlidingWindowInferer
 from monai.transforms import Compose, Invertd
 
 from fewlabel.data.transforms import Preprocessing
+from fewlabel.memory import free_memory, is_out_of_memory
 from fewlabel.plan import Plan
 from fewlabel.uncertainty import mean_prediction, normalised_entropy
 
 
-def sliding_window(plan: Plan, overlap: float | Sequence[float] = 0.5) -> SlidingWindowInferer:
+class FrugalInferer(SlidingWindowInferer):
+    """Where memory is short it tries once more with less: one crop at a time, the result in the computer's memory."""
+
+    def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Predictions of the whole volume, on the device of ``inputs`` or, where its memory was short, on the CPU."""
+        try:
+            return super().__call__(inputs, network, *args, **kwargs)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        free_memory()  # here, where the error and what it holds are gone
+        less = SlidingWindowInferer(
+            self.roi_size, 1, self.overlap, self.mode, sw_device=inputs.device, device=torch.device("cpu")
+        )
+        return less(inputs, network, *args, **kwargs)
+
+
+def sliding_window(plan: Plan, overlap: float | Sequence[float] = 0.5) -> FrugalInferer:
     """Overlapping crops of the plan's size, weighted by a Gaussian; volumes smaller than a crop are padded.
 
     Args:
         plan: crop size.
         overlap: of neighbouring crops, in [0, 1): one number, or one per axis.
     """
-    return SlidingWindowInferer(roi_size=plan.patch, sw_batch_size=2, overlap=overlap, mode="gaussian")
+    return FrugalInferer(roi_size=plan.patch, sw_batch_size=2, overlap=overlap, mode="gaussian")
 
 
 @torch.no_grad()

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
-from fewlabel.devices import choose_device, device_names
+from fewlabel.devices import device_names, pick_device
 from fewlabel.errors import Refusal
 from fewlabel.inference.predict import map_uncertainty, segment
 from fewlabel.inference.recent import Prediction, RecentPredictions
+from fewlabel.memory import free_memory, is_out_of_memory, memory_of, too_little
 from fewlabel.published import Published, load_members, load_published
+from fewlabel.replaced import how_to_restore
 from fewlabel.volumes.reading import EXTENSIONS, UnreadableVolume, write_volume
 from fewlabel.workspace import Workspace
 
@@ -66,10 +68,7 @@ class PublishedTask(InferTask):
             Refusal: (409) there is none yet.
         """
         if not self.is_valid():
-            raise Refusal(
-                "FewLabel is not trained yet: submit a label for at least one case, press Train, and try again.",
-                409,
-            )
+            raise Refusal(_why_none(self.workspace), 409)
         stamp = self.workspace.model.stat()
         key = (stamp.st_mtime_ns, stamp.st_size, device)
         if self._loaded is None or self._loaded[0] != key:
@@ -80,19 +79,15 @@ class PublishedTask(InferTask):
         """Apply the model to ``request["image"]`` (a path); the result goes to a temporary file.
 
         Raises:
-            Refusal: (409) not trained yet; (422) the image cannot be used.
+            Refusal: (409) not trained yet; (422) the image cannot be used; (503) memory is short.
         """
         started = time.time()
-        device = choose_device(request.get("device") or self.device)
-        loaded = self.published(device)
+        device, note = pick_device(request.get("device"), self.device)
         image = Path(request["image"])
         try:
-            result, meta, model = self.apply(loaded, image, device)
+            (result, meta, model), short = self._apply_somewhere(image, device)
         except UnreadableVolume as error:
             raise Refusal(str(error), 422) from error
-        finally:
-            if device.startswith("cuda"):
-                torch.cuda.empty_cache()  # training may need the memory
         extension = request.get("result_extension") or _extension(image)
         if extension not in EXTENSIONS:
             raise Refusal(f"Cannot write a volume as '{extension}': ask for one of {', '.join(EXTENSIONS)}.")
@@ -105,9 +100,36 @@ class PublishedTask(InferTask):
             "label_names": {name: value for value, name in enumerate(model.plan.classes, 1)},
             "model_version": model.card.get("version"),
             "validated": model.card.get("validated"),
-            "notes": list(meta["notes"]),
+            "notes": [*meta["notes"], *filter(None, (note, short)), *_where_from(self.workspace, model.card)],
             "latencies": {"total": seconds},
         }
+
+    def _apply_somewhere(self, image: Path, device: str) -> tuple[tuple[np.ndarray, dict[str, Any], Published], str]:
+        """What ``apply`` gives; on the CPU, with a note, where the GPU's memory is short."""
+        try:
+            return self._apply_on(image, device), ""
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            logger.warning("%s of %s on %s: memory is short", self.type.value, image.name, device)
+        self._loaded = None
+        free_memory()  # here, where the error and what it holds are gone
+        if not device.startswith("cuda"):
+            raise too_little("Applying the model", device)
+        try:
+            note = f"{memory_of(device).capitalize()} is full: this was computed on the CPU, which is slower."
+            return self._apply_on(image, "cpu"), note
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise too_little("Applying the model", "cpu") from None
+            raise
+
+    def _apply_on(self, image: Path, device: str) -> tuple[np.ndarray, dict[str, Any], Published]:
+        try:
+            return self.apply(self.published(device), image, device)
+        finally:
+            if device.startswith("cuda"):
+                torch.cuda.empty_cache()  # training may need the memory
 
 
 class FewLabelInfer(PublishedTask):
@@ -161,6 +183,22 @@ class FewLabelUncertainty(PublishedTask):
         model, members = loaded
         values, meta = map_uncertainty(members, model.plan, image, device)
         return values.numpy(), meta, model
+
+
+def _why_none(workspace: Workspace) -> str:
+    """Why there is no published model, and what to do."""
+    aside = how_to_restore(workspace)
+    if aside:
+        return f"There is no published model any more. {aside} Or train again."
+    return "FewLabel is not trained yet: submit a label for at least one case, press Train, and try again."
+
+
+def _where_from(workspace: Workspace, card: dict[str, Any]) -> list[str]:
+    """That a model was not trained here, as long as it is published."""
+    if not card.get("sent"):
+        return []
+    aside = how_to_restore(workspace)
+    return [f"The model (version {card.get('version')}) was sent to the server by a request. {aside}".strip()]
 
 
 def _extension(path: Path) -> str:

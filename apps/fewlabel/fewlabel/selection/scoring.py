@@ -80,7 +80,11 @@ def score_cases(
             image = steps({"image": record["image"]})["image"]
         except (UnreadableVolume, OSError):
             continue
-        predicted = list(inferer(image.as_tensor().to(device)[None], predict).values())
+        try:
+            predicted = list(inferer(image.as_tensor().to(device)[None], predict).values())
+        except (RuntimeError, MemoryError):
+            write()  # memory is short, say: what is scored stays
+            raise
         cases[record["id"]] = _describe(predicted, image, plan)
         report(len(cases), len(order))
         if time.monotonic() - written > _WRITE_EVERY:

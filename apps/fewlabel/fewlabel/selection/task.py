@@ -8,8 +8,9 @@ from typing import Any
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.scoring import ScoringMethod
 
-from fewlabel.devices import choose_device
+from fewlabel.devices import pick_device
 from fewlabel.errors import Refusal
+from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.published import load_members
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
@@ -32,12 +33,23 @@ class FewLabelScoring(ScoringMethod):
         """Score for at most ``minutes`` (default: of the settings); says how many cases were scored.
 
         Raises:
-            Refusal: (409) there is no published model yet; (400) ``minutes`` is no number above 0.
+            Refusal: (409) there is no published model yet; (400) ``minutes`` is no number above 0; (503) memory is
+                short.
         """
         if not self.workspace.model.exists():
             raise Refusal("FewLabel is not trained yet: train it, which scores the cases as well.", 409)
         minutes = _minutes(request.get("minutes", self.settings.scoring_minutes))
-        device = choose_device(request.get("device") or self.settings.device)
+        device, note = pick_device(request.get("device"), self.settings.device)
+        if note:
+            logger.warning(note)
+        try:
+            return self._score(minutes, device, datastore)
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise too_little("Scoring", device) from None
+            raise
+
+    def _score(self, minutes: float, device: str, datastore: Datastore) -> dict[str, int]:
         published, members = load_members(self.workspace.model, device)
         cases = datastore.get_unlabeled_images()
         scored = score_cases(

@@ -153,6 +153,7 @@ class ExportAnswer(BaseModel):
     format: str = "bundle"
     file: str | None = None
     bytes: int | None = None
+    sha256: str | None = Field(None, description="of the file")
     model_version: int | None = None
     verified: Verified | None = None
     error: str | None = None

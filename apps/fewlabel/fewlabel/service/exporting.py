@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import logging
 import shutil
 import tempfile
@@ -27,6 +29,16 @@ EXPORTS = {"bundle": "A MONAI bundle: runs with stock MONAI, and in MONAI Label'
 
 _DRAFT = ".exporting-"
 
+_of_workspaces: dict[Path, Exporter] = {}
+
+
+def exporter_of(workspace: Workspace, choose: Callable[[], tuple[str, Path] | None]) -> Exporter:
+    """The exporter of a workspace (see ``Exporter``): the one that is at work where the app was loaded again."""
+    kept = _of_workspaces.get(workspace.folder)
+    if kept is None or kept.status().state != "running":
+        kept = _of_workspaces[workspace.folder] = Exporter(workspace, choose)
+    return kept
+
 
 class Exporter:
     """Exports the published model as a zip into ``workspace.exports``; the newest one is kept, over a restart too.
@@ -40,7 +52,9 @@ class Exporter:
         self.workspace, self.choose = workspace, choose
         self._record = workspace.exports / "export.json"
         self._guard = threading.Lock()
+        self._whole: tuple[int, int] | None = None  # time and size of the zip that was found to be whole
         self._now = self._last()
+        self._clear_away()
 
     def status(self) -> ExportAnswer:
         """How far the running export is, or how the last one ended."""
@@ -69,15 +83,17 @@ class Exporter:
         """The zip of the last export.
 
         Raises:
-            Refusal: (409) it is being made; (404) there is none.
+            Refusal: (409) it is being made; (404) there is none, or it is not whole.
         """
         now = self.status()
         if now.state == "running":
             raise Refusal("The export is still running: wait until it has ended.", 409)
-        path = self.workspace.exports / (now.file or "")
-        if now.file is None or not path.is_file():
-            raise Refusal("There is no export to download: start one first.", 404)
-        return path
+        if now.file is None:
+            raise Refusal(now.error or "There is no export to download: start one first.", 404)
+        fault = self._fault(now)
+        if fault:
+            raise Refusal(fault, 404)
+        return self.workspace.exports / now.file
 
     def _last(self) -> ExportAnswer:
         """The export that an earlier run of the server has finished."""
@@ -86,7 +102,40 @@ class Exporter:
         except ValidationError:
             return ExportAnswer()
         there = last.file is not None and Path(last.file).name == last.file
-        return last if there and (self.workspace.exports / last.file).is_file() else ExportAnswer()
+        if not there or not (self.workspace.exports / last.file).is_file():
+            return ExportAnswer()
+        fault = self._fault(last)
+        if fault:
+            return ExportAnswer(state="failed", step="The last export is not whole.", error=fault)
+        return last
+
+    def _fault(self, told: ExportAnswer) -> str:
+        """Why a finished export cannot be offered, "" if it can; looks again only at a file that changed."""
+        path = self.workspace.exports / told.file
+        try:
+            stat = path.stat()
+            stamp = stat.st_mtime_ns, stat.st_size
+            if stamp != self._whole:
+                if told.sha256 not in (None, _sha256(path)):
+                    return f"The export {path.name} is not what was written: it was changed, or cut. Export again."
+                with zipfile.ZipFile(path) as archive:
+                    if archive.testzip() is not None:
+                        raise zipfile.BadZipFile
+            self._whole = stamp
+        except FileNotFoundError:
+            return "There is no export to download: start one first."
+        except Exception as error:  # a damaged archive fails in any way
+            logger.warning("the export %s cannot be read: %r", path, error)
+            return f"The export {path.name} is not whole. Export again."
+        return ""
+
+    def _clear_away(self) -> None:
+        """Remove what a killed export has left: drafts, and zips that it did not get to name or to replace."""
+        for left in [*self.workspace.exports.glob(f"{_DRAFT}*"), *self.workspace.exports.glob(".writing-*")]:
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+        for old in self.workspace.exports.glob(f"{NAME}-v*.zip"):
+            if old.name != self._now.file:
+                old.unlink(missing_ok=True)
 
     def _tell(self, **values: Any) -> None:
         with self._guard:
@@ -108,8 +157,6 @@ class Exporter:
     def _export(self, check: bool) -> None:
         exports = self.workspace.exports
         exports.mkdir(parents=True, exist_ok=True)
-        for left in exports.glob(f"{_DRAFT}*"):  # of a server that was killed
-            shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=exports, prefix=_DRAFT, ignore_cleanup_errors=True) as folder:
             # A training may publish meanwhile: what is checked must be what is exported.
             snapshot = Workspace(Path(folder, "snapshot"))
@@ -119,15 +166,13 @@ class Exporter:
             bundle = export_bundle(snapshot, Path(folder, NAME))
             verified, said = self._check(snapshot, bundle) if check else (None, "Exported without a check, as asked.")
             self._tell(progress=0.9, step="The bundle is packed.")
-            target = exports / f"{NAME}-v{version}.zip"
+            target = _free_name(exports, f"{NAME}-v{version}")
             replace_file(target, lambda temporary: _pack(bundle, temporary))
-        for old in exports.glob(f"{NAME}-v*.zip"):
-            if old != target:
-                old.unlink(missing_ok=True)
-        result = {"file": target.name, "bytes": target.stat().st_size, "verified": verified}
+        result = {"file": target.name, "bytes": target.stat().st_size, "sha256": _sha256(target), "verified": verified}
         done = self._now.model_copy(update={"state": "done", "progress": 1.0, "step": said, **result})
-        write_json(self._record, done.model_dump())
+        write_json(self._record, done.model_dump())  # from here on it is offered, whatever happens
         self._tell(**dict(done))
+        self._clear_away()
 
     def _check(self, snapshot: Workspace, bundle: Path) -> tuple[Verified | None, str]:
         """Run the bundle by itself on one case; what came out, and a sentence about it."""
@@ -144,6 +189,20 @@ class Exporter:
                 "compare both before you use it."
             )
         return verified, f"Exported. Run by itself it gives the server's label map of {case}, in all {voxels} voxels."
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    """A name that nothing has: the last export is offered until the record names the new one."""
+    names = (f"{stem}.zip" if number == 1 else f"{stem}-{number}.zip" for number in itertools.count(1))
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _pack(folder: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS, default_method
 from fewlabel.published import read_card
+from fewlabel.replaced import how_to_restore
 from fewlabel.review.history import Outlook
 from fewlabel.review.picture import history_picture
 from fewlabel.service.answers import (
@@ -131,11 +132,15 @@ class Overview:
         """The published model, or why it cannot be used: viewers shall connect all the same, and train anew."""
         try:
             card = self._read_card()
-            return (PublishedModel.model_validate(card) if card else None), None
+            return (PublishedModel.model_validate(card), None) if card else (None, self._put_aside())
         except Refusal as error:
             return None, str(error)
         except ValidationError:
             return None, f"The published model {self.workspace.model} is of another version of FewLabel: train again."
+
+    def _put_aside(self) -> str | None:
+        aside = how_to_restore(self.workspace)
+        return f"There is no published model any more. {aside}" if aside else None
 
     def _read_card(self) -> dict[str, Any]:
         """The card, read again only when the file changed."""

@@ -29,9 +29,10 @@ from fewlabel.service.answers import (
     StudyAnswer,
     UndoAnswer,
 )
-from fewlabel.service.exporting import Exporter
+from fewlabel.service.exporting import Exporter, exporter_of
 from fewlabel.service.guard import install
 from fewlabel.service.logins import Login, TokenLogin
+from fewlabel.service.models import make_model_router
 from fewlabel.service.overview import Overview
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def make_router(study: Study) -> APIRouter:
     overview = Overview(study)
     _add_reading(router, overview)
     _add_changes(router, study, overview)
-    _add_export(router, Exporter(study.workspace, overview.case_to_check))
+    _add_export(router, exporter_of(study.workspace, overview.case_to_check))
     return router
 
 
@@ -203,9 +204,12 @@ def mount(study: Study, login: Login | None = None) -> None:
     former = getattr(app.state, "fewlabel_routes", [])
     others = [route for route in app.router.routes if not any(route is each for each in former)]
     app.router.routes[:] = others
-    app.include_router(make_router(study), prefix=settings.MONAI_LABEL_API_STR)
-    if isinstance(login, TokenLogin):
-        app.include_router(login.router(), prefix=settings.MONAI_LABEL_API_STR)
-    app.state.fewlabel_routes = app.router.routes[len(others) :]
+    routers = [make_router(study), make_model_router(study)]
+    routers += [login.router()] if isinstance(login, TokenLogin) else []
+    for router in routers:
+        app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
+    ours = app.router.routes[len(others) :]
+    app.router.routes[:] = ours + others  # the first that fits answers: some of MONAI Label's are replaced
+    app.state.fewlabel_routes = ours
     app.openapi_schema = None  # of the OpenAPI page, which is kept once it was asked for
     install(app, study.settings, login)

@@ -16,7 +16,14 @@ from fewlabel.networks import partner
 from fewlabel.plan import Plan
 from fewlabel.published import Published, load_published, read_card, save_published
 from fewlabel.training.progress import Progress
-from fewlabel.training.validation import Validator, best_candidate, may_replace, mean_dice, published_plan
+from fewlabel.training.validation import (
+    Validator,
+    best_candidate,
+    dice_of_published,
+    may_replace,
+    mean_dice,
+    published_plan,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -54,19 +61,21 @@ class Publisher:
         self.version = last_version + 1
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
         self.published_dice: dict[str, float] | None = None
+        self._seen: tuple[int, int] | None = None
+
+    def use(self, plan: Plan) -> None:
+        """Go on under a plan with other crops."""
+        self.plan = self.validator.plan = plan
 
     def measure_published(self, beat: Callable[[], None]) -> None:
         """Dice of the published model on today's validation cases, for a fair comparison."""
+        self.published_dice, self._seen = None, _stamp(self.path)
         published = self._published()
         if published is None or not self.validator.records:
             return
-        if published.plan.classes != self.plan.classes:
+        self.published_dice = dice_of_published(published, self.validator, beat)
+        if self.published_dice is None:
             self.progress.note("The published model knows other classes: it is replaced without a comparison.")
-            return
-        measure = self.validator
-        if published.plan != self.plan:
-            measure = Validator(self.validator.records, published.plan, self.device)
-        self.published_dice = measure(published.network, beat)
 
     def _published(self) -> Published | None:
         if not self.path.exists():
@@ -101,6 +110,8 @@ class Publisher:
             return
         if self.best is None or not mean < self.best[0]:
             self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
+            if _stamp(self.path) != self._seen:  # by another hand meanwhile: sent, deleted, put back
+                self.measure_published(beat)
             if may_replace(dice, self.published_dice):
                 self._publish(candidates[chosen], chosen, dice, done, self._others(method, candidates[chosen]))
         if measured:
@@ -132,7 +143,7 @@ class Publisher:
             "progress": round(done, 3),
         }
         save_published(self.path, network, plan, card, others)
-        self.published_dice = dice
+        self.published_dice, self._seen = dice, _stamp(self.path)
         self.progress.update(published=True, version=self.version, validated=card["validated"], candidate=chosen)
 
     def _tell_result(self) -> None:
@@ -151,3 +162,12 @@ class Publisher:
                 "none of the validation cases holds a class" if self.validator.records else "there are too few labels"
             )
             self.progress.note(f"Published without validation: {reason}.")
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What tells that the published file was changed; None where there is none."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size

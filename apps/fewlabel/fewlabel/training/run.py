@@ -17,16 +17,18 @@ from fewlabel.data.loaders import EmptyPool, PairedLoader, Record
 from fewlabel.data.pools import Pools, make_pools, remember
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
+from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.methods import default_method, make_method
 from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
-from fewlabel.selection.scores import ScoreFile
+from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
+from fewlabel.training.short import runs_through, with_less
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
 from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume
@@ -95,7 +97,8 @@ class Run:
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
         method = self._method(plan).to(self.device)
         pool = unlabelled if method.learns_from_unlabelled(1.0) else []
-        loader = PairedLoader(labelled, pool, plan, self.settings.seed, self.progress.problem)
+        make_loader = partial(PairedLoader, labelled, pool, seed=self.settings.seed, report=self.progress.problem)
+        loader = make_loader(plan)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
         self.trainer = Trainer(
@@ -110,23 +113,27 @@ class Run:
             lambda method, done: publisher.consider(method, done, self._beat),
         )
         self.progress.note(self.trainer.resume())
-        try:
-            self.trainer.run()
-        except EmptyPool as error:
-            raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
+        if not self._runs_through():
+            plan = with_less(plan, self.device, self.progress)
+            save_plan(self.workspace.plan, plan)  # for the next trainings too
+            loader = make_loader(plan)
+            publisher.use(plan)
+            self.trainer.use(loader, self._identity(plan))
+            if not self._runs_through():
+                raise too_little("Training", self.device)
         if self.progress.values["published"]:
             method.load_state_dict(publisher.best[1])
             self._score(method, plan, unlabelled, publisher.version)
-        pool_read = len(loader.unlabelled.read)
-        self.progress.update(
-            1.0,
-            phase="done",
-            seconds_left=0.0,
-            unlabelled_read=pool_read,
-            total_time=_clock(self.progress.values),
-        )
+        told = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.values)}
+        self.progress.update(1.0, phase="done", seconds_left=0.0, **told)
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
+
+    def _runs_through(self) -> bool:
+        try:
+            return runs_through(self.trainer)
+        except EmptyPool as error:
+            raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
 
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
@@ -140,8 +147,8 @@ class Run:
             "unlabelled": len(self.pools.unlabelled),
         }
         validator = Validator(validation, plan, self.device, report=self.progress.problem)
-        scored = ScoreFile(self.workspace.scores).read().version
-        return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, scored)
+        last = next_version(self.workspace) - 1
+        return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, last)
 
     def _identity(self, plan: Plan) -> dict[str, Any]:
         fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
@@ -202,17 +209,13 @@ class Run:
             if self.progress.due():
                 self.progress.update(scored=done, to_score=of)
 
-        score_cases(
-            method.members,
-            plan,
-            unlabelled,
-            self.workspace.scores,
-            version,
-            self.settings.scoring_minutes,
-            self.device,
-            self.settings.seed,
-            report,
-        )
+        pool = self.workspace.scores, version, self.settings.scoring_minutes, self.device, self.settings.seed
+        try:
+            score_cases(method.members, plan, unlabelled, *pool, report)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self.progress.note(f"Not all cases were scored. {too_little('Scoring', self.device)}")
 
 
 def _channels(plan: Plan) -> int:

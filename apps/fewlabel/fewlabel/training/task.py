@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from typing import Any
 
@@ -11,8 +12,9 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.async_tasks.utils import processes
 
 from fewlabel.background import is_background_process
-from fewlabel.devices import device_names
+from fewlabel.devices import device_names, pick_device
 from fewlabel.errors import Refusal
+from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.methods import METHODS, default_method
 from fewlabel.networks import NETWORKS
 from fewlabel.review.history import Outlook
@@ -72,12 +74,17 @@ class FewLabelTrain(TrainTask):
                 os.nice(5)  # the server stays quick while training runs
         progress = None
         try:
-            settings = self.settings.with_request(request)
+            device, note = pick_device(request.get("device"), self.settings.device)
+            settings = dataclasses.replace(self.settings.with_request(request), device=device)
             run = Run(self.workspace, settings, datastore)
             progress = run.progress
+            if note:
+                progress.note(note)
             return run()
         except Exception as error:
+            if is_out_of_memory(error):
+                error = too_little("Training", device)
             progress = progress or Progress(self.workspace.progress, self.settings.max_minutes * 60)
             with contextlib.suppress(Refusal):  # a full disk: the first reason is the one to be told
                 progress.update(phase="failed", error=str(error) or repr(error))
-            raise
+            raise error

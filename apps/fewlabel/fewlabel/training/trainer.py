@@ -98,6 +98,11 @@ class Trainer:
         self.validate(self.method, 1.0)
         self.save(finished=True)
 
+    def use(self, loader: Iterable[Batch], identity: dict[str, Any]) -> None:
+        """Go on with other batches when ``run`` is called again; what was learnt stays."""
+        self.optimiser.zero_grad(set_to_none=True)
+        self.loader, self.identity = loader, identity
+
     def done(self) -> float:
         """Share of the training that is done, in [0, 1]; grows with time, during a validation too."""
         return self.budget.progress(self.step)

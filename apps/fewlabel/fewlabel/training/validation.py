@@ -14,6 +14,7 @@ from fewlabel.data.transforms import Preprocessing
 from fewlabel.inference.predict import sliding_window
 from fewlabel.networks import partner
 from fewlabel.plan import Plan
+from fewlabel.published import Published
 from fewlabel.volumes.reading import UnreadableVolume
 
 
@@ -64,7 +65,7 @@ class Validator:
                 continue
             logits = sliding_window(self.plan, overlap=0.25)(data["image"][None].to(self.device), predict)
             predicted = one_hot(logits.argmax(1, keepdim=True), classes)
-            metric(predicted, one_hot(data["label"][None].to(self.device), classes))
+            metric(predicted, one_hot(data["label"][None].to(predicted.device), classes))
         network.train(was_training)
         if not self.records:
             return {}
@@ -86,6 +87,17 @@ class Validator:
         if len(self._held) < self.most:
             self._held[record["id"]] = data
         return data
+
+
+def dice_of_published(
+    published: Published, validator: Validator, beat: Callable[[], None] = lambda: None
+) -> dict[str, float] | None:
+    """Dice of a published model on the same cases, under its own plan; None where it knows other classes."""
+    if published.plan.classes != validator.plan.classes:
+        return None
+    if published.plan != validator.plan:
+        validator = Validator(validator.records, published.plan, validator.device)
+    return validator(published.network, beat)
 
 
 def mean_dice(dice: dict[str, float]) -> float:

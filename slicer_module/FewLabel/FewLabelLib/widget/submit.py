@@ -20,8 +20,9 @@ class SubmitSection:
     def __init__(self, ui: Any, session: Any, settings: Settings) -> None:
         self.ui, self.session, self.settings = ui, session, settings
         self._names: List[str] = []
+        self._classes: List[str] = []  # what can be chosen for each of them
         self.choices: List[Any] = []  # a combo box for each of the names
-        self._told: Dict[str, str] = {}  # what was chosen before
+        self._told: Dict[str, Optional[str]] = {}  # what was chosen before; None: left out
         ui.autoNextCheck.checked = session.cases.auto_next = settings.flag("auto_next", False)
         ui.mappingFrame.setVisible(False)
         ui.submitLabel.setVisible(False)
@@ -64,15 +65,16 @@ class SubmitSection:
         """A line for each unknown segment, with a choice of classes."""
         classes = [entry.name for entry in self.session.connection.capabilities.classes]
         table = self.ui.mappingTable
-        self._names, self.choices = list(suggestions), []
+        self._names, self._classes, self.choices = list(suggestions), classes, []
         table.setRowCount(0)
         table.setRowCount(len(self._names))
         for number, name in enumerate(self._names):
             table.setItem(number, 0, qt.QTableWidgetItem(name))
             combo = qt.QComboBox()
             combo.addItems([CHOOSE, *classes, LEAVE_OUT])
-            known = self._told.get(name) or suggestions[name]
-            combo.setCurrentIndex(max(0, combo.findText(known)) if known else 0)
+            known = self._told.get(name, suggestions[name])
+            at = classes.index(known) + 1 if known in classes else 0
+            combo.setCurrentIndex(len(classes) + 1 if name in self._told and known is None else at)
             combo.connect("currentIndexChanged(int)", lambda _=0: self._chosen())
             table.setCellWidget(number, 1, combo)
             self.choices.append(combo)
@@ -81,7 +83,7 @@ class SubmitSection:
         self._chosen()
 
     def _complete(self) -> bool:
-        return bool(self.choices) and all(combo.currentText != CHOOSE for combo in self.choices)
+        return bool(self.choices) and all(combo.currentIndex > 0 for combo in self.choices)
 
     def _chosen(self) -> None:
         self.ui.mappingButton.enabled = self._complete()
@@ -89,7 +91,8 @@ class SubmitSection:
     def _submit_so(self) -> None:
         if not self._complete():
             return
-        chosen = {name: combo.currentText for name, combo in zip(self._names, self.choices)}
+        offered: List[Optional[str]] = [*self._classes, None]  # by place: a class may be called as the others are
+        chosen = {name: offered[combo.currentIndex - 1] for name, combo in zip(self._names, self.choices)}
         self._told.update(chosen)
         self.ui.mappingFrame.setVisible(False)
-        self.session.cases.submit({name: None if text == LEAVE_OUT else text for name, text in chosen.items()})
+        self.session.cases.submit(chosen)

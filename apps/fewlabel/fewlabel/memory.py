@@ -1,0 +1,52 @@
+"""What it looks like when memory is short, what is done about it, and what people can do."""
+
+from __future__ import annotations
+
+import gc
+
+import torch
+
+from fewlabel.errors import Refusal
+
+_SIGNS = (
+    "out of memory",
+    "defaultcpuallocator",
+    "can't allocate memory",
+    "not enough memory",
+    "alloc_failed",  # of cuDNN and cuBLAS
+    "killed by signal: killed",  # a worker, by the system
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of a GPU or of the computer was not enough."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
+
+
+def free_memory() -> None:
+    """Give back what nobody uses any more: to be called when the error and its frames are gone."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def memory_of(device: str) -> str:
+    """Whose memory it is, in words."""
+    return f"the memory of the GPU ({device})" if device.startswith("cuda") else "the memory of this computer"
+
+
+def too_little(what: str, device: str) -> Refusal:
+    """The refusal (503) of work that did not fit, also in smaller pieces.
+
+    Args:
+        what: that was done, as the beginning of the sentence: "Training".
+        device: that it was done on.
+    """
+    return Refusal(
+        f"{what} needs more than {memory_of(device)}, also in smaller pieces. Close other programs that use it, or "
+        "start the server with a smaller --conf patch (such as 32,32,32), --conf batch 1 or a coarser --conf spacing "
+        "(such as 2,2,2), and train again.",
+        503,
+    )
