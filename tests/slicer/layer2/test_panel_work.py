@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from FewLabelLib.labels import LabelClass
+from FewLabelLib.label.labels import LabelClass
 
 pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
 
