@@ -218,7 +218,7 @@ def main(options: "argparse.Namespace") -> "int":
     if options.settings:
         return show_settings()
     if options.restore_model is not None:
-        from restoring import restore_model
+        from fewlabel.commands import restore_model
 
         folder = Path(dict(options.conf).get("workspace", options.studies / ".fewlabel"))
         return restore_model(folder, options.restore_model)

@@ -129,15 +129,15 @@ STORING = (
     Fault(
         "a published model that does not fit is loaded as far as it goes",
         "published.py",
-        'network.load_state_dict(content["model"], strict=True)',
-        'network.load_state_dict(content["model"], strict=False)',
+        'network.load_state_dict(weights, strict=True)',
+        'network.load_state_dict(weights, strict=False)',
         "tests/test_published.py",
     ),
     Fault(
         "a published model is loaded in training mode",
         "published.py",
-        "network.to(device).eval(), plan,",
-        "network.to(device).train(), plan,",
+        "network.to(device).eval()",
+        "network.to(device).train()",
         "tests/test_published.py",
     ),
 )

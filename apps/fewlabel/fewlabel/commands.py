@@ -1,11 +1,17 @@
-"""What ``serve.py --restore-model`` does: published models that a request replaced or deleted are put back."""
+"""Commands on the workspace of a study, of ``scripts/serve.py``: what they print and their exit code."""
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from fewlabel.errors import Refusal
+from fewlabel.replaced import put_aside, restore
+from fewlabel.workspace import Workspace
 
-def restore_model(folder: "Path", version: "int") -> "int":
-    """Publish the model of a version again, or list those that there are (version 0).
+
+def restore_model(folder: Path, version: int) -> int:
+    """``serve.py --restore-model``: publish the model of a version again, or list those that there are (version 0).
 
     Args:
         folder: workspace of the study.
@@ -14,10 +20,6 @@ def restore_model(folder: "Path", version: "int") -> "int":
     Returns:
         Exit code: 1 if that cannot be done, which is told in one sentence.
     """
-    from fewlabel.errors import Refusal
-    from fewlabel.replaced import put_aside, restore
-    from fewlabel.workspace import Workspace
-
     if not folder.is_dir():
         print(f"{folder} does not exist: there is no FewLabel study.", file=sys.stderr)
         return 1
