@@ -107,6 +107,9 @@ class Workspace:
         self.labels = self.folder / "labels"
         self.undo = self.folder / "undo"
         self.exports = self.folder / "exports"
+        self.scans = self.folder / "scans.json"
+        self.converted = self.folder / "converted"
+        self.folder_choices = self.folder / "folder.json"
         self._classes = self.folder / "classes.json"
         self._check_writable()
 

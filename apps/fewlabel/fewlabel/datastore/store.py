@@ -6,7 +6,9 @@ import filecmp
 import logging
 import os
 import shutil
+import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +82,15 @@ class SafeDatastore(FolderIndex):
         known = self._datastore.objects.get(image_id)
         if known is None:
             return False
-        if filecmp.cmp(folder / (image_id + known.image.ext), new, shallow=False):
+        place = self._image_place(image_id)
+        if filecmp.cmp(place, new, shallow=False):
             return True
+        if place.parent.resolve() != folder.resolve():
+            raise Refusal(
+                f"Image '{image_id}' lies in a subfolder of the study, or in two files, and differs from this one. "
+                "Nothing was stored. Add it under another name.",
+                409,
+            )
         if FINAL in known.labels:
             raise Refusal(
                 f"Image '{image_id}' is already labelled and differs from this one. Nothing was stored. "
@@ -212,14 +221,20 @@ class SafeDatastore(FolderIndex):
             self._put(label_id, ImageLabelModel(image=entry.image, labels=labels))
 
     def get_dataset_archive(self, limit_cases: int | None) -> str:
-        """Path of a zip of all labelled images and their labels.
+        """Path of a zip of labelled images and their labels, all of them or the first so many, named by their ids.
 
         Raises:
             Refusal: (409) nothing is labelled yet.
         """
         if not self.get_labeled_images():
             raise Refusal("No image of this study is labelled yet: submit a label first.", 409)
-        return super().get_dataset_archive(limit_cases)
+        cases = self.get_labeled_images()
+        with tempfile.NamedTemporaryFile(delete=False) as file, zipfile.ZipFile(file, "x") as archive:
+            for case in cases[:limit_cases] if limit_cases and limit_cases > 0 else cases:
+                for kind, path in (("image", self.get_image_uri(case)), ("label", self.get_label_uri(case, FINAL))):
+                    archive.write(path, f"{kind}/{case}{split_extension(path)[1]}")
+            archive.writestr("metadata.json", self._datastore.model_dump_json(exclude={"base_path"}))
+        return file.name
 
     def _forget(self, image_id: str, keep: Path | None = None) -> None:
         """Remove the files of an image and its labels, ``keep`` excepted; the list is left as it is."""
@@ -228,9 +243,9 @@ class SafeDatastore(FolderIndex):
             return
         for tag in entry.labels:
             self._forget_label(image_id, tag)
-        place = Path(self._datastore.image_path(), image_id + entry.image.ext)
+        place = self._image_place(image_id)
         if place != keep:
-            _remove(place)
+            _remove(self._scan.source(image_id) or place)
 
     def _forget_label(self, label_id: str, tag: str) -> None:
         for extension in EXTENSIONS:

@@ -17,7 +17,7 @@ from fewlabel.errors import Refusal
 from fewlabel.inference.predict import map_uncertainty, segment
 from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.published import Published, load_members, load_published
-from fewlabel.volumes.reading import EXTENSIONS, UnreadableVolume, write_volume
+from fewlabel.volumes.reading import WRITTEN, UnreadableVolume, write_volume
 from fewlabel.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -94,8 +94,8 @@ class PublishedTask(InferTask):
             if device.startswith("cuda"):
                 torch.cuda.empty_cache()  # training may need the memory
         extension = request.get("result_extension") or _extension(image)
-        if extension not in EXTENSIONS:
-            raise Refusal(f"Cannot write a volume as '{extension}': ask for one of {', '.join(EXTENSIONS)}.")
+        if extension not in WRITTEN:
+            raise Refusal(f"Cannot write a volume as '{extension}': ask for one of {', '.join(WRITTEN)}.")
         with tempfile.NamedTemporaryFile(suffix=extension, delete=False) as file:
             target = Path(file.name)
         write_volume(target, result, meta["affine"])
@@ -164,4 +164,4 @@ class FewLabelUncertainty(PublishedTask):
 
 
 def _extension(path: Path) -> str:
-    return next((extension for extension in EXTENSIONS if path.name.endswith(extension)), ".nii.gz")
+    return next((extension for extension in WRITTEN if path.name.endswith(extension)), ".nii.gz")
