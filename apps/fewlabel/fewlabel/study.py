@@ -165,7 +165,8 @@ class Study:
             MONAI Label would take instead.
 
         Raises:
-            Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet.
+            Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet; (422) a scan that
+                cannot be used.
         """
         model, image = request.get("model"), request.get("image")
         if model not in tasks:
@@ -174,6 +175,8 @@ class Study:
             tasks[model].published("cpu")  # says that it is not trained yet
         if image in self.store.list_images():
             return {**request, "image": self.store.get_image_uri(image)} if os.path.exists(image) else request
+        if image in self.store.unusable():
+            raise Refusal(self.store.unusable()[image][1], 422)
         path = Path(str(image))
         if path.is_absolute() or os.sep in str(image) or ".." in str(image):
             if not self._may_read(path, session, since):
