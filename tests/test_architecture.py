@@ -51,16 +51,13 @@ MAY_NOT_KNOW = {
 MAY_KNOW_THE_DATASTORE = {PACKAGE / "export" / "dataset.py"}
 SLICER_MODULE = PACKAGE.parents[2] / "slicer_module" / "FewLabel"
 PANEL = SLICER_MODULE / "FewLabelLib"
+SCRIPTS = PACKAGE.parents[2] / "scripts"
 QT = {"qt", "ctk", "PySide2", "PySide6", "PythonQt"}
 SLICERS_OWN = {*QT, "slicer", "vtk", "vtkmodules", "mrml", "sitkUtils", "torch", "monai", "fewlabel"}
-# What may know Slicer; every other file of the panel's library runs without it, on what Slicer brings along.
-MAY_KNOW_SLICER = {
-    **{
-        name: {*QT, "torch", "monai", "fewlabel"}
-        for name in ("image_file.py", "scene.py", "segmentation.py", "views.py")
-    },
-}
-MAY_KNOW_QT = {"torch", "monai", "fewlabel"}  # what the files of FewLabelLib/widget may not know
+# Rooms of the panel's library, lowest first: each may know those before it.
+PANEL_ROOMS = ("label", "net", "slicer", "session", "panel", "widget")
+MAY_NOT_SEE = {"slicer": {"net"}, "session": {"slicer"}, "panel": {"slicer"}, "widget": {"slicer"}, "net": {"slicer"}}
+SERVERS_OWN = {"torch", "monai", "fewlabel"}
 PANEL_FILES = sorted(PANEL.rglob("*.py"))
 BROUGHT_BY_SLICER = {"numpy", "requests"}
 CASES = [(glob, path) for glob in MAY_NOT_KNOW for path in sorted(PACKAGE.glob(glob))]
@@ -121,26 +118,84 @@ def in_panel(path: Path) -> set[str]:
     return imported(path.read_text(encoding="utf-8"), list(package))
 
 
+def room_of(path: Path) -> str:
+    """The room of a file of the panel's library; "" for what lies at its top, which knows no room."""
+    inside = path.relative_to(PANEL).parts
+    return inside[0] if len(inside) > 1 else ""
+
+
 @pytest.mark.parametrize("path", PANEL_FILES, ids=lambda path: path.relative_to(PANEL).as_posix())
-def test_the_panel_knows_slicer_only_where_it_shows_something(path):
-    forbidden = MAY_KNOW_QT if path.parent.name == "widget" else MAY_KNOW_SLICER.get(path.name, SLICERS_OWN)
+def test_only_the_room_slicer_and_the_widgets_know_slicer(path):
+    forbidden = {"slicer": {*QT, *SERVERS_OWN}, "widget": SERVERS_OWN}.get(room_of(path), SLICERS_OWN)
     assert not {name for name in in_panel(path) if within(name, forbidden)}
 
 
 @pytest.mark.parametrize("path", PANEL_FILES, ids=lambda path: path.relative_to(PANEL).as_posix())
-def test_only_the_widgets_know_the_widgets(path):
-    known = {name for name in in_panel(path) if within(name, {"FewLabelLib.widget"})}
-    assert path.parent.name == "widget" or not known
+def test_a_room_of_the_panel_knows_lower_rooms_only(path):
+    room = room_of(path)
+    lower = PANEL_ROOMS[: PANEL_ROOMS.index(room) + 1] if room else ()
+    forbidden = {f"FewLabelLib.{other}" for other in PANEL_ROOMS if other not in lower}
+    forbidden |= {f"FewLabelLib.{other}" for other in MAY_NOT_SEE.get(room, ())}
+    assert not {name for name in in_panel(path) if within(name, forbidden)}
 
 
 @pytest.mark.parametrize("path", PANEL_FILES, ids=lambda path: path.relative_to(PANEL).as_posix())
 def test_the_panel_needs_no_package_that_slicer_does_not_bring(path):
     allowed = {*sys.stdlib_module_names, "FewLabelLib", *BROUGHT_BY_SLICER}
-    if path.parent.name == "widget":
+    if room_of(path) == "widget":
         allowed |= {"qt", "ctk", "slicer"}
-    elif path.name in MAY_KNOW_SLICER:
+    elif room_of(path) == "slicer":
         pytest.skip("may know Slicer")
     assert {name.split(".")[0] for name in in_panel(path)} <= allowed
+
+
+def circle(files: dict[str, Path]) -> list[str]:
+    """Modules that import each other in a circle, imports for type checking counted; [] if there is none."""
+
+    def known_to(module: str) -> set[str]:
+        path = files[module]
+        package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+        found = imported(path.read_text(encoding="utf-8"), package)
+        inside = {name for name in found if name in files}
+        # "from package import name" reads the package's own file too only where it asks for what is defined there
+        return inside - {name for name in inside if any(other.startswith(f"{name}.") for other in inside)} - {module}
+
+    done: set[str] = set()
+
+    def visit(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return [*way[way.index(module) :], module]
+        if module in done:
+            return []
+        for other in sorted(known_to(module)):
+            found = visit(other, [*way, module])
+            if found:
+                return found
+        done.add(module)
+        return []
+
+    return next((found for found in (visit(module, []) for module in sorted(files)) if found), [])
+
+
+def modules_in(folder: Path, above: Path) -> dict[str, Path]:
+    """Module name -> file, for all files below a folder."""
+    names = {path: path.relative_to(above).with_suffix("").parts for path in folder.rglob("*.py")}
+    return {".".join(parts[:-1] if parts[-1] == "__init__" else parts): path for path, parts in names.items()}
+
+
+@pytest.mark.parametrize(
+    ("folder", "above"),
+    [(PACKAGE, PACKAGE.parent), (PANEL, SLICER_MODULE), (SCRIPTS / "experiments", SCRIPTS)],
+    ids=["server", "panel", "experiments"],
+)
+def test_no_module_imports_another_in_a_circle(folder, above):
+    assert circle(modules_in(folder, above)) == []
+
+
+def test_a_circle_is_seen_even_where_it_is_for_type_checking_alone(tmp_path):
+    (tmp_path / "first.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import second\n")
+    (tmp_path / "second.py").write_text("def f():\n    from first import g\n")
+    assert circle(modules_in(tmp_path, tmp_path)) == ["first", "second", "first"]
 
 
 @pytest.mark.parametrize("path", sorted(SLICER_MODULE.rglob("*.py")), ids=lambda path: path.name)

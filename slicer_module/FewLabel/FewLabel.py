@@ -31,14 +31,14 @@ except ImportError:  # Slicer before 5.6
         return text
 
 
-from FewLabelLib import downloads
-from FewLabelLib.client import Client
-from FewLabelLib.scene import SlicerScene
-from FewLabelLib.session import Session, State
-from FewLabelLib.transfer import full_address
+from FewLabelLib.net import downloads
+from FewLabelLib.net.client import Client
+from FewLabelLib.net.transport import full_address
+from FewLabelLib.session.session import Session, State
+from FewLabelLib.session.worker import Worker
+from FewLabelLib.slicer.scene import SlicerScene
 from FewLabelLib.widget.common import Settings
 from FewLabelLib.widget.panel import Panel
-from FewLabelLib.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class FewLabelLogic(ScriptedLoadableModuleLogic):
         folder: for drafts and addresses.
         downloads: for scans; None until a server is asked for one.
         annotator: the person's name for the server's records.
-        session: see FewLabelLib.session.
+        session: see FewLabelLib.session.session.
     """
 
     def __init__(self) -> None:

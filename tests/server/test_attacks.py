@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from fewlabel.service.rules import EVERYBODY, RULES
-from FewLabelLib.client import Client, LoginNeeded
+from FewLabelLib.net.client import Client, LoginNeeded
 
 CLASSES = ("organ", "tumour")
 TOKEN = "correct-horse-battery-staple-0815"

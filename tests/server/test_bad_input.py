@@ -354,7 +354,7 @@ def test_an_unknown_image_is_not_segmented(trained):
 @pytest.mark.usefixtures("still_segments")
 def test_an_unknown_session_is_not_segmented(trained):
     message = trained.refused("POST", "/infer/fewlabel", 404, params={"session_id": "nobody"})
-    assert_sentence(message, "no image")
+    assert_sentence(message, "no session 'nobody'")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def counts(server):
 def test_with_authentication_nothing_is_told_without_a_token(serve, volumes, tmp_path):
     guarded = serve(volumes.study(tmp_path / "guarded", 1), environment={"MONAI_LABEL_AUTH_ENABLE": "true"})
     for method, route in (("GET", "study"), ("GET", "cases"), ("POST", "skip/scan_0"), ("POST", "export")):
-        assert guarded.refused(method, f"/fewlabel/{route}", 401) == "Not authenticated"
+        assert "MONAI_LABEL_AUTH_ENABLE" in guarded.refused(method, f"/fewlabel/{route}", 401)
     page = guarded.get("/openapi.json")["paths"]["/fewlabel/undo/{case}"]["post"]
     assert page["security"]
     assert page["summary"].startswith("|RBAC: monailabel-annotator|")

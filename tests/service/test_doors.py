@@ -56,7 +56,7 @@ def test_where_others_are_let_in_foreign_names_and_addresses_are_still_refused(h
 
 @pytest.mark.parametrize("peer", ["192.168.1.9", "::2", "8.8.8.8", "::ffff:10.0.0.1"])
 def test_another_computer_is_refused_with_both_settings(peer):
-    sentence = refusal(CLOSED, scope(peer=peer))
+    sentence = refusal(CLOSED, scope("192.168.1.5", peer=peer))
     assert "--conf token FILE" in sentence
     assert "--conf remote yes" in sentence
 

@@ -3,9 +3,9 @@
 import nrrd
 import numpy as np
 
-from FewLabelLib.capabilities import Capabilities
 from FewLabelLib.errors import LoginNeeded, Refused
-from FewLabelLib.labels import LabelClass
+from FewLabelLib.label.labels import LabelClass
+from FewLabelLib.net.capabilities import Capabilities
 
 SHAPE = (4, 5, 6)
 

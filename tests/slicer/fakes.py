@@ -7,10 +7,10 @@ import time
 import numpy as np
 
 from FewLabelLib.errors import Unusable
-from FewLabelLib.label_file import Geometry
-from FewLabelLib.labels import Segment, split
-from FewLabelLib.session import Session
-from FewLabelLib.worker import Worker
+from FewLabelLib.label.label_file import Geometry
+from FewLabelLib.label.labels import Segment, split
+from FewLabelLib.session.session import Session
+from FewLabelLib.session.worker import Worker
 
 
 class FakeScene:

@@ -1,6 +1,6 @@
 """The list of cases as a table."""
 
-from FewLabelLib.case_table import LIMIT, Order, shown, summary
+from FewLabelLib.panel.case_table import LIMIT, Order, shown, summary
 
 ROWS = [
     {"id": "Anna 1", "state": "unlabelled", "score": 0.2, "rank": 2, "uncertain_class": "tumour", "flags": []},

@@ -9,9 +9,9 @@ import nrrd
 import numpy as np
 import pytest
 
-from FewLabelLib.client import Client, NotReachable, Refused, Timeouts
-from FewLabelLib.label_file import Geometry, write_label
-from FewLabelLib.labels import LabelClass
+from FewLabelLib.label.label_file import Geometry, write_label
+from FewLabelLib.label.labels import LabelClass
+from FewLabelLib.net.client import Client, NotReachable, Refused, Timeouts
 
 INFO = {
     "name": "Somebody's app",

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import requests
 
-from FewLabelLib.client import Client, Damaged, LoginNeeded, NotReachable, Refused, Timeouts, WrongServer
 from FewLabelLib.errors import Unusable
+from FewLabelLib.net.client import Client, Damaged, LoginNeeded, NotReachable, Refused, Timeouts, WrongServer
 
 INFO = {"name": "Somebody's app", "models": {}, "trainers": {}, "datastore": {"total": 3, "completed": 1}}
 

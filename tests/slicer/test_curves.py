@@ -2,7 +2,7 @@
 
 import math
 
-from FewLabelLib.curves import MOST, Axis, Box, axis, place, tick
+from FewLabelLib.panel.curves import MOST, Axis, Box, axis, place, tick
 
 
 def test_an_axis_holds_all_values_and_ends_with_round_numbers():

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from FewLabelLib import downloads
-from FewLabelLib.downloads import LEFT_BEHIND, keep_newest, session_folder
+from FewLabelLib.net import downloads
+from FewLabelLib.net.downloads import LEFT_BEHIND, keep_newest, session_folder
 
 
 def make_old(folder, seconds):

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from FewLabelLib.errors import NotReachable, WrongServer
-from FewLabelLib.glance import look
+from FewLabelLib.panel.glance import look
 
 
 def test_without_a_server_one_can_only_connect(panel):

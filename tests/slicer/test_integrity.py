@@ -7,10 +7,10 @@ import nrrd
 import numpy as np
 import pytest
 
-from FewLabelLib.client import Damaged, Refused
 from FewLabelLib.errors import sentence
-from FewLabelLib.integrity import check_file
-from FewLabelLib.label_file import Geometry, write_label
+from FewLabelLib.label.label_file import Geometry, write_label
+from FewLabelLib.net.client import Damaged, Refused
+from FewLabelLib.net.integrity import check_file
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "b.nrrd", "a.zip"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
-from FewLabelLib.labels import LabelClass, Segment, UnknownSegments, Unusable, label_map, learned, split
+from FewLabelLib.label.labels import LabelClass, Segment, UnknownSegments, Unusable, label_map, learned, split
 
 SHAPE = (12, 20, 24)
 CLASSES = [LabelClass("liver", 1, (200, 0, 0)), LabelClass("tumour", 2), LabelClass("vessel", 5)]

@@ -7,11 +7,11 @@ import nrrd
 import numpy as np
 import pytest
 
-from FewLabelLib.client import Client
-from FewLabelLib.label_file import Geometry
-from FewLabelLib.labels import Segment, split
-from FewLabelLib.session import Session, State
-from FewLabelLib.worker import Worker
+from FewLabelLib.label.label_file import Geometry
+from FewLabelLib.label.labels import Segment, split
+from FewLabelLib.net.client import Client
+from FewLabelLib.session.session import Session, State
+from FewLabelLib.session.worker import Worker
 
 
 class FileScene:

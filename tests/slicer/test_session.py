@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from FewLabelLib.errors import NotReachable
-from FewLabelLib.session import State
+from FewLabelLib.session.session import State
 
 DEAD = NotReachable("The server at http://one cannot be reached.")
 

@@ -1,6 +1,6 @@
 """No edit is lost: drafts are kept, found again and offered."""
 
-from FewLabelLib.session import State
+from FewLabelLib.session.session import State
 
 
 def masks(scene):

@@ -3,7 +3,7 @@
 import threading
 
 from FewLabelLib.errors import NotReachable, Refused
-from FewLabelLib.session import State
+from FewLabelLib.session.session import State
 
 DEAD = NotReachable("The server at http://one cannot be reached.")
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from FewLabelLib.session import State
+from FewLabelLib.session.session import State
 
 
 def test_an_unknown_segment_is_asked_about_and_nothing_is_sent_before(panel):

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from FewLabelLib.unpacking import KEPT, unpacked
+from FewLabelLib.net.downloads import UNPACKED, unpacked
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def test_one_that_cannot_be_unpacked_is_read_as_it_is(download, tmp_path):
 
 
 def test_only_the_newest_are_kept(download):
-    for number in range(KEPT + 2):
+    for number in range(UNPACKED + 2):
         os.utime(unpacked(download(f"{number}.nii.gz")), (number, number))
     unpacked(download("last.nii.gz"))
     left = {path.name for path in (unpacked(download("last.nii.gz")).parent).iterdir()}
-    assert left == {"last.nii", *(f"{number}.nii" for number in range(3, KEPT + 2))}
+    assert left == {"last.nii", *(f"{number}.nii" for number in range(3, UNPACKED + 2))}

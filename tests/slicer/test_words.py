@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from FewLabelLib import words
-from FewLabelLib.capabilities import Capabilities
 from FewLabelLib.errors import LoginNeeded, NotReachable, Refused, WrongServer
-from FewLabelLib.loading import Case
-from FewLabelLib.submission import Submitted
-from FewLabelLib.training import Progress
+from FewLabelLib.net.capabilities import Capabilities
+from FewLabelLib.panel import words
+from FewLabelLib.session.case import Submitted
+from FewLabelLib.session.loading import Case
+from FewLabelLib.session.training import Progress
 
 
 def server(**state):

@@ -2,8 +2,8 @@
 
 import threading
 
-from FewLabelLib.signals import Signal
-from FewLabelLib.worker import Worker
+from FewLabelLib.session.context import Signal
+from FewLabelLib.session.worker import Worker
 
 
 def test_a_worker_never_calls_back_on_its_own_thread_and_forgets_what_waits_when_closed():

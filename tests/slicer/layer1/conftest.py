@@ -78,7 +78,7 @@ def slicer(booted):
 @pytest.fixture
 def scene(slicer):
     """The panel's scene in Slicer's."""
-    from FewLabelLib.scene import SlicerScene  # imports slicer
+    from FewLabelLib.slicer.scene import SlicerScene  # imports slicer
 
     return SlicerScene()
 

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK
 
 from FewLabelLib.errors import Unusable
-from FewLabelLib.label_file import write_label
+from FewLabelLib.label.label_file import write_label
 
 pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
 
@@ -49,7 +49,7 @@ def test_an_image_has_the_grid_that_nibabel_and_simpleitk_read(scene, image, mat
 
 
 def test_an_image_has_the_voxels_that_nibabel_and_simpleitk_read(scene, image, tmp_path):
-    from FewLabelLib import segmentation
+    from FewLabelLib.slicer import segmentation
 
     handle = scene.load_volume(image)
     shown = segmentation.oriented(
@@ -72,7 +72,7 @@ def test_a_submitted_label_has_the_grid_of_its_image(scene, image, tmp_path):
 
 
 def test_a_label_shown_on_a_grid_comes_back_voxel_by_voxel(scene, image, write, matrix):
-    from FewLabelLib.labels import LabelClass, label_map
+    from FewLabelLib.label.labels import LabelClass, label_map
 
     classes = [LabelClass("liver", 1), LabelClass("tumour", 2)]
     array = np.random.default_rng(3).integers(0, 3, (4, 5, 6)).astype(np.uint8)
@@ -82,8 +82,8 @@ def test_a_label_shown_on_a_grid_comes_back_voxel_by_voxel(scene, image, write, 
 
 
 def test_a_left_handed_image_which_slicer_mirrors_is_labelled_on_the_grid_of_its_file(scene, write, affines):
-    from FewLabelLib import segmentation
-    from FewLabelLib.labels import LabelClass, Segment
+    from FewLabelLib.label.labels import LabelClass, Segment
+    from FewLabelLib.slicer import segmentation
 
     image = write("image.nii.gz", np.zeros((4, 5, 6), np.int16) + np.arange(6, dtype=np.int16), affines["mirrored"])
     handle = scene.load_volume(image)
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_image_is_refused_by_name_and_leaves_nothing(slicer, s
 
 
 def test_a_label_on_another_grid_is_brought_to_the_images(scene, shown, write, truth, affines):
-    from FewLabelLib.labels import LabelClass
+    from FewLabelLib.label.labels import LabelClass
 
     finer = np.repeat(truth, 2, axis=2)  # two voxels where the image has one
     matrix = affines["oblique"] @ np.diag([0.5, 1, 1, 1])

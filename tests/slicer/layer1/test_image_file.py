@@ -11,7 +11,7 @@ KINDS = ("plain", "anisotropic", "flipped", "mirrored", "oblique", "swapped")
 
 def read_twice(slicer, path):
     """Volume nodes: read by us, and by Slicer's own storage node."""
-    from FewLabelLib.image_file import read_into
+    from FewLabelLib.slicer.image_file import read_into
 
     ours, slicers = slicer.vtkMRMLScalarVolumeNode(), slicer.vtkMRMLScalarVolumeNode()
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
@@ -23,7 +23,7 @@ def read_twice(slicer, path):
 
 
 def contents(node):
-    from FewLabelLib import segmentation
+    from FewLabelLib.slicer import segmentation
 
     return segmentation.voxels(node.GetImageData()), segmentation.geometry_of(node).ijk_to_ras
 

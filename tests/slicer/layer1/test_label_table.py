@@ -6,7 +6,7 @@ Each test says what the stock export really gives here; if Slicer changes that, 
 import numpy as np
 import pytest
 
-from FewLabelLib.labels import LabelClass, UnknownSegments, label_map
+from FewLabelLib.label.labels import LabelClass, UnknownSegments, label_map
 
 pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
 

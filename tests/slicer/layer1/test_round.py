@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from FewLabelLib.labels import LabelClass
-from FewLabelLib.session import State
+from FewLabelLib.label.labels import LabelClass
+from FewLabelLib.session.session import State
 
 pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
 
@@ -37,7 +37,7 @@ def stroke(slicer, panel):
     """Paints voxels of the file's grid into a segment, as the Segment Editor would; 0 erases."""
 
     def stroke(name, places, value=1):
-        from FewLabelLib import segmentation
+        from FewLabelLib.slicer import segmentation
 
         scene = panel.scene
         node, volume = scene.segmentation, scene.volume

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from FewLabelLib.errors import Unusable
-from FewLabelLib.labels import LabelClass, Segment, label_map
+from FewLabelLib.label.labels import LabelClass, Segment, label_map
 
 pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
 
@@ -215,7 +215,7 @@ def test_a_warped_segmentation_is_refused(slicer, scene, shown, node):
 
 
 def test_segments_on_a_finer_grid_are_brought_to_the_images(slicer, scene, shown, node, truth, affines):
-    from FewLabelLib import segmentation
+    from FewLabelLib.slicer import segmentation
 
     matrix = affines["oblique"] @ np.diag([0.5, 1, 1, 1])
     matrix[:3, 3] -= affines["oblique"][:3, 0] / 4

@@ -33,7 +33,7 @@ def servers_grid(path):
 
 def shown_by_slicer(slicer, path):
     """Voxel to RAS mm of the volume node; None where Slicer cannot read the file."""
-    from FewLabelLib import segmentation
+    from FewLabelLib.slicer import segmentation
 
     node, storage = slicer.vtkMRMLScalarVolumeNode(), slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))

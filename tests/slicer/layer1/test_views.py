@@ -5,7 +5,7 @@ import pytest
 import SimpleITK
 
 from FewLabelLib.errors import Unusable
-from FewLabelLib.labels import LabelClass
+from FewLabelLib.label.labels import LabelClass
 
 pytest.importorskip("slicer", reason="needs slicer-core: python3 scripts/test.py sets it up and runs this")
 

@@ -188,6 +188,6 @@ def test_scans_that_were_fetched_go_when_the_module_ends_and_drafts_stay(desk, s
 
 
 def test_what_a_server_says_is_never_taken_for_html(desk):
-    desk.session.say("info", "a < b & <img src='x'>")
+    desk.session.context.say("info", "a < b & <img src='x'>")
     assert desk.ui.messageList.item(0).toolTip() == "<qt>a &lt; b &amp; &lt;img src='x'&gt;</qt>"
     assert desk.said[0].endswith("a < b & <img src='x'>")

@@ -23,7 +23,7 @@ def server(above, serve, tmp_path_factory):
 @pytest.fixture(scope="module", autouse=True)
 def impatient(booted):
     """The panel looks more often than it does for a person."""
-    from FewLabelLib import connection, training
+    from FewLabelLib.session import connection, training
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "RETRY", 0.5)

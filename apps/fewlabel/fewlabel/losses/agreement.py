@@ -15,6 +15,13 @@ def divergence(target: Tensor, log_probabilities: Tensor) -> Tensor:
 
     Returns:
         BDHW, at least 0 but for rounding; 0 where both say the same.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> q = torch.tensor([[0.5, 0.1], [0.5, 0.9]]).reshape(1, 2, 1, 1, 2)  # the second is sure of the other class
+        >>> divergence(p.log(), q.log()).flatten()
+        tensor([0.0000, 1.7578])
     """
     return functional.kl_div(log_probabilities, target.detach(), reduction="none", log_target=True).sum(1)
 
@@ -30,6 +37,13 @@ def agreement_weights(first: Tensor, second: Tensor) -> Tensor:
 
     Returns:
         BDHW in 0..1, without gradient; 1 where both say the same.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> q = torch.tensor([[0.5, 0.1], [0.5, 0.9]]).reshape(1, 2, 1, 1, 2)  # the second is sure of the other class
+        >>> agreement_weights(p.log(), q.log()).flatten()
+        tensor([1.0000, 0.1724])
     """
     first, second = first.detach(), second.detach()
     both_ways = ((first.exp() - second.exp()) * (first - second)).sum(1)  # KL(p1 ‖ p2) + KL(p2 ‖ p1)
@@ -47,6 +61,13 @@ def cosine_distance(probabilities: Tensor, target: Tensor) -> Tensor:
 
     Returns:
         A scalar, 0..1 but for rounding; exactly 0 where both say the same.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> q = torch.tensor([[0.5, 0.1], [0.5, 0.9]]).reshape(1, 2, 1, 1, 2)  # the second is sure of the other class
+        >>> round(float(cosine_distance(p, p)), 6), round(float(cosine_distance(p, q)), 4)
+        (0.0, 0.3902)
     """
     return (_length_one(probabilities) - _length_one(target.detach())).square().sum(1).mean() / 2
 
@@ -65,6 +86,14 @@ def masked_squared_error(probabilities: Tensor, target: Tensor, mask: Tensor) ->
 
     Returns:
         A scalar, 0..2.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> q = torch.tensor([[0.5, 0.1], [0.5, 0.9]]).reshape(1, 2, 1, 1, 2)  # the second is sure of the other class
+        >>> second = torch.tensor([False, True]).reshape(1, 1, 1, 2)
+        >>> round(float(masked_squared_error(p, q, second)), 4)  # 0.8 squared, twice
+        1.28
     """
     error = (probabilities - target.detach()).square().sum(1)
     return (error * mask).sum() / mask.sum().clamp_min(1)

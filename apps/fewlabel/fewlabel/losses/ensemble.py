@@ -22,6 +22,17 @@ def entropy_weighted_mean(first: Tensor, second: Tensor) -> Tensor:
 
     Returns:
         BCDHW, summing to 1 over C, without gradient.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> q = torch.tensor([[0.5, 0.1], [0.5, 0.9]]).reshape(1, 2, 1, 1, 2)  # the second is sure of the other class
+        >>> entropy_weighted_mean(p, q).flatten(2)[0]  # equally sure: the plain mean
+        tensor([[0.5000, 0.5000],
+                [0.5000, 0.5000]])
+        >>> entropy_weighted_mean(p, p.flip(-1)).flatten(2)[0]  # the surer one counts more
+        tensor([[0.7519, 0.7519],
+                [0.2481, 0.2481]])
     """
     both = torch.stack([first.detach(), second.detach()])
     entropies = torch.special.entr(both).sum(2, keepdim=True) / math.log(2)
@@ -41,6 +52,13 @@ def distillation(logits: Tensor, probabilities: Tensor, temperature: float = 1.0
 
     Returns:
         A scalar, at least 0 but for rounding; 0 where the student says the same as the teacher.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> q = torch.tensor([[0.5, 0.1], [0.5, 0.9]]).reshape(1, 2, 1, 1, 2)  # the second is sure of the other class
+        >>> round(float(distillation(p.log(), p)), 6), round(float(distillation(p.log(), q)), 4)
+        (0.0, 0.8789)
     """
     target = (probabilities.detach().clamp_min(_LEAST).log() / temperature).log_softmax(1)
     student = (logits / temperature).log_softmax(1)

@@ -11,6 +11,13 @@ def spread_sample(length: int, most: int, device: torch.device) -> Tensor:
     """Indices into ``length`` voxels, at most ``most``: one at random of each run of equally many neighbours.
 
     All of them where they are few enough. Distinct and in order, without sorting and without the host.
+
+    Examples:
+        >>> import torch
+        >>> spread_sample(3, 10, torch.device("cpu"))  # few enough: all of them
+        tensor([0, 1, 2])
+        >>> len(spread_sample(100, 10, torch.device("cpu")))
+        10
     """
     if length <= most:
         return torch.arange(length, device=device)
@@ -34,6 +41,12 @@ def entropy_bounds(entropy: Tensor, classes: Tensor, number: int, keep: float, m
 
     Returns:
         C bounds without gradient; -1, which no entropy is below, for a class without voxels.
+
+    Examples:
+        >>> import torch
+        >>> entropy = torch.tensor([0.1, 0.2, 0.3, 0.9])
+        >>> entropy_bounds(entropy, torch.tensor([0, 0, 0, 1]), number=2, keep=0.5)
+        tensor([0.2000, 0.9000])
     """
     flat = entropy.detach().flatten()
     sample = spread_sample(flat.numel(), most, flat.device)
@@ -58,6 +71,14 @@ def filtered_cross_entropy(log_probabilities: Tensor, classes: Tensor, mask: Ten
 
     Returns:
         A scalar, at least 0.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> classes, weight = torch.zeros(1, 1, 1, 2, dtype=torch.int64), torch.ones(1, 1, 1, 2)
+        >>> first = torch.tensor([True, False]).reshape(1, 1, 1, 2)
+        >>> round(float(filtered_cross_entropy(p.log(), classes, first, weight)), 4)  # -log 0.5
+        0.6931
     """
     loss = functional.nll_loss(log_probabilities, classes, reduction="none")
     return (loss * mask * weight.detach()).sum() / mask.sum().clamp_min(1)
@@ -75,6 +96,16 @@ def filtered_dice(probabilities: Tensor, classes: Tensor, mask: Tensor, weight: 
 
     Returns:
         A scalar, 0..1; exactly 0 for an empty mask.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> classes, weight = torch.ones(1, 1, 1, 2, dtype=torch.int64), torch.ones(1, 1, 1, 2)
+        >>> nothing = torch.zeros(1, 1, 1, 2, dtype=torch.bool)
+        >>> round(float(filtered_dice(p, classes, ~nothing, weight)), 4)
+        0.3889
+        >>> float(filtered_dice(p, classes, nothing, weight))
+        0.0
     """
     weight = (mask * weight.detach())[:, None]
     truth = torch.zeros_like(probabilities).scatter_(1, classes[:, None], weight.to(probabilities.dtype))

@@ -13,7 +13,15 @@ _LEAST = 1e-6  # of a probability whose logarithm is taken: a bound to loss and 
 
 
 def token_grid(size: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """A grid of about the same proportions with at most this many tokens; the same grid where it has no more."""
+    """A grid of about the same proportions with at most this many tokens; the same grid where it has no more.
+
+    Examples:
+        >>> import torch
+        >>> token_grid((40, 48, 40), 1000)
+        (10, 10, 10)
+        >>> token_grid((4, 4, 4), 1000)
+        (4, 4, 4)
+    """
     grid = list(size)
     while math.prod(grid) > most:
         longest = max(range(len(grid)), key=lambda axis: grid[axis])
@@ -35,6 +43,14 @@ def propagate(queries: Tensor, keys: Tensor, probabilities: Tensor) -> Tensor:
 
     Returns:
         Probabilities BCdhw; the gradient goes to queries and keys.
+
+    Examples:
+        >>> import torch
+        >>> alike = torch.tensor([1.0, 1.0, -1.0]).reshape(1, 1, 1, 1, 3)  # one feature of three tokens
+        >>> known = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).reshape(1, 2, 1, 1, 3)
+        >>> propagate(9 * alike, alike, known).flatten(2)[0].round(decimals=3)  # each has its likes' class
+        tensor([[1., 1., 0.],
+                [0., 0., 1.]])
     """
     query, key, value = (each.flatten(2).transpose(1, 2) for each in (queries, keys, probabilities.detach()))
     result = functional.scaled_dot_product_attention(query, key, value.to(query.dtype))
@@ -54,6 +70,13 @@ def propagation_loss(propagated: Tensor, classes: Tensor, weight: Tensor) -> Ten
 
     Returns:
         A scalar, at least 0; exactly 0, with a gradient of 0, where all weights are 0.
+
+    Examples:
+        >>> import torch
+        >>> propagated = torch.tensor([0.5, 0.5]).reshape(1, 2, 1, 1, 1)  # one token over two voxels
+        >>> classes, weight = torch.tensor([0, 1]).reshape(1, 1, 1, 2), torch.ones(1, 1, 1, 2)
+        >>> round(float(propagation_loss(propagated, classes, weight)), 4)  # -log 0.5
+        0.6931
     """
     exact = propagated.to(torch.promote_types(propagated.dtype, torch.float32))
     truth = one_hot(classes[:, None], propagated.shape[1], dtype=exact.dtype) * weight[:, None]

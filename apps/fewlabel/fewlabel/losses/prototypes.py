@@ -20,6 +20,13 @@ def class_means(features: Tensor, classes: Tensor, mask: Tensor, number: int) ->
 
     Returns:
         Means CF (0 for a class without voxels) and which classes have voxels, C bool.
+
+    Examples:
+        >>> import torch
+        >>> features = torch.tensor([[[1.0, 3.0, 5.0]]])  # one feature of three voxels
+        >>> class_means(features, torch.tensor([[0, 0, 1]]), torch.tensor([[True, True, False]]), number=2)
+        (tensor([[2.],
+                [0.]]), tensor([ True, False]))
     """
     members = _membership(classes, number).to(features.dtype) * mask[..., None]
     sums = torch.einsum("bfs,bsc->cf", features.detach(), members)
@@ -38,6 +45,12 @@ def at_most_per_class(classes: Tensor, mask: Tensor, number: int, most: int) -> 
 
     Returns:
         BS bool, within ``mask``.
+
+    Examples:
+        >>> import torch
+        >>> classes, mask = torch.tensor([[0, 0, 0, 1]]), torch.ones(1, 4, dtype=torch.bool)
+        >>> int(at_most_per_class(classes, mask, number=2, most=1).sum())  # one of each class
+        2
     """
     if most >= classes.shape[1]:
         return mask
@@ -67,6 +80,17 @@ def prototype_contrast(
 
     Returns:
         A scalar, at least 0; exactly 0 where nothing is selected.
+
+    Examples:
+        >>> import torch
+        >>> prototypes, known = torch.eye(2), torch.tensor([True, True])
+        >>> features = torch.tensor([[[1.0], [0.0]]])  # one voxel, at the prototype of class 0
+        >>> near, far = torch.tensor([[0]]), torch.tensor([[1]])
+        >>> weight = torch.ones(1, 1)
+        >>> round(float(prototype_contrast(features, prototypes, known, near, weight, temperature=1.0)), 4)
+        0.3133
+        >>> round(float(prototype_contrast(features, prototypes, known, far, weight, temperature=1.0)), 4)
+        1.3133
     """
     weight = weight.detach() * known[classes]
     queries, centres = _length_one(features), _length_one(prototypes.detach())

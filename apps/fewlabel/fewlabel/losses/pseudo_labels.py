@@ -15,6 +15,12 @@ def confident_classes(probabilities: Tensor, threshold: float) -> tuple[Tensor, 
 
     Returns:
         Class indices BDHW (int64) and the mask BDHW (bool); neither has a gradient.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> confident_classes(p, threshold=0.8)
+        (tensor([[[[0, 0]]]]), tensor([[[[False,  True]]]]))
     """
     confidence, classes = probabilities.detach().max(1)
     return classes, confidence >= threshold
@@ -31,6 +37,16 @@ def masked_cross_entropy(logits: Tensor, classes: Tensor, mask: Tensor) -> Tenso
     Returns:
         A scalar, at least 0. Its mean is over the selected voxels, where FixMatch divides by all of them: the
         weight of the term then does not change with the share that is selected.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> first = torch.tensor([True, False]).reshape(1, 1, 1, 2)
+        >>> classes = torch.zeros(1, 1, 1, 2, dtype=torch.int64)
+        >>> round(float(masked_cross_entropy(p.log(), classes, first)), 4)  # -log 0.5
+        0.6931
+        >>> float(masked_cross_entropy(p.log(), classes, first & ~first))
+        0.0
     """
     loss = functional.cross_entropy(logits, classes, reduction="none")
     return (loss * mask).sum() / mask.sum().clamp_min(1)

@@ -17,6 +17,13 @@ def confident_disagreement(first: Tensor, second: Tensor, threshold: float) -> T
 
     Returns:
         BDHW bool.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> q = torch.tensor([[0.5, 0.1], [0.5, 0.9]]).reshape(1, 2, 1, 1, 2)  # the second is sure of the other class
+        >>> confident_disagreement(p, q, threshold=0.8).flatten()
+        tensor([False,  True])
     """
     (sure, class_), (other_sure, other_class) = first.detach().max(1), second.detach().max(1)
     return (class_ != other_class) & ((sure >= threshold) | (other_sure >= threshold))
@@ -34,6 +41,15 @@ def rectification(probabilities: Tensor, label: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         A scalar, 0..2.
+
+    Examples:
+        >>> import torch
+        >>> p = torch.tensor([[0.5, 0.9], [0.5, 0.1]]).reshape(1, 2, 1, 1, 2)  # two voxels: unsure, sure
+        >>> q = torch.tensor([[0.5, 0.1], [0.5, 0.9]]).reshape(1, 2, 1, 1, 2)  # the second is sure of the other class
+        >>> label = torch.zeros(1, 1, 1, 1, 2, dtype=torch.int64)
+        >>> second = torch.tensor([False, True]).reshape(1, 1, 1, 2)
+        >>> round(float(rectification(p, label, second)), 4), round(float(rectification(q, label, second)), 4)
+        (0.02, 1.62)
     """
     right = probabilities.gather(1, label.long())[:, 0]
     error = probabilities.square().sum(1) - 2 * right + 1  # ‖p - onehot(y)‖²

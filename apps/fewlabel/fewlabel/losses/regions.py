@@ -25,6 +25,15 @@ def weighted_dice_cross_entropy(logits: Tensor, label: Tensor, weight: Tensor) -
 
     Returns:
         A scalar, at least 0; exactly 0, with a gradient of 0, where all weights are 0.
+
+    Examples:
+        >>> import torch
+        >>> right = torch.tensor([[9.0, -9.0], [-9.0, 9.0]]).reshape(1, 2, 1, 1, 2)  # sure of class 0, then of class 1
+        >>> label, weight = torch.tensor([0, 1]).reshape(1, 1, 1, 1, 2), torch.ones(1, 1, 1, 1, 2)
+        >>> round(float(weighted_dice_cross_entropy(right, label, weight)), 3)
+        0.0
+        >>> round(float(weighted_dice_cross_entropy(-right, label, weight)), 1)
+        18.7
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     weight = weight.detach().to(logits.dtype)

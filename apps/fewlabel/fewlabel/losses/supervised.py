@@ -22,5 +22,12 @@ def dice_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
 
     Returns:
         A scalar, at least 0. Milletari 2016 (Dice), with the sum of both as in nnU-Net (Isensee 2021).
+
+    Examples:
+        >>> import torch
+        >>> right = torch.tensor([[9.0, -9.0], [-9.0, 9.0]]).reshape(1, 2, 1, 1, 2)  # sure of class 0, then of class 1
+        >>> label = torch.tensor([0, 1]).reshape(1, 1, 1, 1, 2)
+        >>> round(float(dice_cross_entropy(right, label)), 3), round(float(dice_cross_entropy(-right, label)), 1)
+        (0.0, 18.7)
     """
     return _DICE_CROSS_ENTROPY(logits, label.long())

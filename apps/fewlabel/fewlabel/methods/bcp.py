@@ -46,6 +46,21 @@ class BidirectionalCopyPaste(Method):
         copy_paste: weight of that term; 0, until the start, saves its cost (the paper: 1).
         pseudo: weight in the end; 0 turns pasting between the two sets off (the paper: α = 0.5).
         side: of the box, as a share of the crop's (the paper: 2/3).
+
+    Examples:
+        >>> from fewlabel.methods.base import total
+        >>> from fewlabel.networks import find
+        >>> _ = torch.manual_seed(0)
+        >>> method = BidirectionalCopyPaste(lambda: find("unet_small")(2), classes=2)
+        >>> crops = torch.randn(2, 1, 16, 16, 16)
+        >>> labelled = {"image": crops, "label": (crops > 1).long()}
+        >>> step = method.step(labelled, {"weak": crops, "strong": crops}, progress=1.0)
+        >>> sorted(step.losses)
+        ['copy_paste', 'pseudo', 'supervised']
+        >>> total(step, method.weights(1.0)).backward()
+        >>> method.after_step(1.0)
+        >>> method.deployed(crops).shape
+        torch.Size([2, 2, 16, 16, 16])
     """
 
     description: ClassVar[str] = "Copy-paste: labelled and unlabelled scans are pasted into each other, both ways."

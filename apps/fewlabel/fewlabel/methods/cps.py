@@ -35,6 +35,21 @@ class CrossPseudoSupervision(TwoNetworks, Method):
         start: progress up to which labels alone are learnt (ours, as in MeanTeacher).
         ramp: share of the training over which the weight grows (ours).
         cross_pseudo: the weight in the end (paper: 1.5 on VOC 2012; SSL4MIS: 0.1); 0 turns the term off.
+
+    Examples:
+        >>> from fewlabel.methods.base import total
+        >>> from fewlabel.networks import find
+        >>> _ = torch.manual_seed(0)
+        >>> method = CrossPseudoSupervision(lambda: find("unet_small")(2), classes=2)
+        >>> crops = torch.randn(2, 1, 16, 16, 16)
+        >>> labelled = {"image": crops, "label": (crops > 1).long()}
+        >>> step = method.step(labelled, {"weak": crops, "strong": crops}, progress=1.0)
+        >>> sorted(step.losses)
+        ['cross_pseudo', 'supervised']
+        >>> total(step, method.weights(1.0)).backward()
+        >>> method.after_step(1.0)
+        >>> method.deployed(crops).shape
+        torch.Size([2, 2, 16, 16, 16])
     """
 
     description: ClassVar[str] = "Cross pseudo supervision: two networks teach each other on unlabelled scans."

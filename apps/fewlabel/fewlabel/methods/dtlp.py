@@ -81,6 +81,21 @@ class DTLP(Method):
             voxels, 10 steps; the defaults are for the cost on a CPU).
         every: steps between two lessons of the diffusion teacher, and between two of its samples (inferred).
         noise_seed: of the diffusion teacher's first noise, to have the same at each step; None: random.
+
+    Examples:
+        >>> from fewlabel.methods.base import total
+        >>> from fewlabel.networks import find
+        >>> _ = torch.manual_seed(0)
+        >>> method = DTLP(lambda: find("unet_small")(2), classes=2)
+        >>> crops = torch.randn(2, 1, 16, 16, 16)
+        >>> labelled = {"image": crops, "label": (crops > 1).long()}
+        >>> step = method.step(labelled, {"weak": crops, "strong": crops}, progress=1.0)
+        >>> sorted(step.losses)
+        ['cutmix', 'denoising', 'distillation', 'masking', 'propagation', 'reconstruction', 'supervised']
+        >>> total(step, method.weights(1.0)).backward()
+        >>> method.after_step(1.0)
+        >>> method.deployed(crops).shape
+        torch.Size([2, 2, 16, 16, 16])
     """
 
     description: ClassVar[str] = "DTLP: a diffusion and a mean teacher, mixing, masking and label propagation."

@@ -60,6 +60,21 @@ class DualNetwork(TwoNetworks, Method):
         rectification, cross_pseudo, cross_pseudo_dice, divergence, cosine, contrast: weights in the end; 0 turns a
             term off (code: 0.5, 1, none, 1, 1, 0.1; cosine 0.5 inferred).
         prototype_decay, voxels_per_class, temperature: see PrototypeContrast.
+
+    Examples:
+        >>> from fewlabel.methods.base import total
+        >>> from fewlabel.networks import find
+        >>> _ = torch.manual_seed(0)
+        >>> method = DualNetwork(lambda: find("unet_small")(2), classes=2)
+        >>> crops = torch.randn(2, 1, 16, 16, 16)
+        >>> labelled = {"image": crops, "label": (crops > 1).long()}
+        >>> step = method.step(labelled, {"weak": crops, "strong": crops}, progress=1.0)
+        >>> sorted(step.losses)
+        ['contrast', 'cosine', 'cross_pseudo', 'cross_pseudo_dice', 'divergence', 'rectification', 'supervised']
+        >>> total(step, method.weights(1.0)).backward()
+        >>> method.after_step(1.0)
+        >>> method.deployed(crops).shape
+        torch.Size([2, 2, 16, 16, 16])
     """
 
     description: ClassVar[str] = "Dual network: two networks teach each other where sure; prototypes guide the rest."

@@ -38,6 +38,21 @@ class MeanTeacher(Method):
         start: progress up to which labels alone are learnt.
         ramp: share of the training over which the weight grows.
         consistency: the weight in the end; 0 turns the term off.
+
+    Examples:
+        >>> from fewlabel.methods.base import total
+        >>> from fewlabel.networks import find
+        >>> _ = torch.manual_seed(0)
+        >>> method = MeanTeacher(lambda: find("unet_small")(2), classes=2)
+        >>> crops = torch.randn(2, 1, 16, 16, 16)
+        >>> labelled = {"image": crops, "label": (crops > 1).long()}
+        >>> step = method.step(labelled, {"weak": crops, "strong": crops}, progress=1.0)
+        >>> sorted(step.losses)
+        ['consistency', 'supervised']
+        >>> total(step, method.weights(1.0)).backward()
+        >>> method.after_step(1.0)
+        >>> method.deployed(crops).shape
+        torch.Size([2, 2, 16, 16, 16])
     """
 
     description: ClassVar[str] = "Mean teacher: a moving average of the network teaches it on unlabelled scans."

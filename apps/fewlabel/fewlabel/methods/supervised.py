@@ -15,6 +15,22 @@ class Supervised(Method):
     """One network, Dice and cross entropy on the labelled crops; unlabelled crops are not looked at.
 
     Deliberately without a moving average of the weights: what that gives belongs to the methods that have it.
+
+    Examples:
+        >>> import torch
+        >>> from fewlabel.methods.base import total
+        >>> from fewlabel.networks import find
+        >>> _ = torch.manual_seed(0)
+        >>> method = Supervised(lambda: find("unet_small")(2), classes=2)
+        >>> crops = torch.randn(2, 1, 16, 16, 16)
+        >>> labelled = {"image": crops, "label": (crops > 1).long()}
+        >>> step = method.step(labelled, None, progress=1.0)
+        >>> sorted(step.losses)
+        ['supervised']
+        >>> total(step, method.weights(1.0)).backward()
+        >>> method.after_step(1.0)
+        >>> method.deployed(crops).shape
+        torch.Size([2, 2, 16, 16, 16])
     """
 
     description: ClassVar[str] = "Labels only: the baseline, and the fastest."

@@ -43,6 +43,21 @@ class UncertaintyAwareMeanTeacher(Method):
         start: progress up to which labels alone are learnt (ours).
         ramp: share of the training over which weight and bound grow (ours; paper: the whole training).
         consistency: the weight in the end (paper: 0.1); 0 turns the term off.
+
+    Examples:
+        >>> from fewlabel.methods.base import total
+        >>> from fewlabel.networks import find
+        >>> _ = torch.manual_seed(0)
+        >>> method = UncertaintyAwareMeanTeacher(lambda: find("unet_small")(2), classes=2)
+        >>> crops = torch.randn(2, 1, 16, 16, 16)
+        >>> labelled = {"image": crops, "label": (crops > 1).long()}
+        >>> step = method.step(labelled, {"weak": crops, "strong": crops}, progress=1.0)
+        >>> sorted(step.losses)
+        ['consistency', 'supervised']
+        >>> total(step, method.weights(1.0)).backward()
+        >>> method.after_step(1.0)
+        >>> method.deployed(crops).shape
+        torch.Size([2, 2, 16, 16, 16])
     """
 
     description: ClassVar[str] = "UA-MT: mean teacher that is followed where it is sure under noise and dropout."

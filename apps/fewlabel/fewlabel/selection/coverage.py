@@ -16,6 +16,21 @@ class Coverage(FewLabelStrategy):
     Each is the one that most reduces the mean distance from every scan to the nearest chosen one (greedy k-medoids;
     Nemhauser 1978 for its bound). k-centre picks (Gonzalez 1985) were tried and chose odd scans, worse than chance
     for the first labels: see ``scripts/experiment.py features``.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from fewlabel.selection.served import Served
+        >>> folder = Path(mkdtemp())
+        >>> from types import SimpleNamespace
+        >>> images = ["left", "middle", "right"]
+        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
+        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
+        >>> served, known = Served(folder / "served.json"), FeatureStore(folder / "features.json")
+        >>> known.known = {"left": [0.0], "middle": [1.0], "right": [2.0]}
+        >>> strategy = Coverage(served, known)
+        >>> strategy.cover(images, [], 1, "No model yet").order[0]  # it represents both others best
+        'middle'
     """
 
     def __init__(self, served: Served, features: FeatureStore, seed: int = 0) -> None:

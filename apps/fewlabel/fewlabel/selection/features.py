@@ -71,6 +71,13 @@ class Geometry:
         place: of each case in the matrix.
         distance: between any two of them, each feature in its own standard deviations.
         median: of all these distances; 1 where there are fewer than two scans.
+
+    Examples:
+        >>> geometry = Geometry({"left": [0.0], "middle": [1.0], "right": [2.0]})
+        >>> geometry.to_nearest(["left"]).round(2).tolist()
+        [0.0, 1.2200000286102295, 2.450000047683716]
+        >>> int(geometry.gains(geometry.to_nearest([])).argmax())  # the middle one represents the others best
+        1
     """
 
     def __init__(self, known: dict[str, list[float]]) -> None:
@@ -108,6 +115,13 @@ class FeatureStore:
 
     Args:
         path: ``features.json`` of the workspace.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> store = FeatureStore(Path(mkdtemp()) / "features.json")
+        >>> store.fill(["gone"], lambda case: "/nowhere/gone.nii.gz")  # unreadable scans are left out
+        >>> store.known
+        {}
     """
 
     def __init__(self, path: Path) -> None:

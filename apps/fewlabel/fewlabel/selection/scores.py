@@ -25,6 +25,13 @@ class Scores:
         done, of: cases scored, and cases there were to score.
         cases: by id: ``score``, ``classes`` (name to score), ``foreground``, ``slices``, ``points``, ... (see scoring),
             and ``missing``, the classes that the model does not see there although it does in nearly all scans.
+
+    Examples:
+        >>> scores = Scores(version=3, done=1, of=2, cases={"a": {"score": 0.2, "classes": {"liver": 0.2}}})
+        >>> scores.column(["a", "b"]).tolist()
+        [0.2, nan]
+        >>> scores.classes()
+        ['liver']
     """
 
     version: int = 0
@@ -60,6 +67,11 @@ class ScoreFile:
 
     Args:
         path: ``scores.json`` of the workspace.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> ScoreFile(Path(mkdtemp()) / "scores.json").read().version  # nothing was scored yet
+        0
     """
 
     def __init__(self, path: Path) -> None:

@@ -19,6 +19,16 @@ class Served:
     Args:
         path: ``served.json`` of the workspace.
         clock: seconds since the epoch.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> served = Served(Path(mkdtemp()) / "served.json", clock=lambda: 1000.0)
+        >>> served.give(["a"])
+        >>> served.recent("a"), served.recent("b")
+        (1000.0, 0.0)
+        >>> served.skip("a", "blurred")
+        >>> served.recent("a"), served.reason("a")
+        (0.0, 'blurred')
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:

@@ -27,6 +27,11 @@ class Ranking:
     Attributes:
         order: best first.
         describe: for a case, ``reason`` and further fields of the answer.
+
+    Examples:
+        >>> ranking = Ranking(["b", "a"], lambda case: {"reason": "It is the largest."})
+        >>> ranking.order[0], ranking.describe("b")["reason"]
+        ('b', 'It is the largest.')
     """
 
     order: list[str]
@@ -34,7 +39,26 @@ class Ranking:
 
 
 class FewLabelStrategy(Strategy):
-    """Ranks the unlabelled cases: those in somebody's hands come last, skipped ones before them."""
+    """Ranks the unlabelled cases: those in somebody's hands come last, skipped ones before them.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from fewlabel.selection.served import Served
+        >>> folder = Path(mkdtemp())
+        >>> from types import SimpleNamespace
+        >>> images = ["a", "b"]
+        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
+        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
+        >>> class Last(FewLabelStrategy):
+        ...     def rank(self, unlabelled, datastore, count):
+        ...         return Ranking(sorted(unlabelled)[::-1], lambda case: {"reason": "It is the last by name."})
+        >>> strategy = Last("From the end", Served(folder / "served.json"))
+        >>> strategy({}, study)
+        {'id': 'b', 'rank': 1, 'of': 2, 'reason': 'It is the last by name.'}
+        >>> strategy({}, study)["id"]  # somebody has the other one
+        'a'
+    """
 
     def __init__(self, description: str, served: Served) -> None:
         super().__init__(description)
@@ -117,7 +141,21 @@ def _count(value: Any) -> int:
 
 
 class First(FewLabelStrategy):
-    """Unlabelled cases by name."""
+    """Unlabelled cases by name.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from fewlabel.selection.served import Served
+        >>> folder = Path(mkdtemp())
+        >>> from types import SimpleNamespace
+        >>> images = ["a", "b"]
+        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
+        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
+        >>> strategy = First(Served(folder / "served.json"))
+        >>> strategy({}, study)["id"], strategy({}, study)["id"]
+        ('a', 'b')
+    """
 
     def __init__(self, served: Served) -> None:
         super().__init__("By name, one after the other", served)
@@ -127,7 +165,21 @@ class First(FewLabelStrategy):
 
 
 class Random(FewLabelStrategy):
-    """The honest baseline."""
+    """The honest baseline.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from fewlabel.selection.served import Served
+        >>> folder = Path(mkdtemp())
+        >>> from types import SimpleNamespace
+        >>> images = ["a", "b"]
+        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
+        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
+        >>> strategy = Random(Served(folder / "served.json"), seed=0)
+        >>> sorted([strategy({}, study)["id"], strategy({}, study)["id"]])  # nobody is given the same one
+        ['a', 'b']
+    """
 
     def __init__(self, served: Served, seed: int = 0) -> None:
         super().__init__("At random", served)
@@ -143,6 +195,23 @@ class ForegroundRandom(FewLabelStrategy):
 
     For whole volumes what nnActive (Lüth 2025) does for patches: a volume with less than a tenth of the pool's median
     of predicted foreground comes after all others. Without a model it is ``random``.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from fewlabel.selection.served import Served
+        >>> folder = Path(mkdtemp())
+        >>> from types import SimpleNamespace
+        >>> images = ["a", "b"]
+        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
+        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
+        >>> from fewlabel.selection.scores import ScoreFile
+        >>> from fewlabel.workspace import write_json
+        >>> cases = {"a": {"score": 0.1, "foreground": 0.0}, "b": {"score": 0.1, "foreground": 0.2}}
+        >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
+        >>> strategy = ForegroundRandom(Served(folder / "served.json"), ScoreFile(folder / "scores.json"))
+        >>> strategy({}, study)["id"]  # the model sees nothing to label in the other one
+        'b'
     """
 
     def __init__(self, served: Served, scores: ScoreFile, seed: int = 0) -> None:

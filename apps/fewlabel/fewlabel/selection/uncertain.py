@@ -22,7 +22,29 @@ _SHORTLIST = 64  # cases that diversity is weighed for, and four for each case o
 
 
 class Uncertainty(FewLabelStrategy):
-    """The case with the highest score first; without scores, the one that differs most."""
+    """The case with the highest score first; without scores, the one that differs most.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from fewlabel.selection.served import Served
+        >>> folder = Path(mkdtemp())
+        >>> from types import SimpleNamespace
+        >>> images = ["a", "b"]
+        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
+        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
+        >>> from fewlabel.selection.coverage import Coverage
+        >>> from fewlabel.selection.features import FeatureStore
+        >>> from fewlabel.selection.scores import ScoreFile
+        >>> from fewlabel.workspace import write_json
+        >>> cases = {"a": {"score": 0.1, "classes": {"liver": 0.1}}, "b": {"score": 0.7, "classes": {"liver": 0.7}}}
+        >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
+        >>> served = Served(folder / "served.json")
+        >>> coverage = Coverage(served, FeatureStore(folder / "features.json"))
+        >>> strategy = Uncertainty(served, ScoreFile(folder / "scores.json"), coverage)
+        >>> strategy({}, study)["id"]
+        'b'
+    """
 
     def __init__(self, served: Served, scores: ScoreFile, coverage: Coverage) -> None:
         super().__init__("The scans that the model is least sure about", served)
@@ -55,6 +77,28 @@ class UncertaintyAndDiversity(Uncertainty):
     median, is added; a scan nearer than a tenth of that median to one that is taken comes after the others.
 
     Deviation: ClaSP PE queries patches, this whole volumes.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from fewlabel.selection.served import Served
+        >>> folder = Path(mkdtemp())
+        >>> from types import SimpleNamespace
+        >>> images = ["a", "b"]
+        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
+        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
+        >>> from fewlabel.selection.coverage import Coverage
+        >>> from fewlabel.selection.features import FeatureStore
+        >>> from fewlabel.selection.scores import ScoreFile
+        >>> from fewlabel.workspace import write_json
+        >>> cases = {"a": {"score": 0.1, "classes": {"liver": 0.1}}, "b": {"score": 0.7, "classes": {"liver": 0.7}}}
+        >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
+        >>> served = Served(folder / "served.json")
+        >>> coverage = Coverage(served, FeatureStore(folder / "features.json"))
+        >>> strategy = UncertaintyAndDiversity(served, ScoreFile(folder / "scores.json"), coverage, coverage.features, seed=0)
+        >>> answer = strategy({}, study)
+        >>> answer["id"], answer["uncertain_class"]
+        ('b', 'liver')
     """
 
     def __init__(

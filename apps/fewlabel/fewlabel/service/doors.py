@@ -49,14 +49,14 @@ class Doors:
         headers: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip().lower())
-        host = self._check_host(headers.get("host", []), scope)
-        self._check_page(headers, f"{scope.get('scheme', 'http')}://{host}")
         if not self.others and self._from_elsewhere(scope, headers):
             raise Refusal(
                 "This server answers its own computer only. Whoever starts it lets other computers in with "
                 "--conf token FILE (they log in with what is in that file) or --conf remote yes (nobody is asked).",
                 403,
             )
+        host = self._check_host(headers.get("host", []), scope)
+        self._check_page(headers, f"{scope.get('scheme', 'http')}://{host}")
 
     def _check_host(self, given: list[str], scope: dict[str, Any]) -> str:
         """The Host header; a page that binds its own name to this computer's address betrays itself by it."""

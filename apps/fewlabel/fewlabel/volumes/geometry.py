@@ -10,13 +10,10 @@ import tempfile
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import nibabel
 import numpy as np
-
-if TYPE_CHECKING:
-    from fewlabel.volumes.reading import Volume
 
 LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """LPS (ITK, NRRD, Slicer files) <-> RAS (nibabel, here): the first two axes change sign."""
@@ -74,7 +71,17 @@ def agree(shape: tuple[int, ...], first: np.ndarray, second: np.ndarray) -> bool
     return corner_distance(shape, first, second) <= _SAME * voxel
 
 
-def same_grid(first: Volume, second: Volume) -> bool:
+class Placed(Protocol):
+    """An array with its place in space: a Volume."""
+
+    @property
+    def array(self) -> np.ndarray: ...
+
+    @property
+    def affine(self) -> np.ndarray: ...
+
+
+def same_grid(first: Placed, second: Placed) -> bool:
     """Whether voxel (i, j, k) of both volumes is the same place: equal shape, corners within a tenth of a voxel."""
     return first.array.shape == second.array.shape and agree(first.array.shape, first.affine, second.affine)
 

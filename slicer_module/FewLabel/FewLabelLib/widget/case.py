@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..glance import Glance
-from ..loading import Case
+from ..panel.glance import Glance
+from ..session.loading import Case
 from .common import Settings, fill, say
 
 

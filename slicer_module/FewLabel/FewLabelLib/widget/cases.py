@@ -6,10 +6,10 @@ from typing import Any, Dict, List, Optional
 
 import qt
 
-from .. import case_table
-from ..case_table import LIMIT, Order, Row
-from ..glance import Glance
-from ..words import STATES
+from ..panel import case_table
+from ..panel.case_table import LIMIT, Order, Row
+from ..panel.glance import Glance
+from ..panel.words import STATES
 from .common import WARNING, color_of, say, tool_tip
 
 ALL = "all states"

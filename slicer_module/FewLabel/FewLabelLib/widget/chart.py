@@ -6,7 +6,7 @@ from typing import Any, Dict, Sequence, Tuple
 
 import qt
 
-from ..curves import Axis, Box, Point, axis, place, tick
+from ..panel.curves import Axis, Box, Point, axis, place, tick
 
 HEIGHT = 150
 PALETTE = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (148, 103, 189), (140, 86, 75), (227, 119, 194))

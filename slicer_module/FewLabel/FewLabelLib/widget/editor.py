@@ -6,8 +6,8 @@ from typing import Any
 
 import slicer
 
-from ..glance import Glance
-from ..loading import Case
+from ..panel.glance import Glance
+from ..session.loading import Case
 from .common import say
 
 TAG = "FewLabel"  # the editor's settings here are not those of the module Segment Editor

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any, Dict
 
-from ..glance import Glance
-from ..words import size
+from ..panel.glance import Glance
+from ..panel.words import size
 from .common import Settings, fill, say
 
 

@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 
 import qt
 
-from ..glance import Glance, look
+from ..panel.glance import Glance, look
 from .case import CaseSection
 from .cases import CasesSection
 from .common import Settings

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, List
 
-from ..drafts import Draft, age
-from ..glance import Glance
-from ..loading import Case
-from ..submission import Submitted
+from ..label.drafts import Draft, age
+from ..panel.glance import Glance
+from ..session.case import Submitted
+from ..session.loading import Case
 from .common import ERROR, Settings, say
 
 FIRST_ADDRESS = "http://127.0.0.1:8000"

@@ -6,9 +6,9 @@ from typing import Any, Dict, List, Optional
 
 import qt
 
-from ..glance import Glance
-from ..submission import Submitted
-from ..words import submitted
+from ..panel.glance import Glance
+from ..panel.words import submitted
+from ..session.case import Submitted
 from .common import Settings, say, tool_tip
 
 CHOOSE, LEAVE_OUT = "choose a class", "none: leave it out"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, Tuple
 
-from ..glance import Glance
-from ..training import Progress
-from ..words import training_details
+from ..panel.glance import Glance
+from ..panel.words import training_details
+from ..session.training import Progress
 from .chart import draw
 from .common import Settings, fill, say
 

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 import requests
 
-from .errors import Damaged, LoginNeeded, NotReachable, Refused, WrongServer
+from ..errors import Damaged, LoginNeeded, NotReachable, Refused, WrongServer
 from .integrity import check_file
 from .multipart import file_name, unpack
 

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Dict, Optional
 
-from .errors import Damaged
+from ..errors import Damaged
 
 _CHUNK = 1 << 20
 _NRRD_BYTES = {

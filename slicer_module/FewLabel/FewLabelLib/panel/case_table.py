@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence, Tuple
 
-from .labels import key
+from ..label.labels import key
 from .words import STATES, count, number
 
 COLUMNS = ("Case", "State", "Score", "About it")

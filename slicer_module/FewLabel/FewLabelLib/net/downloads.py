@@ -1,7 +1,12 @@
-"""Where scans that were fetched from a server lie: in a folder of this session, which goes when the session ends."""
+"""Where scans that were fetched from a server lie: in a folder of this session, which goes when the session ends.
+
+They are unpacked there in the background: reading one then holds the thread of the UI only shortly.
+"""
 
 from __future__ import annotations
 
+import gzip
+import os
 import shutil
 import tempfile
 import time
@@ -10,6 +15,8 @@ from pathlib import Path
 
 NAME = "FewLabel-"
 LEFT_BEHIND = 7 * 24 * 3600.0  # seconds without a change after which a folder belongs to no living Slicer
+UNPACKED = 4  # files without compression: image and map of the case on the screen, and of the one before
+CHUNK = 1 << 20  # bytes
 KEPT = 48  # files of a server: image, proposal, map and label of eight cases, and two notes of what the server sent
 
 
@@ -33,6 +40,26 @@ def keep_newest(folder: Path, kept: int = KEPT) -> None:
         files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
         for old in sorted(files, key=lambda file: -file.stat().st_mtime)[kept:]:
             old.unlink()
+
+
+def unpacked(path: Path) -> Path:
+    """The same image without gzip, in a folder beside it; the file itself where that cannot be had or is no use."""
+    if not path.name.lower().endswith(".nii.gz"):
+        return path
+    folder = path.parent / "unpacked"  # NIfTI's library reads a.nii in place of an a.nii.gz that lies beside it
+    target = folder / path.name[: -len(".gz")]
+    temporary = folder / f".part-{os.getpid()}-{target.name}"
+    try:
+        folder.mkdir(exist_ok=True)
+        with gzip.open(path) as packed, temporary.open("wb") as file:
+            shutil.copyfileobj(packed, file, CHUNK)
+        os.replace(temporary, target)
+    except (OSError, EOFError):  # no room left, for example
+        with suppress(OSError):
+            temporary.unlink()
+        return path
+    keep_newest(folder, UNPACKED)
+    return target
 
 
 def _last_change(folder: Path) -> float:

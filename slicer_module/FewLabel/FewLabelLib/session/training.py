@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-from .capabilities import Capabilities
-from .signals import Signal
-
-if TYPE_CHECKING:
-    from .session import Session
+from ..net.capabilities import Capabilities
+from .connection import Connection
+from .context import Context, Signal
 
 POLL, POLL_IDLE = 2.0, 15.0  # seconds between two looks while a training runs, and otherwise: others may start one
 
@@ -56,8 +54,8 @@ class Training:
         ended: Progress.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, context: Context, connection: Connection) -> None:
+        self._context, self._connection = context, connection
         self.changed, self.ended = Signal(), Signal()
         self.keep_going = 0
         self.options: Dict[str, Any] = {}
@@ -79,34 +77,34 @@ class Training:
 
     def start(self) -> None:
         """Start a training with ``options``."""
-        connection = self._session.connection
+        connection = self._connection
         if not connection.online or connection.capabilities.trainer is None:
-            self._session.say("warning", "There is no server that trains: connect to one first.")
+            self._context.say("warning", "There is no server that trains: connect to one first.")
             return
         if self.running or self.starting:
-            self._session.say("info", "A training is running already: wait for its end, or stop it.")
+            self._context.say("info", "A training is running already: wait for its end, or stop it.")
             return
         client, trainer = connection.client, connection.capabilities.trainer
         options = {name: value for name, value in self.options.items() if value is not None}
         self.starting, self._stopped, self._before = True, False, self.progress.told.get("start_ts")
         self._trained_with = connection.capabilities.counts.get("completed", 0)
-        self._session.run(lambda: client.train(trainer, **options), self._has_started, self._not_started)
+        self._context.run(lambda: client.train(trainer, **options), self._has_started, self._not_started)
 
     def stop(self) -> None:
         """End the training that runs."""
-        client = self._session.connection.client
-        if self._session.connection.online:
+        client = self._connection.client
+        if self._connection.online:
             self._stopped = True
-            self._session.run(lambda: client.stop_training(), lambda _: self.poll())
+            self._context.run(lambda: client.stop_training(), lambda _: self.poll())
 
     def consider(self) -> None:
         """Keep going: start if enough labels are new. A training that failed is not repeated before that."""
-        capabilities = self._session.connection.capabilities
+        capabilities = self._connection.capabilities
         if self.keep_going <= 0 or self.running or self.starting or capabilities is None:
             return
         new = capabilities.counts.get("completed", 0) - self._trained_with
         if new >= self.keep_going and capabilities.trainer is not None:
-            self._session.say("info", f"{new} new label{'' if new == 1 else 's'}: a training starts.")
+            self._context.say("info", f"{new} new label{'' if new == 1 else 's'}: a training starts.")
             self.start()
 
     def tick(self, now: float) -> None:
@@ -116,16 +114,16 @@ class Training:
 
     def poll(self) -> None:
         """Look at the training now."""
-        connection = self._session.connection
+        connection = self._connection
         if self._polling or connection.capabilities is None or connection.capabilities.trainer is None:
             return
         client, trainer = connection.client, connection.capabilities.trainer
         self._polling = True
-        self._session.run(lambda: client.training(trainer), self._seen, self._not_seen)
+        self._context.run(lambda: client.training(trainer), self._seen, self._not_seen)
 
     def _has_started(self, _: Any) -> None:
         self.starting, self.running = False, True
-        self._seen_since = self._session.clock()
+        self._seen_since = self._context.clock()
         self.poll()
 
     def _not_started(self, _: Exception) -> None:
@@ -136,13 +134,13 @@ class Training:
         """The same complaint is made once, not every other second."""
         known, self._complaint = str(error) == self._complaint, str(error)
         self._polling = False
-        self._next_look = self._session.clock() + POLL
+        self._next_look = self._context.clock() + POLL
         return known
 
     def _seen(self, answer: Dict[str, Any]) -> None:
         was = self.running
         self._polling, self.running = False, answer["status"] in ("SUBMITTED", "RUNNING")
-        now = self._session.clock()
+        now = self._context.clock()
         self._next_look = now + (POLL if self.running else POLL_IDLE)
         if self.running and not was:
             self._seen_since = now
@@ -161,17 +159,17 @@ class Training:
         progress = self.progress
         self.ended.emit(progress)
         if self._stopped:
-            self._session.say("info", "The training was stopped. What it learnt is kept: the next one goes on from it.")
+            self._context.say("info", "The training was stopped. What it learnt is kept: the next one goes on from it.")
         elif progress.error:
-            self._session.say("error", f"The training failed. {progress.error}")
+            self._context.say("error", f"The training failed. {progress.error}")
         elif status == "DONE":
             version = progress.told.get("version")
             model = f"Model version {version} is in use." if version and progress.told.get("published") else ""
-            self._session.say("info", f"The training is done. {model}".strip())
+            self._context.say("info", f"The training is done. {model}".strip())
         else:
-            self._session.say("warning", "The training was interrupted. Press Train: it goes on from where it was.")
+            self._context.say("warning", "The training was interrupted. Press Train: it goes on from where it was.")
         self._stopped = False
-        self._session.connection.refresh()  # a new model, perhaps labels that have arrived meanwhile
+        self._connection.refresh()  # a new model, perhaps labels that have arrived meanwhile
 
     def _read(self, answer: Dict[str, Any], told: Dict[str, Any], now: float) -> Progress:
         total = float(told.get("total_epochs") or 0)

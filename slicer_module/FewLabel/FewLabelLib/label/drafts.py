@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .errors import Damaged
+from ..errors import Damaged
 from .label_file import Geometry
 from .labels import Segment
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from .errors import LoginNeeded, NotReachable, WrongServer
-from .submission import Submitted
+from ..errors import LoginNeeded, NotReachable, WrongServer
+from ..session.case import Submitted
 
 if TYPE_CHECKING:
-    from .connection import Connection
-    from .loading import Case
-    from .training import Progress
+    from ..session.connection import Connection
+    from ..session.loading import Case
+    from ..session.training import Progress
 
 NOT_CONNECTED = "Not connected. Type the address of a MONAI Label server and press Connect."
 STATES = {

@@ -10,8 +10,8 @@ import SimpleITK
 import slicer
 import vtk
 
-from .errors import Unusable
-from .label_file import Geometry
+from ..errors import Unusable
+from ..label.label_file import Geometry
 
 
 def usual_range(values: np.ndarray) -> Tuple[float, float]:

@@ -12,9 +12,9 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from .errors import Unusable
-from .label_file import Geometry
-from .labels import LabelClass, Segment
+from ..errors import Unusable
+from ..label.label_file import Geometry
+from ..label.labels import LabelClass, Segment
 
 ORIGIN = "FewLabel.Origin"  # tag of a segment: the class as which it was loaded
 HALF_A_PERCENT = 0.005  # of a voxel: grids that differ by less are the same; headers are rounded to float32

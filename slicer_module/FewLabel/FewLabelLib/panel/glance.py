@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, FrozenSet, Tuple
 from . import words
 
 if TYPE_CHECKING:
-    from .session import Session
+    from ..session.session import Session
 
 ACTIVITIES = {
     "connecting": "Connecting ...",

@@ -2,62 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from .drafts import Draft, age
-from .errors import Unusable
-from .labels import LabelClass, key
-from .signals import Signal
-from .unpacking import unpacked
-
-if TYPE_CHECKING:
-    from .casework import CaseWork
-    from .session import Session
-
-
-@dataclass
-class Case:
-    """The case on the screen.
-
-    Attributes:
-        id, server, study: which it is.
-        reason: why it was chosen; "": it was opened by hand.
-        slices, points: where to look, for each of sagittal, coronal and axial, the worst first.
-        told: all that the server said when it chose it.
-        handle: the scene's; None until the image is there.
-        ready: whether it can be edited.
-        draft: the draft that its edits were taken from.
-        shown: where the segments come from: "model", "label", "draft" or "" (none).
-        revision: of the segments when they were loaded or last kept.
-        kept: seconds since the epoch of that moment.
-        submitted: whether the server has a label of it from here.
-    """
-
-    id: str
-    server: str
-    study: str
-    told: Dict[str, Any] = field(default_factory=dict)
-    handle: Any = None
-    ready: bool = False
-    draft: Optional[Draft] = None
-    shown: str = ""
-    revision: int = 0
-    kept: float = 0.0
-    submitted: bool = False
-
-    @property
-    def reason(self) -> str:
-        return str(self.told.get("reason", ""))
-
-    @property
-    def slices(self) -> Dict[str, List[int]]:
-        return self.told.get("slices") or {}
-
-    @property
-    def points(self) -> Dict[str, List[List[float]]]:
-        return self.told.get("points") or {}
+from ..errors import Unusable
+from ..label.drafts import Draft, age
+from ..label.labels import LabelClass, key
+from ..net.downloads import unpacked
+from .case import Case, Current
+from .case_list import CaseList
+from .connection import Connection
+from .context import Context, Signal
+from .keeping import Keeper
 
 
 class Loading:
@@ -70,8 +26,11 @@ class Loading:
         uncertainty_shown: Path of the map.
     """
 
-    def __init__(self, session: Session, cases: CaseWork) -> None:
-        self._session, self._cases = session, cases
+    def __init__(
+        self, context: Context, connection: Connection, current: Current, listed: CaseList, keeper: Keeper
+    ) -> None:
+        self._context, self._connection, self._current = context, connection, current
+        self._list, self._keeper = listed, keeper
         self.opened, self.arriving, self.uncertainty_shown = Signal(), Signal(), Signal()
         self.with_uncertainty = True
         self._number = 0  # of the case that is wanted
@@ -88,21 +47,21 @@ class Loading:
     def open(self, case: str, draft: Optional[Draft] = None, fresh: bool = False) -> None:
         """Load this case, with the edits of this draft or of one that is found; ``fresh``: without any."""
         self._begin()
-        self._load(case, self._cases.row(case), draft, fresh)
+        self._load(case, self._list.row(case), draft, fresh)
 
     def jump(self, number: int = 0) -> None:
         """Show the ``number``-th of the places worth looking at, and from the first on again after the last."""
-        case = self._cases.case
+        case = self._current.case
         if case is not None and case.handle is not None:
             chosen = {axis: points[number % len(points)] for axis, points in case.points.items() if points}
             if chosen:
-                self._session.scene.jump_to(case.handle, chosen)
+                self._context.scene.jump_to(case.handle, chosen)
 
     def _begin(self) -> Any:
         self._number += 1
-        self._cases.activity = "loading"
-        self._session.settle()
-        return self._session.connection.client
+        self._current.activity = "loading"
+        self._context.settle()
+        return self._connection.client
 
     def _run(
         self,
@@ -111,17 +70,17 @@ class Loading:
         failed: Optional[Callable[[Exception], Optional[bool]]] = None,
     ) -> None:
         number = self._number
-        self._session.run(job, done, failed, lambda: number == self._number)
+        self._context.run(job, done, failed, lambda: number == self._number)
 
     def _give_up(self, _: Exception) -> None:
         """Nothing new: what was on the screen before stays, and can be edited."""
-        self._cases.fall_back()
+        self._current.fall_back()
 
     def _chosen(self, told: Dict[str, Any]) -> None:
         self._load(told["id"], told)
 
     def _load(self, name: str, told: Dict[str, Any], draft: Optional[Draft] = None, fresh: bool = False) -> None:
-        connection, worker, drafts = self._session.connection, self._session.worker, self._session.drafts
+        connection, worker, drafts = self._connection, self._context.worker, self._context.drafts
         client = connection.client
         case = Case(name, client.url, connection.capabilities.study, told)
 
@@ -130,19 +89,19 @@ class Loading:
             return unpacked(file), draft or (None if fresh else drafts.find(case.server, case.study, name))
 
         def arrived(found: Tuple[Path, Optional[Draft]]) -> None:
-            self._cases.keeper.keep()  # what was edited while this one was on its way
-            self._cases.case = None
-            case.handle = self._session.scene.load_volume(found[0])
-            self._cases.case, case.draft = case, found[1]
+            self._keeper.keep()  # what was edited while this one was on its way
+            self._current.case = None
+            case.handle = self._context.scene.load_volume(found[0])
+            self._current.case, case.draft = case, found[1]
             self._segments(case)
 
         self._run(fetch, arrived, self._give_up)
 
     def _segments(self, case: Case) -> None:
         """Fetch what the case is edited from: a draft, the submitted label, or the model's proposal."""
-        client, capabilities = self._session.connection.client, self._session.connection.capabilities
-        drafts, model, draft = self._session.drafts, capabilities.segmentation, case.draft
-        case.submitted = self._cases.row(case.id).get("state") in ("submitted", "validation")
+        client, capabilities = self._connection.client, self._connection.capabilities
+        drafts, model, draft = self._context.drafts, capabilities.segmentation, case.draft
+        case.submitted = self._list.row(case.id).get("state") in ("submitted", "validation")
         if draft is not None:
             self._run(lambda: drafts.read(draft), lambda whole: self._restored(case, whole), self._empty(case))
         elif case.submitted:
@@ -165,51 +124,51 @@ class Loading:
 
         def show(_: Exception) -> None:
             if case.draft is not None:
-                unused, drafts = case.draft, self._session.drafts
-                self._session.run(lambda: drafts.set_aside(unused), lambda _: None)
+                unused, drafts = case.draft, self._context.drafts
+                self._context.run(lambda: drafts.set_aside(unused), lambda _: None)
                 case.draft = None
-            self._show(case, "", None, self._session.connection.capabilities.classes)
+            self._show(case, "", None, self._connection.capabilities.classes)
 
         return show
 
     def _restored(self, case: Case, draft: Draft) -> None:
-        if tuple(draft.shape) != tuple(self._session.scene.geometry(case.handle).shape):
+        if tuple(draft.shape) != tuple(self._context.scene.geometry(case.handle).shape):
             raise Unusable(f"The draft of case '{case.id}' is of another image: it was set aside.")
-        self._session.say("info", f"Your edits of {age(draft, self._session.clock())} are shown.")
-        self._session.scene.replace_segments(case.handle, draft.segments)
+        self._context.say("info", f"Your edits of {age(draft, self._context.clock())} are shown.")
+        self._context.scene.replace_segments(case.handle, draft.segments)
         self._ready(case, "draft")
         case.revision -= 1  # what is on the screen is on no server: it is kept again when it is left
 
     def _show(self, case: Case, shown: str, file: Optional[Path], classes: List[LabelClass]) -> None:
-        self._session.scene.show_segmentation(case.handle, file, classes)
+        self._context.scene.show_segmentation(case.handle, file, classes)
         self._ready(case, shown)
 
     def _ready(self, case: Case, shown: str) -> None:
-        case.ready, case.shown, case.kept = True, shown, self._session.clock()
-        case.revision = self._session.scene.revision(case.handle)
-        self._cases.activity = "editing"
+        case.ready, case.shown, case.kept = True, shown, self._context.clock()
+        case.revision = self._context.scene.revision(case.handle)
+        self._current.activity = "editing"
         self.opened.emit(case)
         self.jump()
-        self._cases.refresh()  # it is "in work" now
+        self._list.refresh()  # it is "in work" now
         self._uncertainty(case)
 
     def _uncertainty(self, case: Case) -> None:
         """Fetch the map of uncertainty; the case can be edited meanwhile."""
-        connection = self._session.connection
+        connection = self._connection
         task, client = connection.capabilities.uncertainty, connection.client
-        self._session.scene.show_uncertainty(case.handle, None)
+        self._context.scene.show_uncertainty(case.handle, None)
         if task is None or not self.with_uncertainty or not connection.online:
             return
 
         def arrived(file: Path) -> None:
-            self._session.scene.show_uncertainty(case.handle, file)
+            self._context.scene.show_uncertainty(case.handle, file)
             self.uncertainty_shown.emit(file)
 
         self._run(lambda: unpacked(client.infer(task, case.id, extension=".nii.gz")[0]), arrived)
 
     def _classes_of(self, told: Dict[str, Any]) -> List[LabelClass]:
         """Classes of a result: its own values, in the study's colours; and those that the model has not learnt yet."""
-        known = self._session.connection.capabilities.classes
+        known = self._connection.capabilities.classes
         values = told.get("label_names")
         if not isinstance(values, dict) or not all(isinstance(value, int) for value in values.values()):
             return known

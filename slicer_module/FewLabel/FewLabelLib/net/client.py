@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import quote
 
+from ..errors import Damaged, LoginNeeded, NotReachable, Refused, Trouble, Unusable, WrongServer
 from .capabilities import Capabilities, read_capabilities
 from .downloads import keep_newest
-from .errors import Damaged, LoginNeeded, NotReachable, Refused, Trouble, Unusable, WrongServer
-from .transfer import Progress, Timeouts, Transport, full_address
+from .transport import Progress, Timeouts, Transport, full_address
 
 __all__ = ["Client", "Damaged", "LoginNeeded", "NotReachable", "Refused", "Timeouts", "Trouble", "WrongServer"]
 

@@ -1,43 +1,35 @@
-"""The course of a clinician's session: what state it is in, what may be done, and what came of it.
-
-Nothing here waits: the network and the disk are the worker's, and its answers arrive when a timer of the UI calls
-``deliver``. Answers to what nobody waits for any more (another server, another case) are dropped.
-"""
+"""What the parts of a session share. They know this and not each other; what happens they tell by signals."""
 
 from __future__ import annotations
 
 import logging
-import time
-from enum import Enum
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
 
-from .casework import CaseWork
-from .connection import Connection
-from .drafts import Drafts
-from .errors import LoginNeeded, NotReachable, sentence
-from .exporting import Export
-from .label_file import Geometry
-from .labels import LabelClass, Segment
-from .signals import Signal
-from .training import Training
+from ..errors import LoginNeeded, NotReachable, sentence
+from ..label.drafts import Drafts
+from ..label.label_file import Geometry
+from ..label.labels import LabelClass, Segment
 from .worker import Worker
 
 logger = logging.getLogger(__name__)
 
 
-class State(str, Enum):
-    """What the session is doing; of several things at a time the one that the person waits for."""
+class Signal:
+    """A signal like Qt's, without Qt: calls what was connected, in order, on the thread that emits."""
 
-    DISCONNECTED = "disconnected"
-    CONNECTING = "connecting"
-    NOT_TRAINED = "not trained yet"
-    READY = "ready"
-    LOADING = "loading"
-    EDITING = "editing"
-    SUBMITTING = "submitting"
-    TRAINING = "training"
-    EXPORTING = "exporting"
+    def __init__(self) -> None:
+        self._slots: List[Callable[..., Any]] = []
+
+    def connect(self, slot: Callable[..., Any]) -> None:
+        self._slots.append(slot)
+
+    def disconnect(self, slot: Callable[..., Any]) -> None:
+        self._slots.remove(slot)
+
+    def emit(self, *values: Any) -> None:
+        for slot in list(self._slots):  # a slot may disconnect itself
+            slot(*values)
 
 
 class Scene(Protocol):
@@ -82,58 +74,35 @@ class Scene(Protocol):
         """Take away all that was loaded here."""
 
 
-class Session:
-    """One clinician at one panel.
+class Context:
+    """What the parts of a session share.
 
     Args:
-        make_client: from an address to a client (client.Client).
         scene: what the images are shown in.
         worker: where everything that waits is done.
         folder: for drafts and the addresses used.
         clock: seconds since the epoch.
 
     Attributes:
-        connection, cases, training, export: the four things that are done with a server.
-        state_changed: State.
+        drafts: on disk.
+        connection_number: of the connection; answers to questions of an earlier one are dropped.
+        lost: whether the server has answered before, and does not now.
         said: kind ("info", "warning" or "error"), sentence.
+        moved: something may have changed the session's state.
+        not_reachable: a request found nobody there.
+        login_needed: sentence.
     """
 
-    def __init__(
-        self,
-        make_client: Callable[[str], Any],
-        scene: Scene,
-        worker: Worker,
-        folder: Path,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, scene: Scene, worker: Worker, folder: Path, clock: Callable[[], float]) -> None:
         self.scene, self.worker, self.clock = scene, worker, clock
         self.folder = Path(folder)
         self.drafts = Drafts(self.folder / "drafts")
-        self.state_changed, self.said = Signal(), Signal()
-        self._told = State.DISCONNECTED
-        self.connection = Connection(self, make_client)
-        self.cases, self.training, self.export = CaseWork(self), Training(self), Export(self)
-
-    @property
-    def state(self) -> State:
-        if self.connection.connecting:
-            return State.CONNECTING
-        if self.cases.activity:
-            return State(self.cases.activity)
-        if not self.connection.online:
-            return State.DISCONNECTED
-        if self.export.running:
-            return State.EXPORTING
-        if self.training.running:
-            return State.TRAINING
-        return State.READY if self.connection.capabilities.trained else State.NOT_TRAINED
+        self.connection_number, self.lost = 0, False
+        self.said, self.moved, self.not_reachable, self.login_needed = Signal(), Signal(), Signal(), Signal()
 
     def settle(self) -> None:
-        """Tell whoever listens if the state is another one by now."""
-        state = self.state
-        if state is not self._told:
-            self._told = state
-            self.state_changed.emit(state)
+        """Tell whoever listens that the state may be another one by now."""
+        self.moved.emit()
 
     def say(self, kind: str, text: str) -> None:
         """Tell the person."""
@@ -154,10 +123,10 @@ class Session:
             failed: gets its exception, before the person is told; True: the person need not be told.
             current: whether the answer is still wanted; if not, it is dropped, and a job not begun is not done.
         """
-        connection = self.connection.number
+        connection = self.connection_number
 
         def wanted() -> bool:
-            return connection == self.connection.number and current()
+            return connection == self.connection_number and current()
 
         def finish(result: Any) -> None:
             if wanted():
@@ -175,32 +144,12 @@ class Session:
         self.worker.submit(lambda: job() if wanted() else None, finish, fail)
 
     def _failed(self, error: Exception, failed: Optional[Callable[[Exception], Optional[bool]]]) -> None:
-        known_to_be_lost = self.connection.lost
+        known_to_be_lost = self.lost
         if isinstance(error, NotReachable):
-            self.connection.lose()
+            self.not_reachable.emit()
         known = failed is not None and failed(error)
         if isinstance(error, LoginNeeded):
-            self.connection.login_needed.emit(str(error))
+            self.login_needed.emit(str(error))
         elif not known and not (known_to_be_lost and isinstance(error, NotReachable)):
             logger.info("%s", error, exc_info=error)
             self.say("error", sentence(error))
-
-    def deliver(self) -> None:
-        """To be called by a timer of the UI, a few times a second: hands over answers, asks what is due. Short."""
-        self.worker.deliver()
-        now = self.clock()
-        self.cases.keeper.tick(now)
-        self.connection.tick(now)
-        if self.connection.online:
-            self.training.tick(now)
-            self.export.tick(now)
-        self.settle()
-
-    def close(self) -> None:
-        """Slicer ends or the module is unloaded. The one place that waits: unsaved edits are written at once."""
-        try:
-            self.cases.keeper.write_now()
-        except OSError as error:
-            logger.error("%s", sentence(error))
-        self.worker.close()
-        self.connection.number += 1

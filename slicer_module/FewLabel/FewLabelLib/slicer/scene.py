@@ -9,11 +9,11 @@ import numpy as np
 import slicer
 import vtk
 
+from ..errors import Unusable
+from ..label.label_file import Geometry
+from ..label.labels import LabelClass, Segment
 from . import segmentation
-from .errors import Unusable
 from .image_file import grid_of_file, read_into, usual_range
-from .label_file import Geometry
-from .labels import LabelClass, Segment
 from .views import Views
 
 SINGLE_FILE = 4  # option of the volumes logic: without it, files with numbers in their names are joined to one image

@@ -8,7 +8,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, Tuple
 
-from .errors import Damaged
+from ..errors import Damaged
 
 
 def _header(name: str, value: str) -> Message:

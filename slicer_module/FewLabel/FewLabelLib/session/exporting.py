@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import Any, Dict, Optional
 
-from .signals import Signal
-
-if TYPE_CHECKING:
-    from .session import Session
+from .connection import Connection
+from .context import Context, Signal
 
 POLL = 1.0  # seconds between two looks
 
@@ -24,8 +22,8 @@ class Export:
         saved: Path of the file, state.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, context: Context, connection: Connection) -> None:
+        self._context, self._connection = context, connection
         self.changed, self.loaded, self.saved = Signal(), Signal(), Signal()
         self.reset()
 
@@ -45,25 +43,25 @@ class Export:
             target: where the zip goes on this computer.
             check: have the server run the export by itself and compare.
         """
-        connection = self._session.connection
+        connection = self._connection
         if not connection.online or not connection.capabilities.has("export"):
-            self._session.say("warning", "This server does not export.")
+            self._context.say("warning", "This server does not export.")
             return
         if self.running:
-            self._session.say("info", "An export is running already: wait for its end.")
+            self._context.say("info", "An export is running already: wait for its end.")
             return
         if not Path(target).parent.is_dir():
-            self._session.say("error", f"There is no folder {Path(target).parent}: choose another place.")
+            self._context.say("error", f"There is no folder {Path(target).parent}: choose another place.")
             return
         client, self.running, self._target = connection.client, True, Path(target)
-        self._session.run(lambda: client.start_export(format_name, check), self._started, self._over)
-        self._session.settle()
+        self._context.run(lambda: client.start_export(format_name, check), self._started, self._over)
+        self._context.settle()
 
     def tick(self, now: float) -> None:
         """Look how far it is if it is time."""
         if self.running and self.state and not self._polling and not self._fetching and now >= self._next_look:
-            client, self._polling = self._session.connection.client, True
-            self._session.run(lambda: client.export_state(), self._seen, self._not_seen)
+            client, self._polling = self._connection.client, True
+            self._context.run(lambda: client.export_state(), self._seen, self._not_seen)
 
     def _started(self, state: Dict[str, Any]) -> None:
         self.state = dict(state)
@@ -74,7 +72,7 @@ class Export:
         known = error is not None and str(error) == self._complaint
         self._complaint = str(error or "")
         self._polling = False
-        self._next_look = self._session.clock() + POLL
+        self._next_look = self._context.clock() + POLL
         return known
 
     def _seen(self, state: Dict[str, Any]) -> None:
@@ -85,19 +83,19 @@ class Export:
             self._fetch()
         elif state["state"] == "failed":
             self._over()
-            self._session.say("error", f"The export failed. {state.get('error') or 'The server log says why.'}")
+            self._context.say("error", f"The export failed. {state.get('error') or 'The server log says why.'}")
         elif state["state"] == "none":
             self._over()
-            self._session.say("warning", "The export was interrupted, the server has been restarted. Start it again.")
+            self._context.say("warning", "The export was interrupted, the server has been restarted. Start it again.")
 
     def _fetch(self) -> None:
-        client, target, worker = self._session.connection.client, self._target, self._session.worker
+        client, target, worker = self._connection.client, self._target, self._context.worker
         self._fetching = True
 
         def job() -> Path:
             return client.download_export(target, lambda now, of: worker.post(self.loaded.emit, now, of))
 
-        self._session.run(job, self._fetched, self._over)
+        self._context.run(job, self._fetched, self._over)
 
     def _fetched(self, file: Path) -> None:
         self._over()
@@ -108,7 +106,7 @@ class Export:
             differing, of = verified.get("voxels_differing"), verified.get("of")
             kind = "warning" if differing else "info"
             checked = f" Run by itself on case '{verified.get('case')}' it differs in {differing} of {of} voxels."
-        self._session.say(kind, f"The model was saved as {file}.{checked}")
+        self._context.say(kind, f"The model was saved as {file}.{checked}")
 
     def _over(self, _: Optional[Exception] = None) -> None:
         self.running = self._polling = self._fetching = False

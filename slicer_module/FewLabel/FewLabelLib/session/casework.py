@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .drafts import Draft
-from .errors import Unusable
+from ..errors import Unusable
+from ..label.drafts import Draft
+from ..label.label_file import write_label
+from ..label.labels import UnknownSegments, label_map
+from .case import Case, Current, Submitted, read_answer
+from .case_list import CaseList
+from .connection import Connection
+from .context import Context, Signal
 from .keeping import Keeper
-from .label_file import write_label
-from .labels import UnknownSegments, label_map
-from .loading import Case, Loading
-from .signals import Signal
-from .submission import Submitted, read_answer
-
-if TYPE_CHECKING:
-    from .session import Session
-
+from .loading import Loading
 
 _KEPT = "Your label is kept as a draft on this computer; nothing is lost."
 
@@ -26,69 +24,71 @@ class CaseWork:
     """What is done with cases.
 
     Attributes:
-        rows: the server's list of cases.
-        case: the one on the screen; None: none.
-        activity: "" or the value of a state: loading, editing, submitting.
+        list: the server's list of cases.
         loading: the part that brings a case to the screen, with the signals ``opened`` and ``arriving``.
         keeper: keeps edits on disk.
         auto_next: whether the next case is loaded after a submission that raised no flag.
-        history: what was submitted when and what more labels would bring, where the server tells; else {}.
         last_submitted: the case whose submission can be taken back; "": none of this session.
         listed: rows.
         submitted: Submitted.
         unknown_segments: dict name -> suggested class; answer with ``submit(mapping)``.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.listed, self.submitted, self.unknown_segments = Signal(), Signal(), Signal()
-        self.loading = Loading(session, self)
-        self.keeper = Keeper(session)
+    def __init__(self, context: Context, connection: Connection) -> None:
+        self._context, self._connection, self._current = context, connection, Current()
+        self.list = CaseList(context, connection)
+        self.keeper = Keeper(context, self._current)
+        self.loading = Loading(context, connection, self._current, self.list, self.keeper)
+        self.listed, self.submitted, self.unknown_segments = self.list.listed, Signal(), Signal()
         self.auto_next = False
-        self.case: Optional[Case] = None
-        self.activity = ""
-        self.rows: List[Dict[str, Any]] = []
-        self.history: Dict[str, Any] = {}
         self.last_submitted = ""
 
     def reset(self) -> None:
         """Another server: forget its list. The case on the screen stays, if it is one of the same server."""
-        self.rows, self.history, self.last_submitted = [], {}, ""
+        self.list.reset()
+        self.last_submitted = ""
         self.loading.stop()
         if self.activity:
-            self.fall_back()
+            self._current.fall_back()
 
-    def fall_back(self) -> None:
-        """What was under way is off; a case that was there before can be edited on."""
-        if self.case is not None and not self.case.ready:
-            self.case = None
-        self.activity = "editing" if self.case is not None else ""
+    @property
+    def case(self) -> Optional[Case]:
+        """The one on the screen; None: none."""
+        return self._current.case
+
+    @property
+    def activity(self) -> str:
+        """ "" or the value of a state: loading, editing, submitting."""
+        return self._current.activity
+
+    @property
+    def rows(self) -> List[Dict[str, Any]]:
+        """The server's list of cases."""
+        return self.list.rows
+
+    @property
+    def history(self) -> Dict[str, Any]:
+        """What was submitted when, and what more labels would bring."""
+        return self.list.history
 
     def row(self, case: str) -> Dict[str, Any]:
         """What the list says about a case."""
-        return next((row for row in self.rows if row["id"] == case), {})
+        return self.list.row(case)
 
     def refresh(self) -> None:
         """Ask for the list of cases, and for the history of the submissions."""
-        connection = self._session.connection
-        if connection.online:
-            client, told = connection.client, connection.capabilities.has("history")
-            self._session.run(lambda: (client.cases(), client.history() if told else {}), self._has_listed)
-
-    def _has_listed(self, answer: Tuple[List[Dict[str, Any]], Dict[str, Any]]) -> None:
-        self.rows, self.history = answer
-        self.listed.emit(self.rows)
+        self.list.refresh()
 
     # --- which case
 
     def next(self, strategy: str = "", **options: Any) -> None:
         """Ask for the next case and load it; edits of the one on the screen are kept as a draft."""
-        connection = self._session.connection
+        connection = self._connection
         if not self._may_leave():
             return
         strategy = strategy or next(iter(connection.capabilities.strategies), "")
         if not strategy:
-            self._session.say("warning", "This server chooses no cases: open one of the list.")
+            self._context.say("warning", "This server chooses no cases: open one of the list.")
             return
         self.loading.next(strategy, options)
 
@@ -108,24 +108,24 @@ class CaseWork:
 
     def discard(self, draft: Draft) -> None:
         """Forget a draft."""
-        self._session.run(lambda: self._session.drafts.remove(draft), lambda _: None)
+        self._context.run(lambda: self._context.drafts.remove(draft), lambda _: None)
 
     def skip(self, reason: str) -> None:
         """Put the case on the screen off, and go on with the next one."""
-        case, connection = self.case, self._session.connection
+        case, connection = self.case, self._connection
         if case is None or not self._may_leave():
             return
         if not connection.capabilities.has("skip"):
             self.next(skip=case.id)  # FewLabel's strategies understand this; others pass over it
             return
         client = connection.client
-        self._session.run(lambda: client.skip(case.id, reason), lambda _: self._skipped(case))
+        self._context.run(lambda: client.skip(case.id, reason), lambda _: self._skipped(case))
 
     def unskip(self, case: str) -> None:
         """Offer a skipped case again."""
-        client = self._session.connection.client
-        if self._session.connection.online:
-            self._session.run(lambda: client.unskip(case), lambda _: self.refresh())
+        client = self._connection.client
+        if self._connection.online:
+            self._context.run(lambda: client.unskip(case), lambda _: self.refresh())
 
     def _skipped(self, case: Case) -> None:
         self.refresh()
@@ -133,11 +133,11 @@ class CaseWork:
             self.next()
 
     def _may_leave(self) -> bool:
-        if not self._session.connection.online:
-            self._session.say("warning", "There is no connection to a server: connect first.")
+        if not self._connection.online:
+            self._context.say("warning", "There is no connection to a server: connect first.")
             return False
         if self.activity == "submitting":
-            self._session.say("info", "The label is just being submitted: wait a moment.")
+            self._context.say("info", "The label is just being submitted: wait a moment.")
             return False
         self.keeper.keep()
         return True
@@ -147,8 +147,8 @@ class CaseWork:
         self.keeper.keep()
         self.loading.stop()
         if self.case is not None:
-            self.case, self.activity = None, ""
-            self._session.scene.clear()
+            self._current.case, self._current.activity = None, ""
+            self._context.scene.clear()
 
     # --- submission
 
@@ -161,23 +161,23 @@ class CaseWork:
             mapping: what unknown segments are, see ``labels.assign``.
             order: see ``labels.label_map``.
         """
-        case, scene, connection = self.case, self._session.scene, self._session.connection
+        case, scene, connection = self.case, self._context.scene, self._connection
         if case is None or self.activity != "editing":
             why = "The label is just being submitted." if self.activity == "submitting" else "No case is open."
-            self._session.say("info", why)
+            self._context.say("info", why)
             return
         try:
             scene.harden_transforms(case.handle)
             draft = self.keeper.take(always=True)
             geometry = scene.geometry(case.handle)
         except Unusable as error:
-            self._session.say("error", f"{error} Nothing was submitted.")
+            self._context.say("error", f"{error} Nothing was submitted.")
             return
         self.keeper.write(draft)  # before anything that may fail
         if connection.capabilities is None:
-            self._session.say("error", f"There is no connection to a server. Nothing was submitted. {_KEPT}")
+            self._context.say("error", f"There is no connection to a server. Nothing was submitted. {_KEPT}")
             return
-        classes, client, drafts = connection.capabilities.classes, connection.client, self._session.drafts
+        classes, client, drafts = connection.capabilities.classes, connection.client, self._context.drafts
 
         def job() -> Submitted:
             label = label_map(draft.segments, classes, geometry.shape, mapping, order)
@@ -188,32 +188,32 @@ class CaseWork:
                 drafts.remove(done)  # here and not when it is told: the server has it
             return read_answer(case.id, answer, label.notes)
 
-        self.activity = "submitting"
-        self._session.run(job, self._done, self._not_done, lambda: self.case is case)
-        self._session.settle()
+        self._current.activity = "submitting"
+        self._context.run(job, self._done, self._not_done, lambda: self.case is case)
+        self._context.settle()
 
     def _done(self, result: Submitted) -> None:
-        self.activity, self.last_submitted = "editing", result.case
+        self._current.activity, self.last_submitted = "editing", result.case
         if self.case is not None:
             self.case.submitted = True
         self.submitted.emit(result)
-        self._session.connection.refresh()  # which also decides whether to train
+        self._connection.refresh()  # which also decides whether to train
         if self.auto_next and not result.flags:
             self.next()
 
     def _not_done(self, error: Exception) -> Optional[bool]:
-        self.activity = "editing"
+        self._current.activity = "editing"
         if isinstance(error, UnknownSegments):
             self.unknown_segments.emit(error.suggestions)
             return None
-        self._session.say("info", _KEPT)
+        self._context.say("info", _KEPT)
         return None
 
     def undo(self, case: str = "") -> None:
         """Take back the last submission, of the given case or of the last one submitted here."""
-        case, connection = case or self.last_submitted, self._session.connection
+        case, connection = case or self.last_submitted, self._connection
         if not case or not connection.online or not connection.capabilities.has("undo"):
-            self._session.say("info", "There is no submission that could be taken back.")
+            self._context.say("info", "There is no submission that could be taken back.")
             return
         client, before = connection.client, self.last_submitted
 
@@ -221,10 +221,10 @@ class CaseWork:
             self.last_submitted = before
 
         self.last_submitted = ""  # a second click would take back the one before it too
-        self._session.run(lambda: client.undo(case), self._undone, failed)
+        self._context.run(lambda: client.undo(case), self._undone, failed)
 
     def _undone(self, answer: Dict[str, Any]) -> None:
         if self.case is not None and self.case.id == answer["id"]:
             self.case.submitted = False
-        self._session.say("info", f"The last submission of '{answer['id']}' was taken back; it is {answer['state']}.")
-        self._session.connection.refresh()
+        self._context.say("info", f"The last submission of '{answer['id']}' was taken back; it is {answer['state']}.")
+        self._connection.refresh()

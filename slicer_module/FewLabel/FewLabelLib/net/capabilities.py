@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, FrozenSet, Iterable, List, Optional
 
-from .labels import LabelClass
+from ..label.labels import LabelClass
 
 ROUTES = ("study", "cases", "skip", "undo", "history", "export")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import Any, List, Optional
 
-from .drafts import Draft, take_draft
-from .errors import Unusable, sentence
-
-if TYPE_CHECKING:
-    from .session import Session
+from ..errors import Unusable, sentence
+from ..label.drafts import Draft, take_draft
+from .case import Current
+from .context import Context
 
 DRAFT_MINUTES = 3.0
 
@@ -20,14 +19,14 @@ class Keeper:
         minutes: how often edits are kept.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, context: Context, current: Current) -> None:
+        self._context, self._current = context, current
         self.minutes = DRAFT_MINUTES
         self._unwritten: List[Draft] = []
 
     def tick(self, now: float) -> None:
         """Keep the edits if it is time."""
-        case = self._session.cases.case
+        case = self._current.case
         if case is not None and now - case.kept >= 60 * self.minutes:
             self.keep()
 
@@ -36,7 +35,7 @@ class Keeper:
         try:
             draft = self.take()
         except Unusable as error:
-            self._session.say("warning", f"The edits could not be kept as a draft. {error}")
+            self._context.say("warning", f"The edits could not be kept as a draft. {error}")
             return
         if draft is not None:
             self.write(draft)
@@ -47,10 +46,10 @@ class Keeper:
         Raises:
             Unusable: the scene cannot give its segments on the image's grid.
         """
-        case, scene = self._session.cases.case, self._session.scene
+        case, scene = self._current.case, self._context.scene
         if case is None or not case.ready:
             return None
-        case.kept = self._session.clock()
+        case.kept = self._context.clock()
         revision = scene.revision(case.handle)
         if revision == case.revision and not always:
             return None
@@ -67,9 +66,9 @@ class Keeper:
 
         def failed(error: Exception) -> None:
             self._unwritten.remove(draft)
-            self._session.say("error", f"The edits could not be kept as a draft. {sentence(error)}")
+            self._context.say("error", f"The edits could not be kept as a draft. {sentence(error)}")
 
-        self._session.worker.submit(lambda: self._session.drafts.write(draft), written, failed)
+        self._context.worker.submit(lambda: self._context.drafts.write(draft), written, failed)
 
     def write_now(self) -> None:
         """Write what is not on disk yet, here and now: nobody will ask again."""
@@ -78,4 +77,4 @@ class Keeper:
         except Unusable:
             draft = None
         for waiting in [*self._unwritten, *([draft] if draft else [])]:
-            self._session.drafts.write(waiting)
+            self._context.drafts.write(waiting)

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .errors import Unusable
+from ..errors import Unusable
 
 HIGHEST = 255
 

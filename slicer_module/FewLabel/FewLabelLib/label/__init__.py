@@ -1,0 +1,1 @@
+"""Labels as data: names and values, files, drafts on disk."""

@@ -1,0 +1,1 @@
+"""What the panel shows, as plain values and sentences; no widgets."""

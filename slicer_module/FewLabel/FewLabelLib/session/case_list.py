@@ -1,0 +1,43 @@
+"""The server's list of cases, and what was submitted when."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Tuple
+
+from .connection import Connection
+from .context import Context, Signal
+
+
+class CaseList:
+    """The server's list of cases.
+
+    Attributes:
+        rows: one for each case.
+        history: what was submitted when and what more labels would bring, where the server tells; else {}.
+        listed: rows.
+    """
+
+    def __init__(self, context: Context, connection: Connection) -> None:
+        self._context, self._connection = context, connection
+        self.listed = Signal()
+        self.rows: List[Dict[str, Any]] = []
+        self.history: Dict[str, Any] = {}
+
+    def reset(self) -> None:
+        """Another server: forget its list."""
+        self.rows, self.history = [], {}
+
+    def row(self, case: str) -> Dict[str, Any]:
+        """What the list says about a case."""
+        return next((row for row in self.rows if row["id"] == case), {})
+
+    def refresh(self) -> None:
+        """Ask for the list of cases, and for the history of the submissions."""
+        connection = self._connection
+        if connection.online:
+            client, told = connection.client, connection.capabilities.has("history")
+            self._context.run(lambda: (client.cases(), client.history() if told else {}), self._has_listed)
+
+    def _has_listed(self, answer: Tuple[List[Dict[str, Any]], Dict[str, Any]]) -> None:
+        self.rows, self.history = answer
+        self.listed.emit(self.rows)

@@ -1,0 +1,134 @@
+"""The course of a clinician's session: what state it is in, what may be done, and what came of it.
+
+Nothing here waits: the network and the disk are the worker's, and its answers arrive when a timer of the UI calls
+``deliver``. Answers to what nobody waits for any more (another server, another case) are dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Any, Callable, List
+
+from ..errors import sentence
+from ..label.drafts import Draft
+from .casework import CaseWork
+from .connection import Connection
+from .context import Context, Scene, Signal
+from .exporting import Export
+from .training import Training
+from .worker import Worker
+
+logger = logging.getLogger(__name__)
+
+
+class State(str, Enum):
+    """What the session is doing; of several things at a time the one that the person waits for."""
+
+    DISCONNECTED = "disconnected"
+    CONNECTING = "connecting"
+    NOT_TRAINED = "not trained yet"
+    READY = "ready"
+    LOADING = "loading"
+    EDITING = "editing"
+    SUBMITTING = "submitting"
+    TRAINING = "training"
+    EXPORTING = "exporting"
+
+
+class Session:
+    """One clinician at one panel.
+
+    Args:
+        make_client: from an address to a client (client.Client).
+        scene: what the images are shown in.
+        worker: where everything that waits is done.
+        folder: for drafts and the addresses used.
+        clock: seconds since the epoch.
+
+    Attributes:
+        context: what its parts share.
+        connection, cases, training, export: the four things that are done with a server.
+        state_changed: State.
+        said: kind ("info", "warning" or "error"), sentence.
+    """
+
+    def __init__(
+        self,
+        make_client: Callable[[str], Any],
+        scene: Scene,
+        worker: Worker,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.context = context = Context(scene, worker, folder, clock)
+        self.scene, self.worker, self.clock, self.drafts = scene, worker, clock, context.drafts
+        self.state_changed, self.said = Signal(), context.said
+        self._shown = State.DISCONNECTED
+        self.connection = connection = Connection(context, make_client)
+        self.cases, self.training = CaseWork(context, connection), Training(context, connection)
+        self.export = Export(context, connection)
+        self._wire()
+
+    def _wire(self) -> None:
+        """What one part tells, another does: the only place that knows all of them."""
+        connection, cases, training = self.connection, self.cases, self.training
+        self.context.moved.connect(self.settle)
+        self.context.not_reachable.connect(cases.keeper.keep)
+        connection.leaving.connect(cases.close)
+        for part in (cases, training, self.export):
+            connection.forgotten.connect(part.reset)
+        connection.found.connect(training.connected)
+        connection.changed.connect(lambda _: cases.refresh())
+        connection.changed.connect(lambda _: training.consider())
+        connection.answered.connect(training.poll)
+        connection.drafts_found.connect(self._offer_drafts)
+
+    def _offer_drafts(self, drafts: List[Draft]) -> None:
+        case = self.cases.case
+        others = [draft for draft in drafts if case is None or draft.case != case.id]
+        if others:
+            self.connection.drafts_offered.emit(others)
+
+    @property
+    def state(self) -> State:
+        if self.connection.connecting:
+            return State.CONNECTING
+        if self.cases.activity:
+            return State(self.cases.activity)
+        if not self.connection.online:
+            return State.DISCONNECTED
+        if self.export.running:
+            return State.EXPORTING
+        if self.training.running:
+            return State.TRAINING
+        return State.READY if self.connection.capabilities.trained else State.NOT_TRAINED
+
+    def settle(self) -> None:
+        """Tell whoever listens if the state is another one by now."""
+        state = self.state
+        if state is not self._shown:
+            self._shown = state
+            self.state_changed.emit(state)
+
+    def deliver(self) -> None:
+        """To be called by a timer of the UI, a few times a second: hands over answers, asks what is due. Short."""
+        self.worker.deliver()
+        now = self.clock()
+        self.cases.keeper.tick(now)
+        self.connection.tick(now)
+        if self.connection.online:
+            self.training.tick(now)
+            self.export.tick(now)
+        self.settle()
+
+    def close(self) -> None:
+        """Slicer ends or the module is unloaded. The one place that waits: unsaved edits are written at once."""
+        try:
+            self.cases.keeper.write_now()
+        except OSError as error:
+            logger.error("%s", sentence(error))
+        self.worker.close()
+        self.context.connection_number += 1
