@@ -175,8 +175,9 @@ class Study:
             tasks[model].published("cpu")  # says that it is not trained yet
         if image in self.store.list_images():
             return {**request, "image": self.store.get_image_uri(image)} if os.path.exists(image) else request
-        if image in self.store.unusable():
-            raise Refusal(self.store.unusable()[image][1], 422)
+        unusable = self.store.unusable().get(str(image))
+        if unusable:
+            raise Refusal(unusable[1], 422)
         path = Path(str(image))
         if path.is_absolute() or os.sep in str(image) or ".." in str(image):
             if not self._may_read(path, session, since):

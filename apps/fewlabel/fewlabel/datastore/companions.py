@@ -20,22 +20,25 @@ def companions(files: Iterable[File]) -> set[str]:
     Beside a scan are: ``a_mask.nii.gz`` where there is an ``a.nii.gz``; ``label.nii.gz`` where its folder holds
     another file; ``masks/a.nii.gz`` where another folder holds an ``a.nii.gz``.
     """
-    listed = list(files)
-    names = {file.path: file.stem.rpartition("/")[2].lower() for file in listed}
-    found = {path for path, name in names.items() if _NEVER_A_SCAN.fullmatch(name)}
-    rest = [file for file in listed if file.path not in found]
-    by_folder: defaultdict[str, set[str]] = defaultdict(set)
-    for file in rest:
-        by_folder[file.folder].add(names[file.path])
-    outside = {name for folder, inside in by_folder.items() if not _is_of_masks(folder) for name in inside}
-    for file in rest:
-        name, beside = names[file.path], by_folder[file.folder]
-        base = _OF_A_SCAN.fullmatch(name)
-        only_a_word = _ONLY_A_WORD.fullmatch(name) and any(not _ONLY_A_WORD.fullmatch(other) for other in beside)
-        of_a_scan = base is not None and base[1] in beside
-        of_a_folder = _is_of_masks(file.folder) and (name in outside or (base is not None and base[1] in outside))
-        if only_a_word or of_a_scan or of_a_folder:
+    by_folder: defaultdict[str, dict[str, list[File]]] = defaultdict(dict)
+    found = set()
+    for file in files:
+        name = file.stem.rpartition("/")[2].lower()
+        if _NEVER_A_SCAN.fullmatch(name):
             found.add(file.path)
+        else:
+            by_folder[file.folder].setdefault(name, []).append(file)
+    of_masks = {folder for folder in by_folder if _is_of_masks(folder)}
+    outside = {name for folder, inside in by_folder.items() if folder not in of_masks for name in inside}
+    for folder, inside in by_folder.items():
+        beside_a_scan = any(not _ONLY_A_WORD.fullmatch(name) for name in inside)
+        for name, named in inside.items():
+            scans = outside | inside.keys() if folder in of_masks else inside.keys()
+            base = _OF_A_SCAN.fullmatch(name)
+            only_a_word = beside_a_scan and _ONLY_A_WORD.fullmatch(name) is not None
+            in_the_place_of_a_scan = folder in of_masks and name in outside
+            if only_a_word or in_the_place_of_a_scan or (base is not None and base[1] in scans):
+                found.update(file.path for file in named)
     return found
 
 

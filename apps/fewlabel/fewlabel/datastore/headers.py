@@ -52,7 +52,8 @@ class Headers:
     def __init__(self, root: Path, cache: Path, copies: Path, read_only: bool) -> None:
         self.root, self.cache, self.copies, self._read_only = root, cache, copies, read_only
         self._known: dict[str, Verdict] = {}
-        for path, entry in _entries(read_json(cache, {})):
+        self._kept = read_json(cache, {})
+        for path, entry in _entries(self._kept):
             with contextlib.suppress(TypeError, ValueError, KeyError):
                 self._known[path] = _read(entry)
 
@@ -93,8 +94,9 @@ class Headers:
         self._known = {path: self._known[path] for path in paths if path in self._known}
         content = {"version": 1, "files": {path: _written(verdict) for path, verdict in self._known.items()}}
         with contextlib.suppress(Refusal):  # it is looked at again
-            if read_json(self.cache) != content and (self._known or self.cache.exists()):
+            if content != self._kept and (self._known or self.cache.exists()):
                 write_json(self.cache, content)
+                self._kept = content
         there = {f"{image_id}.nrrd" for image_id in ids}
         for copy in self.copies.glob("*.nrrd"):
             if copy.name not in there and not copy.name.startswith("."):

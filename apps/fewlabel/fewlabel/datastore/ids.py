@@ -8,11 +8,13 @@ for these, or that no id may hold, has a tilde before it, as has a tilde itself.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _JOIN = "--"
 _TOKEN = re.compile(r"~(.)|(--)|(.)", re.DOTALL)
 
 
+@lru_cache(2**16)  # every file is asked for whenever one changes
 def id_of(path: str) -> str:
     """The id of a file.
 

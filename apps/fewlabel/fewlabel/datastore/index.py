@@ -6,27 +6,20 @@ import logging
 import os
 import threading
 import time
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastore, LocalDatastoreModel
-from monailabel.interfaces.datastore import DefaultLabelTag
+from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastoreModel
 
 from fewlabel.datastore.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
-from fewlabel.datastore.found import Found
+from fewlabel.datastore.images import FINAL, ScannedImages
 from fewlabel.datastore.scan import Choices, FolderScan
 from fewlabel.datastore.submission import classes_of_stored
 from fewlabel.errors import Refusal
-from fewlabel.volumes.detached import HEADERS
 from fewlabel.volumes.reading import EXTENSIONS
 from fewlabel.workspace import Workspace, read_json, replace_file
 
 logger = logging.getLogger(__name__)
-
-FINAL = DefaultLabelTag.FINAL.value
-_VOXELS = (".raw", ".zraw", ".gz", ".bin", ".img", ".dat")
-"""Files of voxels that headers name."""
 
 _SETTLE = 0.3
 """Seconds from the first change seen in the folder to reading it again: many files may arrive together."""
@@ -38,7 +31,7 @@ _OURS = ("name", "path", "ts")
 """Entries of an info that no client may set: others build file names and orders from them."""
 
 
-class FolderIndex(LocalDatastore):
+class FolderIndex(ScannedImages):
     """Which images and labels one study has.
 
     The files are the truth; ``datastore_v2.json`` is MONAI Label's list of them and can be rebuilt. One
@@ -93,9 +86,7 @@ class FolderIndex(LocalDatastore):
         elif auto_reload:
             # Other programs, and our child processes, move finished files into place.
             self._handler.on_moved = self._handler.on_closed = self._on_any_event
-            # MONAI Label's own patterns see one folder only.
-            watched = (*EXTENSIONS, *HEADERS, *_VOXELS, *(each.upper() for each in (*EXTENSIONS, *HEADERS)))
-            self._handler._patterns = [*(f"*{each}" for each in watched), self._datastore_config_path]
+            self._watch_subfolders()
 
     # --- the list of images and labels
 
@@ -179,14 +170,6 @@ class FolderIndex(LocalDatastore):
                 self._learn_classes()
             return not cases.pending
 
-    def found(self) -> Found:
-        """What the folder holds: usable scans, and what is passed over and why."""
-        return self._scan.found()
-
-    def unusable(self) -> dict[str, tuple[str, str]]:
-        """Scans that cannot be used, by id: (file, why not in a sentence)."""
-        return {case: (file.path, why) for case, (file, why) in self._scan.cases.unusable.items()}
-
     def _sidecar(self, image_id: str, tag: str) -> Path:
         """Where the info of one label is kept beside MONAI Label's list."""
         folder = self._workspace.labels
@@ -256,30 +239,6 @@ class FolderIndex(LocalDatastore):
         """Ids of the images without a submitted label."""
         return [key for key, entry in self._datastore.objects.items() if FINAL not in entry.labels]
 
-    def get_image_uri(self, image_id: str) -> str:
-        """Path of an image.
-
-        Raises:
-            Refusal: (404) this study has no such image.
-        """
-        return os.path.realpath(self._image_place(image_id))
-
-    def get_image_info(self, image_id: str) -> dict[str, Any]:
-        """What is known about an image, its path included. Raises as :meth:`get_image_uri`."""
-        info = deepcopy(self._image(image_id).image.info)
-        return {**info, "path": self.get_image_uri(image_id)}
-
-    def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
-        """The images with a submitted label, and their labels; paths relative to the folder without ``full_path``."""
-        pairs = [
-            {"image": self.get_image_uri(case), "label": self.get_label_uri(case, FINAL)}
-            for case in self.get_labeled_images()
-        ]
-        if full_path:
-            return pairs
-        above = os.path.realpath(self._datastore_path) + os.sep
-        return [{key: path.removeprefix(above) for key, path in pair.items()} for pair in pairs]
-
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
         """Merge ``info`` into what is known about an image; numbers that are not finite become null.
 
@@ -304,17 +263,6 @@ class FolderIndex(LocalDatastore):
             entry = self._image(label_id)
             labels = {**entry.labels, label_tag: DataModel(info={**label.info, **info}, ext=label.ext)}
             self._put(label_id, ImageLabelModel(image=entry.image, labels=labels))
-
-    def _image(self, image_id: str) -> ImageLabelModel:
-        entry = self._datastore.objects.get(image_id)
-        if entry is None and image_id in self._scan.cases.unusable:
-            raise Refusal(self._scan.cases.unusable[image_id][1], 422)
-        if entry is None:
-            raise Refusal(f"No image '{image_id}' in this study: check its id, or add it first.", 404)
-        return entry
-
-    def _image_place(self, image_id: str) -> Path:
-        return self._scan.place(image_id, self._image(image_id).image.ext)
 
     def _label(self, label_id: str, tag: str) -> DataModel:
         label = self._image(label_id).labels.get(tag)

@@ -82,6 +82,7 @@ class FolderScan:
     ) -> None:
         self.studies, self.choices, self._read_only = studies, choices, read_only
         self.cases = Cases()
+        self._found: tuple[Cases | None, Found | None] = None, None
         self._headers = Headers(studies, workspace.scans, workspace.converted, read_only)
         self._never = {workspace.folder.resolve(), never.resolve()}
         self._below: Walk | None = None
@@ -144,9 +145,12 @@ class FolderScan:
 
     def found(self) -> Found:
         """What the folder holds, in words."""
-        cases = self.cases
-        usable = len(cases.files.keys() - cases.unusable.keys())
-        return sum_up(self.studies, usable, len(cases.pending), cases.passed, self.choices.made)
+        cases, (of, found) = self.cases, self._found
+        if of is not cases:
+            usable = len(cases.files.keys() - cases.unusable.keys() - {case for _, case in cases.pending})
+            found = sum_up(self.studies, usable, len(cases.pending), cases.passed, self.choices.made)
+            self._found = cases, found
+        return found
 
     def may_change(self, path: str) -> bool:
         """Whether a file whose content changes may become usable by that."""
@@ -171,9 +175,9 @@ class FolderScan:
         walk = Walk(self.studies, self._never).go(deep=False)
         if self._below is None:  # counted once: they are not served
             self._below = Walk(self.studies, self._never).go()
-        flat = {file.path for file in walk.files}
+        flat, told = {file.path for file in walk.files}, set(walk.passed)
         walk.files += [file for file in self._below.files if "/" in file.path and file.path not in flat]
-        walk.passed += [each for each in self._below.passed if "/" in each.path and each not in walk.passed]
+        walk.passed += [each for each in self._below.passed if "/" in each.path and each not in told]
         return walk
 
     def _named(self, files: list[File], cases: Cases) -> list[tuple[File, str]]:

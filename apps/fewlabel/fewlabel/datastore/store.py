@@ -6,9 +6,7 @@ import filecmp
 import logging
 import os
 import shutil
-import tempfile
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -219,22 +217,6 @@ class SafeDatastore(FolderIndex):
             self._forget_label(label_id, label_tag)
             labels = {tag: label for tag, label in entry.labels.items() if tag != label_tag}
             self._put(label_id, ImageLabelModel(image=entry.image, labels=labels))
-
-    def get_dataset_archive(self, limit_cases: int | None) -> str:
-        """Path of a zip of labelled images and their labels, all of them or the first so many, named by their ids.
-
-        Raises:
-            Refusal: (409) nothing is labelled yet.
-        """
-        if not self.get_labeled_images():
-            raise Refusal("No image of this study is labelled yet: submit a label first.", 409)
-        cases = self.get_labeled_images()
-        with tempfile.NamedTemporaryFile(delete=False) as file, zipfile.ZipFile(file, "x") as archive:
-            for case in cases[:limit_cases] if limit_cases and limit_cases > 0 else cases:
-                for kind, path in (("image", self.get_image_uri(case)), ("label", self.get_label_uri(case, FINAL))):
-                    archive.write(path, f"{kind}/{case}{split_extension(path)[1]}")
-            archive.writestr("metadata.json", self._datastore.model_dump_json(exclude={"base_path"}))
-        return file.name
 
     def _forget(self, image_id: str, keep: Path | None = None) -> None:
         """Remove the files of an image and its labels, ``keep`` excepted; the list is left as it is."""

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from fewlabel.volumes.detached import HEADERS
 from fewlabel.volumes.reading import split_extension
@@ -43,7 +43,7 @@ class File:
     @property
     def folder(self) -> str:
         """In which it lies, "." for the folder itself."""
-        return str(PurePosixPath(self.path).parent)
+        return self.path.rpartition("/")[0] or "."
 
     @property
     def is_header(self) -> bool:
