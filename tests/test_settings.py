@@ -26,6 +26,8 @@ BAD = {
     "hosts": ["", ",", "http://a", "a:80", "a b", "*", "a/b"],
     "origins": ["", "*", "null", "a.example", "https://a.example/", "https://a b", "https://a.example/x"],
     "remote": ["", "maybe", "1"],
+    "subfolders": ["", "maybe", "1"],
+    "companions": ["", "maybe", "1"],
     "token": [""],
 }
 
@@ -83,6 +85,8 @@ def test_keys_of_monai_label_itself_are_left_alone(conf):
         ("origins", "https://Viewer.local:8443,http://[::2]:80", ("https://viewer.local:8443", "http://[::2]:80")),
         ("remote", "yes", True),
         ("remote", "No", False),
+        ("subfolders", "no", False),
+        ("companions", "Yes", True),
     ],
 )
 def test_values_are_read_as_people_write_them(key, text, value):

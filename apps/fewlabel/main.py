@@ -61,7 +61,7 @@ class FewLabelApp(MONAILabelApp):
 
     def info(self):
         self.labels = self.study.workspace.classes()
-        return super().info()
+        return self.study.describe_scans(super().info())
 
     def infer(self, request, datastore=None):
         request = self.study.check_infer(request, self._infers, **brought_by_the_request())

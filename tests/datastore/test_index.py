@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewlabel.datastore import index
+from fewlabel.datastore import headers, index
+from fewlabel.datastore import scan as scan_module
 from fewlabel.datastore.store import SafeDatastore
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import write_volume
@@ -142,7 +143,7 @@ def test_the_watcher_sees_files_that_arrive_and_not_its_own_writing(studies, mon
             write_volume(studies / f"late{number:02}.nii.gz", scan(number), AFFINE)
         wait_until(lambda: len(store.list_images()) == 22)
         assert len(refreshes) < 20
-        wait_until(lambda: store._pending is None)
+        wait_until(lambda: not any(isinstance(thread, threading.Timer) for thread in threading.enumerate()))
         refreshes.clear()
         for number in range(5):
             store.update_image_info("a", {"number": number})
@@ -203,17 +204,23 @@ def test_labels_go_to_the_workspace_if_the_images_folder_cannot_be_written(
 
 def test_ten_thousand_images_are_listed_by_one_look_and_one_writing(studies, monkeypatch, open_store):
     count = 10_000
+    content = (studies / "b.nrrd").read_bytes()
     for number in range(count):
-        (studies / f"scan{number:05}.nii.gz").touch()
-    writings, looks = [], []
+        (studies / f"scan{number:05}.nrrd").write_bytes(content)
+    monkeypatch.setattr(scan_module, "_PATIENCE", 600.0)  # the background would go on with what is left
+    writings, looks, opened = [], [], []
+    fault_of = headers.fault_of
+    monkeypatch.setattr(headers, "fault_of", lambda *given: (opened.append(1), fault_of(*given))[1])
     replace, scan_folder = index.replace_file, index.list_files
     monkeypatch.setattr(index, "replace_file", lambda *given: (writings.append(1), replace(*given)))
     monkeypatch.setattr(index, "list_files", lambda folder: (looks.append(folder), scan_folder(folder))[1])
     store = open_store()
     assert len(store.list_images()) == count + 2
-    assert (len(writings), len(looks)) == (1, 3), "images, final and original labels"
+    assert (len(writings), len(opened)) == (1, count + 2), "one list, each header once"
+    looks.clear()
     store.update_image_info("a", {"x": 1})
-    assert len(writings) == 2
-    assert len(looks) == 3
+    assert (len(writings), len(looks)) == (2, 0)
     store.refresh()
-    assert len(writings) == 2
+    assert (len(writings), len(looks)) == (2, 2), "final and original labels"
+    assert len(open_store().list_images()) == count + 2
+    assert len(opened) == count + 2, "what headers say is kept"

@@ -132,7 +132,8 @@ def test_stopping_ends_the_children_of_a_server_that_had_crashed(free_port):
 @pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_to_end):
     code = (
-        "import argparse, sys, serve\n"
+        "import argparse, signal, sys, serve\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background shell has it ignored
         f"serve.server_command = lambda *_: [sys.executable, '-c', {SERVER!r}, '{free_port}']\n"
         f"options = argparse.Namespace(studies='.', host='127.0.0.1', port={free_port}, conf=[])\n"
         "sys.exit(serve.serve(options))\n"

@@ -180,3 +180,18 @@ def test_the_history_is_shown_as_a_picture(service):
     answer = service.client.get("/fewlabel/history.png")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert answer.content.startswith(b"\x89PNG")
+
+
+def test_a_scan_that_cannot_be_used_stands_in_the_list_with_its_reason(service):
+    (service.study.studies / "f.nii.gz").write_bytes(b"damaged")
+    (service.study.studies / "a.seg.nrrd").write_bytes((service.study.studies / "b.nrrd").read_bytes())
+    service.store.refresh()
+    rows = {row["id"]: row for row in service.get("cases")["cases"]}
+    assert list(rows) == list("abcdef")
+    assert (rows["f"]["state"], rows["f"]["file"], rows["f"]["rank"]) == ("unusable", "f.nii.gz", None)
+    assert rows["f"]["flags"][0].startswith("f.nii.gz ")
+    study = service.get("study")
+    assert study["counts"]["cases"] == 5
+    assert study["scans"]["usable"] == 5
+    assert study["scans"]["passed"] == {"companion": 1, "unreadable": 1}
+    assert len(study["scans"]["sentences"]) == 2

@@ -26,7 +26,7 @@ class FakeClient:
         self.order, self.classes = ["a", "b", "c"], [LabelClass("liver", 1), LabelClass("tumour", 2)]
         self.routes = frozenset({"study", "cases", "skip", "undo", "history", "export"})
         self.task, self.progress, self.exporting, self.answer = "", {}, {"state": "none"}, {}
-        self.problem = ""
+        self.problem = self.no_scans = ""
         self.before, self.token, self.protected = {}, None, False
         folder.mkdir(exist_ok=True)
 
@@ -63,6 +63,7 @@ class FakeClient:
             strategies={"uncertainty+diversity": "", "first": ""},
             exports={"bundle": ""},
             problem=self.problem,
+            no_scans=self.no_scans,
             counts={"cases": 3, "submitted": len(self.stored), "completed": len(self.stored)},
         )
 

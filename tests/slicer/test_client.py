@@ -30,6 +30,7 @@ STUDY = {
     "methods": [{"name": "bcp", "description": "Copy"}, {"name": "supervised", "description": "Labels only"}],
     "default_method": "supervised",
     "problem": "It is damaged.",
+    "scans": {"usable": 0, "problem": "There is no usable scan."},
     "exports": [{"name": "bundle", "description": "MONAI bundle"}],
     "devices": ["cpu"],
     "counts": {"cases": 3, "submitted": 1, "validation": 0, "in_work": 0, "unlabelled": 2},
@@ -184,6 +185,7 @@ def test_fewlabels_routes_are_found_and_the_study_tells_colours(scripted, client
     assert offers.exports == {"bundle": "MONAI bundle"}
     assert list(offers.methods) == ["supervised", "bcp"]  # the default first
     assert offers.problem == "It is damaged."
+    assert offers.no_scans == "There is no usable scan."
     assert (offers.counts["unlabelled"], offers.counts["completed"]) == (2, 1)
     assert offers.model == {"version": 4}
 

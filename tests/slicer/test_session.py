@@ -63,6 +63,14 @@ def test_a_published_model_that_cannot_be_used_is_said_once(panel):
     assert panel.said == [("warning", "The published model is damaged: train anew.")]
 
 
+def test_a_folder_without_a_usable_scan_is_said_once(panel):
+    panel.server("http://one").no_scans = "There is no usable scan in /studies."
+    panel.connect()
+    panel.connection.refresh()
+    panel.settle()
+    assert panel.said == [("warning", "There is no usable scan in /studies.")]
+
+
 def test_the_answer_of_a_server_that_was_left_is_dropped(panel):
     slow = panel.server("http://one")
     slow.gates["capabilities"] = threading.Event()

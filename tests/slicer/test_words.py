@@ -44,6 +44,8 @@ def test_what_is_there_when_connected():
     assert words.connection(server(capabilities=trained), True).startswith("Training: liver")
     assert "go on editing" in words.connection(server(capabilities=trained, lost=True), False)
     assert words.connection(server(connecting=True), False) == "Connecting to http://one ..."
+    empty = Capabilities(study="liver", no_scans="There is no usable scan in /studies.")
+    assert words.connection(server(capabilities=empty), False).startswith("No usable scan: liver")
     broken = Capabilities(study="liver", problem="It is of another version.")
     assert words.connection(server(capabilities=broken), False).startswith("The model cannot be used")
 

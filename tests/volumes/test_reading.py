@@ -7,7 +7,7 @@ import SimpleITK
 
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import (
-    EXTENSIONS,
+    WRITTEN,
     UnreadableVolume,
     Volume,
     read_label,
@@ -37,7 +37,7 @@ def refusal_of(path: Path, read=read_volume) -> str:
     return message
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("extension", WRITTEN)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
 def test_what_is_written_is_read_back_in_the_same_place(tmp_path, extension, dtype):
     path = tmp_path / f"scan{extension}"
@@ -50,7 +50,7 @@ def test_what_is_written_is_read_back_in_the_same_place(tmp_path, extension, dty
     assert volume.notes == ()
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("extension", WRITTEN)
 def test_itk_sees_what_is_written_in_the_same_place(tmp_path, extension):
     write_volume(tmp_path / f"scan{extension}", ramp(), OBLIQUE)
     image = SimpleITK.ReadImage(str(tmp_path / f"scan{extension}"))
@@ -118,7 +118,7 @@ def test_a_cut_file_is_refused(tmp_path, name, kept):
     refusal_of(tmp_path / name, read_label)
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("extension", WRITTEN)
 @pytest.mark.parametrize("content", [b"abc", b"\x1f\x8b\x08", b"NRRD0004\n", b"\x00" * 400, b"<html></html>" * 60])
 def test_what_is_no_image_is_refused(tmp_path, extension, content):
     path = tmp_path / f"scan{extension}"

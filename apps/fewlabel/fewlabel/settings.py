@@ -137,6 +137,12 @@ class Settings:
     validation_share: float = _setting(0.2, _share, "share of the labelled cases kept for validation (from 5 labels)")
     scoring_minutes: float = _setting(5.0, _positive(float), "longest time spent on scoring cases after a training")
     seed: int = _setting(0, _seed, "seed of every random choice")
+    subfolders: bool | None = _setting(
+        None, _yes, "yes: serve the scans in subfolders too; default: yes in a new study, no in one opened before"
+    )
+    companions: bool = _setting(
+        False, _yes, "yes: serve files named as masks (a.seg.nrrd, a_mask.nii.gz) as cases; default: no"
+    )
     hosts: tuple[str, ...] | None = _setting(
         None, _hosts, "names under which the server is called, e.g. labels.clinic.local; default: loopback only"
     )

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.sessions import Sessions
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
+from fewlabel.datastore.found import was_made_now
 from fewlabel.datastore.lock import lock_study
+from fewlabel.datastore.scan import Choices
 from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
@@ -41,7 +44,7 @@ class Study:
     """What the app serves for one folder of images.
 
     Args:
-        studies: folder of NIfTI and NRRD volumes.
+        studies: folder of NIfTI, NRRD and MetaImage volumes.
         conf: MONAI Label's ``--conf`` dictionary.
 
     Raises:
@@ -52,10 +55,11 @@ class Study:
     def __init__(self, studies: str, conf: Mapping[str, Any]) -> None:
         if "://" in studies:
             raise ValueError(
-                f"FewLabel works on a folder of .nii.gz, .nii or .nrrd volumes, not on {studies}: "
+                f"FewLabel works on a folder of .nii.gz, .nii, .nrrd or .mha volumes, not on {studies}: "
                 "convert the series to NIfTI and pass their folder to --studies."
             )
         self.studies = Path(studies).resolve()
+        self._made = was_made_now(self.studies)
         self.settings = Settings.from_conf(conf)
         for sentence in ignored(conf):
             logger.warning(sentence)
@@ -111,7 +115,10 @@ class Study:
         else:
             announce_server()
         reload = monailabel_settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD and not child
-        self.store = UndoDatastore(str(self.studies), self.workspace, auto_reload=reload, read_only=child)
+        choices = Choices(self.settings.subfolders, self.settings.companions, self._made)
+        self.store = UndoDatastore(
+            str(self.studies), self.workspace, auto_reload=reload, read_only=child, choices=choices
+        )
         return self.store
 
     def infers(self) -> dict[str, InferTask]:
@@ -158,7 +165,8 @@ class Study:
             MONAI Label would take instead.
 
         Raises:
-            Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet.
+            Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet; (422) a scan that
+                cannot be used.
         """
         model, image = request.get("model"), request.get("image")
         if model not in tasks:
@@ -167,6 +175,9 @@ class Study:
             tasks[model].published("cpu")  # says that it is not trained yet
         if image in self.store.list_images():
             return {**request, "image": self.store.get_image_uri(image)} if os.path.exists(image) else request
+        unusable = self.store.unusable().get(str(image))
+        if unusable:
+            raise Refusal(unusable[1], 422)
         path = Path(str(image))
         if path.is_absolute() or os.sep in str(image) or ".." in str(image):
             if not self._may_read(path, session, since):
@@ -189,6 +200,11 @@ class Study:
         if real.parent != Path(tempfile.gettempdir()).resolve() or not _UPLOAD.fullmatch(real.name):
             return False
         return since is None or (real.is_file() and real.stat().st_ctime >= since - 1)  # clocks of disks are coarse
+
+    def describe_scans(self, info: dict[str, Any]) -> dict[str, Any]:
+        """What ``/info/`` says, with what the folder holds; stock viewers show the description."""
+        found = self.store.found()
+        return {**info, "scans": asdict(found), **({"description": found.problem} if found.problem else {})}
 
     def check_next(self, request: Mapping[str, Any], strategies: Mapping[str, Strategy]) -> dict[str, Any]:
         """The request with the default strategy filled in.

@@ -108,6 +108,9 @@ class Workspace:
         self.undo = self.folder / "undo"
         self.exports = self.folder / "exports"
         self.replaced = self.folder / "replaced"
+        self.scans = self.folder / "scans.json"
+        self.converted = self.folder / "converted"
+        self.folder_choices = self.folder / "folder.json"
         self._classes = self.folder / "classes.json"
         self._check_writable()
 

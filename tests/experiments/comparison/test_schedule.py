@@ -136,7 +136,7 @@ def test_ctrl_c_ends_the_children_and_begins_no_other(folder, monkeypatch):
     schedule = Schedule(folder, rows, 2, 60.0, interrupt)
     with pytest.raises(KeyboardInterrupt):
         schedule.run()
-    children = [psutil.Process(number) for number in begun(folder).values() if psutil.pid_exists(number)]
+    children = [child for child in psutil.Process().children() if child.pid in begun(folder).values()]
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
     assert set(begun(folder)) == {"one-4-0", "two-4-0"}

@@ -83,7 +83,7 @@ def list_files(folder: Path) -> tuple[dict[str, str], list[str]]:
     if not folder.is_dir():
         return found, left_out
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+        names = [entry.name for entry in entries if not entry.name.startswith(".") and _is_file(entry)]
     volumes = [(*split_extension(name), name) for name in names]
     volumes = [volume for volume in volumes if volume[1]]
     volumes.sort(key=lambda volume: (volume[0], EXTENSIONS.index(volume[1].lower()), volume[1]))
@@ -93,6 +93,13 @@ def list_files(folder: Path) -> tuple[dict[str, str], list[str]]:
         else:
             found[stem] = extension
     return found, left_out
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself, a disk that fails
+        return False
 
 
 def reconcile(

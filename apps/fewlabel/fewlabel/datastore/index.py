@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastore, LocalDatastoreModel
-from monailabel.interfaces.datastore import DefaultLabelTag
+from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastoreModel
 
 from fewlabel.datastore.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
+from fewlabel.datastore.images import FINAL, ScannedImages
+from fewlabel.datastore.scan import Choices, FolderScan
 from fewlabel.datastore.submission import classes_of_stored
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import EXTENSIONS
@@ -20,7 +21,6 @@ from fewlabel.workspace import Workspace, read_json, replace_file
 
 logger = logging.getLogger(__name__)
 
-FINAL = DefaultLabelTag.FINAL.value
 _SETTLE = 0.3
 """Seconds from the first change seen in the folder to reading it again: many files may arrive together."""
 
@@ -31,22 +31,32 @@ _OURS = ("name", "path", "ts")
 """Entries of an info that no client may set: others build file names and orders from them."""
 
 
-class FolderIndex(LocalDatastore):
+class FolderIndex(ScannedImages):
     """Which images and labels one study has.
 
     The files are the truth; ``datastore_v2.json`` is MONAI Label's list of them and can be rebuilt. One
     process, the server, writes that list; so it needs no lock file, only a lock between its threads. Lists
     are replaced, never changed in place, so a reader needs no lock. Where the folder of the images cannot be
-    written, labels and list are kept in the workspace, and stay there from then on.
+    written, labels and list are kept in the workspace, and stay there from then on. Images may lie in subfolders; ids
+    hold no slash, see :mod:`fewlabel.datastore.ids`.
 
     Args:
         studies: folder of the images.
         workspace: of the study.
         auto_reload: watch the folder for files put there by hand.
         read_only: for child processes: knows the files, writes no list, watches nothing.
+        choices: which files of the folder are images.
     """
 
-    def __init__(self, studies: str, workspace: Workspace, *, auto_reload: bool, read_only: bool) -> None:
+    def __init__(
+        self,
+        studies: str,
+        workspace: Workspace,
+        *,
+        auto_reload: bool,
+        read_only: bool,
+        choices: Choices = Choices(),  # noqa: B008  (it is frozen)
+    ) -> None:
         self._workspace = workspace
         self._read_only = read_only
         self._guard = threading.RLock()
@@ -54,8 +64,13 @@ class FolderIndex(LocalDatastore):
         self._pending: threading.Timer | None = None
         self._saving: threading.Timer | None = None
         self._told: set[str] = set()
+        self._looking = False
         self._submitted: dict[str, bool] = {}
         self._labels_dir, config = label_places(Path(studies), workspace.folder)
+        known = any(Path(studies, each).exists() for each in (config, os.path.basename(config)))
+        self._scan = FolderScan(
+            Path(studies), workspace, known, choices, read_only, never=Path(studies, self._labels_dir)
+        )
         if not read_only:
             remove_leftovers(Path(studies), Path(studies, self._labels_dir))
         super().__init__(
@@ -70,7 +85,8 @@ class FolderIndex(LocalDatastore):
             self._reconcile_datastore()
         elif auto_reload:
             # Other programs, and our child processes, move finished files into place.
-            self._handler.on_moved = self._on_any_event
+            self._handler.on_moved = self._handler.on_closed = self._on_any_event
+            self._watch_subfolders()
 
     # --- the list of images and labels
 
@@ -112,22 +128,47 @@ class FolderIndex(LocalDatastore):
             self._config_ts = path.stat().st_mtime
 
     def _reconcile_datastore(self) -> None:
+        """Read the folder; headers that take long are looked at in the background."""
+        if not self._match_folder(whole=True):
+            self._scan.look()
+            if not self._match_folder() and not self._read_only and not self._looking:
+                self._looking = True
+                threading.Thread(target=self._look_on, name="headers", daemon=True).start()
+        self._scan.tell()
+
+    def _look_on(self) -> None:
+        try:
+            while not self._match_folder():
+                self._scan.look()
+        finally:
+            self._looking = False
+            self._scan.tell()
+
+    def _match_folder(self, whole: bool = False) -> bool:
+        """Bring the list in line with the files; whether all their headers are known.
+
+        Args:
+            whole: leave the list as it is where they are not.
+        """
         with self._guard:
             if not os.path.isdir(self._datastore.image_path()):
                 logger.error("%s is not there now; its images are kept in mind", self._datastore_path)
-                return
+                return True
             self._init_from_datastore_file()
-            images = self._files(Path(self._datastore.image_path()))
             folders = sorted(Path(self._datastore.label_path(None)).glob("[!.]*/"))
             labels = {folder.name: self._files(folder) for folder in folders}
-            objects, changed = reconcile(self._datastore.objects, images, labels, self._describe)
+            cases = self._scan.sort(self._datastore.objects, labels.get(FINAL, {}))
+            if whole and cases.pending:
+                return False
+            objects, changed = reconcile(self._datastore.objects, cases.extensions(), labels, self._describe)
             self._datastore.objects = objects
             if self._read_only:
-                return
+                return not cases.pending
             if changed or self._unsaved or not os.path.exists(self._datastore_config_path):
                 self._update_datastore_file()
             if not self._workspace.classes():
                 self._learn_classes()
+            return not cases.pending
 
     def _sidecar(self, image_id: str, tag: str) -> Path:
         """Where the info of one label is kept beside MONAI Label's list."""
@@ -138,7 +179,7 @@ class FolderIndex(LocalDatastore):
         found, left_out = list_files(folder)
         for name in left_out:
             if name not in self._told:
-                logger.warning("%s is left out: rename it, its id is in use or cannot be used", folder / name)
+                logger.warning("%a is left out: rename it, its id is in use or cannot be used", str(folder / name))
                 self._told.add(name)
         return found
 
@@ -161,7 +202,7 @@ class FolderIndex(LocalDatastore):
     def _on_any_event(self, event: Any) -> None:
         """Read the folder again, once for all changes that come together, except for our own writing."""
         place = os.fsdecode(getattr(event, "dest_path", "") or event.src_path)
-        if os.path.basename(place).startswith("."):
+        if any(part.startswith(".") for part in Path(os.path.relpath(place, self._datastore_path)).parts):
             return
         with self._guard:
             if os.path.basename(place) == os.path.basename(self._datastore_config_path) and self._is_own_list():
@@ -172,7 +213,9 @@ class FolderIndex(LocalDatastore):
                 self._pending.start()
 
     def _on_modify_event(self, event: Any) -> None:
-        if os.fsdecode(event.src_path).endswith(os.path.basename(self._datastore_config_path)):
+        """A list that another program wrote; a scan that could not be used, since it is still being copied."""
+        place = os.fsdecode(event.src_path)
+        if place.endswith(os.path.basename(self._datastore_config_path)) or self._scan.may_change(place):
             self._on_any_event(event)
 
     def _is_own_list(self) -> bool:
@@ -184,7 +227,7 @@ class FolderIndex(LocalDatastore):
     def _settled(self) -> None:
         with self._guard:
             self._pending = None
-            self.refresh()
+        self.refresh()
 
     # --- entries
 
@@ -195,20 +238,6 @@ class FolderIndex(LocalDatastore):
     def get_unlabeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Ids of the images without a submitted label."""
         return [key for key, entry in self._datastore.objects.items() if FINAL not in entry.labels]
-
-    def get_image_uri(self, image_id: str) -> str:
-        """Path of an image.
-
-        Raises:
-            Refusal: (404) this study has no such image.
-        """
-        self._image(image_id)
-        return super().get_image_uri(image_id)
-
-    def get_image_info(self, image_id: str) -> dict[str, Any]:
-        """What is known about an image, its path included. Raises as :meth:`get_image_uri`."""
-        self._image(image_id)
-        return super().get_image_info(image_id)
 
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
         """Merge ``info`` into what is known about an image; numbers that are not finite become null.
@@ -234,12 +263,6 @@ class FolderIndex(LocalDatastore):
             entry = self._image(label_id)
             labels = {**entry.labels, label_tag: DataModel(info={**label.info, **info}, ext=label.ext)}
             self._put(label_id, ImageLabelModel(image=entry.image, labels=labels))
-
-    def _image(self, image_id: str) -> ImageLabelModel:
-        entry = self._datastore.objects.get(image_id)
-        if entry is None:
-            raise Refusal(f"No image '{image_id}' in this study: check its id, or add it first.", 404)
-        return entry
 
     def _label(self, label_id: str, tag: str) -> DataModel:
         label = self._image(label_id).labels.get(tag)

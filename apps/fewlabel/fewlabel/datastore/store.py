@@ -80,8 +80,15 @@ class SafeDatastore(FolderIndex):
         known = self._datastore.objects.get(image_id)
         if known is None:
             return False
-        if filecmp.cmp(folder / (image_id + known.image.ext), new, shallow=False):
+        place = self._image_place(image_id)
+        if filecmp.cmp(place, new, shallow=False):
             return True
+        if place.parent.resolve() != folder.resolve():
+            raise Refusal(
+                f"Image '{image_id}' lies in a subfolder of the study, or in two files, and differs from this one. "
+                "Nothing was stored. Add it under another name.",
+                409,
+            )
         if FINAL in known.labels:
             raise Refusal(
                 f"Image '{image_id}' is already labelled and differs from this one. Nothing was stored. "
@@ -211,16 +218,6 @@ class SafeDatastore(FolderIndex):
             labels = {tag: label for tag, label in entry.labels.items() if tag != label_tag}
             self._put(label_id, ImageLabelModel(image=entry.image, labels=labels))
 
-    def get_dataset_archive(self, limit_cases: int | None) -> str:
-        """Path of a zip of all labelled images and their labels.
-
-        Raises:
-            Refusal: (409) nothing is labelled yet.
-        """
-        if not self.get_labeled_images():
-            raise Refusal("No image of this study is labelled yet: submit a label first.", 409)
-        return super().get_dataset_archive(limit_cases)
-
     def _forget(self, image_id: str, keep: Path | None = None) -> None:
         """Remove the files of an image and its labels, ``keep`` excepted; the list is left as it is."""
         entry = self._datastore.objects.get(image_id)
@@ -228,9 +225,9 @@ class SafeDatastore(FolderIndex):
             return
         for tag in entry.labels:
             self._forget_label(image_id, tag)
-        place = Path(self._datastore.image_path(), image_id + entry.image.ext)
+        place = self._image_place(image_id)
         if place != keep:
-            _remove(place)
+            _remove(self._scan.source(image_id) or place)
 
     def _forget_label(self, label_id: str, tag: str) -> None:
         for extension in EXTENSIONS:

@@ -19,7 +19,7 @@ from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.memory import free_memory, is_out_of_memory, memory_of, too_little
 from fewlabel.published import Published, load_members, load_published
 from fewlabel.replaced import how_to_restore
-from fewlabel.volumes.reading import EXTENSIONS, UnreadableVolume, write_volume
+from fewlabel.volumes.reading import WRITTEN, UnreadableVolume, write_volume
 from fewlabel.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -89,8 +89,8 @@ class PublishedTask(InferTask):
         except UnreadableVolume as error:
             raise Refusal(str(error), 422) from error
         extension = request.get("result_extension") or _extension(image)
-        if extension not in EXTENSIONS:
-            raise Refusal(f"Cannot write a volume as '{extension}': ask for one of {', '.join(EXTENSIONS)}.")
+        if extension not in WRITTEN:
+            raise Refusal(f"Cannot write a volume as '{extension}': ask for one of {', '.join(WRITTEN)}.")
         with tempfile.NamedTemporaryFile(suffix=extension, delete=False) as file:
             target = Path(file.name)
         write_volume(target, result, meta["affine"])
@@ -202,4 +202,4 @@ def _where_from(workspace: Workspace, card: dict[str, Any]) -> list[str]:
 
 
 def _extension(path: Path) -> str:
-    return next((extension for extension in EXTENSIONS if path.name.endswith(extension)), ".nii.gz")
+    return next((extension for extension in WRITTEN if path.name.endswith(extension)), ".nii.gz")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-State = Literal["unlabelled", "in_work", "submitted", "validation"]
+State = Literal["unlabelled", "in_work", "submitted", "validation", "unusable"]
 
 
 class ClassEntry(BaseModel):
@@ -36,8 +36,18 @@ class PublishedModel(BaseModel):
     time: int = Field(description="of publishing, seconds since the epoch")
 
 
+class Scans(BaseModel):
+    """What the folder of the study holds."""
+
+    usable: int
+    pending: int = Field(description="files whose headers are still to be looked at")
+    passed: dict[str, int] = Field(description="files that are passed over, or cannot be used, by reason")
+    sentences: list[str] = Field(description="the same in words")
+    problem: str = Field(description="said loudly where there is no usable scan, else empty")
+
+
 class Counts(BaseModel):
-    """Cases by state: the four states add up to ``cases``."""
+    """Cases by state: the four states add up to ``cases``; unusable scans are none."""
 
     cases: int
     submitted: int
@@ -62,6 +72,7 @@ class StudyAnswer(BaseModel):
     model: PublishedModel | None
     problem: str | None = Field(None, description="why the published model cannot be used, in words")
     counts: Counts
+    scans: Scans
     training: dict[str, Any] | None = Field(description="the trainer's progress, as train_stats in /info")
 
 
@@ -78,7 +89,7 @@ class Case(BaseModel):
     served: float | None = Field(description="when it was handed out, within the last hour; seconds since the epoch")
     submitted: float | None = Field(description="when its label was stored; seconds since the epoch")
     correction: float | None = Field(description="mean Dice of the model's proposal and the first submission")
-    flags: list[str] = Field(description="what looks wrong in its label, a sentence each")
+    flags: list[str] = Field(description="what looks wrong in its label, or with its scan, a sentence each")
     file: str
     slices: dict[str, list[int]] | None = Field(description="worth looking at, by anatomical axis, worst first")
 

@@ -59,6 +59,26 @@ def make_cases(
     return rows
 
 
+def with_unusable(rows: list[Case], unusable: Mapping[str, tuple[str, str]]) -> list[Case]:
+    """The rows and one for each scan that cannot be used; one that has a label keeps its row, flagged.
+
+    Args:
+        rows: of :func:`make_cases`; flags are added to them.
+        unusable: id -> (file, why not in a sentence).
+    """
+    for row in rows:
+        if row.id in unusable:
+            row.flags.append(unusable[row.id][1])
+    known = {row.id for row in rows}
+    empty = dict.fromkeys(name for name in Case.model_fields if name not in ("id", "state"))
+    others = [
+        Case.model_construct(id=case, state="unusable", **{**empty, "skipped": False, "file": file, "flags": [why]})
+        for case, (file, why) in unusable.items()
+        if case not in known
+    ]
+    return sorted([*rows, *others], key=lambda row: row.id) if others else rows
+
+
 def state_of(labelled: bool, case: str, served: Served, validation: set[str]) -> State:
     """The state of one case; one kept for validation is unlabelled while it has no label."""
     if labelled:

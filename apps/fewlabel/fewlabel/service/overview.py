@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,11 @@ from fewlabel.service.answers import (
     Counts,
     HistoryAnswer,
     PublishedModel,
+    Scans,
     State,
     StudyAnswer,
 )
-from fewlabel.service.cases import count, make_cases, state_of
+from fewlabel.service.cases import count, make_cases, state_of, with_unusable
 from fewlabel.service.colours import colour
 from fewlabel.service.exporting import EXPORTS
 from fewlabel.workspace import read_json
@@ -67,6 +69,7 @@ class Overview:
             model=model,
             problem=problem,
             counts=self.counts(),
+            scans=Scans(**asdict(study.store.found())),
             training=next(iter(study.trainers().values())).stats() or None,
         )
 
@@ -74,7 +77,8 @@ class Overview:
         """All cases by id."""
         scores = self.study.scores.read()
         cases = make_cases(self._objects(), self.study.served, scores, self._validation(), self._entries())
-        return CasesAnswer.model_construct(model_version=scores.version or None, cases=cases)
+        listed = with_unusable(cases, self.study.store.unusable())
+        return CasesAnswer.model_construct(model_version=scores.version or None, cases=listed)
 
     def counts(self) -> Counts:
         """How many cases are in each state."""

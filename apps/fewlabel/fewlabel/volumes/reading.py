@@ -16,10 +16,12 @@ from fewlabel.volumes.formats import (
     grid_of_file,
 )
 from fewlabel.volumes.geometry import Grid, same_grid, spacing_of
+from fewlabel.volumes.metaimage import decode_metaimage, read_header
 from fewlabel.workspace import replace_file
 
 __all__ = [
     "EXTENSIONS",
+    "WRITTEN",
     "UnreadableVolume",
     "Volume",
     "read_grid",
@@ -30,7 +32,10 @@ __all__ = [
     "write_volume",
 ]
 
-EXTENSIONS = (".nii.gz", ".nii", ".nrrd")
+WRITTEN = (".nii.gz", ".nii", ".nrrd")
+"""What is written."""
+
+EXTENSIONS = (*WRITTEN, ".mha")
 """Supported file names; `.seg.nrrd` ends with one of them."""
 
 LABEL_LIMIT = 255
@@ -71,7 +76,7 @@ def read_volume(path: str | Path, name: str | None = None) -> Volume:
     """Read an image.
 
     Args:
-        path: `.nii`, `.nii.gz` or `.nrrd`.
+        path: `.nii`, `.nii.gz`, `.nrrd` or `.mha`.
         name: what to call the file in messages; by default its own name.
 
     Returns:
@@ -113,9 +118,16 @@ def read_grid(path: str | Path, name: str | None = None) -> Grid:
         UnreadableVolume: the header is damaged, or of no image.
     """
     with _in_words(name or Path(path).name):
-        grid = grid_of_file(Path(path))
+        grid = _metaimage_grid(Path(path)) if str(path).lower().endswith(".mha") else grid_of_file(Path(path))
         _check_affine(grid.affine)
         return grid
+
+
+def _metaimage_grid(path: Path) -> Grid:
+    with path.open("rb") as file:
+        header = read_header(file.read(2**16))
+    header.check()
+    return header.grid()
 
 
 def _read(path: str | Path, name: str | None, dtype: type, check: Callable) -> Volume:
@@ -155,6 +167,8 @@ def _decode(path: Path, dtype: type) -> tuple[np.ndarray, Grid]:
         raise UnreadableVolume("is empty. Copy or save it again")
     if extension == ".nrrd":
         return decode_nrrd(data, dtype)
+    if extension == ".mha":
+        return decode_metaimage(data, dtype)
     compressed = data[:2] == b"\x1f\x8b"
     if compressed != (extension == ".nii.gz"):
         right = ".nii.gz" if compressed else ".nii"
@@ -219,7 +233,7 @@ def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray) -> Non
     """Write a volume atomically, in the format that its extension names.
 
     Args:
-        path: ends with one of ``EXTENSIONS``.
+        path: ends with one of ``WRITTEN``.
         array: (i, j, k) of uint8, uint16, int16 or float32.
         affine: (4, 4), voxel -> RAS mm.
 
@@ -228,8 +242,8 @@ def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray) -> Non
         Refusal: (507) the file cannot be written; an older one is still there.
     """
     extension = split_extension(Path(path).name)[1].lower()
-    if not extension:
-        raise ValueError(f"{path}: the extension must be one of {', '.join(EXTENSIONS)}.")
+    if extension not in WRITTEN:
+        raise ValueError(f"{path}: the extension must be one of {', '.join(WRITTEN)}.")
     if array.ndim != 3 or array.dtype not in _WRITABLE:
         raise ValueError(f"{path}: cannot write {array.ndim} dimensions of {array.dtype}.")
     encode = encode_nrrd if extension == ".nrrd" else encode_nifti

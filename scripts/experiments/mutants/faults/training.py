@@ -61,8 +61,8 @@ TRAINING = (
     Fault(
         "gradients pile up from step to step",
         "training/trainer.py",
-        "        self.optimiser.zero_grad(set_to_none=True)\n",
-        "",
+        "        self.optimiser.zero_grad(set_to_none=True)\n        loss.backward()\n",
+        "        loss.backward()\n",
         _STEPS,
     ),
     Fault(

@@ -28,6 +28,7 @@ class Capabilities:
         exports: formats, with what the server says about them.
         model: the published model's card, None where there is none or where it is not told.
         problem: why the published model cannot be used, in the server's words.
+        no_scans: why there is nothing to label, in the server's words; "" where there is.
         counts: numbers of ``cases``, of those ``completed`` (with a label), and others where the server tells.
     """
 
@@ -46,6 +47,7 @@ class Capabilities:
     devices: List[str] = field(default_factory=list)
     model: Optional[Dict[str, Any]] = None
     problem: str = ""
+    no_scans: str = ""
     counts: Dict[str, int] = field(default_factory=dict)
 
     @property
@@ -91,6 +93,7 @@ def read_capabilities(info: Dict[str, Any], paths: Iterable[str], study: Optiona
         devices=list(study.get("devices") or (options["device"] if isinstance(options.get("device"), list) else [])),
         model=study.get("model"),
         problem=str(study.get("problem") or ""),
+        no_scans=str((study.get("scans") or info.get("scans") or {}).get("problem") or ""),
         counts={**counts, "completed": counts["submitted"], **(study.get("counts") or {})},
     )
 

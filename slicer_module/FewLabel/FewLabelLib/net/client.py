@@ -16,7 +16,7 @@ from .transport import Progress, Timeouts, Transport, full_address
 
 __all__ = ["Client", "Damaged", "LoginNeeded", "NotReachable", "Refused", "Timeouts", "Trouble", "WrongServer"]
 
-KINDS = (".nii.gz", ".nii", ".nrrd", ".zip")
+KINDS = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip")
 
 
 class Client:

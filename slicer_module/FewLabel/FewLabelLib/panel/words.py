@@ -19,6 +19,7 @@ STATES = {
     "submitted": "submitted",
     "validation": "validation",
     "skipped": "skipped",
+    "unusable": "unusable",
 }
 SHOWN = {
     "model": "The segments are the model's proposal: correct them, then submit.",
@@ -83,6 +84,8 @@ def _why_not(trouble: Optional[Exception]) -> str:
 def _online(capabilities: Any, url: str, training: bool) -> str:
     if training:
         state = "Training"
+    elif capabilities.no_scans:
+        state = "No usable scan"
     elif capabilities.problem:
         state = "The model cannot be used"
     else:

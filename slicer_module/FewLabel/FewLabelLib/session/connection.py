@@ -153,6 +153,8 @@ class Connection:
     def _offers(self, capabilities: Capabilities) -> None:
         if capabilities.problem and capabilities.problem != getattr(self.capabilities, "problem", ""):
             self._context.say("warning", capabilities.problem)
+        if capabilities.no_scans and capabilities.no_scans != getattr(self.capabilities, "no_scans", ""):
+            self._context.say("warning", capabilities.no_scans)
         self.capabilities = capabilities
         self.changed.emit(capabilities)
 

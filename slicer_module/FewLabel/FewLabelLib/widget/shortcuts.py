@@ -30,7 +30,10 @@ class Shortcuts:
 
     def remove(self) -> None:
         """Do not listen any more."""
-        for shortcut in self._installed:
-            shortcut.setEnabled(False)
-            shortcut.deleteLater()  # it is the window's, which would keep it
-        self._installed = []
+        installed, self._installed = self._installed, []
+        for shortcut in installed:
+            try:
+                shortcut.setEnabled(False)
+                shortcut.deleteLater()  # it is the window's, which would keep it
+            except (RuntimeError, ValueError):  # the window was closed first and took it along
+                continue

@@ -1,0 +1,136 @@
+"""What a study's folder holds, in words: how many usable scans, what was passed over and why."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from fewlabel.datastore.walk import DICOM, FAULTY, LAYOUT, OTHER, REPEATED, Passed
+from fewlabel.volumes.inspect import COLOUR, FOUR_D, UNREADABLE
+
+logger = logging.getLogger(__name__)
+
+COMPANION, SUBFOLDER, NAMED = "companion", "subfolder", "name"
+_EXAMPLES = 3
+
+_WORDS = {
+    COMPANION: "Not served: {files} that by name or header are segmentations, label maps or masks ({names}). "
+    "--conf companions yes serves them all the same.",
+    SUBFOLDER: "Not served: {files} in subfolders ({names}), because this study was opened before without them, or by "
+    "--conf subfolders no. --conf subfolders yes serves them.",
+    DICOM: "Not served: {files} of DICOM ({names}). Convert each series to one .nii.gz or .nrrd file, for example with "
+    "dcm2niix.",
+    LAYOUT: "Not served: {files} of labels in an nnU-Net or MSD layout ({names}). To use them, copy them to "
+    "labels/final, named by the ids of their scans.",
+    UNREADABLE: "Not usable: {files} that cannot be read as a scan ({names}). The list of cases says why of each.",
+    FOUR_D: "Not usable: {files} with four dimensions or several channels ({names}). Save one 3-D volume per file.",
+    COLOUR: "Not usable: {files} with colours (RGB) or several values a voxel ({names}). Save grey volumes.",
+    REPEATED: "The same under another name: {files} ({names}).",
+    NAMED: "Left out: {files} ({names}). Rename: the id is in use or cannot be used.",
+    FAULTY: "Passed over: {names}.",
+    OTHER: "Passed over: {files} of other kinds ({names}).",
+}
+
+MADE = "This folder did not exist and was made: is the path right?"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The state of a study's folder.
+
+    Attributes:
+        usable: scans that can be labelled.
+        pending: files whose headers are still to be looked at.
+        passed: files by reason, a key of the table above.
+        sentences: one for each reason.
+        problem: said loudly where there is no usable scan; "" where there is.
+    """
+
+    usable: int
+    pending: int
+    passed: dict[str, int]
+    sentences: list[str]
+    problem: str
+
+
+def sum_up(folder: Path, usable: int, pending: int, passed: Iterable[Passed], made: bool) -> Found:
+    """The same in words.
+
+    Args:
+        folder: of the studies.
+        usable, pending: see :class:`Found`.
+        passed: everything that was passed over, unusable scans included.
+        made: the folder did not exist before the server was started.
+    """
+    by_reason = _grouped(passed)
+    sentences = [_sentence(reason, group) for reason, group in by_reason.items()]
+    problem = ""
+    if not usable and not pending:
+        problem = " ".join([f"There is no usable scan in {folder}.", *([MADE] if made else []), *sentences])
+    return Found(usable, pending, {reason: len(group) for reason, group in by_reason.items()}, sentences, problem)
+
+
+def was_made_now(folder: Path) -> bool:
+    """Whether a folder is empty and younger than this process, or not there yet.
+
+    MONAI Label makes a folder that does not exist before any app can look.
+    """
+    try:
+        stat = folder.stat()
+        return not any(folder.iterdir()) and stat.st_ctime >= psutil.Process().create_time()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+class Teller:
+    """Says in the log what is new, each thing once; many things of one kind in one line."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+        self._problem = ""
+
+    def tell(self, passed: Iterable[Passed]) -> None:
+        """Of what is passed over, that of which nothing was said yet."""
+        news = [each for each in passed if (each.reason, each.path) not in self._told]
+        self._told |= {(each.reason, each.path) for each in news}
+        for reason, group in _grouped(news).items():
+            for part in [[each] for each in group] if reason == FAULTY else [group]:
+                (logger.info if reason == OTHER else logger.warning)("%s", _sentence(reason, part))
+
+    def total(self, found: Found, folder: Path) -> None:
+        """How many scans there are, and loudly that there is none."""
+        if found.problem and found.problem != self._problem:
+            logger.error("%s", found.problem)
+        elif not found.problem:
+            later = f"; {found.pending} more are still looked at" if found.pending else ""
+            logger.info("Found %s in %s%s.", _count(found.usable, "usable scan"), folder, later)
+        self._problem = found.problem
+
+
+def _grouped(passed: Iterable[Passed]) -> dict[str, list[Passed]]:
+    groups: defaultdict[str, list[Passed]] = defaultdict(list)
+    for each in passed:
+        groups[each.reason].append(each)
+    return {reason: groups[reason] for reason in _WORDS if reason in groups}
+
+
+def _sentence(reason: str, group: list[Passed]) -> str:
+    names = [f"{_printable(each.path)}{': ' if each.detail else ''}{each.detail}" for each in group[:_EXAMPLES]]
+    more = ", ..." if len(group) > _EXAMPLES else ""
+    return _WORDS[reason].format(files=_count(len(group), "file"), names=("; ".join(names)) + more)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _printable(path: str) -> str:
+    """A name that a log and JSON can hold, whatever its bytes."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in path)

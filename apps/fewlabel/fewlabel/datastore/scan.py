@@ -1,0 +1,252 @@
+"""Which files of a study's folder are its cases: looked for in subfolders too, without what only lies beside scans."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fewlabel.datastore.catalogue import name_fault
+from fewlabel.datastore.companions import companions
+from fewlabel.datastore.found import COMPANION, NAMED, SUBFOLDER, Found, Teller, sum_up
+from fewlabel.datastore.headers import Headers
+from fewlabel.datastore.ids import id_of
+from fewlabel.datastore.walk import REPEATED, File, Passed, Walk
+from fewlabel.errors import Refusal
+from fewlabel.volumes.detached import HEADERS
+from fewlabel.volumes.inspect import SEGMENTATION
+from fewlabel.volumes.reading import EXTENSIONS
+from fewlabel.workspace import Workspace, read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+_KINDS = (*EXTENSIONS, *HEADERS)
+"""Of two files of one id the one goes before whose kind does."""
+
+_PATIENCE = 3.0
+"""Seconds in which headers are looked at before the others go on in the background."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the person who starts the server may say about the folder.
+
+    Attributes:
+        subfolders: serve what lies in subfolders; None: in a new study, or as before.
+        companions: serve what is no scan by its name.
+        made: the folder was made by the start of the server.
+    """
+
+    subfolders: bool | None = None
+    companions: bool = False
+    made: bool = False
+
+
+@dataclass
+class Cases:
+    """The files of a study, sorted.
+
+    Attributes:
+        files: of the cases, by id.
+        unusable: (file, reason as a sentence) of scans that cannot be used, by id.
+        passed: what is passed over, unusable scans included.
+        pending: files with their ids whose headers are still to be looked at.
+    """
+
+    files: dict[str, File] = field(default_factory=dict)
+    unusable: dict[str, tuple[File, str]] = field(default_factory=dict)
+    passed: list[Passed] = field(default_factory=list)
+    pending: list[tuple[File, str]] = field(default_factory=list)
+
+    def extensions(self) -> dict[str, str]:
+        """Of the files that viewers are handed, by id."""
+        return {case: ".nrrd" if file.is_header else file.extension for case, file in self.files.items()}
+
+
+class FolderScan:
+    """Looks through the folder of one study; safe for threads, one of which sorts at a time.
+
+    Args:
+        studies: the folder.
+        workspace: of the study.
+        opened_before: the study has a list of its cases already.
+        choices: see there.
+        read_only: for child processes: keeps nothing, tells nothing.
+        never: folders that are not entered, beside those of ours that are known by what they hold.
+    """
+
+    def __init__(
+        self, studies: Path, workspace: Workspace, opened_before: bool, choices: Choices, read_only: bool, never: Path
+    ) -> None:
+        self.studies, self.choices, self._read_only = studies, choices, read_only
+        self.cases = Cases()
+        self._found: tuple[Cases | None, Found | None] = None, None
+        self._headers = Headers(studies, workspace.scans, workspace.converted, read_only)
+        self._never = {workspace.folder.resolve(), never.resolve()}
+        self._below: Walk | None = None
+        self._teller = Teller()
+        self._looking = threading.Lock()
+        self.deep = self._decide(workspace, opened_before)
+
+    def _decide(self, workspace: Workspace, opened_before: bool) -> bool:
+        """Whether subfolders are served; kept, so that cases stay cases when the setting is left out later."""
+        kept = read_json(workspace.folder_choices, {})
+        before = kept.get("subfolders") if isinstance(kept, dict) else None
+        chosen = self.choices.subfolders
+        deep = chosen if chosen is not None else bool(before) if before is not None else not opened_before
+        if not self._read_only and deep != before:
+            try:
+                write_json(workspace.folder_choices, {"subfolders": deep})
+            except Refusal as error:
+                logger.error("%s", error)
+        return deep
+
+    def sort(self, known: Collection[str], labelled: Collection[str]) -> Cases:
+        """Which files are cases now.
+
+        Args:
+            known: ids that were cases until now: they stay, whatever their names.
+            labelled: ids with a submitted label: they stay, even if they can no longer be read.
+        """
+        walk = self._walk()
+        cases = Cases(passed=list(walk.passed))
+        named = self._named(walk.files, cases)
+        if not self.deep:
+            named = list(self._without_subfolders(named, labelled, cases))
+        named = list(_without_twins(named, known, cases))
+        beside = set() if self.choices.companions else companions(file for file, _ in named)
+        for file, case in named:
+            self._judge(file, case, file.path in beside, case in known, case in labelled, cases)
+        self.cases = cases
+        return cases
+
+    def look(self) -> None:
+        """Look at the headers of what is pending, as long as a person waits."""
+        with self._looking:
+            self._headers.look(self.cases.pending, _PATIENCE)
+
+    def tell(self) -> None:
+        """Say in the log what is new, and keep what was learned."""
+        cases = self.cases
+        if self._read_only:
+            return
+        every = [*cases.files.values(), *(file for file, _ in cases.unusable.values())]
+        passed = {each.path for each in cases.passed}
+        with self._looking:
+            self._headers.keep(
+                sorted({file.path for file in every} | passed),
+                [case for case, file in cases.files.items() if file.is_header],
+            )
+        self._teller.tell(cases.passed)
+        if not cases.pending:
+            self._teller.total(self.found(), self.studies)
+
+    def found(self) -> Found:
+        """What the folder holds, in words."""
+        cases, (of, found) = self.cases, self._found
+        if of is not cases:
+            usable = len(cases.files.keys() - cases.unusable.keys() - {case for _, case in cases.pending})
+            found = sum_up(self.studies, usable, len(cases.pending), cases.passed, self.choices.made)
+            self._found = cases, found
+        return found
+
+    def may_change(self, path: str) -> bool:
+        """Whether a file whose content changes may become usable by that."""
+        unusable = [file for file, _ in self.cases.unusable.values()]
+        return any(path.endswith(file.path) or file.is_header for file in unusable)
+
+    def place(self, case: str, extension: str) -> Path:
+        """The file of a case that viewers are handed; of one that was added since the last look, too."""
+        file = self.cases.files.get(case)
+        if file is None or (file.folder == "." and not file.is_header):
+            return self.studies / (case + extension)
+        return self._headers.copy_of(case) if file.is_header else self.studies / file.path
+
+    def source(self, case: str) -> Path | None:
+        """The file of a case that lies in a subfolder, or in two files: then its header."""
+        file = self.cases.files.get(case)
+        return None if file is None or (file.folder == "." and not file.is_header) else self.studies / file.path
+
+    def _walk(self) -> Walk:
+        if self.deep:
+            return Walk(self.studies, self._never).go()
+        walk = Walk(self.studies, self._never).go(deep=False)
+        if self._below is None:  # counted once: they are not served
+            self._below = Walk(self.studies, self._never).go()
+        flat, told = {file.path for file in walk.files}, set(walk.passed)
+        walk.files += [file for file in self._below.files if "/" in file.path and file.path not in flat]
+        walk.passed += [each for each in self._below.passed if "/" in each.path and each not in told]
+        return walk
+
+    def _named(self, files: list[File], cases: Cases) -> list[tuple[File, str]]:
+        """Each file with its id.
+
+        Of several with one id a usable one that was there first, so that a label stays with its scan; else one of the
+        folder itself, and the first by kind.
+        """
+
+        def rank(file: File) -> tuple:
+            kind = _KINDS.index(file.extension.lower())
+            return self._headers.rank(file.path), "/" in file.path, file.stem, kind, file.path
+
+        named: dict[str, File] = {}
+        for file in sorted(files, key=rank):
+            case = id_of(file.stem)
+            if name_fault(case):
+                cases.passed.append(Passed(file.path, NAMED, name_fault(case)))
+            elif case in named:
+                cases.passed.append(Passed(file.path, NAMED, f"{case} is {named[case].path}"))
+            else:
+                named[case] = file
+        return sorted(((file, case) for case, file in named.items()), key=lambda each: ("/" in each[0].path, each[1]))
+
+    def _without_subfolders(
+        self, named: Iterable[tuple[File, str]], labelled: Collection[str], cases: Cases
+    ) -> Iterator[tuple[File, str]]:
+        for file, case in named:
+            if "/" in file.path and case not in labelled:
+                cases.passed.append(Passed(file.path, SUBFOLDER))
+            else:
+                yield file, case
+
+    def _judge(self, file: File, case: str, beside: bool, known: bool, labelled: bool, cases: Cases) -> None:
+        """Enter one file where it belongs."""
+        stays = known or labelled
+        if beside and not stays:
+            cases.passed.append(Passed(file.path, COMPANION))
+            return
+        verdict = self._headers.verdict(file, case)
+        if verdict is None:
+            cases.pending.append((file, case))
+            if stays:
+                cases.files[case] = file
+            return
+        fault = verdict.fault
+        if fault is not None and fault.kind == SEGMENTATION:
+            if not stays and not self.choices.companions:
+                cases.passed.append(Passed(file.path, COMPANION))
+                return
+            fault = None
+        if fault is not None:
+            cases.passed.append(Passed(file.path, fault.kind))
+            cases.unusable[case] = (file, fault.message)
+        if fault is None or labelled:
+            cases.files[case] = file
+
+
+def _without_twins(named: list[tuple[File, str]], known: Collection[str], cases: Cases) -> Iterator[tuple[File, str]]:
+    """Of several links to one file the first, and those that were cases before; the same order."""
+    first: dict[tuple[int, int], str] = {}
+    for file, case in sorted(named, key=lambda each: each[1] not in known):
+        if file.identity[1]:
+            first.setdefault(file.identity, case)
+    for file, case in named:
+        twin = first.get(file.identity, case)
+        if twin != case and case not in known:
+            cases.passed.append(Passed(file.path, REPEATED, f"the same file as {twin}"))
+        else:
+            if twin != case:
+                cases.passed.append(Passed(file.path, REPEATED, f"the same file as {twin}; both stay cases"))
+            yield file, case

@@ -1,0 +1,186 @@
+"""Every file of a folder that may be a scan, and what is passed over on the way: no file is opened, but a few bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fewlabel.volumes.detached import HEADERS
+from fewlabel.volumes.reading import split_extension
+
+DICOM, LAYOUT, OTHER, REPEATED, FAULTY = "dicom", "layout", "other", "repeated", "faulty"
+_LAYOUT = re.compile(r"(labels|infers)(tr|ts|va|val)", re.IGNORECASE)
+"""Folders of labels as nnU-Net and the Medical Segmentation Decathlon (MSD) name them."""
+
+_DICOM_NAME = re.compile(r".*\.(dcm|dicom|ima)|dicomdir", re.IGNORECASE)
+_NAMELESS = re.compile(r"[^.]*|.*\.\d+")
+_VOXELS = (".raw", ".zraw", ".raw.gz")
+"""Files of voxels, which belong to a header."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file that may be a scan.
+
+    Attributes:
+        path: relative to the folder, parts separated by "/".
+        stem: the same without its extension.
+        extension: as it is written.
+        stamp: (time of the last change in ns, size): other content has another one.
+        identity: (device, number): two links to one file have the same.
+    """
+
+    path: str
+    stem: str
+    extension: str
+    stamp: tuple[int, int]
+    identity: tuple[int, int]
+
+    @property
+    def folder(self) -> str:
+        """In which it lies, "." for the folder itself."""
+        return self.path.rpartition("/")[0] or "."
+
+    @property
+    def is_header(self) -> bool:
+        """Whether its voxels lie in another file."""
+        return self.extension.lower() in HEADERS
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A file or folder that is passed over.
+
+    Attributes:
+        path: relative to the folder.
+        reason: one of the reasons of this module and of :mod:`fewlabel.datastore.scan`.
+        detail: more in words, "" for nothing.
+    """
+
+    path: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass
+class Walk:
+    """What was found.
+
+    Args:
+        root: the folder.
+        never: folders that are not entered, links followed.
+    """
+
+    root: Path
+    never: Collection[Path] = ()
+    files: list[File] = field(default_factory=list)
+    passed: list[Passed] = field(default_factory=list)
+    _seen: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    def go(self, deep: bool = True) -> Walk:
+        """Look through the folder, and with ``deep`` through all below it; files before folders, by name."""
+        with contextlib.suppress(OSError):
+            stat = self.root.stat()
+            self._seen[stat.st_dev, stat.st_ino] = "the folder of the studies"
+        waiting = [""]
+        while waiting:
+            folders = self._look_into(waiting.pop())
+            if deep:
+                waiting += reversed(folders)
+        return self
+
+    def _look_into(self, folder: str) -> list[str]:
+        """Enter the files of one folder; gives its subfolders."""
+        folders, names, dicom = [], [], None
+        try:
+            with os.scandir(self.root / folder) as entries:
+                listed = sorted(
+                    (entry for entry in entries if not entry.name.startswith(".")), key=lambda one: one.name
+                )
+        except OSError as error:
+            self._pass(folder or ".", FAULTY, error.strerror or str(error))
+            return []
+        for entry in listed:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            try:
+                entry.name.encode()
+                if entry.is_dir():
+                    folders += self._enter(path, entry)
+                elif entry.is_file():
+                    names.append((path, entry))
+                elif entry.is_symlink():
+                    self._pass(path, FAULTY, "it is a link to nothing")
+            except UnicodeEncodeError:
+                self._pass(path, FAULTY, "its name is no UTF-8: rename it")
+            except OSError as error:  # a link to itself, a disk that fails
+                self._pass(path, FAULTY, error.strerror or str(error))
+        for path, entry in names:
+            try:
+                dicom = self._take(path, entry, dicom)
+            except OSError as error:
+                self._pass(path, FAULTY, error.strerror or str(error))
+        return folders
+
+    def _enter(self, path: str, entry: os.DirEntry[str]) -> Iterator[str]:
+        """The folder, if it is to be looked into."""
+        stat = entry.stat()
+        identity = stat.st_dev, stat.st_ino
+        place = self.root / path
+        if entry.name.lower() == "labels" or place.resolve() in self.never or _is_ours(place):
+            return
+        if _LAYOUT.fullmatch(entry.name):
+            with os.scandir(place) as entries:
+                names = [each.name for each in entries if split_extension(each.name)[1] and each.name[0] != "."]
+            for name in sorted(names):
+                self._pass(f"{path}/{name}", LAYOUT)
+            return
+        if entry.is_symlink() and self.root.resolve().is_relative_to(place.resolve()):
+            self._pass(path, REPEATED, "it leads back to a folder that holds it")
+            return
+        if stat.st_ino and self._seen.setdefault(identity, path) != path:
+            self._pass(path, REPEATED, f"it is the same folder as {self._seen[identity]}")
+            return
+        yield path
+
+    def _take(self, path: str, entry: os.DirEntry[str], dicom: bool | None) -> bool | None:
+        """Enter one file; ``dicom``: whether files without an extension here are DICOM, None while not known."""
+        stem, extension = _split(path)
+        if extension:
+            stat = entry.stat()
+            stamp, identity = (stat.st_mtime_ns, stat.st_size), (stat.st_dev, stat.st_ino)
+            self.files.append(File(path, stem, extension, stamp, identity))
+            return dicom
+        nameless = _NAMELESS.fullmatch(entry.name)
+        if nameless and dicom is None:
+            dicom = _begins_as_dicom(self.root / path)
+        if _DICOM_NAME.fullmatch(entry.name) or (nameless and dicom):
+            self._pass(path, DICOM)
+        elif not path.startswith("datastore_v2.json") and not entry.name.lower().endswith(_VOXELS):
+            self._pass(path, OTHER)
+        return dicom
+
+    def _pass(self, path: str, reason: str, detail: str = "") -> None:
+        self.passed.append(Passed(path, reason, detail))
+
+
+def _split(path: str) -> tuple[str, str]:
+    header = next((each for each in HEADERS if path.lower().endswith(each)), "")
+    return (path[: -len(header)], path[-len(header) :]) if header else split_extension(path)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether this is a workspace, or an export of a model or of a study's labels."""
+    if (folder / "study.json").is_file() or (folder / "server.lock").is_file():
+        return True
+    if (folder / "configs" / "metadata.json").is_file() and (folder / "models").is_dir():
+        return True
+    return (folder / "metadata.json").is_file() and (folder / "image").is_dir() and (folder / "label").is_dir()
+
+
+def _begins_as_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
