@@ -380,11 +380,12 @@ def test_a_bad_image_that_lies_in_the_folder_is_named_when_it_is_segmented(train
         array, word = bad_images(volumes, tmp_path)[kind]
         volumes.write(file, array)
     name = f"bad_{kind}"
-    trained.wait_until(lambda: name in trained.get("/datastore/?output=all")["objects"])
+    trained.wait_until(lambda: name in {case["id"] for case in trained.get("/fewlabel/cases")["cases"]})
     assert_sentence(trained.infer(name, expect=422)["detail"], file.name, word)
     label = trained.volumes.truth(trained.studies, 0)
     assert_sentence(trained.put_label(name, label, CLASSES, expect=422)["detail"], file.name, word)
-    trained.request("DELETE", "/datastore/image", params={"id": name})
+    file.unlink()
+    trained.wait_until(lambda: name not in {case["id"] for case in trained.get("/fewlabel/cases")["cases"]})
 
 
 @pytest.mark.usefixtures("still_segments")

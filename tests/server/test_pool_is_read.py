@@ -35,11 +35,11 @@ sys.addaudithook(_note)
 
 
 @pytest.fixture(scope="module")
-def trained(serve, volumes, tmp_path_factory):
+def trained(serve, volumes, truncated, tmp_path_factory):
     """After one training: (server, rows of the audit log)."""
     folder = tmp_path_factory.mktemp("audit")
     studies = volumes.study(folder / "studies", 6)
-    (studies / "scan_9.nii.gz").write_bytes(b"damaged")
+    truncated(volumes.write(folder / "whole.nii.gz", volumes.image(7)), studies / "scan_9.nii.gz")
     for number in (2, 3, 4, 5):  # labels of unlabelled cases that nobody may look at
         place = studies / "labels" / "original" / f"scan_{number}.nii.gz"
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def test_no_label_of_an_unlabelled_case_is_opened_in_training(trained, opened):
 def test_a_damaged_volume_of_the_pool_is_named_and_the_rest_is_used(stats):
     assert [problem["id"] for problem in stats["problems"]] == ["scan_9"]
     reason = stats["problems"][0]["reason"]
-    assert reason.startswith("scan_9.nii.gz is not a NIfTI image")
+    assert reason.startswith("scan_9.nii.gz is cut short")
     assert reason.endswith(".")
 
 

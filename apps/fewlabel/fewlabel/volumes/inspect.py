@@ -61,7 +61,11 @@ def fault_of(path: Path, name: str) -> Fault | None:
             return Fault(COLOUR, f"{name} holds several values a voxel, as colours do. Save it as a grey volume.")
         if len(facts.shape) > 3 and any(size > 1 for size in facts.shape[3:]):
             size = " x ".join(str(size) for size in facts.shape)
-            return Fault(FOUR_D, f"{name} has {len(facts.shape)} dimensions ({size}). Save one 3-D volume per file.")
+            return Fault(
+                FOUR_D,
+                f"{name} has {len(facts.shape)} dimensions ({size}): several frames or channels. "
+                "Save one 3-D volume per file.",
+            )
         if len(facts.shape) < 3:
             return Fault(UNREADABLE, f"{name} has only {len(facts.shape)} dimension(s). Save the scan as a 3-D volume.")
         if path.stat().st_size < facts.bytes_expected:

@@ -129,8 +129,8 @@ STORING = (
     Fault(
         "a published model that does not fit is loaded as far as it goes",
         "published.py",
-        'network.load_state_dict(weights, strict=True)',
-        'network.load_state_dict(weights, strict=False)',
+        "network.load_state_dict(weights, strict=True)",
+        "network.load_state_dict(weights, strict=False)",
         "tests/test_published.py",
     ),
     Fault(
