@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fewlabel.files import stamp
+
 _MOST = 8
 _MOST_BYTES = 4 * 2**20  # of one packed label map; most have far less than 1 MiB
 
@@ -65,5 +67,4 @@ class RecentPredictions:
 
 
 def _key(image: Path, card: dict[str, Any]) -> tuple:
-    stamp = Path(image).stat()
-    return str(image), stamp.st_mtime_ns, stamp.st_size, card.get("version"), card.get("time")
+    return str(image), stamp(image), card.get("version"), card.get("time")

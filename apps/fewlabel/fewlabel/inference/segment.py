@@ -6,7 +6,7 @@ import logging
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
 from fewlabel.devices import device_names, pick_device
 from fewlabel.errors import Refusal
+from fewlabel.files import ReadAgain
 from fewlabel.inference.predict import map_uncertainty, segment
 from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.memory import free_memory, is_out_of_memory, memory_of, too_little
@@ -39,7 +40,7 @@ class PublishedTask(InferTask):
     def __init__(self, workspace: Workspace, device: str | None = None) -> None:
         self.workspace = workspace
         self.device = device
-        self._loaded: tuple[tuple, Any] | None = None
+        self._loaded: tuple[str, ReadAgain[Any]] | None = None
         super().__init__(self.kind, {}, 3, self.about, {"device": device_names(device)})
 
     def info(self) -> dict[str, Any]:
@@ -67,13 +68,13 @@ class PublishedTask(InferTask):
         Raises:
             Refusal: (409) there is none yet.
         """
-        if not self.is_valid():
-            raise Refusal(_why_none(self.workspace), 409)
-        stamp = self.workspace.model.stat()
-        key = (stamp.st_mtime_ns, stamp.st_size, device)
-        if self._loaded is None or self._loaded[0] != key:
-            self._loaded = (key, self.load(device))
-        return self._loaded[1]
+        loaded = self._loaded
+        if loaded is None or loaded[0] != device:
+            loaded = self._loaded = device, ReadAgain(lambda path: self.load(device), self._refuse)
+        return loaded[1](self.workspace.model)
+
+    def _refuse(self) -> NoReturn:
+        raise Refusal(_why_none(self.workspace), 409)
 
     def __call__(self, request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Apply the model to ``request["image"]`` (a path); the result goes to a temporary file.

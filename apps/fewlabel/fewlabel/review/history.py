@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fewlabel.files import ReadAgain
 from fewlabel.review.stopping import expected_gain
 from fewlabel.workspace import read_json, write_json
 
@@ -117,16 +118,13 @@ class Outlook:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known: tuple[tuple[int, int], dict[str, Any]] | None = None
+        self._read = ReadAgain(_outlook, dict)
 
     def __call__(self) -> dict[str, Any]:
         """:func:`fewlabel.review.stopping.expected_gain` without its points; {} where nothing was submitted."""
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return {}
-        stamp = stat.st_mtime_ns, stat.st_size
-        if self._known is None or self._known[0] != stamp:
-            found = expected_gain(History(self.path).entries())
-            self._known = stamp, {key: value for key, value in found.items() if key != "points"}
-        return self._known[1]
+        return self._read(self.path)
+
+
+def _outlook(path: Path) -> dict[str, Any]:
+    found = expected_gain(History(path).entries())
+    return {key: value for key, value in found.items() if key != "points"}

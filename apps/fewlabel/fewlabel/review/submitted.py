@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import queue
 import threading
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import nibabel
 import numpy as np
 
 from fewlabel.devices import choose_device
+from fewlabel.files import Stamp, stamp
 from fewlabel.inference.recent import Prediction
 from fewlabel.inference.segment import FewLabelInfer
 from fewlabel.published import Published
@@ -55,7 +55,7 @@ class Submitted:
     label: Path
     model: Published
     entry: dict[str, Any]
-    stamp: tuple[int, int]
+    stamp: Stamp | None
 
 
 class Reviewer:
@@ -93,7 +93,7 @@ class Reviewer:
             entry = self.history.add(case, replaced, **_of_model(model), strategy=strategy)
             if model is None:
                 return answer
-            job = Submitted(case, Path(image), Path(label), model, entry, _stamp(Path(label)))
+            job = Submitted(case, Path(image), Path(label), model, entry, stamp(label))
             if self._is_quick(job):
                 values = self._compare(job)
                 answer = (
@@ -142,7 +142,7 @@ class Reviewer:
     def _compare(self, job: Submitted) -> dict[str, Any]:
         """Compare, and complete the entry; empty where the label was replaced in the meantime."""
         prediction = self._prediction(job)
-        if _stamp(job.label) != job.stamp:
+        if stamp(job.label) != job.stamp:
             return {}
         values = compare(job, prediction)
         for flag in values["flags"]:
@@ -188,11 +188,6 @@ def _of_model(model: Published | None) -> dict[str, Any]:
         "changed": None,
         "flags": [],
     }
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = os.stat(path)
-    return stat.st_mtime_ns, stat.st_size
 
 
 def _work(waiting: queue.Queue[Submitted], compare_one: Callable[[Submitted], Any]) -> None:

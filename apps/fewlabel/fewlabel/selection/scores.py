@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fewlabel.files import ReadAgain
 from fewlabel.workspace import read_json
 
 _TOLD = ("slices", "points")
@@ -76,18 +77,11 @@ class ScoreFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read: tuple[tuple[int, int], Scores] | None = None
+        self._read = ReadAgain(lambda path: _parse(read_json(path, {})), Scores)
 
     def read(self) -> Scores:
         """The newest scores; none where the file is absent or damaged."""
-        try:
-            stamp = self.path.stat()
-        except FileNotFoundError:
-            return Scores()
-        key = (stamp.st_mtime_ns, stamp.st_size)
-        if self._read is None or self._read[0] != key:
-            self._read = (key, _parse(read_json(self.path, {})))
-        return self._read[1]
+        return self._read(self.path)
 
 
 def _parse(content: Any) -> Scores:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fewlabel import __version__
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
+from fewlabel.files import ReadAgain
 from fewlabel.methods import METHODS, default_method
 from fewlabel.published import read_card
 from fewlabel.replaced import how_to_restore
@@ -45,7 +46,7 @@ class Overview:
 
     def __init__(self, study: Study) -> None:
         self.study, self.workspace = study, study.workspace
-        self._card: tuple[tuple[int, int], dict[str, Any]] | None = None
+        self._card = ReadAgain(lambda path: read_card(path), dict)
         self._history, self._outlook = study.reviewer.history, Outlook(self.workspace.history)
 
     def describe(self) -> StudyAnswer:
@@ -135,7 +136,7 @@ class Overview:
     def _model(self) -> tuple[PublishedModel | None, str | None]:
         """The published model, or why it cannot be used: viewers shall connect all the same, and train anew."""
         try:
-            card = self._read_card()
+            card = self._card(self.workspace.model)
             return (PublishedModel.model_validate(card), None) if card else (None, self._put_aside())
         except Refusal as error:
             return None, str(error)
@@ -145,14 +146,3 @@ class Overview:
     def _put_aside(self) -> str | None:
         aside = how_to_restore(self.workspace)
         return f"There is no published model any more. {aside}" if aside else None
-
-    def _read_card(self) -> dict[str, Any]:
-        """The card, read again only when the file changed."""
-        try:
-            stat = self.workspace.model.stat()
-        except FileNotFoundError:
-            return {}
-        stamp = stat.st_mtime_ns, stat.st_size
-        if self._card is None or self._card[0] != stamp:
-            self._card = stamp, read_card(self.workspace.model)
-        return self._card[1]

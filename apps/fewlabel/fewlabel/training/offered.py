@@ -12,6 +12,7 @@ from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.data.loaders import Record
 from fewlabel.errors import Refusal
+from fewlabel.files import stamp
 from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.methods import METHODS
 from fewlabel.plan import check_plan
@@ -78,9 +79,9 @@ class Offer:
             Refusal: (409) it is worse than the published one on the validation cases, or there are none and one is
                 published; (503) memory is short; (507) it cannot be written.
         """
-        stamp = _stamp(self.workspace)
+        before = stamp(self.workspace.model)
         dice = self._measure()
-        if _stamp(self.workspace) != stamp:
+        if stamp(self.workspace.model) != before:
             raise Refusal("Another model was published while this one was measured: send it again.", 409)
         validated = math.isfinite(mean_dice(dice))
         version, replaced = next_version(self.workspace), self.workspace.model.exists()
@@ -192,11 +193,6 @@ def is_published(file: IO[bytes], workspace: Workspace) -> bool:
 
 def _is_finite(network: torch.nn.Module) -> bool:
     return all(bool(value.isfinite().all()) for value in network.state_dict().values())
-
-
-def _stamp(workspace: Workspace) -> tuple[int, int] | None:
-    path = workspace.model
-    return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else None
 
 
 def _listed(values: Any) -> str:

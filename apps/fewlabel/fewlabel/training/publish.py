@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.nn import Module
 
+from fewlabel.files import stamp
 from fewlabel.methods.base import Method
 from fewlabel.networks import partner
 from fewlabel.plan import Plan
@@ -69,7 +70,7 @@ class Publisher:
 
     def measure_published(self, beat: Callable[[], None]) -> None:
         """Dice of the published model on today's validation cases, for a fair comparison."""
-        self.published_dice, self._seen = None, _stamp(self.path)
+        self.published_dice, self._seen = None, stamp(self.path)
         published = self._published()
         if published is None or not self.validator.records:
             return
@@ -110,7 +111,7 @@ class Publisher:
             return
         if self.best is None or not mean < self.best[0]:
             self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
-            if _stamp(self.path) != self._seen:  # by another hand meanwhile: sent, deleted, put back
+            if stamp(self.path) != self._seen:  # by another hand meanwhile: sent, deleted, put back
                 self.measure_published(beat)
             if may_replace(dice, self.published_dice):
                 self._publish(candidates[chosen], chosen, dice, done, self._others(method, candidates[chosen]))
@@ -143,7 +144,7 @@ class Publisher:
             "progress": round(done, 3),
         }
         save_published(self.path, network, plan, card, others)
-        self.published_dice, self._seen = dice, _stamp(self.path)
+        self.published_dice, self._seen = dice, stamp(self.path)
         self.progress.update(published=True, version=self.version, validated=card["validated"], candidate=chosen)
 
     def _tell_result(self) -> None:
@@ -162,12 +163,3 @@ class Publisher:
                 "none of the validation cases holds a class" if self.validator.records else "there are too few labels"
             )
             self.progress.note(f"Published without validation: {reason}.")
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """What tells that the published file was changed; None where there is none."""
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_mtime_ns, stat.st_size

@@ -115,8 +115,8 @@ STORING = (
     Fault(
         "a prediction of an older model is used again",
         "inference/recent.py",
-        'stamp.st_size, card.get("version"), card.get("time")',
-        "stamp.st_size",
+        'stamp(image), card.get("version"), card.get("time")',
+        "stamp(image)",
         "tests/inference/test_recent.py",
     ),
     Fault(
