@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
 import shutil
@@ -13,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from monailabel.utils.others.generic import file_checksum
 from pydantic import ValidationError
 
 from fewlabel.errors import Refusal
 from fewlabel.export.bundle import export_bundle
 from fewlabel.export.check import differing_voxels
 from fewlabel.export.configs import NAME
+from fewlabel.files import Stamp, stamp
 from fewlabel.published import read_card
 from fewlabel.service.answers import ExportAnswer, Verified
 from fewlabel.workspace import Workspace, read_json, replace_file, write_json
@@ -52,7 +53,7 @@ class Exporter:
         self.workspace, self.choose = workspace, choose
         self._record = workspace.exports / "export.json"
         self._guard = threading.Lock()
-        self._whole: tuple[int, int] | None = None  # time and size of the zip that was found to be whole
+        self._whole: Stamp | None = None  # time and size of the zip that was found to be whole
         self._now = self._last()
         self._clear_away()
 
@@ -113,16 +114,17 @@ class Exporter:
         """Why a finished export cannot be offered, "" if it can; looks again only at a file that changed."""
         path = self.workspace.exports / told.file
         try:
-            stat = path.stat()
-            stamp = stat.st_mtime_ns, stat.st_size
-            if stamp != self._whole:
+            now = stamp(path)
+            if now is None:
+                return "There is no export to download: start one first."
+            if now != self._whole:
                 if told.sha256 not in (None, _sha256(path)):
                     return f"The export {path.name} is not what was written: it was changed, or cut. Export again."
                 with zipfile.ZipFile(path) as archive:
                     if archive.testzip() is not None:
                         raise zipfile.BadZipFile
-            self._whole = stamp
-        except FileNotFoundError:
+            self._whole = now
+        except FileNotFoundError:  # gone meanwhile
             return "There is no export to download: start one first."
         except Exception as error:  # a damaged archive fails in any way
             logger.warning("the export %s cannot be read: %r", path, error)
@@ -198,11 +200,7 @@ def _free_name(folder: Path, stem: str) -> Path:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    return file_checksum(str(path)).removeprefix("SHA256:")
 
 
 def _pack(folder: Path, target: Path) -> None:
