@@ -3,14 +3,13 @@
 import html.parser
 import json
 import os
-import sys
 
 import numpy as np
 import pytest
 import torch
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser
 
 from fewlabel.errors import Refusal
 from fewlabel.export.bundle import export_bundle
@@ -126,23 +125,15 @@ def test_every_file_of_the_workspace_gives_the_name_back(tmp_path, name):
 
 
 @names
-def test_a_bundle_says_the_name_as_text_and_monai_runs_looks_up_and_builds_nothing(tmp_path, monkeypatch, name):
+def test_a_bundle_says_the_name_as_text_and_monai_runs_looks_up_and_builds_nothing(
+    tmp_path, monkeypatch, inference_workflow, name
+):
     bundle = export_bundle(publish(tmp_path, name, "b"), tmp_path / "bundle")
     raw = json.loads((bundle / "configs" / "metadata.json").read_text())
     channels = raw["network_data_format"]["outputs"]["pred"]["channel_def"]
     assert channels["1"].replace(" ", "") == name.replace(" ", "")
-    (tmp_path / "images").mkdir()
-    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
-    workflow = ConfigWorkflow(
-        config_file=str(bundle / "configs" / "inference.json"),
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        logging_file=False,
-        workflow_type="infer",
-        bundle_root=str(bundle),
-        dataset_dir=str(tmp_path / "images"),
-    )
-    workflow.initialize()
+    workflow = inference_workflow(bundle)
     assert workflow.channel_def["1"] == channels["1"].replace("#", "::")  # MONAI writes its levels so in every text
     assert workflow.parser.get_parsed_content("_meta_")["fewlabel"]["validation"][0]["dice"] == 0.5
     assert not os.path.exists("hit")

@@ -1,10 +1,9 @@
 import json
 import os
-import sys
 
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
+from monai.bundle import ConfigParser, verify_net_in_out
 
 from fewlabel.errors import Refusal
 from fewlabel.export import bundle as module
@@ -89,19 +88,8 @@ def test_every_network_of_monai_can_be_said_in_monais_words(name):
     assert type(theirs) is type(ours)
 
 
-def test_monai_finds_all_properties_of_an_inference_workflow(publish, tmp_path, monkeypatch):
-    bundle = export_bundle(publish(), tmp_path / "bundle")
-    (tmp_path / "images").mkdir()
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    workflow = ConfigWorkflow(
-        config_file=str(bundle / "configs" / "inference.json"),
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        logging_file=False,
-        workflow_type="infer",
-        bundle_root=str(bundle),
-        dataset_dir=str(tmp_path / "images"),
-    )
-    workflow.initialize()
+def test_monai_finds_all_properties_of_an_inference_workflow(publish, tmp_path, inference_workflow):
+    workflow = inference_workflow(export_bundle(publish(), tmp_path / "bundle"))
     assert not workflow.check_properties()
     assert workflow.network_def is not None
     assert workflow.inferer.roi_size == [16, 24, 16]

@@ -12,7 +12,7 @@ from monailabel.config import settings as monailabel_settings
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
-from fewlabel.service import routes
+from fewlabel.service import exporting, routes
 from fewlabel.study import Study
 from fewlabel.volumes.reading import write_volume
 
@@ -114,3 +114,28 @@ def service(open_service):
 def open_service(tmp_path):
     """Callable (name of a folder, --conf settings, names of the images) giving a Service."""
     return lambda folder, conf=None, names="abcde": Service(tmp_path / folder, conf, names)
+
+
+class HeldCheck:
+    """The check of an export, which waits; then ``result`` of it is (voxels that differ, voxels)."""
+
+    def __init__(self):
+        self.begun, self.go_on, self.result = threading.Event(), threading.Event(), (0, 960)
+
+    def __call__(self, snapshot, bundle, image):
+        self.begun.set()
+        assert self.go_on.wait(60)
+        return self.result
+
+    def release(self):
+        """Let it end, and the export with it."""
+        self.go_on.set()
+        next(thread for thread in threading.enumerate() if thread.name == "export").join(60)
+
+
+@pytest.fixture
+def held_check(monkeypatch):
+    """Takes the place of the check of an export."""
+    check = HeldCheck()
+    monkeypatch.setattr(exporting, "differing_voxels", check)
+    return check

@@ -1,7 +1,6 @@
 """Exports: one at a time, checked, and told while they run."""
 
 import os
-import threading
 import zipfile
 
 import numpy as np
@@ -65,26 +64,18 @@ def test_a_record_of_an_export_leads_to_no_other_file(service, file):
     assert exporting.Exporter(service.workspace, lambda: None).status().state == "none"
 
 
-def test_one_export_runs_at_a_time_and_the_server_answers_meanwhile(service, monkeypatch):
+def test_one_export_runs_at_a_time_and_the_server_answers_meanwhile(service, held_check):
     service.publish()
-    begun, go_on = threading.Event(), threading.Event()
-
-    def wait(snapshot, bundle, image):
-        begun.set()
-        assert go_on.wait(60)
-        return 2, 960
-
-    monkeypatch.setattr(exporting, "differing_voxels", wait)
+    held_check.result = 2, 960
     service.ask("POST", "export", 202)
-    assert begun.wait(60)
+    assert held_check.begun.wait(60)
     answer = service.get("export")
     assert (answer["state"], answer["model_version"]) == ("running", 3)
     assert 0 < answer["progress"] < 1
     assert "run by itself" in answer["step"]
     assert "running already" in service.refused("POST", "export", 409)
     assert "still running" in service.refused("GET", "export/file", 409)
-    go_on.set()
-    next(thread for thread in threading.enumerate() if thread.name == "export").join(60)
+    held_check.release()
     answer = service.get("export")
     assert answer["state"] == "done"
     assert answer["verified"]["voxels_differing"] == 2

@@ -2,7 +2,6 @@
 
 import json
 import os
-import threading
 import zipfile
 
 import pytest
@@ -153,20 +152,11 @@ def test_a_damaged_record_offers_nothing(exported, record):
     refused(restarted(exported))
 
 
-def test_an_export_goes_on_and_is_known_where_the_app_is_loaded_again(exported, monkeypatch):
-    begun, go_on = threading.Event(), threading.Event()
-
-    def wait(snapshot, bundle, image):
-        begun.set()
-        assert go_on.wait(60)
-        return 0, 960
-
-    monkeypatch.setattr(exporting, "differing_voxels", wait)
+def test_an_export_goes_on_and_is_known_where_the_app_is_loaded_again(exported, held_check):
     exported.ask("POST", "export", 202)
-    assert begun.wait(60)
+    assert held_check.begun.wait(60)
     make_router(exported.study)
     assert exporting.exporter_of(exported.workspace, lambda: None).status().state == "running"
-    go_on.set()
-    next(thread for thread in threading.enumerate() if thread.name == "export").join(60)
+    held_check.release()
     assert exported.get("export")["state"] == "done"
     assert exporting.exporter_of(exported.workspace, lambda: None).file().is_file()
