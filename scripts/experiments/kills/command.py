@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.harness.errors import ExperimentError
-from experiments.kills.life import DEEDS, Fault, Life
+from experiments.kills.check import Fault
+from experiments.kills.life import DEEDS, Life
 from experiments.speed.table import machine
 
 KILLS_OF_A_LIFE = 20
@@ -57,7 +58,7 @@ def live(numbers: range, seed: int, output: Path, say: Callable[[str], None], on
             deed, begun, fault = life.random.choice(only), time.monotonic(), ""
             try:
                 life.kill_during(deed)
-                life.check(restarted=deed != "train")
+                life.check.look(restarted=deed != "train")
             except Fault as error:
                 fault = str(error)
             seconds = f"{time.monotonic() - begun:.1f}"

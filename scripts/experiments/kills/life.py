@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
-import hashlib
 import http.client
-import io
 import json
 import random
 import threading
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import nibabel
 import numpy as np
 import requests
 
 from experiments.harness.errors import ExperimentError
+from experiments.kills.check import Check, Fault, expect
 from experiments.kills.study import AFFINE, CLASSES, PATIENCE, MortalServer, label_map, make_images
 from experiments.kills.truth import Case, Sent
-from fewlabel.published import read_card
 from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import Workspace, read_json
 
@@ -45,7 +40,7 @@ class Life:
         self.cases = {case: Case() for case in make_images(home / "studies", images, seed)}
         self.server = MortalServer(home)
         self.workspace = Workspace(home / "studies" / ".fewlabel")
-        self.version = 0
+        self.check = Check(self.server, self.workspace, self.cases)
         self.longest_export = 3.0
         self.server.launch()
         self.server.wait_until_ready()
@@ -114,11 +109,11 @@ class Life:
     def _export(self) -> None:
         if not self.workspace.model.exists():
             self._train_to_the_end()
-        self._expect(self.server.request("POST", "/fewlabel/export", json={"check": False}), 202)
+        expect(self.server.request("POST", "/fewlabel/export", json={"check": False}), 202)
         begun, moment = time.monotonic(), self.random.uniform(0, self.longest_export)
-        while time.monotonic() < begun + moment and self._export_state()["state"] == "running":
+        while time.monotonic() < begun + moment and self.server.export_state()["state"] == "running":
             time.sleep(0.02)
-        if self._export_state()["state"] != "running":
+        if self.server.export_state()["state"] != "running":
             self.longest_export = 1.2 * (time.monotonic() - begun)
         self._kill_server()
 
@@ -126,7 +121,7 @@ class Life:
 
     def _submit_in_peace(self, case: str) -> None:
         sent = self._make_label()
-        self._expect(self._send(case, sent), 200)
+        expect(self._send(case, sent), 200)
         self.cases[case].submitted(sent)
 
     def _send(self, case: str, sent: Sent) -> requests.Response:
@@ -135,13 +130,13 @@ class Life:
     def _begin_training(self) -> None:
         """Start a training and wait until some moment of it; most lie in the training itself, not in its start."""
         before = self._progress()
-        self._expect(self.server.request("POST", "/train/fewlabel", json={}), 200)
+        expect(self.server.request("POST", "/train/fewlabel", json={}), 200)
         if self.random.random() < 0.8:
             self._wait_until(lambda: self._progress() != before or not self._is_training())
         time.sleep(self.random.uniform(0, 3))
 
     def _train_to_the_end(self) -> None:
-        self._expect(self.server.request("POST", "/train/fewlabel", json={"max_steps": 2}), 200)
+        expect(self.server.request("POST", "/train/fewlabel", json={"max_steps": 2}), 200)
         self._wait_until(lambda: not self._is_training())
         if not self.workspace.model.exists():
             raise Fault("a training that nobody disturbed published nothing")
@@ -152,9 +147,6 @@ class Life:
 
     def _progress(self) -> int:
         return read_json(self.workspace.progress, {}).get("step") or 0
-
-    def _export_state(self) -> dict[str, Any]:
-        return self.server.request("GET", "/fewlabel/export").json()
 
     def _killed_while(self, request: Any, longest: float) -> bool:
         """Send a request and kill the server after at most ``longest`` seconds; whether no answer came."""
@@ -170,7 +162,7 @@ class Life:
         self._kill_server()
         sender.join(PATIENCE)
         for answer in answers:
-            self._expect(answer, 200)
+            expect(answer, 200)
         return not answers
 
     def _kill_server(self) -> None:
@@ -204,72 +196,3 @@ class Life:
             if time.monotonic() > end:
                 raise ExperimentError(f"Waited in vain; the server's log is {self.home / 'server.log'}.")
             time.sleep(0.1)
-
-    def _expect(self, answer: requests.Response, status: int) -> None:
-        if answer.status_code != status:
-            asked = f"{answer.request.method} {answer.request.path_url}"
-            raise Fault(f"{asked} answered {answer.status_code}: {answer.text[:300]}")
-
-    # --- what must hold
-
-    def check(self, restarted: bool) -> None:
-        """Look at everything that the server serves.
-
-        Args:
-            restarted: the server has been started since the kill, so no file of nobody may be left.
-
-        Raises:
-            Fault: something acknowledged is lost, something half written is served, or a file stays.
-        """
-        if restarted and self.server.leftovers():
-            raise Fault(f"files that belong to nobody: {', '.join(self.server.leftovers())}")
-        listed = self.server.request("GET", "/datastore/", params={"output": "all"}).json()["objects"]
-        for case, known in self.cases.items():
-            known.found(self._matching(case, known, "final" in listed[case]["labels"]))
-        self._check_model()
-        self._check_export()
-
-    def _matching(self, case: str, known: Case, has_label: bool) -> Sent | None:
-        if not has_label:
-            if None not in known.may_be:
-                raise Fault(f"the label of {case} was acknowledged and is lost")
-            return None
-        query = {"label": case, "tag": "final"}
-        content = self.server.request("GET", "/datastore/label", params=query)
-        info = self.server.request("GET", "/datastore/label/info", params=query)
-        self._expect(content, 200)
-        array = np.asarray(nibabel.Nifti1Image.from_bytes(gzip.decompress(content.content)).dataobj)
-        values = {each["name"]: each["idx"] for each in info.json()["label_info"]}
-        for sent in known.may_be:
-            if sent is not None and sent.is_stored_as(array, values):
-                return sent
-        raise Fault(f"the label of {case} is none that was sent")
-
-    def _check_model(self) -> None:
-        """A model that was published once loads, answers, and is never replaced by an older one."""
-        if not self.workspace.model.exists():
-            if self.version:
-                raise Fault(f"the model of version {self.version} is gone")
-            return
-        version = read_card(self.workspace.model)["version"]
-        if version < self.version:
-            raise Fault(f"the model went back from version {self.version} to {version}")
-        self.version = version
-        query = {"image": next(iter(self.cases)), "output": "json"}
-        self._expect(self.server.request("POST", "/infer/fewlabel", params=query, data={"params": "{}"}), 200)
-
-    def _check_export(self) -> None:
-        """The address of the export gives a whole file or says that there is none."""
-        answer, state = self.server.request("GET", "/fewlabel/export/file"), self._export_state()
-        if answer.status_code != 200:
-            self._expect(answer, 404)
-            return
-        if hashlib.sha256(answer.content).hexdigest() != state["sha256"]:
-            raise Fault("the export is not the file that its checksum names")
-        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-            if archive.testzip() is not None:
-                raise Fault("the export is no whole zip")
-
-
-class Fault(Exception):
-    """What did not hold after a kill."""

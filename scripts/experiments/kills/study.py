@@ -129,8 +129,12 @@ class MortalServer:
         """Send a request to it."""
         return requests.request(method, self.url + path, timeout=PATIENCE, **arguments)
 
+    def export_state(self) -> dict[str, Any]:
+        """How far its export is."""
+        return self.request("GET", "/fewlabel/export").json()
+
     def leftovers(self) -> list[str]:
-        """Files that belong to nobody: half written ones, uploads put aside, sessions; not the lock of its own folder."""
+        """Files that belong to nobody: half written ones, uploads put aside, sessions; one lock is its own."""
         own = [path for path in self.studies.rglob("*") if path.name.startswith(".writing-")]
         lent = [path for folder in (self.temporary, self.sessions) for path in folder.rglob("*") if path.is_file()]
         locks = [path for path in lent if path.name == "server.lock"]
