@@ -15,6 +15,8 @@ import sys
 from environment import ROOT, ensure_environment
 from slicer_environment import slicer_command
 
+SPREAD = ["-n", "auto", "--dist", "loadfile"]
+"""One test file after the other on each core: what a file sets up is shared by its tests."""
 STYLE = (["ruff", "check", "."], ["ruff", "format", "--check", "."])
 
 
@@ -22,12 +24,12 @@ def pytest_command(arguments: "list[str]") -> "list[str]":
     """Command line of pytest; a later -m replaces the default selection in pyproject.toml."""
     slow = ["-m", "not gpu"] if "--slow" in arguments else []
     others = [each for each in arguments if each != "--slow"]
-    return [sys.executable, "-m", "pytest", *slow, *others]
+    return [sys.executable, "-m", "pytest", *slow, *(others or SPREAD)]
 
 
 def run_slicer_tests(arguments: "list[str]") -> "int":
     """Run the tests on parts of 3D Slicer; exit code of pytest, 0 where they cannot be run."""
-    command = slicer_command(arguments)
+    command = slicer_command(arguments or SPREAD)
     return 0 if command is None else subprocess.call(command, cwd=str(ROOT))
 
 
