@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 
 _HERE = str(Path(__file__).resolve().parent)
@@ -17,8 +18,9 @@ from fewlabel import __version__  # noqa: E402
 from fewlabel.background import is_background_process  # noqa: E402
 from fewlabel.errors import Refusal  # noqa: E402
 from fewlabel.service.guard import brought_by_the_request  # noqa: E402
-from fewlabel.service.logins import make_login  # noqa: E402
+from fewlabel.service.logins import make_login, renew  # noqa: E402
 from fewlabel.service.routes import mount  # noqa: E402
+from fewlabel.service.tidy import own_temporary_folder  # noqa: E402
 from fewlabel.study import Study  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ class FewLabelApp(MONAILabelApp):
     """Label a few volumes; the server learns from them and from the whole unlabelled pool."""
 
     def __init__(self, app_dir, studies, conf):
+        if "monailabel.app" in sys.modules:  # a server, not a background process or a program
+            own_temporary_folder()
         try:
             self.study = Study(studies, conf)
             login = None if is_background_process() else make_login(self.study.settings.token)
@@ -42,6 +46,9 @@ class FewLabelApp(MONAILabelApp):
             description="Learns from a few labelled volumes and from all the others",
             version=__version__,
         )
+        self.login = login
+        self._auto_update_scoring = False  # one useless process per click otherwise; training scores by itself
+        self._choosing = threading.Lock()
         mount(self.study, login)
 
     def init_datastore(self):
@@ -73,7 +80,8 @@ class FewLabelApp(MONAILabelApp):
 
     def next_sample(self, request):
         request = self.study.check_next(request, self._strategies)
-        return self.study.handed_out(super().next_sample(request), request["strategy"])
+        with self._choosing:  # two people who ask at once are given two cases
+            return self.study.handed_out(super().next_sample(request), request["strategy"])
 
     def bundle_path(self, model):
         self.study.check_task(model, self._trainers)  # MONAI Label asks this before it starts a background process
@@ -84,6 +92,9 @@ class FewLabelApp(MONAILabelApp):
         return self.study.saved(image_id)
 
     def on_init_complete(self):
-        self._auto_update_scoring = False  # one useless process per click otherwise; training scores by itself
         super().on_init_complete()
         self.study.ready()
+
+    def reload(self):
+        renew(self.login)
+        self.study.reload()

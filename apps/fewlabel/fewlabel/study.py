@@ -232,6 +232,11 @@ class Study:
         files = self.store.get_image_uri(image), self.store.get_label_uri(image, "final")
         return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image))
 
+    def reload(self) -> None:
+        """Look at the folder again. All else that may change while the server runs is looked at when it is used."""
+        self.store.refresh()
+        self.ready()
+
     def ready(self) -> None:
         """The server is up: look at the scans in the background."""
         self.features.fill_in_background(list(self.store.list_images()), self.store.get_image_uri, self.settings.seed)

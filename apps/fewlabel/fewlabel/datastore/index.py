@@ -6,6 +6,8 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,8 @@ class FolderIndex(ScannedImages):
 
     The files are the truth; ``datastore_v2.json`` is MONAI Label's list of them and can be rebuilt. One
     process, the server, writes that list; so it needs no lock file, only a lock between its threads. Lists
-    are replaced, never changed in place, so a reader needs no lock. Where the folder of the images cannot be
+    are replaced, never changed in place, so a reader needs no lock. The labels of each image have a lock of their own,
+    which is taken before that of the list. Where the folder of the images cannot be
     written, labels and list are kept in the workspace, and stay there from then on. Images may lie in subfolders; ids
     hold no slash, see :mod:`fewlabel.datastore.ids`.
 
@@ -60,12 +63,13 @@ class FolderIndex(ScannedImages):
         self._workspace = workspace
         self._read_only = read_only
         self._guard = threading.RLock()
+        self._of_image: dict[str, threading.RLock] = {}
         self._unsaved = False
         self._pending: threading.Timer | None = None
         self._saving: threading.Timer | None = None
         self._told: set[str] = set()
         self._looking = False
-        self._submitted: dict[str, bool] = {}
+        self._submitted: dict[tuple[int, str], bool] = {}
         self._labels_dir, config = label_places(Path(studies), workspace.folder)
         known = any(Path(studies, each).exists() for each in (config, os.path.basename(config)))
         self._scan = FolderScan(
@@ -230,6 +234,20 @@ class FolderIndex(ScannedImages):
         self.refresh()
 
     # --- entries
+
+    @contextmanager
+    def _alone(self, image_id: str) -> Iterator[None]:
+        """One change at a time of the labels of an image, which may take long: of a large one some seconds.
+
+        The list is not held meanwhile, so that all others go on; only while the study's classes are still to be
+        learned, since the first label decides them.
+        """
+        with self._of_image.setdefault(image_id, threading.RLock()):
+            if self._workspace.classes():
+                yield
+            else:
+                with self._guard:
+                    yield
 
     def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Ids of the images with a submitted label, whatever the arguments (as in MONAI Label)."""

@@ -6,12 +6,14 @@ import filecmp
 import logging
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
+from fewlabel.datastore.belongs import check_belongs
 from fewlabel.datastore.catalogue import check_name, plain
 from fewlabel.datastore.index import FINAL, FolderIndex
 from fewlabel.datastore.submission import Submission, check_on_grid, check_submission
@@ -60,14 +62,15 @@ class SafeDatastore(FolderIndex):
             read_volume(image_filename, f"Image '{image_id}'")
         except UnreadableVolume as error:
             raise Refusal(f"{error} Nothing was stored.", 422) from error
-        with self._guard:
+        with self._alone(image_id):
             if self._replaces_nothing(image_id, Path(image_filename)):
                 return image_id
             place = Path(self._datastore.image_path(), image_id + extension)
             _copy(image_filename, place)
-            self._forget(image_id, keep=place)
-            info.update(ts=int(time.time()), name=place.name)
-            self._put(image_id, ImageLabelModel(image=DataModel(info=info, ext=extension)))
+            with self._guard:
+                self._forget(image_id, keep=place)
+                info.update(ts=int(time.time()), name=place.name)
+                self._put(image_id, ImageLabelModel(image=DataModel(info=info, ext=extension)))
         return image_id
 
     def _replaces_nothing(self, image_id: str, new: Path) -> bool:
@@ -105,7 +108,7 @@ class SafeDatastore(FolderIndex):
         """
         self._only_in_server("An image")
         self._image(image_id)
-        with self._guard:
+        with self._alone(image_id), self._guard:
             self._forget(image_id)
             objects = self._datastore.objects
             self._datastore.objects = {key: entry for key, entry in objects.items() if key != image_id}
@@ -135,11 +138,12 @@ class SafeDatastore(FolderIndex):
         check_name(image_id, "an image id")
         params = plain(label_info)
         image = self.get_image_uri(image_id)
-        with self._guard:
+        check_belongs(image_id, image, label_filename)
+        with self._alone(image_id):
             if label_tag == FINAL:
                 replaces = FINAL in self._image(image_id).labels
                 self._save_final(image_id, image, label_filename, params)
-                self._submitted[image_id] = replaces
+                self._submitted[threading.get_ident(), image_id] = replaces
             else:
                 check_on_grid(image_id, image, label_filename)
                 extension = split_extension(label_filename)[1].lower()
@@ -167,6 +171,9 @@ class SafeDatastore(FolderIndex):
             "submitted": params.get("label_info"),
         }
         self._keep_label(image_id, FINAL, ".nii.gz", info, sidecar)
+        with self._guard:
+            if not self._workspace.classes() and submission.classes:
+                self._workspace.set_classes(submission.classes)  # the label that taught them was taken back meanwhile
 
     def _store_map(self, place: Path, submission: Submission, learned: bool) -> None:
         """Names first: the next label would give other names to a map whose own were lost in a crash."""
@@ -191,9 +198,10 @@ class SafeDatastore(FolderIndex):
             write_json(self._sidecar(image_id, tag), {**sidecar, "info": info})
         except Refusal as error:
             logger.error("The label of %s is stored, its description is not. %s", image_id, error)
-        entry = self._image(image_id)
-        labels = {**entry.labels, tag: DataModel(info=info, ext=extension)}
-        self._put(image_id, ImageLabelModel(image=entry.image, labels=labels))
+        with self._guard:
+            entry = self._image(image_id)
+            labels = {**entry.labels, tag: DataModel(info=info, ext=extension)}
+            self._put(image_id, ImageLabelModel(image=entry.image, labels=labels))
 
     def notes(self, image_id: str) -> list[str]:
         """What was changed in the submitted label of an image, a sentence each; empty where it has none."""
@@ -201,8 +209,8 @@ class SafeDatastore(FolderIndex):
         return [str(note) for note in label.info.get("notes", [])] if label else []
 
     def take_submitted(self, image_id: str) -> bool | None:
-        """Asked once after a label was submitted: whether it replaced another. None where none was submitted."""
-        return self._submitted.pop(image_id, None)
+        """Asked once, by the thread that submitted a label: whether it replaced another. None where none was."""
+        return self._submitted.pop((threading.get_ident(), image_id), None)
 
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Remove one label of an image.
@@ -211,7 +219,7 @@ class SafeDatastore(FolderIndex):
             Refusal: (404) no such label; (507) the folder cannot be written.
         """
         self._only_in_server("A label")
-        with self._guard:
+        with self._alone(label_id), self._guard:
             self._label(label_id, label_tag)
             entry = self._image(label_id)
             self._forget_label(label_id, label_tag)

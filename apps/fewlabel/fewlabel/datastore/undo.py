@@ -37,7 +37,7 @@ class UndoDatastore(SafeDatastore):
                 another way; (507) cannot be written.
         """
         self._only_in_server("A submitted label")
-        with self._guard:
+        with self._alone(image_id), self._guard:
             kept = self._kept(image_id)
             if kept["extension"] is None:
                 self.remove_label(image_id, FINAL)

@@ -58,7 +58,7 @@ def differing_voxels(workspace: Workspace, bundle: Path, image: Path) -> tuple[i
         ours, _ = segment(published.network, published.plan, image)
     except UnreadableVolume as error:
         raise Refusal(str(error), 422) from error
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="fewlabel-check-") as folder:
         inputs, outputs = Path(folder, "images"), Path(folder, "labels")
         inputs.mkdir()
         shutil.copyfile(image, inputs / image.name)

@@ -23,6 +23,7 @@ from fewlabel.errors import Refusal
 from fewlabel.service.doors import Doors
 from fewlabel.service.logins import Login
 from fewlabel.service.rules import EVERYBODY, Rule, Table
+from fewlabel.service.tidy import Tidy
 from fewlabel.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Guard:
         self.table = Table(monailabel_settings.MONAI_LABEL_API_STR)
         origins = settings.origins or ()
         self.doors = Doors(settings.hosts or (), origins, settings.remote or login is not None)
+        self.tidy = Tidy()
         self._indoors: Application = self._inside
         if origins:  # browsers ask what these pages may do, and are told
             self._indoors = CORSMiddleware(
@@ -111,7 +113,8 @@ class Guard:
             return
         token = _ASKED.set({"session": _query(scope).get("session_id", [""])[-1], "since": time.time()})
         try:
-            await self.app(scope, receive, send)
+            async with self.tidy.after_request(takes_much=scope["method"] in ("PUT", "POST")):
+                await self.app(scope, receive, send)
         finally:
             _ASKED.reset(token)
 

@@ -243,7 +243,7 @@ def _itk_takes_sform(header: nibabel.Nifti1Header, straight: np.ndarray, qform: 
     for name in _PLACE:
         asked[name] = header[name]
     asked["vox_offset"] = 352
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="fewlabel-grid-") as folder:
         file = Path(folder) / "header.nii"
         file.write_bytes(asked.binaryblock + bytes(4))
         reader = SimpleITK.ImageFileReader()
