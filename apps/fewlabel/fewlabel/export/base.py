@@ -17,16 +17,25 @@ from fewlabel.volumes.reading import UnreadableVolume, read_label
 from fewlabel.workspace import Workspace, read_json
 
 
+def _cannot_write(model: Published, folder: Path) -> None:
+    raise NotImplementedError("This export has no write(model, folder).")
+
+
+def _cannot_run(folder: Path, images: Path, output: Path) -> None:
+    raise NotImplementedError("This export has no run(folder, images, output).")
+
+
 @dataclass(frozen=True)
 class Export:
     """One form in which others run the published model: a folder that needs neither FewLabel nor a server.
 
     The two functions know nothing of targets, earlier exports and full disks: that is done here, alike for all forms.
+    What a form lacks is named by ``tests/export/test_contract.py``; so that it can be, each part has a default.
 
     Attributes:
         description: one line for people who choose.
         write: (published model, folder): puts all files into a folder that exists and is empty. An OSError is told
-            by the caller; class names are data, whatever is in them.
+            by the caller, so write with functions that raise one; class names are data, whatever is in them.
         run: (folder, images, output): runs the export by itself, in a process that knows nothing of FewLabel and has
             no GPU, on every image of a folder. It writes one label map for each, ``.nii.gz``, on the image's own grid.
             Raises Refusal (500) with the last words of what failed.
@@ -48,10 +57,10 @@ class Export:
         ('fewlabel.json', 'README.md')
     """
 
-    description: str
-    write: Callable[[Published, Path], None]
-    run: Callable[[Path, Path, Path], None]
-    folder: str
+    description: str = ""
+    write: Callable[[Published, Path], None] = _cannot_write
+    run: Callable[[Path, Path, Path], None] = _cannot_run
+    folder: str = ""
     card: str = "fewlabel.json"
     readme: str = "README.md"
 
