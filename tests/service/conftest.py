@@ -122,7 +122,7 @@ class HeldCheck:
     def __init__(self):
         self.begun, self.go_on, self.result = threading.Event(), threading.Event(), (0, 960)
 
-    def __call__(self, snapshot, bundle, image):
+    def __call__(self, name, snapshot, bundle, image):
         self.begun.set()
         assert self.go_on.wait(60)
         return self.result

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from fewlabel.export.table import EXPORTS
 from fewlabel.methods import METHODS
 from fewlabel.selection.served import LEASE
 from fewlabel.service import overview, routes
@@ -30,7 +31,7 @@ def test_a_new_study_is_described_before_there_is_anything(service):
     assert all(each["description"] for key in ("methods", "strategies", "exports") for each in answer[key])
     assert answer["default_method"] in METHODS
     assert answer["strategies"][0]["name"] == DEFAULT_STRATEGY
-    assert [each["name"] for each in answer["exports"]] == ["bundle"]
+    assert [each["name"] for each in answer["exports"]] == list(EXPORTS)
     assert answer["device"] in answer["devices"]
 
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS
+
 State = Literal["unlabelled", "in_work", "submitted", "validation", "unusable"]
 
 
@@ -137,7 +139,7 @@ class HistoryAnswer(BaseModel):
 class ExportRequest(BaseModel):
     """What to export."""
 
-    format: Literal["bundle"] = "bundle"
+    format: str = Field(DEFAULT_EXPORT, json_schema_extra={"enum": list(EXPORTS)})
     check: bool = Field(True, description="run it by itself on one case and compare with the server")
 
 
@@ -161,7 +163,7 @@ class ExportAnswer(BaseModel):
     state: Literal["none", "running", "done", "failed"] = "none"
     progress: float = 0.0
     step: str = ""
-    format: str = "bundle"
+    format: str = DEFAULT_EXPORT
     file: str | None = None
     bytes: int | None = None
     sha256: str | None = Field(None, description="of the file")

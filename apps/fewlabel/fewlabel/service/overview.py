@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fewlabel import __version__
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
+from fewlabel.export.table import EXPORTS
 from fewlabel.files import ReadAgain
 from fewlabel.methods import METHODS, default_method
 from fewlabel.published import read_card
@@ -30,7 +31,6 @@ from fewlabel.service.answers import (
 )
 from fewlabel.service.cases import count, make_cases, state_of, with_unusable
 from fewlabel.service.colours import colour
-from fewlabel.service.exporting import EXPORTS
 from fewlabel.workspace import read_json
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Overview:
             methods=[Choice(name=name, description=method.description) for name, method in METHODS.items()],
             default_method=settings.method or default_method(device),
             strategies=[Choice(name=name, description=each.description) for name, each in study.strategies().items()],
-            exports=[Choice(name=name, description=text) for name, text in EXPORTS.items()],
+            exports=[Choice(name=name, description=each.description) for name, each in EXPORTS.items()],
             device=device,
             devices=device_names(settings.device),
             model=model,

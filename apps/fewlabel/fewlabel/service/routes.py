@@ -163,7 +163,7 @@ def _add_export(router: APIRouter, exporter: Exporter) -> None:
         "/export",
         status_code=202,
         summary=f"{RBAC_ADMIN}Export the published model",
-        responses=_refuses(e409="not trained yet, or an export is running"),
+        responses=_refuses(e409="not trained yet, or an export is running", e422="there is no such format"),
         **_ADMIN,
     )
     def start_export(body: ExportRequest | None = None) -> ExportStarted:
