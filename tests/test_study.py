@@ -266,7 +266,7 @@ def test_a_submitted_label_is_entered_with_the_strategy_that_chose_its_case(stud
     sample = {"id": "a", "reason": "It was drawn at random."}
     assert study.handed_out(sample, "random") is sample
     assert study.handed_out({}, "random") == {}
-    assert send(study, tmp_path).keys() == {"notes", "correction", "flags"}
+    assert send(study, tmp_path).keys() == {"notes", "kind", "correction", "flags"}
     send(study, tmp_path, image="b")
     entries = study.reviewer.history.entries()
     assert [(entry["case"], entry["strategy"]) for entry in entries] == [("a", "random"), ("b", None)]

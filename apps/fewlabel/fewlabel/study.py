@@ -21,6 +21,7 @@ from monailabel.utils.sessions import Sessions
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
 from fewlabel.datastore.found import was_made_now
+from fewlabel.datastore.kinds import check_tag, kind_of
 from fewlabel.datastore.lock import lock_study
 from fewlabel.datastore.scan import Choices
 from fewlabel.datastore.undo import UndoDatastore
@@ -166,8 +167,10 @@ class Study:
 
         Raises:
             Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet; (422) a scan that
-                cannot be used.
+                cannot be used, or the result would be stored as a submitted label.
         """
+        if request.get("save_label"):
+            request = {**request, "label_tag": check_tag(request.get("label_tag"))}
         model, image = request.get("model"), request.get("image")
         if model not in tasks:
             raise Refusal(f"There is no model '{model}' here. There is: {', '.join(tasks)}.", 404)
@@ -187,6 +190,14 @@ class Study:
                 )
             return request
         raise Refusal(f"There is no image '{image}' in this study: check the name, or upload the file.", 404)
+
+    def proposed(self, image: Any, result: dict[str, Any]) -> dict[str, Any]:
+        """MONAI Label's result of an inference, which is handed out now; of an image of the study it is remembered."""
+        told = result.get("params") or {}
+        if "checksum" in told and image in self.store.list_images():
+            names = sorted(told["label_names"], key=told["label_names"].get)
+            self.store.proposals.remember(image, told["model_version"], told["checksum"], names, "infer")
+        return result
 
     def _may_read(self, path: Path, session: str, since: float | None) -> bool:
         """Whether ``path`` is what the request brought: its session's image, or an upload just put aside for it."""
@@ -230,7 +241,8 @@ class Study:
         if replaced is None:
             return notes
         files = self.store.get_image_uri(image), self.store.get_label_uri(image, "final")
-        return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image))
+        notes["kind"] = kind = kind_of(self.store.get_label_info(image, "final"))
+        return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image), kind)
 
     def reload(self) -> None:
         """Look at the folder again. All else that may change while the server runs is looked at when it is used."""

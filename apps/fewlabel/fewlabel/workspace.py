@@ -106,6 +106,7 @@ class Workspace:
         self.study = self.folder / "study.json"
         self.labels = self.folder / "labels"
         self.undo = self.folder / "undo"
+        self.proposals = self.folder / "proposals"
         self.exports = self.folder / "exports"
         self.replaced = self.folder / "replaced"
         self.scans = self.folder / "scans.json"

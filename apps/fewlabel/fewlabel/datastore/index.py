@@ -15,6 +15,9 @@ from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastor
 
 from fewlabel.datastore.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
 from fewlabel.datastore.images import FINAL, ScannedImages
+from fewlabel.datastore.kinds import KIND_KEYS
+from fewlabel.datastore.kinds_of_before import with_kinds
+from fewlabel.datastore.proposals import Proposals
 from fewlabel.datastore.scan import Choices, FolderScan
 from fewlabel.datastore.submission import classes_of_stored
 from fewlabel.errors import Refusal
@@ -70,6 +73,7 @@ class FolderIndex(ScannedImages):
         self._told: set[str] = set()
         self._looking = False
         self._submitted: dict[tuple[int, str], bool] = {}
+        self.proposals = Proposals(workspace.proposals)
         self._labels_dir, config = label_places(Path(studies), workspace.folder)
         known = any(Path(studies, each).exists() for each in (config, os.path.basename(config)))
         self._scan = FolderScan(
@@ -165,7 +169,8 @@ class FolderIndex(ScannedImages):
             if whole and cases.pending:
                 return False
             objects, changed = reconcile(self._datastore.objects, cases.extensions(), labels, self._describe)
-            self._datastore.objects = objects
+            objects, filled = with_kinds(objects, self._workspace.history, self._sidecar, not self._read_only)
+            self._datastore.objects, changed = objects, changed or filled
             if self._read_only:
                 return not cases.pending
             if changed or self._unsaved or not os.path.exists(self._datastore_config_path):
@@ -275,7 +280,7 @@ class FolderIndex(ScannedImages):
         Raises:
             Refusal: (404) no such label; (400) not a JSON object.
         """
-        info = {key: value for key, value in plain(info).items() if key not in (*_OURS, "label_info")}
+        info = {key: value for key, value in plain(info).items() if key not in (*_OURS, *KIND_KEYS, "label_info")}
         with self._guard:
             label = self._label(label_id, label_tag)
             entry = self._image(label_id)

@@ -73,7 +73,13 @@ class Reviewer:
         self._thread: threading.Thread | None = None
 
     def submitted(
-        self, case: str, image: str | Path, label: str | Path, replaced: bool, strategy: str | None = None
+        self,
+        case: str,
+        image: str | Path,
+        label: str | Path,
+        replaced: bool,
+        strategy: str | None = None,
+        kind: str | None = None,
     ) -> dict[str, Any]:
         """Enter a submitted label into the history, with its comparison now or, if that takes long, later.
 
@@ -83,6 +89,7 @@ class Reviewer:
             label: file of the stored label, on the image's grid.
             replaced: there was a submitted label before.
             strategy: that chose the case, if known.
+            kind: of the label: drawn, corrected or accepted.
 
         Returns:
             ``correction`` {mean, classes}, null where nothing was compared yet, and ``flags``.
@@ -90,7 +97,7 @@ class Reviewer:
         answer: dict[str, Any] = {"correction": None, "flags": []}
         try:
             model = self._model()
-            entry = self.history.add(case, replaced, **_of_model(model), strategy=strategy)
+            entry = self.history.add(case, replaced, **_of_model(model), strategy=strategy, kind=kind)
             if model is None:
                 return answer
             job = Submitted(case, Path(image), Path(label), model, entry, stamp(label))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from fewlabel.datastore.kinds import Kind
 from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS
 
 State = Literal["unlabelled", "in_work", "submitted", "validation", "unusable"]
@@ -90,6 +91,10 @@ class Case(BaseModel):
     skip_reason: str | None
     served: float | None = Field(description="when it was handed out, within the last hour; seconds since the epoch")
     submitted: float | None = Field(description="when its label was stored; seconds since the epoch")
+    kind: Kind | None = Field(description="who has looked at its submitted label: drawn, corrected or accepted")
+    kind_unknown: bool = Field(
+        description="it was stored before kinds, or laid into the folder by hand: counts as drawn"
+    )
     correction: float | None = Field(description="mean Dice of the model's proposal and the first submission")
     flags: list[str] = Field(description="what looks wrong in its label, or with its scan, a sentence each")
     file: str

@@ -30,6 +30,7 @@ from monailabel.interfaces.utils.app import app_instance
 from starlette.responses import JSONResponse, Response
 
 from fewlabel.errors import Refusal
+from fewlabel.service.labels import PATH
 
 _MODULES = (info, model, infer, batch_infer, train, activelearning, scoring, datastore, logs, session)
 _SHOWN = {id(route): route.include_in_schema for module in _MODULES for route in module.router.routes}
@@ -60,8 +61,8 @@ def make_borrowed_router() -> APIRouter:
     limits = {kind: CapacityLimiter(most) for kind, most in _AT_ONCE.items()}
     for module in _MODULES:
         for route in module.router.routes:
-            if module is model and route.methods & {"PUT", "DELETE"}:
-                continue  # fewlabel.service.models
+            if (module is model and route.methods & {"PUT", "DELETE"}) or (route.path == PATH and "GET" in route.methods):
+                continue  # fewlabel.service.models, fewlabel.service.labels
             router.add_api_route(
                 route.path,
                 _in_thread(route, limits),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 from fewlabel.datastore.index import FINAL
+from fewlabel.datastore.kinds import entry_of, is_unknown, kind_of
 from fewlabel.selection.scores import Scores
 from fewlabel.selection.served import Served
 from fewlabel.service.answers import Case, Counts, State
@@ -50,6 +50,8 @@ def make_cases(
                 skip_reason=(served.reason(case) or None) if skipped else None,
                 served=served.recent(case) or None,
                 submitted=submitted,
+                kind=kind_of(label["info"]) if label else None,
+                kind_unknown=bool(label) and is_unknown(label["info"]),
                 correction=next((entry.get("mean") for entry in said if entry.get("first")), None),
                 flags=_flags(said, submitted),
                 file=case + objects[case]["image"]["ext"],
@@ -71,8 +73,9 @@ def with_unusable(rows: list[Case], unusable: Mapping[str, tuple[str, str]]) -> 
             row.flags.append(unusable[row.id][1])
     known = {row.id for row in rows}
     empty = dict.fromkeys(name for name in Case.model_fields if name not in ("id", "state"))
+    never = {"skipped": False, "kind_unknown": False}
     others = [
-        Case.model_construct(id=case, state="unusable", **{**empty, "skipped": False, "file": file, "flags": [why]})
+        Case.model_construct(id=case, state="unusable", **{**empty, **never, "file": file, "flags": [why]})
         for case, (file, why) in unusable.items()
         if case not in known
     ]
@@ -109,19 +112,6 @@ def _most_uncertain(known: Mapping[str, Any]) -> str | None:
 
 
 def _flags(said: Sequence[Mapping[str, Any]], submitted: float | None) -> list[str]:
-    """Of the label that is stored now: its entry is the first that was made when it was stored, or after.
-
-    Times are whole seconds: of several entries of one second the last counts.
-    """
-    later = [entry for entry in said if submitted and _seconds(entry.get("time")) >= submitted]
-    now = [entry for entry in later if entry.get("time") == later[0].get("time")]
-    flags = now[-1].get("flags") or [] if now else []
+    """Of the label that is stored now."""
+    flags = (entry_of(said, submitted) or {}).get("flags") or []
     return [str(flag.get("reason") or flag.get("kind")) if isinstance(flag, Mapping) else str(flag) for flag in flags]
-
-
-def _seconds(text: Any) -> float:
-    """Seconds since the epoch of a time such as 2026-01-31T12:00:00Z; 0.0 if it is none."""
-    try:
-        return datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
-    except ValueError:
-        return 0.0

@@ -19,6 +19,7 @@ from monailabel.config import settings as monailabel_settings
 from starlette._utils import get_route_path
 from starlette.responses import JSONResponse
 
+from fewlabel.datastore.kinds import check_tag
 from fewlabel.errors import Refusal
 from fewlabel.service.doors import Doors
 from fewlabel.service.logins import Login
@@ -182,7 +183,10 @@ async def _with_keys(rule: Rule, receive: Body) -> Receive:
             parsed = json.loads(body)
         except (ValueError, RecursionError):
             raise Refusal('The request\'s body is no JSON: send options as {"name": value}, or nothing.', 422) from None
-        body = json.dumps(_kept(parsed, rule.keys or frozenset())).encode()
+        kept = _kept(parsed, rule.keys or frozenset())
+        if isinstance(kept, dict):
+            check_tag(kept.get("label_tag"))
+        body = json.dumps(kept).encode()
     sent = False
 
     async def receive_again() -> MutableMapping[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.data.loaders import Record
+from fewlabel.datastore.kinds import accepted_cases
 from fewlabel.errors import Refusal
 from fewlabel.files import stamp
 from fewlabel.memory import is_out_of_memory, too_little
@@ -139,7 +140,8 @@ class Offer:
         cases = set(kept.get("validation", ())) if isinstance(kept, dict) else set()
         classes = len(self.model.plan.classes)
         records = []
-        for case in sorted(cases & set(self.datastore.get_labeled_images())):
+        cases &= set(self.datastore.get_labeled_images())
+        for case in sorted(cases - {case for case, known in accepted_cases(self.datastore, cases).items() if known}):
             image, label = self.datastore.get_image_uri(case), self.datastore.get_label_uri(case, "final")
             try:
                 usable = int(read_label(label).array.max()) <= classes

@@ -15,6 +15,7 @@ from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.data.loaders import EmptyPool, PairedLoader, Record
 from fewlabel.data.pools import Pools, make_pools, remember
+from fewlabel.datastore.kinds import accepted_cases, person_labelled
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
 from fewlabel.memory import is_out_of_memory, too_little
@@ -75,12 +76,12 @@ class Run:
                 "it to draw new ones; their Dice will flatter, since the model has been trained on them.",
                 500,
             )
-        labelled = self.datastore.get_labeled_images()
+        labelled = person_labelled(self.datastore)
         if not labelled:
             raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
-        pools = make_pools(
-            labelled, self.datastore.list_images(), kept, self.settings.validation_share, self.settings.seed
-        )
+        share, seed = self.settings.validation_share, self.settings.seed
+        accepted = accepted_cases(self.datastore, labelled)
+        pools = make_pools(labelled, self.datastore.list_images(), kept, share, seed, accepted)
         write_json(self.workspace.pools, remember(pools, kept))
         return pools
 
