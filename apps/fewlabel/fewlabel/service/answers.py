@@ -59,7 +59,7 @@ class Counts(BaseModel):
 class StudyAnswer(BaseModel):
     """What a viewer needs to know when it connects."""
 
-    version: Literal[1] = Field(1, description="of these routes")
+    version: Literal[1] = Field(default=1, description="of these routes")
     app_version: str
     name: str
     classes: list[ClassEntry]
@@ -70,7 +70,7 @@ class StudyAnswer(BaseModel):
     device: str
     devices: list[str]
     model: PublishedModel | None
-    problem: str | None = Field(None, description="why the published model cannot be used, in words")
+    problem: str | None = Field(default=None, description="why the published model cannot be used, in words")
     counts: Counts
     scans: Scans
     training: dict[str, Any] | None = Field(description="the trainer's progress, as train_stats in /info")
@@ -104,7 +104,7 @@ class CasesAnswer(BaseModel):
 class SkipRequest(BaseModel):
     """Why a case is put off."""
 
-    reason: str = Field("", max_length=500)
+    reason: str = Field(default="", max_length=500)
 
 
 class SkipAnswer(BaseModel):
@@ -138,7 +138,7 @@ class ExportRequest(BaseModel):
     """What to export."""
 
     format: Literal["bundle"] = "bundle"
-    check: bool = Field(True, description="run it by itself on one case and compare with the server")
+    check: bool = Field(default=True, description="run it by itself on one case and compare with the server")
 
 
 class ExportStarted(BaseModel):
@@ -164,7 +164,7 @@ class ExportAnswer(BaseModel):
     format: str = "bundle"
     file: str | None = None
     bytes: int | None = None
-    sha256: str | None = Field(None, description="of the file")
+    sha256: str | None = Field(default=None, description="of the file")
     model_version: int | None = None
     verified: Verified | None = None
     error: str | None = None
