@@ -148,6 +148,11 @@ def test_tasks_have_the_names_that_viewers_use(study):
     ]
 
 
+def test_a_study_whose_datastore_was_not_asked_for_says_so(studies):
+    with pytest.raises(RuntimeError, match="call datastore"):
+        _ = Study(str(studies), {}).store
+
+
 @pytest.mark.parametrize("model", ["other", "", 3])
 def test_an_unknown_model_is_answered_with_those_there_are(study, model):
     for check in (

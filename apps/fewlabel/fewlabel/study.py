@@ -69,7 +69,7 @@ class Study:
             lock_study(self.workspace.folder, self.studies / ".fewlabel")
         self._own_workspace()
         self._agree_on_classes()
-        self.store: UndoDatastore | None = None
+        self._store: UndoDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
         self._strategies, self.features = make_strategies(self.workspace, self.settings.seed)
         self.infer = FewLabelInfer(self.workspace, self.settings.device)
@@ -117,10 +117,21 @@ class Study:
             announce_server()
         reload = monailabel_settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD and not child
         choices = Choices(self.settings.subfolders, self.settings.companions, self._made)
-        self.store = UndoDatastore(
+        self._store = UndoDatastore(
             str(self.studies), self.workspace, auto_reload=reload, read_only=child, choices=choices
         )
-        return self.store
+        return self._store
+
+    @property
+    def store(self) -> UndoDatastore:
+        """The images and labels, once MONAI Label has asked for the ``datastore``.
+
+        Raises:
+            RuntimeError: it has not.
+        """
+        if self._store is None:
+            raise RuntimeError(f"The study {self.studies} is not open: call datastore() first.")
+        return self._store
 
     def infers(self) -> dict[str, InferTask]:
         """Inference tasks by name."""
@@ -172,11 +183,11 @@ class Study:
         if request.get("save_label"):
             request = {**request, "label_tag": check_tag(request.get("label_tag"))}
         model, image = request.get("model"), request.get("image")
-        if model not in tasks:
+        if not isinstance(model, str) or model not in tasks:
             raise Refusal(f"There is no model '{model}' here. There is: {', '.join(tasks)}.", 404)
         if not tasks[model].is_valid():
             tasks[model].published("cpu")  # says that it is not trained yet
-        if image in self.store.list_images():
+        if isinstance(image, str) and image in self.store.list_images():
             return {**request, "image": self.store.get_image_uri(image)} if os.path.exists(image) else request
         unusable = self.store.unusable().get(str(image))
         if unusable:

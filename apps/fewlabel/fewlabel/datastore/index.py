@@ -54,6 +54,8 @@ class FolderIndex(ScannedImages):
         choices: which files of the folder are images.
     """
 
+    _config_ts: float  # when the list was written, as LocalDatastore keeps it
+
     def __init__(
         self,
         studies: str,

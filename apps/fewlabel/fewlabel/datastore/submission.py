@@ -91,8 +91,8 @@ def classes_of_stored(labels: Iterable[tuple[str, Path]]) -> list[str]:
     names: list[str] = []
     highest = 0
     for path, sidecar in labels:
-        values = read_json(sidecar, {}).get("classes") or {}
-        names = max(names, sorted(values, key=values.get), key=len)
+        values: dict[str, int] = read_json(sidecar, {}).get("classes") or {}
+        names = max(names, sorted(values, key=values.__getitem__), key=len)
         try:
             highest = max(highest, int(read_label(path).array.max()))
         except (UnreadableVolume, OSError) as error:

@@ -119,7 +119,7 @@ class Outlook:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read = ReadAgain(_outlook, dict)
+        self._read: ReadAgain[dict[str, Any]] = ReadAgain(_outlook, dict)
 
     def __call__(self) -> dict[str, Any]:
         """:func:`fewlabel.review.stopping.expected_gain` without its points; {} where nothing was submitted."""

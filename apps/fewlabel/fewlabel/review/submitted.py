@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel
 import numpy as np
+from nibabel.spatialimages import SpatialImage
 
 from fewlabel.devices import choose_device
 from fewlabel.files import Stamp, stamp
@@ -131,7 +132,7 @@ class Reviewer:
         return model if self.workspace.classes()[: len(known)] == known else None
 
     def _is_quick(self, job: Submitted) -> bool:
-        header = nibabel.load(job.label).header
+        header = cast(SpatialImage, nibabel.load(job.label)).header  # a volume; nibabel knows other images too
         voxels = math.prod(header.get_data_shape())
         volume = voxels * math.prod(float(side) for side in header.get_zooms()[:3])
         small = volume / math.prod(job.model.plan.spacing) <= _QUICK

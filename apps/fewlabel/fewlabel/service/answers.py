@@ -62,7 +62,7 @@ class Counts(BaseModel):
 class StudyAnswer(BaseModel):
     """What a viewer needs to know when it connects."""
 
-    version: Literal[1] = Field(1, description="of these routes")
+    version: Literal[1] = Field(default=1, description="of these routes")
     app_version: str
     name: str
     classes: list[ClassEntry]
@@ -73,7 +73,7 @@ class StudyAnswer(BaseModel):
     device: str
     devices: list[str]
     model: PublishedModel | None
-    problem: str | None = Field(None, description="why the published model cannot be used, in words")
+    problem: str | None = Field(default=None, description="why the published model cannot be used, in words")
     counts: Counts
     scans: Scans
     training: dict[str, Any] | None = Field(description="the trainer's progress, as train_stats in /info")
@@ -111,7 +111,7 @@ class CasesAnswer(BaseModel):
 class SkipRequest(BaseModel):
     """Why a case is put off."""
 
-    reason: str = Field("", max_length=500)
+    reason: str = Field(default="", max_length=500)
 
 
 class SkipAnswer(BaseModel):
@@ -144,8 +144,8 @@ class HistoryAnswer(BaseModel):
 class ExportRequest(BaseModel):
     """What to export."""
 
-    format: str = Field(DEFAULT_EXPORT, json_schema_extra={"enum": list(EXPORTS)})
-    check: bool = Field(True, description="run it by itself on one case and compare with the server")
+    format: str = Field(default=DEFAULT_EXPORT, json_schema_extra={"enum": list(EXPORTS)})
+    check: bool = Field(default=True, description="run it by itself on one case and compare with the server")
 
 
 class ExportStarted(BaseModel):
@@ -171,7 +171,7 @@ class ExportAnswer(BaseModel):
     format: str = DEFAULT_EXPORT
     file: str | None = None
     bytes: int | None = None
-    sha256: str | None = Field(None, description="of the file")
+    sha256: str | None = Field(default=None, description="of the file")
     model_version: int | None = None
     verified: Verified | None = None
     error: str | None = None

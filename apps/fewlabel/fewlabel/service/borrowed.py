@@ -61,8 +61,10 @@ def make_borrowed_router() -> APIRouter:
     limits = {kind: CapacityLimiter(most) for kind, most in _AT_ONCE.items()}
     for module in _MODULES:
         for route in module.router.routes:
-            if (module is model and route.methods & {"PUT", "DELETE"}) or (route.path == PATH and "GET" in route.methods):
-                continue  # fewlabel.service.models, fewlabel.service.labels
+            if module is model and route.methods & {"PUT", "DELETE"}:
+                continue  # fewlabel.service.models
+            if route.path == PATH and "GET" in route.methods:
+                continue  # fewlabel.service.labels
             router.add_api_route(
                 route.path,
                 _in_thread(route, limits),

@@ -72,7 +72,7 @@ def with_unusable(rows: list[Case], unusable: Mapping[str, tuple[str, str]]) -> 
         if row.id in unusable:
             row.flags.append(unusable[row.id][1])
     known = {row.id for row in rows}
-    empty = dict.fromkeys(name for name in Case.model_fields if name not in ("id", "state"))
+    empty: dict[str, Any] = dict.fromkeys(name for name in Case.model_fields if name not in ("id", "state"))
     never = {"skipped": False, "kind_unknown": False}
     others = [
         Case.model_construct(id=case, state="unusable", **{**empty, **never, "file": file, "flags": [why]})
@@ -92,7 +92,7 @@ def state_of(labelled: bool, case: str, served: Served, validation: set[str]) ->
 def count(objects: Mapping[str, Any], served: Served, validation: set[str]) -> Counts:
     """How many cases are in each state; ``objects`` as in :func:`make_cases`."""
     states = Counter(state_of(FINAL in entry["labels"], case, served, validation) for case, entry in objects.items())
-    names = ("submitted", "validation", "in_work", "unlabelled")
+    names: tuple[State, ...] = ("submitted", "validation", "in_work", "unlabelled")
     return Counts(cases=len(objects), **{name: states[name] for name in names})
 
 
@@ -107,8 +107,8 @@ def _ranks(unlabelled: Sequence[str], scores: Scores) -> dict[str, int]:
 
 
 def _most_uncertain(known: Mapping[str, Any]) -> str | None:
-    by_class = known.get("classes") or {}
-    return max(by_class, key=by_class.get, default=None)
+    by_class: dict[str, float] = known.get("classes") or {}
+    return max(by_class, key=by_class.__getitem__, default=None)
 
 
 def _flags(said: Sequence[Mapping[str, Any]], submitted: float | None) -> list[str]:

@@ -123,18 +123,18 @@ class Guard:
         """Let a request to one route through; gives where its body is to be read."""
         path, method = get_route_path(scope), scope["method"]
         found = self.table.find(method, path) or (method == "HEAD" and self.table.find("GET", path)) or None
-        rule = found[0] if found else None
-        if self.login is not None and (rule is None or rule.who != EVERYBODY):
-            who = rule.who if rule is not None else "user"
+        who = found[0].who if found is not None else "user"
+        if self.login is not None and who != EVERYBODY:
             await to_thread.run_sync(self.login.check, _bearer(scope), who)
         if found is None:
             other = path[:-1] if path.endswith("/") else f"{path}/"
             if self.table.knows(path) or self.table.knows(other):
                 return receive  # another method, or the router sends to the address with or without the slash
             raise Refusal(f"There is no address '{path[:100]}' on this server.", 404)
+        rule, parameters = found
         if rule.off:
             raise Refusal(rule.off, 404)
-        _check_query(scope, found[1].get("session_id"))
+        _check_query(scope, parameters.get("session_id"))
         return receive if rule.keys is None else await _with_keys(rule, receive)
 
 

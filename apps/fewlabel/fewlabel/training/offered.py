@@ -122,7 +122,7 @@ class Offer:
         if not may_replace(dice, known):
             raise Refusal(
                 f"The model that was sent is worse on the validation cases: Dice {mean_dice(dice):.3f}, the published "
-                f"one has {mean_dice(known):.3f}. The old one stays.",
+                f"one has {mean_dice(known or {}):.3f}. The old one stays.",
                 409,
             )
         return dice
