@@ -247,7 +247,7 @@ class Study:
 
     def saved(self, image: str) -> dict[str, Any]:
         """What the person who stored a label is told; of a submitted one, what it tells beside the model."""
-        notes = {"notes": self.store.notes(image)}
+        notes: dict[str, Any] = {"notes": self.store.notes(image)}
         replaced = self.store.take_submitted(image)
         if replaced is None:
             return notes

@@ -50,8 +50,8 @@ def without_kind(info: Mapping[str, Any]) -> dict[str, Any]:
 
 def kind_of(info: Mapping[str, Any], tag: str = _FINAL) -> str:
     """The kind of a stored label; of one without, what it counts as."""
-    kind = info.get(KIND)
-    return kind if kind in KINDS else DRAWN if tag == _FINAL else PREDICTED
+    known = next((kind for kind in KINDS if kind == info.get(KIND)), None)
+    return known or (DRAWN if tag == _FINAL else PREDICTED)
 
 
 def is_unknown(info: Mapping[str, Any]) -> bool:

@@ -32,7 +32,7 @@ def checksum(array: np.ndarray) -> str:
         array: (i, j, k) uint8, on the grid of the image.
     """
     digest = hashlib.sha256(str(array.shape).encode())
-    digest.update(np.ascontiguousarray(array, np.uint8))
+    digest.update(np.ascontiguousarray(array, np.uint8).data)
     return digest.hexdigest()
 
 
@@ -127,8 +127,9 @@ class Proposals:
             return self._unwritten[case]
         content = read_json(self._file(case), {})
         known = content.get("proposals") if isinstance(content, dict) else None
-        usable = isinstance(known, list) and all(isinstance(each, dict) and each.keys() >= _KEYS for each in known)
-        return known if usable else []
+        if not isinstance(known, list):
+            return []
+        return known if all(isinstance(each, dict) and each.keys() >= _KEYS for each in known) else []
 
     def _file(self, case: str) -> Path:
         return self.folder / f"{case}.json"

@@ -95,7 +95,7 @@ def make_reload_router() -> APIRouter:
 def _in_thread(route: APIRoute, limits: dict[str, CapacityLimiter]) -> Callable[..., Any]:
     """What a route does, in a thread; it asks for the same parameters."""
     path, endpoint = route.path, route.endpoint
-    starts = path.split("/")[1] if "POST" in route.methods else ""
+    starts = path.split("/")[1] if "POST" in (route.methods or ()) else ""
 
     async def handler(**values: Any) -> Response:
         kind = _kind(path, values)

@@ -9,6 +9,7 @@ import gzip
 import io
 import zlib
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import nrrd
@@ -87,10 +88,10 @@ def decode_nifti(data: bytes, compressed: bool, dtype: type | None) -> tuple[np.
     content = unpack(data, 0, expected) if compressed else data
     if len(content) < expected:
         raise UnreadableVolume(f"is cut short: {len(content)} of {expected} bytes are there. Save it again")
-    voxels = image_class.from_bytes(content).dataobj
-    if dtype is None and voxel.kind in "iu" and (voxels.slope, voxels.inter) == (1, 0):
-        return voxels.get_unscaled(), _nifti_place(start)
-    return np.array(voxels, dtype=dtype or np.float32), _nifti_place(start)
+    stored: Any = image_class.from_bytes(content).dataobj
+    if dtype is None and voxel.kind in "iu" and (stored.slope, stored.inter) == (1, 0):
+        return stored.get_unscaled(), _nifti_place(start)
+    return np.array(stored, dtype=dtype or np.float32), _nifti_place(start)
 
 
 def grid_of_file(path: Path) -> Grid:
