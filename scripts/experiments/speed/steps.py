@@ -77,7 +77,8 @@ def steps_table(
             cost = measure_apart(case(name, labelled=batch, unlabelled=batch))
             lines.append(_line(name, cost, floor, same))
     sides = "×".join(map(str, patch))
-    heading = f"One step of `{network}`, crops {sides}, {batch} labelled + {batch} unlabelled, {device}, {threads} threads"
+    of = f"crops {sides}, {batch} labelled + {batch} unlabelled, {device}, {threads} threads"
+    heading = f"One step of `{network}`, {of}"
     return f"{heading}. {machine()}.\n\n" + "\n".join(lines)
 
 
