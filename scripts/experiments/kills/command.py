@@ -54,6 +54,7 @@ def live(numbers: range, seed: int, output: Path, say: Callable[[str], None], on
     home = Path(tempfile.mkdtemp(prefix="life-", dir=output))
     life, rows = Life(home, seed * 100_003 + numbers.start), []
     try:
+        life.begin()
         for number in numbers:
             deed, begun, fault = life.random.choice(only), time.monotonic(), ""
             try:
