@@ -178,12 +178,13 @@ class CaseWork:
             self._context.say("error", f"There is no connection to a server. Nothing was submitted. {_KEPT}")
             return
         classes, client, drafts = connection.capabilities.classes, connection.client, self._context.drafts
+        said = {"kind": case.kind} if case.kind else {}
 
         def job() -> Submitted:
             label = label_map(draft.segments, classes, geometry.shape, mapping, order)
             with tempfile.TemporaryDirectory() as folder:
                 file = write_label(Path(folder) / "label.nrrd", label.array, geometry)
-                answer = client.submit_label(case.id, file, label.label_info)
+                answer = client.submit_label(case.id, file, label.label_info, **said)
             for done in (draft, *([case.draft] if case.draft else [])):
                 drafts.remove(done)  # here and not when it is told: the server has it
             return read_answer(case.id, answer, label.notes)

@@ -145,7 +145,7 @@ class Loading:
 
     def _ready(self, case: Case, shown: str) -> None:
         case.ready, case.shown, case.kept = True, shown, self._context.clock()
-        case.revision = self._context.scene.revision(case.handle)
+        case.revision = case.loaded = self._context.scene.revision(case.handle)
         self._current.activity = "editing"
         self.opened.emit(case)
         self.jump()
