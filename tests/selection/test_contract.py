@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
-from fewlabel.selection.strategies import FewLabelStrategy
+from fewlabel.selection.base import FewLabelStrategy
 from fewlabel.selection.table import DEFAULT_STRATEGY, STRATEGIES, make_strategies
 
 NAMES = tuple(STRATEGIES)
@@ -60,7 +60,7 @@ def test_it_changes_neither_what_it_is_given_nor_who_has_a_case(ask, images, nam
     strategy, unlabelled = ask(name, known=SPREAD), list(CASES)
     strategy.rank(unlabelled, images(CASES), 3)
     assert unlabelled == list(CASES), f"{name}: sort a copy"
-    assert not any(strategy.served.recent(case) for case in CASES), f"{name}: rank hands nothing out"
+    assert not any(strategy.leases.recent(case) for case in CASES), f"{name}: rank hands nothing out"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -161,7 +161,7 @@ def test_a_skipped_case_comes_after_all_others_and_is_free_again_after_a_day(ask
     assert given[:2] == [case for case in given[:2] if case != first]
     assert given[2] == first
     clock.now += 24 * 3600 - 3700
-    assert strategy.served.skipped(first)
+    assert strategy.leases.skipped(first)
     clock.now += 3701
     assert strategy.is_free(first)
 
@@ -170,7 +170,7 @@ def test_a_skipped_case_comes_after_all_others_and_is_free_again_after_a_day(ask
 def test_the_same_seed_and_study_give_the_same_order(ask, images, workspace, name):
     orders = []
     for _ in range(2):
-        workspace.served.unlink(missing_ok=True)
+        workspace.leases.unlink(missing_ok=True)
         strategy = ask(name, known=SPREAD, seed=4)
         orders.append([answer["id"] for answer in strategy({"count": 8}, images(CASES))["batch"]])
     assert orders[0] == orders[1]
@@ -180,7 +180,7 @@ def test_the_same_seed_and_study_give_the_same_order(ask, images, workspace, nam
 def test_the_order_of_the_files_does_not_matter(ask, images, workspace, name):
     orders = []
     for cases in (CASES, CASES[::-1]):
-        workspace.served.unlink(missing_ok=True)
+        workspace.leases.unlink(missing_ok=True)
         answer = ask(name, known=SPREAD)({"count": 8}, images(cases))
         orders.append([each["id"] for each in answer["batch"]])
     assert orders[0] == orders[1]
@@ -196,7 +196,7 @@ def test_ten_thousand_cases_need_no_look_at_any_file(make, write_scores, images,
     strategy, datastore = make(name, known=known), images(names, labelled=names[:50])
     strategy({}, datastore)
     datastore.calls.clear()
-    monkeypatch.setattr(strategy.served, "_keep", lambda: None)  # which writes its one small file
+    monkeypatch.setattr(strategy.leases, "_keep", lambda: None)  # which writes its one small file
     monkeypatch.setattr("builtins.open", None)
     monkeypatch.setattr(os, "open", None)
     monkeypatch.setattr(os, "listdir", None)
