@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
-from fewlabel.selection.base import FewLabelStrategy
+from fewlabel.selection.base import FewLabelStrategy, Ranking
 from fewlabel.selection.table import DEFAULT_STRATEGY, STRATEGIES, make_strategies
 
 NAMES = tuple(STRATEGIES)
@@ -61,7 +61,7 @@ def missing(strategy: object, datastore: object) -> list[str]:
 def name(request, make, images):
     """Of a strategy that has all its parts; of another the test fails and says what it lacks."""
     try:
-        strategy = make(request.param)
+        strategy = make(request.param, known=SPREAD)
     except Exception as error:
         pytest.fail(f"The table of strategies cannot be made: {error!r}. Each line takes the Parts.", pytrace=False)
     lacking = missing(strategy, images("abc"))
