@@ -54,7 +54,7 @@ class Service:
         self.study.datastore()
         self.store, self.workspace = self.study.store, self.study.workspace
         self.now = 1e9
-        self.study.served.clock = lambda: self.now
+        self.study.leases.clock = lambda: self.now
         app = FastAPI()
         app.include_router(routes.make_router(self.study))
         self.client = TestClient(app)

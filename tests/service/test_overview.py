@@ -8,7 +8,7 @@ import pytest
 
 from fewlabel.export.table import EXPORTS
 from fewlabel.methods import METHODS
-from fewlabel.selection.served import LEASE
+from fewlabel.selection.leases import LEASE
 from fewlabel.service import overview, routes
 from fewlabel.service.colours import colour
 from fewlabel.study import DEFAULT_STRATEGY
@@ -80,7 +80,7 @@ def test_every_state_is_shown_and_the_counts_agree(service):
     for name in "ab":
         service.submit(name)
     write_json(service.workspace.pools, {"validation": ["b", "e"], "trained": ["a"]})
-    service.study.served.give(["c", "a"])
+    service.study.leases.give(["c", "a"])
     cases = service.cases()
     states = {"a": "submitted", "b": "validation", "c": "in_work", "d": "unlabelled", "e": "unlabelled"}
     assert {name: case["state"] for name, case in cases.items()} == states

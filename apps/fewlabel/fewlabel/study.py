@@ -76,7 +76,7 @@ class Study:
         self.reviewer = Reviewer(self.workspace, self.infer)
         self._chosen_by: dict[str, str] = {}
         default = self._strategies[DEFAULT_STRATEGY]
-        self.served, self.scores = default.served, default.scores
+        self.leases, self.scores = default.leases, default.scores
 
     def _own_workspace(self) -> None:
         """A workspace elsewhere belongs to the study that used it first, unless that study was moved."""

@@ -102,7 +102,7 @@ class Workspace:
         self.progress = self.folder / "progress.json"
         self.scores = self.folder / "scores.json"
         self.features = self.folder / "features.json"
-        self.served = self.folder / "served.json"
+        self.leases = self.folder / "served.json"
         self.history = self.folder / "history.json"
         self.study = self.folder / "study.json"
         self.labels = self.folder / "labels"

@@ -53,6 +53,7 @@ class CrossPseudoSupervision(TwoNetworks, Method):
     """
 
     description: ClassVar[str] = "Cross pseudo supervision: two networks teach each other on unlabelled scans."
+    every_voxel: ClassVar[frozenset[str]] = frozenset({"cross_pseudo"})
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": ("first", "second"),
         "cross_pseudo": ("first", "second"),

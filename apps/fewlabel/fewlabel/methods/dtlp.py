@@ -100,6 +100,7 @@ class DTLP(Method):
 
     description: ClassVar[str] = "DTLP: a diffusion and a mean teacher, mixing, masking and label propagation."
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "denoising"})
+    every_voxel: ClassVar[frozenset[str]] = frozenset({"cutmix", "reconstruction", "distillation", "propagation"})
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": ("student",),
         "denoising": ("diffusion",),

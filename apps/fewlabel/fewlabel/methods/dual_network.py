@@ -79,6 +79,9 @@ class DualNetwork(TwoNetworks, Method):
 
     description: ClassVar[str] = "Dual network: two networks teach each other where sure; prototypes guide the rest."
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "rectification"})
+    every_voxel: ClassVar[frozenset[str]] = frozenset(
+        {"contrast"}
+    )  # learns from just those voxels that are not selected
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": _EVERY,
         "rectification": _EVERY,

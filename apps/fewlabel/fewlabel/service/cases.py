@@ -8,14 +8,14 @@ from typing import Any
 
 from fewlabel.datastore.index import FINAL
 from fewlabel.datastore.kinds import entry_of, is_unknown, kind_of
+from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import Scores
-from fewlabel.selection.served import Served
 from fewlabel.service.answers import Case, Counts, State
 
 
 def make_cases(
     objects: Mapping[str, Mapping[str, Any]],
-    served: Served,
+    leases: Leases,
     scores: Scores,
     validation: set[str],
     history: Sequence[Mapping[str, Any]] = (),
@@ -24,7 +24,7 @@ def make_cases(
 
     Args:
         objects: MONAI Label's list: id -> {"image": {"ext", "info"}, "labels": {tag: {"ext", "info"}}}.
-        served: who was given what.
+        leases: who was given what.
         scores: of the published model.
         validation: ids kept for validation.
         history: entries of the review, oldest first.
@@ -38,17 +38,17 @@ def make_cases(
         label = objects[case]["labels"].get(FINAL)
         submitted = None if label is None else float(label["info"].get("ts") or 0) or None
         known, said = scores.cases.get(case, {}), by_case.get(case, []) if label else []
-        skipped = label is None and bool(served.skipped(case))
+        skipped = label is None and bool(leases.skipped(case))
         rows.append(
             Case.model_construct(  # our own numbers: checking 10,000 rows costs more than making them
                 id=case,
-                state=state_of(label is not None, case, served, validation),
+                state=state_of(label is not None, case, leases, validation),
                 score=known.get("score"),
                 uncertain_class=_most_uncertain(known),
                 rank=ranks.get(case),
                 skipped=skipped,
-                skip_reason=(served.reason(case) or None) if skipped else None,
-                served=served.recent(case) or None,
+                skip_reason=(leases.reason(case) or None) if skipped else None,
+                served=leases.recent(case) or None,
                 submitted=submitted,
                 kind=kind_of(label["info"]) if label else None,
                 kind_unknown=bool(label) and is_unknown(label["info"]),
@@ -82,16 +82,16 @@ def with_unusable(rows: list[Case], unusable: Mapping[str, tuple[str, str]]) -> 
     return sorted([*rows, *others], key=lambda row: row.id) if others else rows
 
 
-def state_of(labelled: bool, case: str, served: Served, validation: set[str]) -> State:
+def state_of(labelled: bool, case: str, leases: Leases, validation: set[str]) -> State:
     """The state of one case; one kept for validation is unlabelled while it has no label."""
     if labelled:
         return "validation" if case in validation else "submitted"
-    return "in_work" if served.recent(case) else "unlabelled"
+    return "in_work" if leases.recent(case) else "unlabelled"
 
 
-def count(objects: Mapping[str, Any], served: Served, validation: set[str]) -> Counts:
+def count(objects: Mapping[str, Any], leases: Leases, validation: set[str]) -> Counts:
     """How many cases are in each state; ``objects`` as in :func:`make_cases`."""
-    states = Counter(state_of(FINAL in entry["labels"], case, served, validation) for case, entry in objects.items())
+    states = Counter(state_of(FINAL in entry["labels"], case, leases, validation) for case, entry in objects.items())
     names: tuple[State, ...] = ("submitted", "validation", "in_work", "unlabelled")
     return Counts(cases=len(objects), **{name: states[name] for name in names})
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from fewlabel.background import is_background_process
 from fewlabel.errors import Refusal
-from fewlabel.selection.served import PUT_OFF
+from fewlabel.selection.leases import PUT_OFF
 from fewlabel.service.answers import (
     CaseId,
     CasesAnswer,
@@ -134,8 +134,8 @@ def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
     def skip(case: str, body: SkipRequest | None = None) -> SkipAnswer:
         if overview.is_labelled(case):
             raise Refusal(f"'{case}' has a label: only a case without one can be skipped.", 409)
-        study.served.skip(case, body.reason.strip() if body else "")
-        return SkipAnswer(id=case, skipped_until=study.served.skipped(case) + PUT_OFF)
+        study.leases.skip(case, body.reason.strip() if body else "")
+        return SkipAnswer(id=case, skipped_until=study.leases.skipped(case) + PUT_OFF)
 
     @router.delete(
         "/skip/{case}",
@@ -145,7 +145,7 @@ def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
     )
     def unskip(case: str) -> CaseId:
         study.store.get_image_uri(case)
-        study.served.unskip(case)
+        study.leases.unskip(case)
         return CaseId(id=case)
 
     @router.post(
