@@ -14,7 +14,9 @@ from scipy import ndimage
 
 from fewlabel.errors import Refusal
 from fewlabel.labels import InvalidNames, UnknownClass, check_names, names_from_label_info, remap
+from fewlabel.volumes.layers import read_named_label
 from fewlabel.volumes.reading import UnreadableVolume, Volume, read_label, read_volume, same_grid
+from fewlabel.volumes.segments import layers_of
 from fewlabel.workspace import read_json
 
 logger = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ def check_submission(
         image_id: for messages.
         image_path: the image that it belongs to.
         label_path: the submitted file.
-        label_info: the client's list of ``{"name", "idx"}``, or None.
+        label_info: the client's list of ``{"name", "idx"}``, or None: then the names in the file's header count.
         classes: names of the study; [] while none are known.
 
     Raises:
@@ -58,7 +60,9 @@ def check_submission(
     called = f"The label for image '{image_id}'"
     try:
         image = read_volume(image_path)
-        label = read_label(label_path, called)
+        label, in_file = read_named_label(label_path, called, classes)
+        if in_file and (not label_info or layers_of(label_path) > 1):
+            label_info = in_file
         array, notes = on_grid_of(image, label, called)
         named = list(classes) or _learned(array, label_info)
         array, by_name = remap(array, label_info, named)
@@ -69,7 +73,15 @@ def check_submission(
     if named != list(classes):
         numbers = ", ".join(f"{value} = {name}" for value, name in enumerate(named, start=1))
         by_name.insert(0, f"The classes of this study were learned from this label: {numbers}.")
+    elif not label_info and array.any():
+        by_name.insert(0, assumed(named))
     return Submission(array, image.affine, named, [*label.notes, *notes, *by_name])
+
+
+def assumed(classes: list[str]) -> str:
+    """What is said of a label whose values nobody named."""
+    numbers = ", ".join(f"{value} = {name}" for value, name in enumerate(classes, start=1))
+    return f"The label does not name its values: they were taken in the order of the study's classes, {numbers}."
 
 
 def _learned(array: np.ndarray, label_info: Any) -> list[str]:
