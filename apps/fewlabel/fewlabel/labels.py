@@ -65,7 +65,7 @@ def names_from_label_info(label_info: list[dict[str, Any]] | None) -> list[str]:
     Raises:
         UnknownClass: an entry cannot be understood, or two have the same name or value.
     """
-    return [name for _, name in sorted(_entries(label_info).items()) if _key(name) != "background"]
+    return [name for _, name in sorted(named_values(label_info).items()) if _key(name) != "background"]
 
 
 def remap(
@@ -87,7 +87,7 @@ def remap(
         UnknownClass: a listed name is not in ``classes``, or a value of the map has no name.
     """
     present = {int(value) for value in np.unique(array)} - {0}
-    entries = _entries(label_info)
+    entries = named_values(label_info)
     notes: list[str] = []
     if entries:
         meaning, notes = _meaning_by_name(entries, classes)
@@ -116,8 +116,12 @@ def _join(items: list) -> str:
     return ", ".join(" ".join(str(item).split()) for item in items)  # each on one line, whatever a client sent
 
 
-def _entries(label_info: list[dict[str, Any]] | None) -> dict[int, str]:
-    """Value -> name as listed, background included; sorted by place in the list."""
+def named_values(label_info: list[dict[str, Any]] | None) -> dict[int, str]:
+    """Value -> name as listed, background included; in the order of the list.
+
+    Raises:
+        UnknownClass: as :func:`names_from_label_info`.
+    """
     if label_info is not None and not isinstance(label_info, list | tuple):
         raise UnknownClass("label_info must be a list of entries with name and idx. Submit the label again.")
     entries: dict[int, str] = {}

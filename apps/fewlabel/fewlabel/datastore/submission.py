@@ -17,7 +17,6 @@ from fewlabel.labels import InvalidNames, UnknownClass, check_names, names_from_
 from fewlabel.volumes.layers import read_named_label
 from fewlabel.volumes.reading import UnreadableVolume, Volume, read_label, read_volume, same_grid
 from fewlabel.volumes.segments import layers_of
-from fewlabel.workspace import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -88,31 +87,22 @@ def _learned(array: np.ndarray, label_info: Any) -> list[str]:
     names = names_from_label_info(label_info)
     if names:
         return check_names(names)
-    return _numbered(int(array.max()))
+    return numbered(int(array.max()))
 
 
-def classes_of_stored(labels: Iterable[tuple[str, Path]]) -> list[str]:
-    """Class names of labels that are stored while the study's names are not known.
-
-    Args:
-        labels: (label map, its sidecar); a map put there by hand has none.
-
-    Returns:
-        The names that a sidecar gives, the longest list of them; else "class 1" to the highest value found.
-    """
-    names: list[str] = []
+def highest_value(labels: Iterable[str]) -> int:
+    """Highest value that any of these label maps holds; those that cannot be read are told of in the log."""
     highest = 0
-    for path, sidecar in labels:
-        values = read_json(sidecar, {}).get("classes") or {}
-        names = max(names, sorted(values, key=values.get), key=len)
+    for path in labels:
         try:
             highest = max(highest, int(read_label(path).array.max()))
         except (UnreadableVolume, OSError) as error:
             logger.warning("label not used: %s", error)
-    return names or _numbered(highest)
+    return highest
 
 
-def _numbered(count: int) -> list[str]:
+def numbered(count: int) -> list[str]:
+    """Names of classes that nobody named."""
     return [f"class {value}" for value in range(1, count + 1)]
 
 
