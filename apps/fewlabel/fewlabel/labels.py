@@ -7,6 +7,7 @@ maps. Every map is therefore rewritten once, by name, to the values of its study
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,17 @@ def remap(
         table[value] = meaning[value]
     result = table[array.astype(np.intp)]
     return result, [*notes, *_absent({int(table[value]) for value in present}, classes)]
+
+
+def values_between(classes: Sequence[str], others: Sequence[str]) -> np.ndarray:
+    """For each value of one order of classes its value in another, by name; 0 where the other has no such class.
+
+    Examples:
+        >>> values_between(["liver", "tumour"], ["vessel", "tumour", "liver"]).tolist()
+        [0, 3, 2]
+    """
+    place = {name: value for value, name in enumerate(others, start=1)}
+    return np.array([0, *(place.get(name, 0) for name in classes)], dtype=np.uint8)
 
 
 def _key(name: str) -> str:
