@@ -191,9 +191,14 @@ class Study:
         return since is None or (real.is_file() and real.stat().st_ctime >= since - 1)  # clocks of disks are coarse
 
     def describe_scans(self, info: dict[str, Any]) -> dict[str, Any]:
-        """What ``/info/`` says, with what the folder holds; stock viewers show the description."""
-        found = self.store.found()
-        return {**info, "scans": asdict(found), **({"description": found.problem} if found.problem else {})}
+        """What ``/info/`` says, with what the folder holds and which labels are not used.
+
+        Stock viewers show the description.
+        """
+        found, left_out = self.store.found(), self.store.left_out()
+        said = found.problem or " ".join(left_out.values())
+        told = {"scans": asdict(found), "labels_left_out": left_out}
+        return {**info, **told, **({"description": said} if said else {})}
 
     def check_next(self, request: Mapping[str, Any], strategies: Mapping[str, Strategy]) -> dict[str, Any]:
         """The request with the default strategy filled in.

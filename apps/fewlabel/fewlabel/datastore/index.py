@@ -11,9 +11,9 @@ from typing import Any
 
 from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastoreModel
 
-from fewlabel.datastore.by_name import LabelsByName
 from fewlabel.datastore.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
 from fewlabel.datastore.images import FINAL
+from fewlabel.datastore.old_grid import OldGridLabels
 from fewlabel.datastore.scan import Choices, FolderScan
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import EXTENSIONS
@@ -31,7 +31,7 @@ _OURS = ("name", "path", "ts")
 """Entries of an info that no client may set: others build file names and orders from them."""
 
 
-class FolderIndex(LabelsByName):
+class FolderIndex(OldGridLabels):
     """Which images and labels one study has.
 
     The files are the truth; ``datastore_v2.json`` is MONAI Label's list of them and can be rebuilt. One

@@ -20,6 +20,9 @@ from fewlabel.volumes.segments import layers_of
 
 logger = logging.getLogger(__name__)
 
+RESAMPLED = "it was resampled to it"
+"""In the note of every label that was sent on another grid than its image's."""
+
 _LEAST_INSIDE = 0.5
 """A label of which less lies in its image belongs to another image or lost its geometry."""
 
@@ -158,7 +161,7 @@ def on_grid_of(image: Volume, label: Volume, called: str) -> tuple[np.ndarray, l
         mode="grid-constant",
         cval=0,
     )
-    note = f"The label's grid ({_size(label)}) is not the image's ({_size(image)}); it was resampled to it."
+    note = f"The label's grid ({_size(label)}) is not the image's ({_size(image)}); {RESAMPLED}."
     lost = sorted({*np.unique(label.array)} - {*np.unique(array)} - {0})
     if lost:
         values = ", ".join(str(value) for value in lost)
