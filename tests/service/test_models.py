@@ -342,7 +342,7 @@ def test_what_is_put_aside_is_bounded_in_number_and_versions_never_return(desk):
 def test_a_model_of_other_classes_is_not_put_back(desk, tmp_path):
     desk.service.publish()
     desk.ask("DELETE")
-    desk.workspace.set_classes(["liver", "organ", "tumour"])
+    desk.workspace.set_classes(["liver", "tumour"])
     with pytest.raises(Exception, match="train again instead"):
         restore(desk.workspace, 3)
     with pytest.raises(Exception, match="No model of version 8"):

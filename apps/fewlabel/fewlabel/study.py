@@ -20,6 +20,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.sessions import Sessions
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
+from fewlabel.datastore.classes import agree_on_classes
 from fewlabel.datastore.found import was_made_now
 from fewlabel.datastore.kinds import check_tag, kind_of
 from fewlabel.datastore.lock import lock_study
@@ -68,7 +69,7 @@ class Study:
         if not is_background_process():
             lock_study(self.workspace.folder, self.studies / ".fewlabel")
         self._own_workspace()
-        self._agree_on_classes()
+        agree_on_classes(self.studies, self.workspace, self.settings.labels or ())
         self._store: UndoDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
         self._strategies, self.features = make_strategies(self.workspace, self.settings.seed)
@@ -95,18 +96,6 @@ class Study:
             )
         if owner != str(self.studies):
             write_json(self.workspace.study, {"studies": str(self.studies)})
-
-    def _agree_on_classes(self) -> None:
-        """Classes given by --conf extend those of the workspace at its end, never change their order."""
-        asked, known = list(self.settings.labels or []), self.workspace.classes()
-        if not asked or asked == known:
-            return
-        if known and asked[: len(known)] != known:
-            raise ValueError(
-                f"--conf labels {','.join(asked)}: this study's labels were stored with the classes "
-                f"{','.join(known)}. Keep these first and in this order, or use another --conf workspace."
-            )
-        self.workspace.set_classes(asked)
 
     def datastore(self) -> Datastore:
         """The study's images and labels; read-only in the processes that MONAI Label starts."""
@@ -224,9 +213,14 @@ class Study:
         return since is None or (real.is_file() and real.stat().st_ctime >= since - 1)  # clocks of disks are coarse
 
     def describe_scans(self, info: dict[str, Any]) -> dict[str, Any]:
-        """What ``/info/`` says, with what the folder holds; stock viewers show the description."""
-        found = self.store.found()
-        return {**info, "scans": asdict(found), **({"description": found.problem} if found.problem else {})}
+        """What ``/info/`` says, with what the folder holds and which labels are not used.
+
+        Stock viewers show the description.
+        """
+        found, left_out = self.store.found(), self.store.left_out()
+        said = found.problem or " ".join(left_out.values())
+        told = {"scans": asdict(found), "labels_left_out": left_out}
+        return {**info, **told, **({"description": said} if said else {})}
 
     def check_next(self, request: Mapping[str, Any], strategies: Mapping[str, Strategy]) -> dict[str, Any]:
         """The request with the default strategy filled in.

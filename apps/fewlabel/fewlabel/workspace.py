@@ -112,6 +112,8 @@ class Workspace:
         self.replaced = self.folder / "replaced"
         self.scans = self.folder / "scans.json"
         self.converted = self.folder / "converted"
+        self.by_name = self.folder / "by_name"
+        self.moved = self.folder / "moved"
         self.folder_choices = self.folder / "folder.json"
         self._classes = self.folder / "classes.json"
         self._check_writable()

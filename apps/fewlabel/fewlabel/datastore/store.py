@@ -14,7 +14,7 @@ from typing import Any
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
 from fewlabel.datastore.belongs import check_belongs
-from fewlabel.datastore.catalogue import check_name, plain
+from fewlabel.datastore.catalogue import LABEL_EXTENSIONS, check_name, plain
 from fewlabel.datastore.index import FINAL, FolderIndex
 from fewlabel.datastore.kinds import KIND, PREDICTED, lower, said_kind, without_kind
 from fewlabel.datastore.submission import Submission, check_on_grid, check_submission
@@ -184,7 +184,7 @@ class SafeDatastore(FolderIndex):
         if learned:
             self._workspace.set_classes(submission.classes)
         try:
-            write_volume(place, submission.array, submission.affine)
+            write_volume(place, submission.array, submission.affine, submission.classes)
         except Refusal:
             if learned:
                 self._workspace.set_classes([])
@@ -194,7 +194,7 @@ class SafeDatastore(FolderIndex):
         self, image_id: str, tag: str, extension: str, info: dict[str, Any], sidecar: dict[str, Any]
     ) -> None:
         """Enter a label that has been written; older files of the same label go."""
-        for other in EXTENSIONS:
+        for other in LABEL_EXTENSIONS:
             if other != extension:
                 self._label_place(image_id, tag, other).unlink(missing_ok=True)
         info.update(ts=int(time.time()), name=image_id + extension)
@@ -243,7 +243,7 @@ class SafeDatastore(FolderIndex):
             _remove(self._scan.source(image_id) or place)
 
     def _forget_label(self, label_id: str, tag: str) -> None:
-        for extension in EXTENSIONS:
+        for extension in LABEL_EXTENSIONS:
             _remove(self._label_place(label_id, tag, extension))
         _remove(self._sidecar(label_id, tag))
 

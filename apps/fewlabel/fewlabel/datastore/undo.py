@@ -11,12 +11,12 @@ from typing import Any
 
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
+from fewlabel.datastore.catalogue import LABEL_EXTENSIONS
 from fewlabel.datastore.index import FINAL
 from fewlabel.datastore.kinds import KIND, KINDS, assumed
 from fewlabel.datastore.kinds_of_before import entries_by_case
 from fewlabel.datastore.store import SafeDatastore
 from fewlabel.errors import Refusal
-from fewlabel.volumes.reading import EXTENSIONS
 from fewlabel.workspace import read_json, replace_file, write_json
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class UndoDatastore(SafeDatastore):
         extension, content = kept["extension"], base64.b64decode(kept["content"])
         place = self._label_place(image_id, FINAL, extension)
         replace_file(place, lambda temporary: temporary.write_bytes(content) and None)
-        for other in EXTENSIONS:
+        for other in LABEL_EXTENSIONS:
             if other != extension:
                 self._label_place(image_id, FINAL, other).unlink(missing_ok=True)
         sidecar = self._sidecar(image_id, FINAL)

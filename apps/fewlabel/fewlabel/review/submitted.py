@@ -19,6 +19,7 @@ from fewlabel.devices import choose_device
 from fewlabel.files import Stamp, stamp
 from fewlabel.inference.recent import Prediction
 from fewlabel.inference.segment import FewLabelInfer
+from fewlabel.labels import values_between
 from fewlabel.published import Published
 from fewlabel.review.check import Opinion, check
 from fewlabel.review.correction import correction, overlaps
@@ -49,6 +50,7 @@ class Submitted:
         model: the published model at that moment: a later one may have learned from this label.
         entry: in the history.
         stamp: time and size of the label's file: another one was submitted since if they differ.
+        classes: of the study, whose values the label has.
     """
 
     case: str
@@ -57,6 +59,7 @@ class Submitted:
     model: Published
     entry: dict[str, Any]
     stamp: Stamp | None
+    classes: list[str]
 
 
 class Reviewer:
@@ -101,7 +104,7 @@ class Reviewer:
             entry = self.history.add(case, replaced, **_of_model(model), strategy=strategy, kind=kind)
             if model is None:
                 return answer
-            job = Submitted(case, Path(image), Path(label), model, entry, stamp(label))
+            job = Submitted(case, Path(image), Path(label), model, entry, stamp(label), self.workspace.classes())
             if self._is_quick(job):
                 values = self._compare(job)
                 answer = (
@@ -120,7 +123,7 @@ class Reviewer:
         self._waiting.join()
 
     def _model(self) -> Published | None:
-        """The published model, where it knows the study's classes in their order (perhaps not the latest)."""
+        """The published model, where the study has all its classes, in whatever order."""
         if not self.infer.is_valid():
             return None
         try:
@@ -128,8 +131,7 @@ class Reviewer:
         except Exception as error:  # damaged: said where the model is used
             logger.warning("No comparison with the model: %s", error)
             return None
-        known = list(model.plan.classes)
-        return model if self.workspace.classes()[: len(known)] == known else None
+        return model if set(model.plan.classes) <= set(self.workspace.classes()) else None
 
     def _is_quick(self, job: Submitted) -> bool:
         header = cast(SpatialImage, nibabel.load(job.label)).header  # a volume; nibabel knows other images too
@@ -171,7 +173,8 @@ def compare(job: Submitted, prediction: Prediction) -> dict[str, Any]:
     """
     classes = job.model.plan.classes
     volume = read_label(job.label)
-    label = np.where(volume.array <= len(classes), volume.array, 0)
+    values = values_between(job.classes, classes)
+    label = values[np.where(volume.array < len(values), volume.array, 0)]
     counts = overlaps(label, prediction.labels, len(classes))
     found = correction(counts, classes)
     opinion = Opinion(prediction.labels, classes, prediction.confidence, job.model.card.get("validation"))

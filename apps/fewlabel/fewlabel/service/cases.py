@@ -82,6 +82,13 @@ def with_unusable(rows: list[Case], unusable: Mapping[str, tuple[str, str]]) -> 
     return sorted([*rows, *others], key=lambda row: row.id) if others else rows
 
 
+def with_notes(rows: list[Case], notes: Mapping[str, Sequence[str]]) -> list[Case]:
+    """The same rows, with what is to be said of stored labels among their flags: that one is not used, and why."""
+    for row in rows:
+        row.flags.extend(notes.get(row.id, ()))
+    return rows
+
+
 def state_of(labelled: bool, case: str, leases: Leases, validation: set[str]) -> State:
     """The state of one case; one kept for validation is unlabelled while it has no label."""
     if labelled:

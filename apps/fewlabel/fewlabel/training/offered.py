@@ -142,7 +142,9 @@ class Offer:
         records = []
         cases &= set(self.datastore.get_labeled_images())
         for case in sorted(cases - {case for case, known in accepted_cases(self.datastore, cases).items() if known}):
-            image, label = self.datastore.get_image_uri(case), self.datastore.get_label_uri(case, "final")
+            image, label = self.datastore.get_image_uri(case), self._usable_label(case)
+            if label is None:
+                continue
             try:
                 usable = int(read_label(label).array.max()) <= classes
                 self._check_spacing(case, image)
@@ -152,6 +154,13 @@ class Offer:
             if usable:
                 records.append({"id": case, "image": image, "label": label})
         return records
+
+    def _usable_label(self, case: str) -> str | None:
+        try:
+            return self.datastore.label_for_training(case)
+        except Refusal as refusal:
+            logger.warning("not used for validation: %s", refusal)
+            return None
 
     def _check_spacing(self, case: str, image: str) -> None:
         """Refuse a plan under which a scan would need more memory than any training of ours asks for."""

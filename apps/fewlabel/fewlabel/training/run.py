@@ -48,6 +48,7 @@ class Run:
         self.device = choose_device(settings.device)
         self.method_name = settings.method or default_method(self.device)
         self._clear_away()
+        self.left_out = datastore.left_out()
         self.pools = self._make_pools()
         self.progress = Progress(
             workspace.progress,
@@ -60,6 +61,10 @@ class Run:
             validation_cases=self.pools.validation,
             notes=[self.pools.note] if self.pools.note else [],
         )
+        for case, reason in self.left_out.items():
+            logger.warning("not trained on: %s", reason)
+            self.progress.problem(case, reason)
+            self.progress.note(f"Left out of this training: {reason}")
         self.progress.update(phase="reading scans")
         self.trainer: Trainer | None = None
 
@@ -76,12 +81,14 @@ class Run:
                 "it to draw new ones; their Dice will flatter, since the model has been trained on them.",
                 500,
             )
-        labelled = person_labelled(self.datastore)
+        labelled = set(person_labelled(self.datastore)) - self.left_out.keys()
+        if self.left_out and not labelled:
+            raise Refusal(f"None of the labels can be used. {' '.join(self.left_out.values())}", 422)
         if not labelled:
             raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
+        images = set(self.datastore.list_images()) - self.left_out.keys()
         share, seed = self.settings.validation_share, self.settings.seed
-        accepted = accepted_cases(self.datastore, labelled)
-        pools = make_pools(labelled, self.datastore.list_images(), kept, share, seed, accepted)
+        pools = make_pools(labelled, images, kept, share, seed, accepted_cases(self.datastore, labelled))
         write_json(self.workspace.pools, remember(pools, kept))
         return pools
 
@@ -159,10 +166,10 @@ class Run:
         records = []
         classes = len(self.workspace.classes())
         for case in cases:
-            path = self.datastore.get_label_uri(case, "final")
             try:
+                path = self.datastore.label_for_training(case)
                 highest = int(read_label(path).array.max())
-            except (UnreadableVolume, OSError) as error:
+            except (Refusal, UnreadableVolume, OSError) as error:
                 self.progress.problem(case, f"Label not used: {error}")
                 continue
             if highest > classes:
