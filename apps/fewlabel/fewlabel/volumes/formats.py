@@ -140,7 +140,23 @@ def decode_nrrd(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]:
 
 def decode_nrrd_layers(data: bytes) -> tuple[np.ndarray, Grid]:
     """The same of a segmentation in layers: (layer, i, j, k) of the file's own type, and the grid of each layer."""
-    array, header = _nrrd_content(data)
+    return _layers_place(*_nrrd_content(data))
+
+
+def grid_of_layers(path: Path) -> Grid:
+    """The grid of each layer of such a segmentation, from its header alone.
+
+    Raises:
+        UnreadableVolume: its header is damaged, or it has other axes than one of layers and three of space.
+    """
+    with open(path, "rb") as file:
+        header = nrrd.read_header(file)
+    sizes = tuple(int(size) for size in header.get("sizes", ()))
+    check_shape(sizes)
+    return _layers_place(np.broadcast_to(np.uint8(0), sizes), header)[1]
+
+
+def _layers_place(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:
     directions = _directions(array, header)
     other = _not_of_space(directions)
     if len(other) != 1:
