@@ -27,6 +27,7 @@ from fewlabel.datastore.scan import Choices
 from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
+from fewlabel.renaming import finish_renaming
 from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.selection.task import FewLabelScoring
@@ -68,6 +69,9 @@ class Study:
         if not is_background_process():
             lock_study(self.workspace.folder, self.studies / ".fewlabel")
         self._own_workspace()
+        if not is_background_process():
+            for line in finish_renaming(self.studies, self.workspace):  # one that was killed
+                logger.warning("renamed: %s", line)
         agree_on_classes(self.studies, self.workspace, self.settings.labels or ())
         self.store: UndoDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
