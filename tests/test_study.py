@@ -196,6 +196,11 @@ def test_tasks_have_the_names_that_viewers_use(study):
     ]
 
 
+def test_a_study_whose_datastore_was_not_asked_for_says_so(studies):
+    with pytest.raises(RuntimeError, match="call datastore"):
+        _ = Study(str(studies), {}).store
+
+
 @pytest.mark.parametrize("model", ["other", "", 3])
 def test_an_unknown_model_is_answered_with_those_there_are(study, model):
     for check in (
@@ -314,7 +319,7 @@ def test_a_submitted_label_is_entered_with_the_strategy_that_chose_its_case(stud
     sample = {"id": "a", "reason": "It was drawn at random."}
     assert study.handed_out(sample, "random") is sample
     assert study.handed_out({}, "random") == {}
-    assert send(study, tmp_path).keys() == {"notes", "correction", "flags"}
+    assert send(study, tmp_path).keys() == {"notes", "kind", "correction", "flags"}
     send(study, tmp_path, image="b")
     entries = study.reviewer.history.entries()
     assert [(entry["case"], entry["strategy"]) for entry in entries] == [("a", "random"), ("b", None)]

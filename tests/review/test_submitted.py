@@ -68,12 +68,12 @@ def large(monkeypatch):
 
 
 def test_nothing_to_correct_is_said_and_entered(study):
-    answer = study.submit(strategy="random")
+    answer = study.submit(strategy="random", kind="accepted")
     assert answer == {"correction": {"mean": 1.0, "classes": {"organ": 1.0, "tumour": 1.0}}, "flags": []}
     (entry,) = study.entries()
     expected = {"case": "a", "model_version": 3, "labels": 4, "validation": 0.8, "mean": 1.0, "changed": 0}
     assert expected.items() <= entry.items()
-    assert (entry["strategy"], entry["first"], entry["flags"]) == ("random", True, [])
+    assert (entry["strategy"], entry["first"], entry["flags"], entry["kind"]) == ("random", True, [], "accepted")
 
 
 def test_what_was_corrected_is_measured(study):

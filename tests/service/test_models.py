@@ -188,6 +188,16 @@ def test_weights_that_are_no_numbers_are_refused(desk, sent):
     assert "weights" in desk.refused("PUT", 422, broken)
 
 
+def test_a_validation_case_with_an_accepted_label_measures_nothing(desk, sent, monkeypatch):
+    measured = []
+    monkeypatch.setattr(
+        Validator, "__call__", lambda self, *_: measured.append([each["id"] for each in self.records]) or {}
+    )
+    desk.service.submit("a", kind="accepted")
+    desk.ask("PUT", content=sent())
+    assert measured == [["c"]]
+
+
 def test_without_validation_cases_a_model_is_taken_only_where_none_is_published(desk, sent):
     desk.workspace.pools.unlink()
     answer = desk.ask("PUT", content=sent())

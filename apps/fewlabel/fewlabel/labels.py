@@ -7,7 +7,7 @@ maps. Every map is therefore rewritten once, by name, to the values of its study
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def remap(
     Raises:
         UnknownClass: a listed name is not in ``classes``, or a value of the map has no name.
     """
-    present = {int(value) for value in np.unique(array)} - {0}
+    present = _values(array) - {0}
     entries = named_values(label_info)
     notes: list[str] = []
     if entries:
@@ -105,8 +105,22 @@ def remap(
     table = np.zeros(max(present, default=0) + 1, dtype=np.uint8)
     for value in present:
         table[value] = meaning[value]
-    result = table[array.astype(np.intp)]
+    result = np.empty(array.shape, np.uint8)
+    for part, target in zip(_parts(array), _parts(result), strict=True):
+        target[...] = table[part]
     return result, [*notes, *_absent({int(table[value]) for value in present}, classes)]
+
+
+def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of an array, layer by layer: numpy's look-ups take eight bytes a voxel, of large maps gigabytes."""
+    yield from array if array.ndim > 1 else [array]
+
+
+def _values(array: np.ndarray) -> set[int]:
+    if array.dtype != np.uint8:
+        return {int(value) for value in np.unique(array)}
+    counts = sum(np.bincount(part.ravel(), minlength=256) for part in _parts(array))
+    return {int(value) for value in np.flatnonzero(counts)}
 
 
 def values_between(classes: Sequence[str], others: Sequence[str]) -> np.ndarray:

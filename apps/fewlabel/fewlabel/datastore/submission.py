@@ -15,7 +15,7 @@ from scipy import ndimage
 from fewlabel.errors import Refusal
 from fewlabel.labels import InvalidNames, UnknownClass, check_names, names_from_label_info, remap
 from fewlabel.volumes.layers import read_named_label
-from fewlabel.volumes.reading import UnreadableVolume, Volume, read_label, read_volume, same_grid
+from fewlabel.volumes.reading import UnreadableVolume, Volume, read_grid, read_label, same_grid
 from fewlabel.volumes.segments import layers_of
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def check_submission(
     """
     called = f"The label for image '{image_id}'"
     try:
-        image = read_volume(image_path)
+        image = place_of(image_path)
         label, in_file = read_named_label(label_path, called, classes)
         if in_file and (not label_info or layers_of(label_path) > 1):
             label_info = in_file
@@ -117,7 +117,7 @@ def check_on_grid(image_id: str, image_path: str | Path, label_path: str | Path)
     """
     called = f"The label for image '{image_id}'"
     try:
-        image, label = read_volume(image_path), read_label(label_path, called)
+        image, label = place_of(image_path), read_label(label_path, called)
     except UnreadableVolume as error:
         raise Refusal(f"{error} Nothing was stored.", 422) from error
     if not same_grid(image, label):
@@ -126,6 +126,12 @@ def check_on_grid(image_id: str, image_path: str | Path, label_path: str | Path)
             "Nothing was stored. Save it on the grid of the image.",
             422,
         )
+
+
+def place_of(image_path: str | Path) -> Volume:
+    """An image without its voxels (all 0, which take no memory): its grid is all that a label is compared with."""
+    grid = read_grid(image_path)
+    return Volume(np.broadcast_to(np.uint8(0), grid.shape[:3]), grid.affine)
 
 
 def on_grid_of(image: Volume, label: Volume, called: str) -> tuple[np.ndarray, list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
+from fewlabel.datastore.proposals import checksum
 from fewlabel.devices import device_names, pick_device
 from fewlabel.errors import Refusal
 from fewlabel.files import ReadAgain
@@ -104,7 +105,12 @@ class PublishedTask(InferTask):
             "validated": model.card.get("validated"),
             "notes": [*meta["notes"], *filter(None, (note, short)), *_where_from(self.workspace, model.card)],
             "latencies": {"total": seconds},
+            **self.told_of(result),
         }
+
+    def told_of(self, result: np.ndarray) -> dict[str, Any]:
+        """What else is told of a result."""
+        return {}
 
     def _apply_somewhere(self, image: Path, device: str) -> tuple[tuple[np.ndarray, dict[str, Any], Published], str]:
         """What ``apply`` gives; on the CPU, with a note, where the GPU's memory is short."""
@@ -161,6 +167,10 @@ class FewLabelInfer(PublishedTask):
         prediction = Prediction(labels.numpy(), meta["affine"], meta["confidence"], tuple(meta["notes"]))
         self.recent.keep(image, model.card, prediction)
         return prediction
+
+    def told_of(self, result: np.ndarray) -> dict[str, Any]:
+        """Its checksum: a label that is submitted later may be this very proposal."""
+        return {"checksum": checksum(result)}
 
     def apply(self, loaded: Published, image: Path, device: str) -> tuple[np.ndarray, dict[str, Any], Published]:
         prediction = self.predict(loaded, image, device)

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel
 import numpy as np
+from nibabel.spatialimages import SpatialImage
 
 from fewlabel.devices import choose_device
 from fewlabel.files import Stamp, stamp
@@ -76,7 +77,13 @@ class Reviewer:
         self._thread: threading.Thread | None = None
 
     def submitted(
-        self, case: str, image: str | Path, label: str | Path, replaced: bool, strategy: str | None = None
+        self,
+        case: str,
+        image: str | Path,
+        label: str | Path,
+        replaced: bool,
+        strategy: str | None = None,
+        kind: str | None = None,
     ) -> dict[str, Any]:
         """Enter a submitted label into the history, with its comparison now or, if that takes long, later.
 
@@ -86,6 +93,7 @@ class Reviewer:
             label: file of the stored label, on the image's grid.
             replaced: there was a submitted label before.
             strategy: that chose the case, if known.
+            kind: of the label: drawn, corrected or accepted.
 
         Returns:
             ``correction`` {mean, classes}, null where nothing was compared yet, and ``flags``.
@@ -93,7 +101,7 @@ class Reviewer:
         answer: dict[str, Any] = {"correction": None, "flags": []}
         try:
             model = self._model()
-            entry = self.history.add(case, replaced, **_of_model(model), strategy=strategy)
+            entry = self.history.add(case, replaced, **_of_model(model), strategy=strategy, kind=kind)
             if model is None:
                 return answer
             job = Submitted(case, Path(image), Path(label), model, entry, stamp(label), self.workspace.classes())
@@ -126,7 +134,7 @@ class Reviewer:
         return model if set(model.plan.classes) <= set(self.workspace.classes()) else None
 
     def _is_quick(self, job: Submitted) -> bool:
-        header = nibabel.load(job.label).header
+        header = cast(SpatialImage, nibabel.load(job.label)).header  # a volume; nibabel knows other images too
         voxels = math.prod(header.get_data_shape())
         volume = voxels * math.prod(float(side) for side in header.get_zooms()[:3])
         small = volume / math.prod(job.model.plan.spacing) <= _QUICK

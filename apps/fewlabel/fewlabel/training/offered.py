@@ -11,6 +11,7 @@ import torch
 from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.data.loaders import Record
+from fewlabel.datastore.kinds import accepted_cases
 from fewlabel.errors import Refusal
 from fewlabel.files import stamp
 from fewlabel.memory import is_out_of_memory, too_little
@@ -121,7 +122,7 @@ class Offer:
         if not may_replace(dice, known):
             raise Refusal(
                 f"The model that was sent is worse on the validation cases: Dice {mean_dice(dice):.3f}, the published "
-                f"one has {mean_dice(known):.3f}. The old one stays.",
+                f"one has {mean_dice(known or {}):.3f}. The old one stays.",
                 409,
             )
         return dice
@@ -139,7 +140,8 @@ class Offer:
         cases = set(kept.get("validation", ())) if isinstance(kept, dict) else set()
         classes = len(self.model.plan.classes)
         records = []
-        for case in sorted(cases & set(self.datastore.get_labeled_images())):
+        cases &= set(self.datastore.get_labeled_images())
+        for case in sorted(cases - {case for case, known in accepted_cases(self.datastore, cases).items() if known}):
             image, label = self.datastore.get_image_uri(case), self._usable_label(case)
             if label is None:
                 continue

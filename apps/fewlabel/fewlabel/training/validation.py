@@ -83,10 +83,10 @@ class Validator:
             if self.report:
                 self.report(record["id"], f"Not used for validation: {error}")
             return None
-        data = {key: data[key].as_tensor() for key in ("image", "label")}
+        loaded = {key: data[key].as_tensor() for key in ("image", "label")}
         if len(self._held) < self.most:
-            self._held[record["id"]] = data
-        return data
+            self._held[record["id"]] = loaded
+        return loaded
 
 
 def dice_of_published(

@@ -9,6 +9,7 @@ import gzip
 import io
 import zlib
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import nrrd
@@ -61,13 +62,13 @@ def check_shape(shape: tuple[int, ...]) -> None:
         raise UnreadableVolume(f"claims the size {text}, too large for a scan. Save it again")
 
 
-def decode_nifti(data: bytes, compressed: bool, dtype: type) -> tuple[np.ndarray, Grid]:
+def decode_nifti(data: bytes, compressed: bool, dtype: type | None) -> tuple[np.ndarray, Grid]:
     """Decode NIfTI-1 or NIfTI-2 with its scaling.
 
     Args:
         data: the whole file.
         compressed: it is gzip.
-        dtype: of the voxels wanted.
+        dtype: of the voxels wanted; None: whole numbers as they are stored, all others float32.
 
     Returns:
         Array of any rank, and where it lies.
@@ -87,8 +88,10 @@ def decode_nifti(data: bytes, compressed: bool, dtype: type) -> tuple[np.ndarray
     content = unpack(data, 0, expected) if compressed else data
     if len(content) < expected:
         raise UnreadableVolume(f"is cut short: {len(content)} of {expected} bytes are there. Save it again")
-    image = image_class.from_bytes(content)
-    return np.array(image.dataobj, dtype=dtype), _nifti_place(start)
+    stored: Any = image_class.from_bytes(content).dataobj
+    if dtype is None and voxel.kind in "iu" and (stored.slope, stored.inter) == (1, 0):
+        return stored.get_unscaled(), _nifti_place(start)
+    return np.array(stored, dtype=dtype or np.float32), _nifti_place(start)
 
 
 def grid_of_file(path: Path) -> Grid:
@@ -125,14 +128,14 @@ def _nifti_class(start: bytes) -> type[nibabel.Nifti1Image]:
     raise UnreadableVolume("is not a NIfTI image. Export the scan as .nii.gz or .nrrd")
 
 
-def decode_nrrd(data: bytes, dtype: type) -> tuple[np.ndarray, Grid]:
+def decode_nrrd(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]:
     """Decode an NRRD file (`.seg.nrrd` included) whose voxels are in the same file.
 
     A detached header names another file of this computer, so it is refused. Args, returns and errors as
     :func:`decode_nifti`; array of rank 3.
     """
     array, grid = _nrrd_place(*_nrrd_content(data))
-    return array.astype(dtype), grid
+    return array.astype(dtype or (array.dtype if array.dtype.kind in "iu" else np.float32), copy=False), grid
 
 
 def decode_nrrd_layers(data: bytes) -> tuple[np.ndarray, Grid]:
@@ -165,13 +168,20 @@ def _nrrd_content(data: bytes) -> tuple[np.ndarray, dict]:
         raise UnreadableVolume("does not hold numbers. Save it as a scalar volume")
     content = stream.read()
     if fields["encoding"] != "raw":
-        content = unpack(content, 0, int(np.prod(sizes, dtype=np.int64)) * 8)
+        content = unpack(content, 0, int(np.prod(sizes, dtype=np.int64)) * _bytes_of(str(fields["type"])))
     header["encoding"] = "raw"
     try:
         array = nrrd.read_data(header, io.BytesIO(content))
     except (ValueError, nrrd.NRRDError) as error:
         raise UnreadableVolume(f"is cut short or damaged ({error}). Copy or save it again") from error
     return array, header
+
+
+def _bytes_of(kind: str) -> int:
+    """Of one voxel of a type as NRRD calls it."""
+    wide = {8: "long long|int64|uint64|double", 4: "int32|uint32|float", 2: "short|int16|uint16", 1: "char|int8|uint8"}
+    found = next((size for size, names in wide.items() if any(name in kind for name in names.split("|"))), 0)
+    return found or (4 if kind in ("int", "signed int", "uint", "unsigned int") else 8)
 
 
 def _nrrd_place(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:

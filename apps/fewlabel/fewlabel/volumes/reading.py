@@ -107,7 +107,7 @@ def read_label(path: str | Path, name: str | None = None) -> Volume:
     Raises:
         UnreadableVolume: not an image, damaged, or values that are not whole numbers from 0 to 255.
     """
-    return _read(path, name, np.float64, _checked_label)
+    return _read(path, name, None, _checked_label)
 
 
 def read_grid(path: str | Path, name: str | None = None) -> Grid:
@@ -121,9 +121,17 @@ def read_grid(path: str | Path, name: str | None = None) -> Grid:
         UnreadableVolume: the header is damaged, or of no image.
     """
     with in_words(name or Path(path).name):
-        grid = _metaimage_grid(Path(path)) if str(path).lower().endswith(".mha") else grid_of_file(Path(path))
+        kind = _kind_of(Path(path))
+        grid = _metaimage_grid(Path(path)) if kind == ".mha" else grid_of_file(Path(path))
         check_affine(grid.affine)
         return grid
+
+
+def _kind_of(path: Path) -> str:
+    extension = split_extension(path.name)[1].lower()
+    if not extension:
+        raise UnreadableVolume(f"is of a kind that is not supported. Use one of {', '.join(EXTENSIONS)}")
+    return extension
 
 
 def _metaimage_grid(path: Path) -> Grid:
@@ -133,7 +141,7 @@ def _metaimage_grid(path: Path) -> Grid:
     return header.grid()
 
 
-def _read(path: str | Path, name: str | None, dtype: type, check: Callable) -> Volume:
+def _read(path: str | Path, name: str | None, dtype: type | None, check: Callable) -> Volume:
     path = Path(path)
     called = name or path.name
     with in_words(called):
@@ -161,10 +169,8 @@ def in_words(called: str) -> Iterator[None]:
         raise UnreadableVolume(message) from error
 
 
-def _decode(path: Path, dtype: type) -> tuple[np.ndarray, Grid]:
-    extension = split_extension(path.name)[1].lower()
-    if not extension:
-        raise UnreadableVolume(f"is of a kind that is not supported. Use one of {', '.join(EXTENSIONS)}")
+def _decode(path: Path, dtype: type | None) -> tuple[np.ndarray, Grid]:
+    extension = _kind_of(path)
     data = path.read_bytes()
     if not data:
         raise UnreadableVolume("is empty. Copy or save it again")
@@ -217,20 +223,32 @@ def _checked_image(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, lis
 
 
 def _checked_label(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    if not np.isfinite(array).all():
+    lowest, highest = np.rint(array.min()), np.rint(array.max())
+    if not (np.isfinite(lowest) and np.isfinite(highest)):  # NaN goes through both
         raise UnreadableVolume("has values that are not finite. Save it as a label map of whole numbers")
-    rounded = np.rint(array)
-    if np.abs(array - rounded).max() > 0.1:
+    fits = lowest >= 0 and highest <= LABEL_LIMIT
+    if array.dtype.kind not in "iu":
+        array = _rounded(array, fits)
+    if not fits:
         raise UnreadableVolume(
-            "has values between the whole numbers, as a probability or smoothed map has. "
-            "Save it as a label map of whole numbers"
+            f"has values from {lowest:g} to {highest:g}; a label has 0 to {LABEL_LIMIT}. Renumber its classes from 1"
         )
-    if rounded.min() < 0 or rounded.max() > LABEL_LIMIT:
-        raise UnreadableVolume(
-            f"has values from {rounded.min():g} to {rounded.max():g}; a label has 0 to {LABEL_LIMIT}. "
-            "Renumber its classes from 1"
-        )
-    return rounded.astype(np.uint8), notes
+    return array.astype(np.uint8), notes
+
+
+def _rounded(array: np.ndarray, fits: bool) -> np.ndarray:
+    """(i, j, k) whole numbers, uint8 if they fit, one layer after the other: a large map is not copied as a whole."""
+    whole = np.zeros(array.shape, np.uint8)
+    for layer in range(array.shape[2]):
+        rounded = np.rint(array[:, :, layer])
+        if np.abs(array[:, :, layer] - rounded).max() > 0.1:
+            raise UnreadableVolume(
+                "has values between the whole numbers, as a probability or smoothed map has. "
+                "Save it as a label map of whole numbers"
+            )
+        if fits:
+            whole[:, :, layer] = rounded
+    return whole
 
 
 def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray, classes: Sequence[str] = ()) -> None:

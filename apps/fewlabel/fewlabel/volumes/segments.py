@@ -124,7 +124,7 @@ def _unescaped(text: str) -> str:
     return text.replace("\\n", " ").replace("\\\\", "\\")
 
 
-def _of_nifti(stream: IO[bytes]) -> list[Segment]:
+def _of_nifti(stream: IO[bytes] | gzip.GzipFile) -> list[Segment]:
     start = stream.read(352)
     start += stream.read(max(0, min(_offset(start), _MOST_HEADER) - len(start)))
     for _, _, content in _extensions(start):
