@@ -10,6 +10,7 @@ import pytest
 from fewlabel import workspace as workspace_module
 from fewlabel.commands import rename_class
 from fewlabel.datastore.lock import unlock_studies
+from fewlabel.datastore.proposals import checksum
 from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
 from fewlabel.published import load_published
@@ -104,6 +105,14 @@ def test_a_submission_can_still_be_taken_back_after_a_renaming(studies):
     store.undo_label("case_1")
     assert store.get_label_info("case_1", "final")["label_info"][1] == {"name": "tumour", "idx": 2}
     assert store.left_out() == {}
+
+
+def test_a_proposal_that_was_handed_out_before_is_still_known(studies):
+    store = open_store(studies)
+    array = read_label(store.get_label_uri("case_1", "final")).array
+    store.proposals.remember("case_9", 1, checksum(array), CLASSES, "infer")
+    rename_class(studies, studies / ".fewlabel", "lesion", "tumour")
+    assert open_store(studies).proposals.kind("case_9", array, ["liver", "tumour"]) == "accepted"
 
 
 @pytest.mark.parametrize("wrapped", [True, False])

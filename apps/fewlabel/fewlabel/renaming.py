@@ -177,10 +177,15 @@ def _in_list(studies: Path, workspace: Workspace, renaming: Renaming) -> Iterato
 
 
 def _in_state(workspace: Workspace, renaming: Renaming) -> Iterator[str]:
-    """What is known of labels, the plan, the scores, the history of corrections."""
+    """What is known of labels, the proposals that were handed out, the plan, the scores, the history of corrections."""
     for path in sorted(workspace.labels.rglob("*.json")):
         sidecar = read_json(path)
         yield from _write(path, sidecar, _described(sidecar, renaming))
+    for path in sorted(workspace.proposals.glob("*.json")):
+        handed_out = read_json(path)
+        if isinstance(handed_out, dict) and isinstance(handed_out.get("proposals"), list):
+            renamed = [_proposal(each, renaming) for each in handed_out["proposals"]]
+            yield from _write(path, handed_out, {**handed_out, "proposals": renamed})
     plan, scores, history = (read_json(path) for path in (workspace.plan, workspace.scores, workspace.history))
     if isinstance(plan, dict) and isinstance(plan.get("classes"), list):
         yield from _write(workspace.plan, plan, {**plan, "classes": [renaming(name) for name in plan["classes"]]})
@@ -190,6 +195,12 @@ def _in_state(workspace: Workspace, renaming: Renaming) -> Iterator[str]:
     if isinstance(history, dict) and isinstance(history.get("entries"), list):
         entries = [{**entry, "dice": renaming.keys(entry.get("dice"))} for entry in history["entries"]]
         yield from _write(workspace.history, history, {**history, "entries": entries})
+
+
+def _proposal(said: Any, renaming: Renaming) -> Any:
+    if not isinstance(said, dict) or not isinstance(said.get("classes"), list):
+        return said
+    return {**said, "classes": [renaming(str(name)) for name in said["classes"]]}
 
 
 def _score(said: Any, renaming: Renaming) -> Any:

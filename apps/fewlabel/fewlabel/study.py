@@ -199,7 +199,9 @@ class Study:
         """MONAI Label's result of an inference, which is handed out now; of an image of the study it is remembered."""
         told = result.get("params") or {}
         if "checksum" in told and image in self.store.list_images():
-            names = sorted(told["label_names"], key=told["label_names"].get)
+            values, classes = told["label_names"], self.workspace.classes()
+            in_study_values = values == {name: classes.index(name) + 1 for name in values if name in classes}
+            names = classes if in_study_values else sorted(values, key=values.get)
             self.store.proposals.remember(image, told["model_version"], told["checksum"], names, "infer")
         return result
 
