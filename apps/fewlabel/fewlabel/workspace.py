@@ -113,6 +113,7 @@ class Workspace:
         self.scans = self.folder / "scans.json"
         self.converted = self.folder / "converted"
         self.by_name = self.folder / "by_name"
+        self.renaming = self.folder / "renaming.json"
         self.moved = self.folder / "moved"
         self.folder_choices = self.folder / "folder.json"
         self._classes = self.folder / "classes.json"
