@@ -15,6 +15,9 @@ from fewlabel.errors import Refusal
 _UMASK = os.umask(0)  # reading it means setting it: done once, before any thread exists
 os.umask(_UMASK)
 
+WRITING = ".writing-"
+"""Beginning of the name of a file that is being written; the process that writes it follows."""
+
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write ``path`` so that a reader, or a crash, sees the old file or the new one and nothing between.
@@ -32,7 +35,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         suffix = "".join(path.suffixes[-2:])
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{WRITING}{os.getpid()}-", suffix=suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         write(temporary)

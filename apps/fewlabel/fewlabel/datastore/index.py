@@ -82,7 +82,7 @@ class FolderIndex(OldGridLabels):
             Path(studies), workspace, known, choices, read_only, never=Path(studies, self._labels_dir)
         )
         if not read_only:
-            remove_leftovers(Path(studies), Path(studies, self._labels_dir))
+            remove_leftovers(Path(studies), Path(studies, self._labels_dir), workspace.folder)
         super().__init__(
             studies,
             labels_dir=self._labels_dir,

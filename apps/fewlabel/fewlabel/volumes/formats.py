@@ -8,6 +8,8 @@ stream. So the bytes are unpacked and counted here, and only then handed to niba
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +40,20 @@ def unpack(data: bytes, header_size: int, expected: int | None = None) -> bytes:
     Raises:
         UnreadableVolume: damaged, cut, or far larger than the header says.
     """
+    with _unpacking(), gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        if expected is None:
+            return stream.read(header_size)
+        content = stream.read(expected)
+        # The checksum is compared only when the end of the stream has been reached.
+        if len(stream.read(_SLACK + 1)) > _SLACK:
+            raise UnreadableVolume("holds far more data than its header says. Save it again")
+        return content
+
+
+@contextmanager
+def _unpacking() -> Iterator[None]:
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            if expected is None:
-                return stream.read(header_size)
-            content = stream.read(expected)
-            # The checksum is compared only when the end of the stream has been reached.
-            if len(stream.read(_SLACK + 1)) > _SLACK:
-                raise UnreadableVolume("holds far more data than its header says. Save it again")
-            return content
+        yield
     except EOFError as error:
         raise UnreadableVolume("is cut short: the compressed data end too early. Save it again") from error
     except (OSError, zlib.error) as error:
@@ -108,8 +115,10 @@ def grid_of_file(path: Path) -> Grid:
             sizes = tuple(int(size) for size in header.get("sizes", ()))
             check_shape(sizes)
             return _nrrd_place(np.broadcast_to(np.uint8(0), sizes), header)[1]
-        stream = gzip.GzipFile(fileobj=file) if start[:2] == b"\x1f\x8b" else file
-        return _nifti_place(stream.read(540))
+        if start[:2] != b"\x1f\x8b":
+            return _nifti_place(file.read(540))
+        with _unpacking(), gzip.GzipFile(fileobj=file) as stream:
+            return _nifti_place(stream.read(540))
 
 
 def _nifti_place(start: bytes) -> Grid:

@@ -212,8 +212,8 @@ def _checked_image(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, lis
     finite = np.isfinite(array)
     if not finite.any():
         raise UnreadableVolume("has no voxel with a finite value. Export the scan again")
-    smallest = array[finite].min()
     damaged = int(finite.size - np.count_nonzero(finite))
+    smallest = array[finite].min() if damaged else array.min()
     if damaged:
         array = np.where(finite, array, smallest)
         notes = [*notes, f"{damaged} voxel(s) that were not finite were set to {smallest:g}, the minimum."]
