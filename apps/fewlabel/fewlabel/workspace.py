@@ -55,6 +55,15 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def replace_bytes(path: Path, content: bytes) -> None:
+    """The same with a content that is known already.
+
+    Raises:
+        Refusal: (507) as :func:`replace_file`.
+    """
+    replace_file(path, lambda temporary: temporary.write_bytes(content))
+
+
 def finite(value: Any) -> Any:
     """Replace every NaN or infinite number in nested lists and dicts by None: JSON has no such numbers."""
     if isinstance(value, dict):

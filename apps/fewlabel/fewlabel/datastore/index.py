@@ -22,7 +22,7 @@ from fewlabel.datastore.proposals import Proposals
 from fewlabel.datastore.scan import Choices, FolderScan
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import EXTENSIONS
-from fewlabel.workspace import Workspace, replace_file
+from fewlabel.workspace import Workspace, replace_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class FolderIndex(OldGridLabels):
         with self._guard:
             content = self._datastore.model_dump_json(exclude={"base_path"}).encode()
             try:
-                replace_file(path, lambda temporary: temporary.write_bytes(content) and None)
+                replace_bytes(path, content)
             except Refusal as error:
                 self._unsaved = True
                 logger.error("The list of images could not be saved; it will be tried again. %s", error)
