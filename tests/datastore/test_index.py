@@ -227,8 +227,8 @@ def test_ten_thousand_images_are_listed_by_one_look_and_one_writing(studies, mon
     writings, looks, opened = [], [], []
     fault_of = headers.fault_of
     monkeypatch.setattr(headers, "fault_of", lambda *given: (opened.append(1), fault_of(*given))[1])
-    replace, scan_folder = index.replace_file, index.list_files
-    monkeypatch.setattr(index, "replace_file", lambda *given: (writings.append(1), replace(*given)))
+    replace, scan_folder = index.replace_bytes, index.list_files
+    monkeypatch.setattr(index, "replace_bytes", lambda *given: (writings.append(1), replace(*given)))
     monkeypatch.setattr(index, "list_files", lambda folder: (looks.append(folder), scan_folder(folder))[1])
     store = open_store()
     assert len(store.list_images()) == count + 2
