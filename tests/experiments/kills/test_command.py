@@ -7,8 +7,8 @@ import pytest
 
 from experiments.harness.errors import ExperimentError
 from experiments.kills import command
-from experiments.kills.command import kills
 from experiments.kills.check import Fault
+from experiments.kills.command import kills
 from experiments.kills.life import DEEDS, Life
 
 
