@@ -18,7 +18,7 @@ from fewlabel.datastore.images import FINAL, ScannedImages
 from fewlabel.datastore.scan import Choices, FolderScan
 from fewlabel.datastore.submission import classes_of_stored
 from fewlabel.errors import Refusal
-from fewlabel.volumes.reading import EXTENSIONS
+from fewlabel.volumes.reading import EXTENSIONS, split_extension
 from fewlabel.workspace import Workspace, read_json, replace_file
 
 logger = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ class FolderIndex(ScannedImages):
         self._unsaved = False
         self._pending: threading.Timer | None = None
         self._saving: threading.Timer | None = None
+        self._changed: set[Path] = set()
         self._told: set[str] = set()
         self._looking = False
         self._submitted: dict[tuple[int, str], bool] = {}
@@ -205,12 +206,15 @@ class FolderIndex(ScannedImages):
 
     def _on_any_event(self, event: Any) -> None:
         """Read the folder again, once for all changes that come together, except for our own writing."""
-        place = os.fsdecode(getattr(event, "dest_path", "") or event.src_path)
-        if any(part.startswith(".") for part in Path(os.path.relpath(place, self._datastore_path)).parts):
+        ends = (os.fsdecode(each) for each in (getattr(event, "dest_path", ""), event.src_path) if each)
+        places = [each for each in ends if not self._is_hidden(each)]
+        if not places:
             return
         with self._guard:
-            if os.path.basename(place) == os.path.basename(self._datastore_config_path) and self._is_own_list():
+            name = os.path.basename(self._datastore_config_path)
+            if any(os.path.basename(place) == name for place in places) and self._is_own_list():
                 return
+            self._changed |= {Path(place) for place in places}
             if self._pending is None:
                 self._pending = threading.Timer(_SETTLE, self._settled)
                 self._pending.daemon = True
@@ -228,10 +232,22 @@ class FolderIndex(ScannedImages):
         except OSError:
             return False
 
+    def _is_hidden(self, place: str) -> bool:
+        return any(part.startswith(".") for part in Path(os.path.relpath(place, self._datastore_path)).parts)
+
     def _settled(self) -> None:
         with self._guard:
-            self._pending = None
-        self.refresh()
+            self._pending, changed, self._changed = None, self._changed, set()
+        if not all(self._is_listed(place) for place in changed):
+            self.refresh()
+
+    def _is_listed(self, place: Path) -> bool:
+        """Whether this is a label that is there and listed, as after each submission: nothing is to be read again."""
+        name, extension = split_extension(place.name)
+        entry = self._datastore.objects.get(name)
+        label = entry.labels.get(place.parent.name) if entry else None
+        there = label is not None and place == self._label_place(name, place.parent.name, label.ext)
+        return there and label.ext == extension and place.is_file()
 
     # --- entries
 
