@@ -14,17 +14,15 @@ from typing import Any
 from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastoreModel
 
 from fewlabel.datastore.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
-from fewlabel.datastore.images import FINAL, ScannedImages
+from fewlabel.datastore.images import FINAL
 from fewlabel.datastore.scan import Choices, FolderScan
 from fewlabel.datastore.submission import classes_of_stored
+from fewlabel.datastore.watched import Watched
 from fewlabel.errors import Refusal
-from fewlabel.volumes.reading import EXTENSIONS, split_extension
+from fewlabel.volumes.reading import EXTENSIONS
 from fewlabel.workspace import Workspace, read_json, replace_file
 
 logger = logging.getLogger(__name__)
-
-_SETTLE = 0.3
-"""Seconds from the first change seen in the folder to reading it again: many files may arrive together."""
 
 _SOON = 1.0
 """Seconds until a change is written that a crash may lose: to whom a case was handed out."""
@@ -33,7 +31,7 @@ _OURS = ("name", "path", "ts")
 """Entries of an info that no client may set: others build file names and orders from them."""
 
 
-class FolderIndex(ScannedImages):
+class FolderIndex(Watched):
     """Which images and labels one study has.
 
     The files are the truth; ``datastore_v2.json`` is MONAI Label's list of them and can be rebuilt. One
@@ -66,8 +64,8 @@ class FolderIndex(ScannedImages):
         self._of_image: dict[str, threading.RLock] = {}
         self._unsaved = False
         self._pending: threading.Timer | None = None
-        self._saving: threading.Timer | None = None
         self._changed: set[Path] = set()
+        self._saving: threading.Timer | None = None
         self._told: set[str] = set()
         self._looking = False
         self._submitted: dict[tuple[int, str], bool] = {}
@@ -204,51 +202,6 @@ class FolderIndex(ScannedImages):
         if names:
             self._workspace.set_classes(names)
 
-    def _on_any_event(self, event: Any) -> None:
-        """Read the folder again, once for all changes that come together, except for our own writing."""
-        ends = (os.fsdecode(each) for each in (getattr(event, "dest_path", ""), event.src_path) if each)
-        places = [each for each in ends if not self._is_hidden(each)]
-        if not places:
-            return
-        with self._guard:
-            name = os.path.basename(self._datastore_config_path)
-            if any(os.path.basename(place) == name for place in places) and self._is_own_list():
-                return
-            self._changed |= {Path(place) for place in places}
-            if self._pending is None:
-                self._pending = threading.Timer(_SETTLE, self._settled)
-                self._pending.daemon = True
-                self._pending.start()
-
-    def _on_modify_event(self, event: Any) -> None:
-        """A list that another program wrote; a scan that could not be used, since it is still being copied."""
-        place = os.fsdecode(event.src_path)
-        if place.endswith(os.path.basename(self._datastore_config_path)) or self._scan.may_change(place):
-            self._on_any_event(event)
-
-    def _is_own_list(self) -> bool:
-        try:
-            return os.stat(self._datastore_config_path).st_mtime == self._config_ts
-        except OSError:
-            return False
-
-    def _is_hidden(self, place: str) -> bool:
-        return any(part.startswith(".") for part in Path(os.path.relpath(place, self._datastore_path)).parts)
-
-    def _settled(self) -> None:
-        with self._guard:
-            self._pending, changed, self._changed = None, self._changed, set()
-        if not all(self._is_listed(place) for place in changed):
-            self.refresh()
-
-    def _is_listed(self, place: Path) -> bool:
-        """Whether this is a label that is there and listed, as after each submission: nothing is to be read again."""
-        name, extension = split_extension(place.name)
-        entry = self._datastore.objects.get(name)
-        label = entry.labels.get(place.parent.name) if entry else None
-        there = label is not None and place == self._label_place(name, place.parent.name, label.ext)
-        return there and label.ext == extension and place.is_file()
-
     # --- entries
 
     @contextmanager
@@ -303,9 +256,6 @@ class FolderIndex(ScannedImages):
         if label is None:
             raise Refusal(f"Image '{label_id}' has no label of the tag '{tag}': check the tag.", 404)
         return label
-
-    def _label_place(self, image_id: str, tag: str, extension: str) -> Path:
-        return Path(self._datastore.label_path(tag), image_id + extension)
 
     def _put(self, image_id: str, entry: ImageLabelModel, soon: bool = False) -> None:
         self._datastore.objects = {**self._datastore.objects, image_id: entry}
