@@ -29,6 +29,13 @@ def _steps(options):
     return steps_table(options.methods or list(METHODS), *size, options.quick)
 
 
+def _load(options):
+    from experiments.speed.load import Sizes, load
+
+    many = options.clients, options.submissions, options.cases, options.think
+    return load(Sizes(*many, options.listed, options.large), options.training, options.seed)
+
+
 def _panel(options):
     from experiments.speed.panel import panel_table
 
@@ -82,6 +89,13 @@ def _mutants(options):
     return mutants(options.only, options.list, options.jobs)
 
 
+def _kills(options):
+    from experiments.harness.say import say
+    from experiments.kills.command import kills
+
+    return kills(options.count, options.seed, options.output, say)
+
+
 def _row(options):
     from experiments.comparison.worker import work
 
@@ -99,6 +113,7 @@ def _annotation(options):
 COMMANDS = (
     Command("bench", "> bench.md", "speed and memory, about 5 minutes", options_of.bench, _bench),
     Command("steps", "", "time and memory of one step of each method, 2 minutes", options_of.steps, _steps),
+    Command("load", "", "many people on one server; while one request is long; 15 minutes", options_of.load, _load),
     Command("panel", "", "how long the panel's code holds Slicer's interface", options_of.panel, _panel),
     Command("compare", "--data FOLDER", "methods against each other, on labelled data", options_of.compare, _compare),
     Command("rounds", "--data FOLDER", "strategies, in simulated annotation", options_of.rounds, _rounds),
@@ -106,6 +121,7 @@ COMMANDS = (
     Command("review", "--data FOLDER", "are mistakes in labels seen, and only these?", options_of.review, _review),
     Command("features", "--data FOLDER", "which features choose the first cases best?", options_of.features, _features),
     Command("paper", "--dataset la --root FOLDER", "the same by the papers' rules", options_of.paper, _paper),
+    Command("kills", "", "is anything lost when a server is killed? 13 s a kill", options_of.kills, _kills),
     Command("mutants", "", "does a test notice each planted fault? 15 minutes", options_of.mutants, _mutants),
 )
 CHILDREN = (

@@ -1,6 +1,7 @@
 """What is told of a study and of its cases."""
 
 import os
+import shutil
 import sys
 
 import pytest
@@ -89,6 +90,18 @@ def test_every_state_is_shown_and_the_counts_agree(service):
     assert (cases["c"]["served"], cases["d"]["served"], cases["d"]["submitted"]) == (1e9, None, None)
     service.now += LEASE + 1
     assert service.cases()["c"]["state"] == "unlabelled"
+
+
+def test_the_kind_of_each_submitted_label_is_shown(service):
+    for name, kind in (("a", "accepted"), ("b", None)):
+        service.submit(name, kind=kind)
+    path = service.store.get_label_uri("a", "final")
+    shutil.copyfile(path, os.path.join(os.path.dirname(path), "c.nii.gz"))
+    service.store.save_label("d", path, "original", {})
+    service.store.refresh()
+    found = {name: (case["kind"], case["kind_unknown"]) for name, case in service.cases().items()}
+    expected = {"a": ("accepted", False), "b": ("drawn", False), "c": ("drawn", True)}
+    assert found == expected | dict.fromkeys("de", (None, False))
 
 
 def test_without_a_model_no_case_has_a_score(service):

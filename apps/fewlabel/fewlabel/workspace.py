@@ -15,13 +15,17 @@ from fewlabel.errors import Refusal
 _UMASK = os.umask(0)  # reading it means setting it: done once, before any thread exists
 os.umask(_UMASK)
 
+WRITING = ".writing-"
+"""Beginning of the name of a file that is being written; the process that writes it follows."""
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write ``path`` so that a reader, or a crash, sees the old file or the new one and nothing between.
 
     Args:
         path: the file to create or replace.
-        write: called with a temporary sibling of the same suffix; must create its whole content.
+        write: called with a temporary sibling of the same suffix; must create its whole content; what it
+            returns is not looked at.
 
     Raises:
         Refusal: (507) the file cannot be written; the old file is still there.
@@ -31,7 +35,7 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         suffix = "".join(path.suffixes[-2:])
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{WRITING}{os.getpid()}-", suffix=suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
@@ -49,6 +53,15 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """The same with a content that is known already.
+
+    Raises:
+        Refusal: (507) as :func:`replace_file`.
+    """
+    replace_file(path, lambda temporary: temporary.write_bytes(content))
 
 
 def finite(value: Any) -> Any:
@@ -106,10 +119,14 @@ class Workspace:
         self.study = self.folder / "study.json"
         self.labels = self.folder / "labels"
         self.undo = self.folder / "undo"
+        self.proposals = self.folder / "proposals"
         self.exports = self.folder / "exports"
         self.replaced = self.folder / "replaced"
         self.scans = self.folder / "scans.json"
         self.converted = self.folder / "converted"
+        self.by_name = self.folder / "by_name"
+        self.renaming = self.folder / "renaming.json"
+        self.moved = self.folder / "moved"
         self.folder_choices = self.folder / "folder.json"
         self._classes = self.folder / "classes.json"
         self._check_writable()

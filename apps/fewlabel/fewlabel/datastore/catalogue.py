@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -12,13 +13,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import EXTENSIONS, split_extension
-from fewlabel.workspace import finite
+from fewlabel.workspace import WRITING, finite
 
 logger = logging.getLogger(__name__)
+
+SEGMENTATION = ".seg.nrrd"
+LABEL_EXTENSIONS = (*EXTENSIONS, SEGMENTATION)
+"""Endings of the files of labels: ``a.seg.nrrd``, as Slicer names a segmentation, is a label of the case ``a``."""
 
 _NAME_LIMIT = 200
 _LIST = "datastore_v2.json"
@@ -69,14 +75,14 @@ def plain(info: Any) -> dict[str, Any]:
 
 
 def list_files(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Volumes directly in a folder, hidden files left out.
+    """Labels directly in a folder, hidden files left out.
 
     Args:
         folder: may be absent.
 
     Returns:
         ``{id: extension}`` sorted by id, and the names of volumes that are left out: their id cannot be used,
-        or another file has the same id and an extension that goes before in ``EXTENSIONS``.
+        or another file has the same id and an extension that goes before in ``LABEL_EXTENSIONS``.
     """
     found: dict[str, str] = {}
     left_out: list[str] = []
@@ -84,15 +90,21 @@ def list_files(folder: Path) -> tuple[dict[str, str], list[str]]:
         return found, left_out
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if not entry.name.startswith(".") and _is_file(entry)]
-    volumes = [(*split_extension(name), name) for name in names]
+    volumes = [(*_split(name), name) for name in names]
     volumes = [volume for volume in volumes if volume[1]]
-    volumes.sort(key=lambda volume: (volume[0], EXTENSIONS.index(volume[1].lower()), volume[1]))
+    volumes.sort(key=lambda volume: (volume[0], LABEL_EXTENSIONS.index(volume[1].lower()), volume[1]))
     for stem, extension, name in volumes:
         if stem in found or name_fault(stem):
             left_out.append(name)
         else:
             found[stem] = extension
     return found, left_out
+
+
+def _split(name: str) -> tuple[str, str]:
+    if name.lower().endswith(SEGMENTATION):
+        return name[: -len(SEGMENTATION)], name[-len(SEGMENTATION) :]
+    return split_extension(name)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -182,11 +194,28 @@ def _is_writable(folder: Path) -> bool:
         return False
 
 
-def remove_leftovers(images: Path, labels: Path) -> None:
+def remove_leftovers(images: Path, labels: Path, workspace: Path) -> None:
     """Remove temporary files of processes that were killed while they wrote."""
-    for path in (*images.glob(".writing-*"), *labels.glob("*/.writing-*")):
+    started: dict[int, float | None] = {}
+    for path in (*images.glob(f"{WRITING}*"), *labels.glob(f"*/{WRITING}*"), *workspace.rglob(f"{WRITING}*")):
         try:
-            if time.time() - path.stat().st_mtime > _LEFTOVER:
-                path.unlink()
+            if _is_left(path, started):
+                path.unlink(missing_ok=True)
         except OSError as error:
             logger.warning("%s could not be removed: %s", path, error)
+
+
+def _is_left(path: Path, started: dict[int, float | None]) -> bool:
+    """Whether nobody writes a file any more: its process is gone, or began later; ``started`` keeps what was asked."""
+    changed = path.stat().st_mtime
+    process = re.match(r"(\d+)-", path.name.removeprefix(WRITING))
+    if process is None:  # by an earlier version
+        return time.time() - changed > _LEFTOVER
+    number = int(process[1])
+    if number not in started:
+        try:
+            started[number] = psutil.Process(number).create_time()
+        except psutil.Error:
+            started[number] = None
+    began = started[number]
+    return began is None or changed < began - 1  # seconds: clocks of disks are coarse

@@ -29,7 +29,7 @@ from fewlabel.service.answers import (
     State,
     StudyAnswer,
 )
-from fewlabel.service.cases import count, make_cases, state_of, with_unusable
+from fewlabel.service.cases import count, make_cases, state_of, with_notes, with_unusable
 from fewlabel.service.colours import colour
 from fewlabel.workspace import read_json
 
@@ -78,6 +78,7 @@ class Overview:
         """All cases by id."""
         scores = self.study.scores.read()
         cases = make_cases(self._objects(), self.study.leases, scores, self._validation(), self._entries())
+        cases = with_notes(cases, self.study.store.label_notes())
         listed = with_unusable(cases, self.study.store.unusable())
         return CasesAnswer.model_construct(model_version=scores.version or None, cases=listed)
 

@@ -29,8 +29,10 @@ from fewlabel.service.answers import (
     StudyAnswer,
     UndoAnswer,
 )
+from fewlabel.service.borrowed import make_borrowed_router, make_reload_router
 from fewlabel.service.exporting import Exporter, exporter_of
 from fewlabel.service.guard import install
+from fewlabel.service.labels import make_label_router
 from fewlabel.service.logins import Login, TokenLogin
 from fewlabel.service.models import make_model_router
 from fewlabel.service.overview import Overview
@@ -204,8 +206,9 @@ def mount(study: Study, login: Login | None = None) -> None:
     former = getattr(app.state, "fewlabel_routes", [])
     others = [route for route in app.router.routes if not any(route is each for each in former)]
     app.router.routes[:] = others
-    routers = [make_router(study), make_model_router(study)]
+    routers = [make_router(study), make_model_router(study), make_label_router(study), make_borrowed_router()]
     routers += [login.router()] if isinstance(login, TokenLogin) else []
+    app.include_router(make_reload_router())
     for router in routers:
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
     ours = app.router.routes[len(others) :]
