@@ -61,8 +61,10 @@ class Held:
         guess = self.predictions.guess(self.case, self.grid)
         if guess is None:
             return None
-        guess = self.pad({"guess": guess})["guess"]
-        guess = guess.as_tensor() if isinstance(guess, MetaTensor) else guess
+        doubt = torch.stack([guess[0], 255 - guess[1]])  # so that what is padded by 0 is background without a doubt
+        padded = self.pad({"guess": doubt})["guess"]
+        padded = padded.as_tensor() if isinstance(padded, MetaTensor) else padded
+        guess = torch.stack([padded[0], 255 - padded[1]])
         return guess, map_classes_to_indices(guess[:1], self.classes, max_samples_per_class=_PER_CLASS)
 
 

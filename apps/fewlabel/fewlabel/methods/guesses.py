@@ -23,8 +23,15 @@ class Guess(NamedTuple):
     confidence: Tensor
 
     def sure(self, threshold: float) -> Tensor:
-        """Where the confidence reaches the threshold (0..1), BDHW bool."""
-        return self.confidence >= threshold
+        """Where the confidence reaches the threshold (0..1), BDHW bool; never where nothing is known (0)."""
+        return (self.confidence >= threshold) & (self.confidence > 0)
+
+    def probabilities(self, classes: int) -> Tensor:
+        """BCDHW: the confidence for the class, the rest shared out evenly; all alike where nothing is known."""
+        confidence = torch.where(self.confidence > 0, self.confidence, 1 / classes)[:, None]
+        rest = (1 - confidence) / (classes - 1)
+        chosen = torch.arange(classes, device=rest.device).reshape(1, -1, 1, 1, 1) == self.classes[:, None]
+        return torch.where(chosen, confidence, rest)
 
 
 class Guesses:
