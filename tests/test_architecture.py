@@ -7,6 +7,7 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -48,7 +49,13 @@ MAY_NOT_KNOW = {
     "review/*.py": ({"fewlabel.training", "fewlabel.methods", "monailabel"}, set()),
     "predictions/*.py": ({"fewlabel.methods", "fewlabel.training", "fewlabel.service", "monailabel"}, set()),
     "selection/scoring.py": ({"fewlabel.training"}, set()),
-    "selection/strategies.py": ({"torch"}, set()),
+    **dict.fromkeys(
+        [
+            f"selection/{name}.py"
+            for name in ("base", "strategies", "uncertain", "coverage", "leases", "scores", "table")
+        ],
+        ({"torch", "fewlabel.training", "fewlabel.methods", "fewlabel.service"}, set()),
+    ),
     "export/*.py": (
         {"monailabel.datastore", "monailabel.interfaces.datastore", "fewlabel.datastore.store"},
         set(),
@@ -101,6 +108,33 @@ def test_no_room_knows_the_routes():
         inside = path.relative_to(PACKAGE).parts
         found = imported(path.read_text(encoding="utf-8"), ["fewlabel", *inside[:-1]])
         assert inside[0] == "service" or not {name for name in found if within(name, {"fewlabel.service"})}, path
+
+
+def drawn() -> dict[str, int]:
+    """Rooms of the picture in the documents -> the floor on which each is drawn, 1 is the ground."""
+    texts = ElementTree.parse(PACKAGE.parents[2] / "docs" / "rooms.svg").iter("{http://www.w3.org/2000/svg}text")
+    return {each.text: int(each.get("data-floor")) for each in texts if each.get("data-floor")}
+
+
+def test_the_picture_shows_every_room_and_no_other():
+    folders = {f"{path.name}/" for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    assert {room for room in drawn() if room.endswith("/")} == folders
+    assert all((PACKAGE / room).exists() or (PACKAGE.parent / room).exists() for room in drawn())
+
+
+def test_no_import_points_upwards_in_the_picture():
+    floors = drawn()
+    for path in PACKAGE.rglob("*.py"):
+        inside = path.relative_to(PACKAGE).parts
+        room = f"{inside[0]}/" if len(inside) > 1 else inside[0]
+        found = imported(path.read_text(encoding="utf-8"), ["fewlabel", *inside[:-1]])
+        known = {name.split(".")[1] for name in found if name.startswith("fewlabel.")}
+        above = {
+            other
+            for other in floors
+            if floors[other] > floors.get(room, max(floors.values())) and other.rstrip("/").removesuffix(".py") in known
+        }
+        assert not above, f"{'/'.join(inside)} knows {above}, which the picture draws above it"
 
 
 def test_relative_imports_and_imports_inside_functions_are_seen():

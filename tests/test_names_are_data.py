@@ -12,8 +12,7 @@ from fastapi.testclient import TestClient
 from monai.bundle import ConfigParser
 
 from fewlabel.errors import Refusal
-from fewlabel.export.bundle import export_bundle
-from fewlabel.export.check import differing_voxels
+from fewlabel.export.table import differing_voxels, export_model
 from fewlabel.labels import InvalidNames, UnknownClass, check_names, names_from_label_info, remap
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan, save_plan, saved_plan
@@ -128,7 +127,7 @@ def test_every_file_of_the_workspace_gives_the_name_back(tmp_path, name):
 def test_a_bundle_says_the_name_as_text_and_monai_runs_looks_up_and_builds_nothing(
     tmp_path, monkeypatch, inference_workflow, name
 ):
-    bundle = export_bundle(publish(tmp_path, name, "b"), tmp_path / "bundle")
+    bundle = export_model("bundle", publish(tmp_path, name, "b"), tmp_path / "bundle")
     raw = json.loads((bundle / "configs" / "metadata.json").read_text())
     channels = raw["network_data_format"]["outputs"]["pred"]["channel_def"]
     assert channels["1"].replace(" ", "") == name.replace(" ", "")
@@ -152,8 +151,8 @@ def test_a_bundle_of_all_these_names_runs_by_itself_and_gives_the_server_s_label
     workspace = publish(tmp_path, DANGEROUS, *ALLOWED.values())
     image = tmp_path / "a scan.nii.gz"
     write_volume(image, np.random.default_rng(0).normal(size=(18, 17, 16)).astype(np.float32), np.eye(4))
-    bundle = export_bundle(workspace, tmp_path / "bundle")
-    assert differing_voxels(workspace, bundle, image)[0] == 0
+    bundle = export_model("bundle", workspace, tmp_path / "bundle")
+    assert differing_voxels("bundle", workspace, bundle, image)[0] == 0
     assert not (bundle / "hit").exists()
     assert not os.path.exists("/tmp/fewlabel-hit")
 
@@ -169,7 +168,9 @@ class Tags(html.parser.HTMLParser):
 
 @names
 def test_the_readme_of_a_bundle_holds_no_html_of_a_name(tmp_path, name):
-    text = (export_bundle(publish(tmp_path, name, "b"), tmp_path / "bundle") / "docs" / "README.md").read_text()
+    text = (
+        export_model("bundle", publish(tmp_path, name, "b"), tmp_path / "bundle") / "docs" / "README.md"
+    ).read_text()
     tags = Tags()
     tags.feed(text)
     assert tags.seen == []

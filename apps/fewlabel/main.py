@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 
 _HERE = str(Path(__file__).resolve().parent)
@@ -15,10 +16,12 @@ from monailabel.interfaces.app import MONAILabelApp  # noqa: E402
 
 from fewlabel import __version__  # noqa: E402
 from fewlabel.background import is_background_process  # noqa: E402
+from fewlabel.datastore.kinds import check_tag  # noqa: E402
 from fewlabel.errors import Refusal  # noqa: E402
 from fewlabel.service.guard import brought_by_the_request  # noqa: E402
-from fewlabel.service.logins import make_login  # noqa: E402
+from fewlabel.service.logins import make_login, renew  # noqa: E402
 from fewlabel.service.routes import mount  # noqa: E402
+from fewlabel.service.tidy import own_temporary_folder  # noqa: E402
 from fewlabel.study import Study  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -28,6 +31,8 @@ class FewLabelApp(MONAILabelApp):
     """Label a few volumes; the server learns from them and from the whole unlabelled pool."""
 
     def __init__(self, app_dir, studies, conf):
+        if "monailabel.app" in sys.modules:  # a server, not a background process or a program
+            own_temporary_folder()
         try:
             self.study = Study(studies, conf)
             login = None if is_background_process() else make_login(self.study.settings.token)
@@ -42,6 +47,9 @@ class FewLabelApp(MONAILabelApp):
             description="Learns from a few labelled volumes and from all the others",
             version=__version__,
         )
+        self.login = login
+        self._auto_update_scoring = False  # one useless process per click otherwise; training scores by itself
+        self._choosing = threading.Lock()
         mount(self.study, login)
 
     def init_datastore(self):
@@ -64,16 +72,22 @@ class FewLabelApp(MONAILabelApp):
         return self.study.describe_scans(super().info())
 
     def infer(self, request, datastore=None):
+        return self.study.proposed(request.get("image"), self.predict(request, datastore))
+
+    def predict(self, request, datastore=None):
         request = self.study.check_infer(request, self._infers, **brought_by_the_request())
         return super().infer(request, datastore)
 
     def batch_infer(self, request, datastore=None):
         several = torch.cuda.device_count() > 1  # without a GPU, MONAI Label's own default divides by zero
-        return super().batch_infer({**request, "multi_gpu": several and request.get("multi_gpu", True)}, datastore)
+        several = several and request.get("multi_gpu", True)
+        request = {**request, "multi_gpu": several, "label_tag": check_tag(request.get("label_tag"))}
+        return self._batch_infer(request, datastore or self.datastore(), self.predict)
 
     def next_sample(self, request):
         request = self.study.check_next(request, self._strategies)
-        return self.study.handed_out(super().next_sample(request), request["strategy"])
+        with self._choosing:  # two people who ask at once are given two cases
+            return self.study.handed_out(super().next_sample(request), request["strategy"])
 
     def bundle_path(self, model):
         self.study.check_task(model, self._trainers)  # MONAI Label asks this before it starts a background process
@@ -84,6 +98,9 @@ class FewLabelApp(MONAILabelApp):
         return self.study.saved(image_id)
 
     def on_init_complete(self):
-        self._auto_update_scoring = False  # one useless process per click otherwise; training scores by itself
         super().on_init_complete()
         self.study.ready()
+
+    def reload(self):
+        renew(self.login)
+        self.study.reload()

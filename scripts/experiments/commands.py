@@ -82,6 +82,13 @@ def _mutants(options):
     return mutants(options.only, options.list, options.jobs)
 
 
+def _kills(options):
+    from experiments.harness.say import say
+    from experiments.kills.command import kills
+
+    return kills(options.count, options.seed, options.output, say)
+
+
 def _row(options):
     from experiments.comparison.worker import work
 
@@ -106,6 +113,7 @@ COMMANDS = (
     Command("review", "--data FOLDER", "are mistakes in labels seen, and only these?", options_of.review, _review),
     Command("features", "--data FOLDER", "which features choose the first cases best?", options_of.features, _features),
     Command("paper", "--dataset la --root FOLDER", "the same by the papers' rules", options_of.paper, _paper),
+    Command("kills", "", "is anything lost when a server is killed? 13 s a kill", options_of.kills, _kills),
     Command("mutants", "", "does a test notice each planted fault? 15 minutes", options_of.mutants, _mutants),
 )
 CHILDREN = (

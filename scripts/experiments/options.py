@@ -119,6 +119,14 @@ def paper(command: "argparse.ArgumentParser") -> "None":
     command.set_defaults(ablations=[], attempt=[])
 
 
+def kills(command: "argparse.ArgumentParser") -> "None":
+    """Options of `kills`."""
+    add = command.add_argument
+    add("--count", type=int, default=200, help="of kills (default 200)")
+    add("--seed", type=int, default=0, help="of every choice and moment (default 0)")
+    add("--output", type=Path, default=Path("kills"), help="results; lives that are there are not lived again")
+
+
 def mutants(command: "argparse.ArgumentParser") -> "None":
     """Options of `mutants`."""
     add = command.add_argument
@@ -183,6 +191,8 @@ def problem_with(options: "argparse.Namespace") -> "str":
             return "Numbers must be above 0; --seeds may be 0 too."
         if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
             return "--patch: give three numbers above 0, such as 40,48,40."
+    if options.command == "kills" and _too_small([options.count], [options.seed]):
+        return "--count must be above 0 and --seed not below it."
     if options.command == "mutants" and _too_small([options.jobs], [0]):
         return "--jobs must be above 0."
     if options.command == "paper":

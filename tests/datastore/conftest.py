@@ -1,14 +1,80 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 
+from fewlabel.datastore.scan import Choices
 from fewlabel.datastore.store import SafeDatastore
-from fewlabel.volumes.reading import write_volume
+from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.volumes.reading import read_volume, write_volume
 from fewlabel.workspace import Workspace
 
 AFFINE = np.array([[-1.0, 0, 0, 30], [0, 1.5, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])
+
+
+class Folder:
+    """A folder of studies that is filled and opened."""
+
+    affine = AFFINE
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(exist_ok=True)
+
+    def put(self, *paths: str) -> Path:
+        """Write a scan to each path."""
+        for path in paths:
+            file = self.root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if path.endswith((".mha", ".mhd", ".nhdr")):
+                SimpleITK.WriteImage(SimpleITK.GetImageFromArray(self.volume(len(path))), str(file))
+            else:
+                write_volume(file, self.volume(len(path)), AFFINE)
+        return file
+
+    def open(self, reload: bool = False, read_only: bool = False, **choices: bool) -> UndoDatastore:
+        """Open the study anew, as a restarted server does."""
+        workspace = Workspace(self.root / ".fewlabel")
+        return UndoDatastore(
+            str(self.root), workspace, auto_reload=reload, read_only=read_only, choices=Choices(**choices)
+        )
+
+    def open_before(self) -> None:
+        """Leave the folder as an earlier version would: with a list, without anything of this one."""
+        listed = {
+            path.name.split(".nii")[0].split(".nrrd")[0]: {
+                "image": {"ext": ".nrrd" if path.name.endswith(".nrrd") else ".nii.gz", "info": {"name": path.name}},
+                "labels": {},
+            }
+            for path in self.root.iterdir()
+            if path.is_file()
+        }
+        content = {"name": "", "description": "", "images_dir": ".", "labels_dir": "labels", "objects": listed}
+        (self.root / "datastore_v2.json").write_text(json.dumps(content))
+
+    def label(self, store: UndoDatastore, case: str) -> None:
+        """Submit a label."""
+        label = self.root.parent / "label.nii.gz"
+        write_volume(label, (self.volume() > 50).astype(np.uint8), read_volume(store.get_image_uri(case)).affine)
+        store.save_label(case, str(label), "final", {"label_info": [{"name": "liver", "idx": 1}]})
+
+    @staticmethod
+    def volume(seed: int = 0) -> np.ndarray:
+        """A scan of whole numbers."""
+        return np.random.default_rng(seed).integers(0, 100, (8, 9, 10)).astype(np.int16)
+
+    @staticmethod
+    def said(caplog: pytest.LogCaptureFixture, *words: str) -> list[str]:
+        """Lines of the log that hold all these words."""
+        return [line for line in caplog.messages if all(word in line for word in words)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "studies")
 
 
 @pytest.fixture

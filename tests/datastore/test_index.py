@@ -134,21 +134,37 @@ def test_a_background_process_may_not_change_submitted_labels(store, studies, se
 
 
 def test_the_watcher_sees_files_that_arrive_and_not_its_own_writing(studies, monkeypatch, open_store):
-    refreshes = []
-    refresh = SafeDatastore.refresh
+    refreshes, seen, woken = [], [], []
+    refresh, on_event = SafeDatastore.refresh, SafeDatastore._on_any_event
+
+    def record(self, event):
+        before = self._pending
+        on_event(self, event)
+        seen.append(os.path.basename(event.src_path))
+        if self._pending is not before:
+            woken.append(seen[-1])
+
+    def all_events_have_come(mark):
+        """Events come in their order: when that of a file made now is here, so are all before it."""
+        (studies / mark).touch()
+        wait_until(lambda: mark in seen)
+
     monkeypatch.setattr(SafeDatastore, "refresh", lambda self: (refreshes.append(1), refresh(self)))
+    monkeypatch.setattr(SafeDatastore, "_on_any_event", record)
     store = open_store(reload=True)
     try:
         for number in range(20):
             write_volume(studies / f"late{number:02}.nii.gz", scan(number), AFFINE)
         wait_until(lambda: len(store.list_images()) == 22)
         assert len(refreshes) < 20
-        wait_until(lambda: not any(isinstance(thread, threading.Timer) for thread in threading.enumerate()))
-        refreshes.clear()
+        all_events_have_come(".first.nii.gz")
+        wait_until(lambda: store._pending is None)
+        woken.clear()
         for number in range(5):
             store.update_image_info("a", {"number": number})
-        time.sleep(3 * index._SETTLE)
-        assert not refreshes
+        all_events_have_come(".second.nii.gz")
+        assert any(name.startswith(("datastore", ".writing")) for name in seen)
+        assert not woken
     finally:
         store._observer.stop()
         store._observer.join()

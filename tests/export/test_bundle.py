@@ -7,7 +7,7 @@ from monai.bundle import ConfigParser, verify_net_in_out
 
 from fewlabel.errors import Refusal
 from fewlabel.export import bundle as module
-from fewlabel.export.bundle import export_bundle
+from fewlabel.export.table import export_model
 from fewlabel.networks import NETWORKS
 from fewlabel.published import load_published
 from fewlabel.workspace import Workspace
@@ -55,13 +55,13 @@ def read(path):
 
 
 def test_the_layout_is_complete_and_nothing_else_is_left(publish, tmp_path):
-    bundle = export_bundle(publish(), tmp_path / "out" / "a bundle")
+    bundle = export_model("bundle", publish(), tmp_path / "out" / "a bundle")
     assert files(bundle) == LAYOUT
     assert os.listdir(tmp_path / "out") == ["a bundle"]
 
 
 def test_the_metadata_is_what_monai_asks_for(publish, tmp_path):
-    metadata = read(export_bundle(publish(), tmp_path / "bundle") / "configs" / "metadata.json")
+    metadata = read(export_model("bundle", publish(), tmp_path / "bundle") / "configs" / "metadata.json")
     assert metadata.keys() >= METADATA
     assert metadata["version"] in metadata["changelog"]
     formats = metadata["network_data_format"]
@@ -72,7 +72,9 @@ def test_the_metadata_is_what_monai_asks_for(publish, tmp_path):
 
 def test_the_weights_are_the_published_ones_and_load_without_code(publish, tmp_path):
     workspace = publish()
-    saved = torch.load(export_bundle(workspace, tmp_path / "bundle") / "models" / "model.pt", weights_only=True)
+    saved = torch.load(
+        export_model("bundle", workspace, tmp_path / "bundle") / "models" / "model.pt", weights_only=True
+    )
     published = load_published(workspace.model).network.state_dict()
     assert saved["model"].keys() == published.keys()
     assert all(torch.equal(saved["model"][key], published[key]) for key in published)
@@ -89,14 +91,14 @@ def test_every_network_of_monai_can_be_said_in_monais_words(name):
 
 
 def test_monai_finds_all_properties_of_an_inference_workflow(publish, tmp_path, inference_workflow):
-    workflow = inference_workflow(export_bundle(publish(), tmp_path / "bundle"))
+    workflow = inference_workflow(export_model("bundle", publish(), tmp_path / "bundle"))
     assert not workflow.check_properties()
     assert workflow.network_def is not None
     assert workflow.inferer.roi_size == [16, 24, 16]
 
 
 def test_monais_own_check_of_input_and_output_passes(publish, tmp_path):
-    configs = export_bundle(publish(), tmp_path / "bundle") / "configs"
+    configs = export_model("bundle", publish(), tmp_path / "bundle") / "configs"
     verify_net_in_out(
         net_id="network_def",
         config_file=str(configs / "inference.json"),
@@ -106,7 +108,7 @@ def test_monais_own_check_of_input_and_output_passes(publish, tmp_path):
 
 
 def test_the_readme_says_values_and_quality(publish, tmp_path):
-    text = (export_bundle(publish(), tmp_path / "bundle") / "docs" / "README.md").read_text(encoding="utf-8")
+    text = (export_model("bundle", publish(), tmp_path / "bundle") / "docs" / "README.md").read_text(encoding="utf-8")
     assert "- 1: organ\n- 2: tumour" in text
     assert "organ 0.800" in text
     assert "python -m monai.bundle run" in text
@@ -114,7 +116,7 @@ def test_the_readme_says_values_and_quality(publish, tmp_path):
 
 def test_without_a_published_model_it_says_so(tmp_path):
     with pytest.raises(Refusal, match="no model to export yet"):
-        export_bundle(Workspace(tmp_path / "study"), tmp_path / "bundle")
+        export_model("bundle", Workspace(tmp_path / "study"), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
 
@@ -125,28 +127,28 @@ def test_what_is_not_ours_is_left_alone(publish, tmp_path, what):
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text('{"name": "someone else\'s bundle"}')
     with pytest.raises(Refusal, match="not an earlier export"):
-        export_bundle(publish(), target)
+        export_model("bundle", publish(), target)
     assert place.read_text() == '{"name": "someone else\'s bundle"}'
 
 
 def test_exporting_again_replaces_the_export_and_keeps_what_people_put_there(publish, tmp_path):
     workspace = publish()
-    bundle = export_bundle(workspace, tmp_path / "bundle")
+    bundle = export_model("bundle", workspace, tmp_path / "bundle")
     (bundle / "models" / "old.ts").write_text("old")
     (bundle / "eval").mkdir()
     (bundle / "eval" / "result.nii.gz").write_text("a result")
-    assert export_bundle(workspace, bundle) == bundle
+    assert export_model("bundle", workspace, bundle) == bundle
     assert files(bundle) == {*LAYOUT, "eval/result.nii.gz"}
 
 
 def test_an_empty_folder_may_be_filled(publish, tmp_path):
     (tmp_path / "bundle").mkdir()
-    assert files(export_bundle(publish(), tmp_path / "bundle")) == LAYOUT
+    assert files(export_model("bundle", publish(), tmp_path / "bundle")) == LAYOUT
 
 
 def test_a_full_disk_is_told_and_the_earlier_export_stays(publish, tmp_path, monkeypatch):
     workspace = publish()
-    bundle = export_bundle(workspace, tmp_path / "bundle")
+    bundle = export_model("bundle", workspace, tmp_path / "bundle")
     before = {name: (bundle / name).read_bytes() for name in files(bundle)}
 
     def full(*_):
@@ -154,6 +156,6 @@ def test_a_full_disk_is_told_and_the_earlier_export_stays(publish, tmp_path, mon
 
     monkeypatch.setattr(module, "_json", full)
     with pytest.raises(Refusal, match="No space left"):
-        export_bundle(workspace, bundle)
+        export_model("bundle", workspace, bundle)
     assert {name: (bundle / name).read_bytes() for name in files(bundle)} == before
     assert sorted(os.listdir(tmp_path)) == ["bundle", "study"]

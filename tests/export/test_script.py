@@ -1,6 +1,7 @@
 import pytest
 
 import export
+from fewlabel.export.table import EXPORTS
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +42,19 @@ def test_an_image_to_check_that_does_not_exist_is_told(publish, tmp_path, capsys
     publish()
     assert run(tmp_path, "--check", str(tmp_path / "missing.nii.gz")) == 1
     assert "missing.nii.gz" in capsys.readouterr().err
+
+
+def test_a_format_can_be_chosen_and_all_are_named(publish, tmp_path, capsys):
+    publish()
+    assert run(tmp_path, "--format", "bundle") == 0
+    assert run(tmp_path, "--format", "onnx") == 1
+    assert "There is no export format 'onnx' here. There is: bundle" in capsys.readouterr().err
+    assert export.main(["--formats"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed and each.description in printed for name, each in EXPORTS.items())
+
+
+def test_what_is_needed_is_told(capsys):
+    with pytest.raises(SystemExit):
+        export.main(["--studies", "folder"])
+    assert "--studies and --output are needed" in capsys.readouterr().err

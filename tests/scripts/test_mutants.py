@@ -17,7 +17,7 @@ from experiments.mutants.faults import FAULTS
 from experiments.mutants.runner import APP, ROOT, Outcome, outcome
 
 # Every room in which a fault must have been planted.
-ROOMS = ("losses", "methods", "data", "training", "selection", "inference", "datastore")
+ROOMS = ("losses", "methods", "data", "training", "selection", "inference", "datastore", "export")
 HARMLESS = Fault("harmless", "methods/ramps.py", "if progress < start:", "if start > progress:", "")
 SCRIPT = """
 import sys

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 import requests
 
-from fewlabel.export.check import run_bundle
+from fewlabel.export.bundle_run import run_bundle
 
 NAMES = ["$__import__('os').mkdir('hit')", "<b>bold", "@network", "%x.json", "a=b:c&d", '"it\'s"', "肝臓", "$x_{$"]
 CASES = ["$case", "<i>case=1", "@a %b", "it's [one]"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import requests
 
-from fewlabel.export.check import run_bundle
+from fewlabel.export.bundle_run import run_bundle
 
 CLASSES = ["organ", "tumour"]
 ROUTES = {"study", "cases", "skip/{case}", "undo/{case}", "history", "history.png", "export", "export/file"}

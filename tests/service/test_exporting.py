@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
+from fewlabel.export.base import Export
 from fewlabel.export.configs import NAME as BUNDLE
+from fewlabel.export.table import EXPORTS
 from fewlabel.published import read_card
 from fewlabel.service import exporting
 from fewlabel.workspace import read_json, write_json
@@ -84,18 +86,18 @@ def test_one_export_runs_at_a_time_and_the_server_answers_meanwhile(service, hel
 
 def test_a_model_that_is_published_during_an_export_is_not_mixed_into_it(service, monkeypatch):
     service.publish()
-    write, seen = exporting.export_bundle, []
+    write, seen = exporting.export_model, []
 
     def publish_then_write(*arguments):
         service.publish(version=4)
         return write(*arguments)
 
-    def look(snapshot, bundle, image):
+    def look(name, snapshot, bundle, image):
         seen.append(read_card(snapshot.model)["version"])
         seen.append(read_json(bundle / "configs" / "metadata.json")["version"])
         return 0, 960
 
-    monkeypatch.setattr(exporting, "export_bundle", publish_then_write)
+    monkeypatch.setattr(exporting, "export_model", publish_then_write)
     monkeypatch.setattr(exporting, "differing_voxels", look)
     answer = service.export()
     assert (answer["state"], answer["model_version"], answer["file"]) == ("done", 3, f"{BUNDLE}-v3.zip")
@@ -142,5 +144,30 @@ def test_a_study_without_images_is_exported_unchecked(open_service):
 
 def test_an_unknown_format_is_refused_in_words(service):
     service.publish()
-    assert "format" in service.refused("POST", "export", 422, json={"format": "onnx"})
+    told = service.refused("POST", "export", 422, json={"format": "onnx"})
+    assert "There is no export format 'onnx' here" in told
+    assert all(name in told for name in EXPORTS)
     assert service.get("export")["state"] == "none"
+
+
+def test_each_format_is_written_as_itself(service, monkeypatch, tmp_path):
+    """Another one is another row of the table: the routes, the zip and its check follow."""
+
+    def write(model, folder):
+        (folder / "weights.txt").write_text(str(len(model.network.state_dict())))
+        (folder / "fewlabel.json").write_text('{"fewlabel": {}}')
+
+    def run(folder, images, output):
+        raise Refusal(f"{sorted(path.name for path in folder.iterdir())} cannot be run.", 500)
+
+    monkeypatch.setitem(EXPORTS, "plain", Export("As plain text", write, run, "fewlabel_plain"))
+    service.publish()
+    assert {"name": "plain", "description": "As plain text"} in service.get("study")["exports"]
+    answer = service.export(format="plain", check=False)
+    assert (answer["state"], answer["format"], answer["file"]) == ("done", "plain", "fewlabel_plain-v3.zip")
+    with zipfile.ZipFile(service.workspace.exports / answer["file"]) as archive:
+        assert sorted(archive.namelist()) == ["fewlabel_plain/fewlabel.json", "fewlabel_plain/weights.txt"]
+    assert "weights.txt'] cannot be run" in service.export(format="plain")["error"]
+    bundle = service.export(check=False)
+    assert (bundle["format"], bundle["file"]) == ("bundle", f"{BUNDLE}-v3.zip")
+    assert sorted(os.listdir(service.workspace.exports)) == sorted(["export.json", bundle["file"]])

@@ -75,7 +75,7 @@ def test_every_route_is_in_the_openapi_page_with_its_answer_and_its_refusals(ser
 def server(monkeypatch):
     """Stands in for the module monailabel.app of a running server."""
     app = FastAPI()
-    app.get("/info/")(lambda: {})
+    app.get("/auth/")(lambda: {})
     monkeypatch.setitem(sys.modules, "monailabel.app", types.SimpleNamespace(app=app))
     return app
 
@@ -90,7 +90,7 @@ def test_a_study_that_is_mounted_again_takes_the_place_of_the_former(server, ser
     routes.mount(other.study)
     assert len(server.router.routes) == number
     assert client.get("/fewlabel/study").json()["name"] == "other"
-    assert client.get("/info/").json() == {}
+    assert client.get("/auth/").json() == {}
     assert "/fewlabel/study" in client.get("/openapi.json").json()["paths"]
 
 

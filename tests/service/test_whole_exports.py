@@ -115,13 +115,13 @@ def test_a_kill_at_any_step_of_an_export_leaves_the_last_one_or_the_new_one_whol
             patch.setattr(exporting, "replace_file", or_die(exporting.replace_file))
             patch.setattr(exporting, "write_json", or_die(exporting.write_json))
             patch.setattr(exporting, "_pack", or_die(exporting._pack))
-            patch.setattr(exporting, "export_bundle", or_die(exporting.export_bundle))
+            patch.setattr(exporting, "export_model", or_die(exporting.export_model))
             patch.setattr(exporting, "_sha256", or_die(exporting._sha256))
             patch.setattr(exporting.Path, "unlink", or_die(exporting.Path.unlink))
             patch.setattr(exporting.tempfile.TemporaryDirectory, "cleanup", lambda folder: None)
             patch.setattr(exporting.shutil, "rmtree", lambda *arguments, **more: None)
             try:
-                exporter._export(check=False)
+                exporter._export("bundle", check=False)
                 ended = True
             except Killed:
                 pass

@@ -10,7 +10,7 @@ from typing import Any
 from experiments.harness.errors import ExperimentError
 from experiments.harness.result import Comparison
 from environment import ROOT
-from fewlabel.export.check import bundle_command
+from fewlabel.export.bundle_run import bundle_command
 from fewlabel.volumes.reading import read_label, same_grid
 
 

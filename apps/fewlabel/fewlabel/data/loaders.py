@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Generator, Sequence
+from typing import Any, TypedDict
 
 import torch
 from monai.data import MetaTensor, ThreadBuffer
@@ -17,7 +17,13 @@ from fewlabel.plan import Plan
 
 __all__ = ["Batch", "CropStream", "EmptyPool", "PairedLoader", "Record", "volume_loader"]
 
-Batch = dict[str, dict[str, torch.Tensor] | None]
+
+class Batch(TypedDict):
+    """One step's crops; ``unlabelled`` is None where there are no unlabelled volumes, or none are wanted."""
+
+    labelled: dict[str, torch.Tensor]
+    unlabelled: dict[str, torch.Tensor] | None
+
 
 _WHOLE = {"label", "pseudo_label"}  # class indices
 
@@ -84,7 +90,7 @@ class PairedLoader:
         )
         self.pool_wanted = True
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         with (
             contextlib.closing(_ahead(self._batches(self.labelled, ("image", "label")))) as labelled,
             contextlib.closing(_ahead(self._batches(self.unlabelled, self.views))) as unlabelled,
@@ -107,7 +113,7 @@ class PairedLoader:
         """Whether what the method looks at can be had: stored guesses only once there are any."""
         return "pseudo_label" not in self.views or bool(self.predictions and self.predictions.usable())
 
-    def _batches(self, stream: CropStream, keys: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
+    def _batches(self, stream: CropStream, keys: Sequence[str]) -> Generator[dict[str, torch.Tensor], None, None]:
         with contextlib.closing(iter(stream)) as crops:
             while True:
                 items = [next(crops) for _ in range(self.plan.batch)]
@@ -115,7 +121,7 @@ class PairedLoader:
                 yield {key: value.to(torch.long if key in _WHOLE else torch.float32) for key, value in batch.items()}
 
 
-def _ahead(source: Iterator) -> Iterator:
+def _ahead(source: Generator) -> Generator:
     """What the source gives, made ahead by a thread that starts with the first item that is asked for."""
     # closed in this order, however it ends: first the thread that makes batches, then those that read files
     with (
@@ -128,7 +134,7 @@ def _ahead(source: Iterator) -> Iterator:
             yield item
 
 
-def _guarded(source: Iterator) -> Iterator:
+def _guarded(source: Generator) -> Generator:
     """ThreadBuffer would print an exception and end as if all were well: hand it over instead."""
     try:
         yield from source

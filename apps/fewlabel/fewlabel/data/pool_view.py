@@ -48,16 +48,16 @@ class Held:
         self.pad = transforms.pad_to_patch(plan, ("guess",))
         self.classes = len(plan.classes) + 1
         self._version: int | None = None
-        self._known: tuple[torch.Tensor, list[torch.Tensor]] | None = None
+        self._known: tuple[torch.Tensor, list[Any]] | None = None
 
-    def __call__(self) -> tuple[torch.Tensor, list[torch.Tensor]] | None:
+    def __call__(self) -> tuple[torch.Tensor, list[Any]] | None:
         """The guess 2HWD, padded as the volume is, and where each class is; None where there is no guess."""
         version = self.predictions.version(self.case)
         if version != self._version:
             self._version, self._known = version, None if version is None else self._read()
         return self._known
 
-    def _read(self) -> tuple[torch.Tensor, list[torch.Tensor]] | None:
+    def _read(self) -> tuple[torch.Tensor, list[Any]] | None:
         guess = self.predictions.guess(self.case, self.grid)
         if guess is None:
             return None

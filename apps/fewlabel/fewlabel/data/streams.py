@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
 
 import numpy as np
-from monai.transforms import Compose
 
 from fewlabel.volumes.reading import UnreadableVolume
 
 logger = logging.getLogger(__name__)
 
 Record = dict[str, str]  # id, image, and for labelled records label: file paths
+
+
+class View(Protocol):
+    """Makes a crop of a volume, or a list of one crop, by random numbers that begin with a seed."""
+
+    def set_random_state(self, seed: int) -> Any: ...
+
+    def __call__(self, volume: dict, /) -> Any: ...
+
 
 _RESIDENT = 16  # volumes held in memory per pool, however large the pool
 
@@ -47,7 +56,7 @@ class CropStream:
         self,
         records: Sequence[Record],
         load: Callable[[Record], dict],
-        view: Compose,
+        view: View,
         seed: int,
         crops_per_volume: int = 4,
         resident: int = _RESIDENT,
@@ -63,7 +72,7 @@ class CropStream:
         self.bad: dict[str, str] = {}  # id: why it was left out
         self.read: set[str] = set()
 
-    def __iter__(self) -> Iterator[dict]:
+    def __iter__(self) -> Generator[dict, None, None]:
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
             order = self._order()
             held: list[dict] = []

@@ -6,18 +6,23 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastoreModel
 
 from fewlabel.datastore.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
-from fewlabel.datastore.images import FINAL, ScannedImages
+from fewlabel.datastore.images import FINAL
+from fewlabel.datastore.kinds import KIND_KEYS
+from fewlabel.datastore.kinds_of_before import with_kinds
+from fewlabel.datastore.old_grid import OldGridLabels
+from fewlabel.datastore.proposals import Proposals
 from fewlabel.datastore.scan import Choices, FolderScan
-from fewlabel.datastore.submission import classes_of_stored
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import EXTENSIONS
-from fewlabel.workspace import Workspace, read_json, replace_file
+from fewlabel.workspace import Workspace, replace_file
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +36,13 @@ _OURS = ("name", "path", "ts")
 """Entries of an info that no client may set: others build file names and orders from them."""
 
 
-class FolderIndex(ScannedImages):
+class FolderIndex(OldGridLabels):
     """Which images and labels one study has.
 
     The files are the truth; ``datastore_v2.json`` is MONAI Label's list of them and can be rebuilt. One
     process, the server, writes that list; so it needs no lock file, only a lock between its threads. Lists
-    are replaced, never changed in place, so a reader needs no lock. Where the folder of the images cannot be
+    are replaced, never changed in place, so a reader needs no lock. The labels of each image have a lock of their own,
+    which is taken before that of the list. Where the folder of the images cannot be
     written, labels and list are kept in the workspace, and stay there from then on. Images may lie in subfolders; ids
     hold no slash, see :mod:`fewlabel.datastore.ids`.
 
@@ -47,6 +53,8 @@ class FolderIndex(ScannedImages):
         read_only: for child processes: knows the files, writes no list, watches nothing.
         choices: which files of the folder are images.
     """
+
+    _config_ts: float  # when the list was written, as LocalDatastore keeps it
 
     def __init__(
         self,
@@ -60,12 +68,14 @@ class FolderIndex(ScannedImages):
         self._workspace = workspace
         self._read_only = read_only
         self._guard = threading.RLock()
+        self._of_image: dict[str, threading.RLock] = {}
         self._unsaved = False
         self._pending: threading.Timer | None = None
         self._saving: threading.Timer | None = None
         self._told: set[str] = set()
         self._looking = False
-        self._submitted: dict[str, bool] = {}
+        self._submitted: dict[tuple[int, str], bool] = {}
+        self.proposals = Proposals(workspace.proposals)
         self._labels_dir, config = label_places(Path(studies), workspace.folder)
         known = any(Path(studies, each).exists() for each in (config, os.path.basename(config)))
         self._scan = FolderScan(
@@ -161,13 +171,13 @@ class FolderIndex(ScannedImages):
             if whole and cases.pending:
                 return False
             objects, changed = reconcile(self._datastore.objects, cases.extensions(), labels, self._describe)
-            self._datastore.objects = objects
+            objects, filled = with_kinds(objects, self._workspace.history, self._sidecar, not self._read_only)
+            self._datastore.objects, changed = objects, changed or filled
             if self._read_only:
                 return not cases.pending
             if changed or self._unsaved or not os.path.exists(self._datastore_config_path):
                 self._update_datastore_file()
-            if not self._workspace.classes():
-                self._learn_classes()
+            self._name_labels()
             return not cases.pending
 
     def _sidecar(self, image_id: str, tag: str) -> Path:
@@ -182,22 +192,6 @@ class FolderIndex(ScannedImages):
                 logger.warning("%a is left out: rename it, its id is in use or cannot be used", str(folder / name))
                 self._told.add(name)
         return found
-
-    def _describe(self, tag: str, image_id: str, name: str) -> dict[str, Any]:
-        kept = read_json(self._sidecar(image_id, tag), {}).get("info", {})
-        if tag == FINAL and "label_info" not in kept:  # put there by hand, or the server died before the sidecar
-            names = self._workspace.classes()
-            kept = {**kept, "label_info": [{"name": name, "idx": value} for value, name in enumerate(names, 1)]}
-        return {"ts": int(time.time()), **kept, "name": name}
-
-    def _learn_classes(self) -> None:
-        """Name the classes of labels that were put into the folder by hand."""
-        stored = [
-            (self.get_label_uri(image, FINAL), self._sidecar(image, FINAL)) for image in self.get_labeled_images()
-        ]
-        names = classes_of_stored(stored)
-        if names:
-            self._workspace.set_classes(names)
 
     def _on_any_event(self, event: Any) -> None:
         """Read the folder again, once for all changes that come together, except for our own writing."""
@@ -231,6 +225,20 @@ class FolderIndex(ScannedImages):
 
     # --- entries
 
+    @contextmanager
+    def _alone(self, image_id: str) -> Iterator[None]:
+        """One change at a time of the labels of an image, which may take long: of a large one some seconds.
+
+        The list is not held meanwhile, so that all others go on; only while the study's classes are still to be
+        learned, since the first label decides them.
+        """
+        with self._of_image.setdefault(image_id, threading.RLock()):
+            if self._workspace.classes():
+                yield
+            else:
+                with self._guard:
+                    yield
+
     def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Ids of the images with a submitted label, whatever the arguments (as in MONAI Label)."""
         return [key for key, entry in self._datastore.objects.items() if FINAL in entry.labels]
@@ -257,7 +265,7 @@ class FolderIndex(ScannedImages):
         Raises:
             Refusal: (404) no such label; (400) not a JSON object.
         """
-        info = {key: value for key, value in plain(info).items() if key not in (*_OURS, "label_info")}
+        info = {key: value for key, value in plain(info).items() if key not in (*_OURS, *KIND_KEYS, "label_info")}
         with self._guard:
             label = self._label(label_id, label_tag)
             entry = self._image(label_id)

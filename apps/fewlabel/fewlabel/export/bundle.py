@@ -9,16 +9,15 @@ import html
 import json
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from fewlabel import __version__, networks
-from fewlabel.errors import Refusal
+from fewlabel.export.base import Export
+from fewlabel.export.bundle_run import run_bundle
 from fewlabel.export.configs import NAME, inference, metadata
 from fewlabel.plan import Plan
-from fewlabel.published import Published, load_published, save_tensors
-from fewlabel.workspace import Workspace, read_json
+from fewlabel.published import Published, save_tensors
 
 _LOGGING = """[loggers]
 keys=root
@@ -38,51 +37,8 @@ format=%(asctime)s %(levelname)s %(message)s
 """
 
 
-def export_bundle(workspace: Workspace, target: Path) -> Path:
-    """Write the published model of a study as a MONAI bundle.
-
-    Args:
-        workspace: of the study.
-        target: folder to create; of an earlier export there its parts are replaced, any other folder is left
-            alone.
-
-    Returns:
-        the folder.
-
-    Raises:
-        Refusal: (409) nothing is published yet, or ``target`` is something else than a bundle; (507) not writable.
-    """
-    if not workspace.model.exists():
-        raise Refusal("There is no model to export yet: submit labels, train, and export then.", 409)
-    target = Path(target).resolve()
-    if not _is_free(target):
-        raise Refusal(f"{target} is not empty and not an earlier export of ours: choose another folder.", 409)
-    model = load_published(workspace.model)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".exporting-") as folder:
-            draft = Path(folder) / "bundle"
-            _write(draft, model)
-            target.mkdir(exist_ok=True)
-            for part in draft.iterdir():
-                if (target / part.name).is_dir():
-                    shutil.rmtree(target / part.name)
-                part.replace(target / part.name)
-    except OSError as error:
-        raise Refusal(f"Could not export to {target}: {error.strerror or error}.", 507) from error
-    return target
-
-
-def _is_free(target: Path) -> bool:
-    """Whether an export may go there: nothing is lost but an earlier export."""
-    if not target.exists():
-        return True
-    if not target.is_dir():
-        return False
-    return not any(target.iterdir()) or "fewlabel" in read_json(target / "configs" / "metadata.json", {})
-
-
-def _write(folder: Path, model: Published) -> None:
+def write_bundle(model: Published, folder: Path) -> None:
+    """All files of a bundle into an empty folder."""
     for name in ("configs", "models", "docs"):
         (folder / name).mkdir(parents=True)
     save_tensors(folder / "models" / "model.pt", {"model": model.network.state_dict()})
@@ -142,3 +98,13 @@ In a MONAI Label server: put this folder into the monaibundle app's `model` fold
 def _markdown(name: str) -> str:
     """A class name as Markdown shows it: what looks like HTML or a link is none."""
     return re.sub(r"([\\`*\[\]~|])", r"\\\1", html.escape(name, quote=False))
+
+
+BUNDLE = Export(
+    "A MONAI bundle: runs with stock MONAI, and in MONAI Label's monaibundle app",
+    write_bundle,
+    run_bundle,
+    folder=NAME,
+    card="configs/metadata.json",
+    readme="docs/README.md",
+)

@@ -113,7 +113,7 @@ class BidirectionalCopyPaste(StudentTeacher):
         image, label = labelled["image"], labelled["label"].long()
         weights = self.weights(progress)
         true = Crops(image, label, torch.ones_like(image))
-        if not is_empty(unlabelled) and weights["pseudo"] != 0:
+        if unlabelled is not None and not is_empty(unlabelled) and weights["pseudo"] != 0:
             mixture, is_true = self._paste(true, self._guessed(unlabelled))
         elif weights["copy_paste"] != 0 and not self.guesses.cached:
             mixture, is_true = self._paste_labelled(true)

@@ -102,6 +102,7 @@ class DTLP(StudentTeacher):
     description: ClassVar[str] = "DTLP: a diffusion and a mean teacher, mixing, masking and label propagation."
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "denoising"})
     takes_cached: ClassVar[bool] = True
+    every_voxel: ClassVar[frozenset[str]] = frozenset({"cutmix", "reconstruction", "distillation", "propagation"})
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": ("student",),
         "denoising": ("diffusion",),
@@ -179,7 +180,7 @@ class DTLP(StudentTeacher):
         if self.diffusion is not None and self.steps % self.every == 0:
             losses["denoising"] = dice_cross_entropy(self.diffusion.denoise(image, label), label)
         on = {name for name in self.consistency if weights[name] != 0}
-        if is_empty(unlabelled) or not on:
+        if unlabelled is None or is_empty(unlabelled) or not on:
             logits = self.student(image)
         else:
             logits = self._learn_from_both(image, label, unlabelled, on, losses)
@@ -209,7 +210,7 @@ class DTLP(StudentTeacher):
             losses["masking"] = weighted_dice_cross_entropy(logits["covered"], classes, mask)
         if len(views["strong"]):
             self._learn_from_strong(logits["strong"], features["strong"], pseudo.part(whole), on, losses)
-        if "propagation" in on:
+        if "propagation" in on and self.projections is not None:
             propagated = self.projections(features["labelled"], logits["labelled"].softmax(1))
             on_labelled = propagation_loss(propagated, label[:, 0], torch.ones_like(label[:, 0]))
             losses["propagation"] = losses["propagation"] + on_labelled / 2
@@ -219,12 +220,12 @@ class DTLP(StudentTeacher):
         self, logits: Tensor, features: Tensor, pseudo: Pseudo, on: set[str], losses: dict[str, Tensor]
     ) -> None:
         """Fill in the terms on strong crops that nothing hides."""
-        if "reconstruction" in on:
+        if "reconstruction" in on and self.generator is not None and pseudo.features is not None:
             rebuilt = self.generator(hide_voxels(features, self.hidden_features))
             losses["reconstruction"] = feature_distance(rebuilt, pseudo.features)
         if "distillation" in on:
             losses["distillation"] = distillation(logits, pseudo.probabilities, self.temperature)
-        if "propagation" in on:
+        if "propagation" in on and self.projections is not None:
             propagated = self.projections(features, logits.softmax(1))
             losses["propagation"] = propagation_loss(propagated, pseudo.classes, pseudo.mask) / 2
 
@@ -249,11 +250,14 @@ class DTLP(StudentTeacher):
             probabilities, known = guess.probabilities(self.classes), guess.sure(0.0)
         else:
             logits, (features,) = with_features(self.teacher.network, unlabelled["weak"], self.tap)
-            probabilities, known = logits.softmax(1), True
+            probabilities = logits.softmax(1)
+            known = torch.ones_like(probabilities[:, 0], dtype=torch.bool)
         if self.diffusion is not None and self.steps % self.every == self.every - 1:
             sampled = self.diffusion.sample(unlabelled["weak"], self.noise_seed).softmax(1)
-            both = sampled, probabilities
-            probabilities = entropy_weighted_mean(*both) if self.ensemble else sum(both) / 2
+            if self.ensemble:
+                probabilities = entropy_weighted_mean(sampled, probabilities)
+            else:
+                probabilities = (sampled + probabilities) / 2
         confidence, classes = probabilities.max(1)
         return Pseudo(probabilities, classes, (confidence >= self.threshold) & known, features)
 

@@ -27,7 +27,8 @@ class Pseudo(NamedTuple):
 
     def part(self, crops: slice) -> Pseudo:
         """The same of some of the crops."""
-        return Pseudo(*(None if value is None else value[crops] for value in self))
+        features = None if self.features is None else self.features[crops]
+        return Pseudo(self.probabilities[crops], self.classes[crops], self.mask[crops], features)
 
 
 class Propagation(nn.Module):
@@ -40,9 +41,9 @@ class Propagation(nn.Module):
 
     def forward(self, features: Tensor, probabilities: Tensor) -> Tensor:
         """Probabilities BCDHW, pooled to the grid of the features BFdhw or a coarser one, and propagated there."""
-        grid = token_grid(tuple(features.shape[2:]), self.tokens)
-        pooled = functional.adaptive_avg_pool3d(features, grid)
-        values = functional.adaptive_avg_pool3d(probabilities.detach(), grid)
+        depth, height, width = token_grid(tuple(features.shape[2:]), self.tokens)
+        pooled = functional.adaptive_avg_pool3d(features, (depth, height, width))
+        values = functional.adaptive_avg_pool3d(probabilities.detach(), (depth, height, width))
         return propagate(self.query(pooled), self.key(pooled), values)
 
 

@@ -72,7 +72,7 @@ class Guesses:
             unlabelled: the batch, with the tensors of ``views``.
             ask: logits BCDHW of the teacher for crops B1DHW; not called with a cached teacher.
         """
-        if self.cached:
+        if self.cached or ask is None:
             return Guess(unlabelled["pseudo_label"][:, 0].long(), unlabelled["confidence"][:, 0])
         confidence, classes = ask(unlabelled["weak"]).softmax(1).max(1)
         return Guess(classes, confidence)

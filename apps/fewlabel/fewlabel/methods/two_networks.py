@@ -22,6 +22,7 @@ class TwoNetworks:
     first: nn.Module
     second: nn.Module
     guesses: Guesses
+    training: bool  # of the Method
 
     def make_networks(
         self,

@@ -51,7 +51,7 @@ class Head:
     version: int
     plan: str
     classes: tuple[str, ...]
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     affine: tuple[tuple[float, ...], ...]
     source: Stamp | None
     probability: tuple[float, ...]
@@ -60,8 +60,11 @@ class Head:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Head:
         """The inverse of ``dataclasses.asdict`` and JSON."""
-        fixed = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        return cls(**{**fixed, "affine": tuple(tuple(row) for row in values["affine"])})
+        fixed: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        fixed["affine"] = tuple(tuple(row) for row in values["affine"])
+        return cls(**fixed)
 
     def is_on(self, shape: tuple[int, ...], affine: np.ndarray) -> bool:
         """Whether that is its grid, to a thousandth of a voxel's side."""

@@ -131,7 +131,7 @@ def describe(seen: Seen, image: MetaTensor, plan: Plan, case: str, version: int,
         _in_bytes(normalised_entropy(mean_prediction(seen.members))[0]),
         _in_bytes(disagreement(seen.members)[0]),
         seen.features.cpu().numpy().astype(np.float16),
-        thumbnail(image[0].as_tensor().cpu().numpy(), labels.numpy()),
+        thumbnail(image.as_tensor()[0].cpu().numpy(), labels.numpy()),
     )
 
 

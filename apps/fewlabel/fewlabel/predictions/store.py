@@ -116,7 +116,9 @@ class PredictionStore:
     def usable(self) -> frozenset[str]:
         """Ids of the cases whose guess is young enough to learn from."""
         if self._usable is None:
-            self._usable = frozenset(case for case in self.heads if self.age(case) <= MOST_AGE)
+            self._usable = frozenset(
+                case for case, head in self.heads.items() if self.current - head.version <= MOST_AGE
+            )
         return self._usable
 
     def version(self, case: str) -> int | None:

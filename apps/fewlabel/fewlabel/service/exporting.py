@@ -16,17 +16,13 @@ from monailabel.utils.others.generic import file_checksum
 from pydantic import ValidationError
 
 from fewlabel.errors import Refusal
-from fewlabel.export.bundle import export_bundle
-from fewlabel.export.check import differing_voxels
-from fewlabel.export.configs import NAME
+from fewlabel.export.table import EXPORTS, differing_voxels, export_model, find_export
 from fewlabel.files import Stamp, stamp
 from fewlabel.published import read_card
 from fewlabel.service.answers import ExportAnswer, Verified
 from fewlabel.workspace import Workspace, read_json, replace_file, write_json
 
 logger = logging.getLogger(__name__)
-
-EXPORTS = {"bundle": "A MONAI bundle: runs with stock MONAI, and in MONAI Label's monaibundle app"}
 
 _DRAFT = ".exporting-"
 
@@ -66,19 +62,20 @@ class Exporter:
         """Begin an export and return at once.
 
         Args:
-            format: a name of ``EXPORTS``.
+            format: a name of the table of exports.
             check: run it by itself on one case and compare with the server's own segmentation.
 
         Raises:
-            Refusal: (409) nothing is published yet, or an export is running.
+            Refusal: (422) there is no such format; (409) nothing is published yet, or an export is running.
         """
+        find_export(format)
         if not self.workspace.model.exists():
             raise Refusal("FewLabel is not trained yet: submit labels, train, and export then.", 409)
         with self._guard:
             if self._now.state == "running":
                 raise Refusal("An export is running already: wait until it has ended.", 409)
             self._now = ExportAnswer(state="running", format=format, step="The export begins.")
-        threading.Thread(target=self._run, args=(check,), name="export", daemon=True).start()
+        threading.Thread(target=self._run, args=(format, check), name="export", daemon=True).start()
 
     def file(self) -> Path:
         """The zip of the last export.
@@ -91,7 +88,7 @@ class Exporter:
             raise Refusal("The export is still running: wait until it has ended.", 409)
         if now.file is None:
             raise Refusal(now.error or "There is no export to download: start one first.", 404)
-        fault = self._fault(now)
+        fault = self._fault(now.file, now.sha256)
         if fault:
             raise Refusal(fault, 404)
         return self.workspace.exports / now.file
@@ -102,23 +99,23 @@ class Exporter:
             last = ExportAnswer.model_validate(read_json(self._record))
         except ValidationError:
             return ExportAnswer()
-        there = last.file is not None and Path(last.file).name == last.file
-        if not there or not (self.workspace.exports / last.file).is_file():
+        name = last.file
+        if name is None or Path(name).name != name or not (self.workspace.exports / name).is_file():
             return ExportAnswer()
-        fault = self._fault(last)
+        fault = self._fault(name, last.sha256)
         if fault:
             return ExportAnswer(state="failed", step="The last export is not whole.", error=fault)
         return last
 
-    def _fault(self, told: ExportAnswer) -> str:
+    def _fault(self, name: str, sha256: str | None) -> str:
         """Why a finished export cannot be offered, "" if it can; looks again only at a file that changed."""
-        path = self.workspace.exports / told.file
+        path = self.workspace.exports / name
         try:
             now = stamp(path)
             if now is None:
                 return "There is no export to download: start one first."
             if now != self._whole:
-                if told.sha256 not in (None, _sha256(path)):
+                if sha256 not in (None, _sha256(path)):
                     return f"The export {path.name} is not what was written: it was changed, or cut. Export again."
                 with zipfile.ZipFile(path) as archive:
                     if archive.testzip() is not None:
@@ -135,7 +132,7 @@ class Exporter:
         """Remove what a killed export has left: drafts, and zips that it did not get to name or to replace."""
         for left in [*self.workspace.exports.glob(f"{_DRAFT}*"), *self.workspace.exports.glob(".writing-*")]:
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
-        for old in self.workspace.exports.glob(f"{NAME}-v*.zip"):
+        for old in (zip for each in EXPORTS.values() for zip in self.workspace.exports.glob(f"{each.folder}-v*.zip")):
             if old.name != self._now.file:
                 old.unlink(missing_ok=True)
 
@@ -143,9 +140,9 @@ class Exporter:
         with self._guard:
             self._now = self._now.model_copy(update=values)
 
-    def _run(self, check: bool) -> None:
+    def _run(self, format: str, check: bool) -> None:
         try:
-            self._export(check)
+            self._export(format, check)
         except Refusal as error:
             self._tell(state="failed", step="The export failed.", error=str(error))
         except OSError as error:
@@ -156,34 +153,36 @@ class Exporter:
             reason = f"The export failed ({str(error) or type(error).__name__}): the server's log says more."
             self._tell(state="failed", step="The export failed.", error=reason)
 
-    def _export(self, check: bool) -> None:
-        exports = self.workspace.exports
+    def _export(self, format: str, check: bool) -> None:
+        exports, name = self.workspace.exports, find_export(format).folder
         exports.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=exports, prefix=_DRAFT, ignore_cleanup_errors=True) as folder:
             # A training may publish meanwhile: what is checked must be what is exported.
             snapshot = Workspace(Path(folder, "snapshot"))
             shutil.copyfile(self.workspace.model, snapshot.model)
             version = int(read_card(snapshot.model)["version"])
-            self._tell(progress=0.1, step=f"The bundle of model version {version} is written.", model_version=version)
-            bundle = export_bundle(snapshot, Path(folder, NAME))
-            verified, said = self._check(snapshot, bundle) if check else (None, "Exported without a check, as asked.")
-            self._tell(progress=0.9, step="The bundle is packed.")
-            target = _free_name(exports, f"{NAME}-v{version}")
-            replace_file(target, lambda temporary: _pack(bundle, temporary))
+            self._tell(progress=0.1, step=f"Model version {version} is written.", model_version=version)
+            written = export_model(format, snapshot, Path(folder, name))
+            verified, said = None, "Exported without a check, as asked."
+            if check:
+                verified, said = self._check(format, snapshot, written)
+            self._tell(progress=0.9, step="The files are packed.")
+            target = _free_name(exports, f"{name}-v{version}")
+            replace_file(target, lambda temporary: _pack(written, temporary))
         result = {"file": target.name, "bytes": target.stat().st_size, "sha256": _sha256(target), "verified": verified}
         done = self._now.model_copy(update={"state": "done", "progress": 1.0, "step": said, **result})
         write_json(self._record, done.model_dump())  # from here on it is offered, whatever happens
         self._tell(**dict(done))
         self._clear_away()
 
-    def _check(self, snapshot: Workspace, bundle: Path) -> tuple[Verified | None, str]:
-        """Run the bundle by itself on one case; what came out, and a sentence about it."""
+    def _check(self, format: str, snapshot: Workspace, written: Path) -> tuple[Verified | None, str]:
+        """Run the export by itself on one case; what came out, and a sentence about it."""
         chosen = self.choose()
         if chosen is None:
             return None, "Exported. It was not checked, since there is no image to run it on."
         case, image = chosen
-        self._tell(progress=0.2, step=f"The bundle is run by itself on {case} and compared with the server.")
-        different, voxels = differing_voxels(snapshot, bundle, image)
+        self._tell(progress=0.2, step=f"It is run by itself on {case} and compared with the server.")
+        different, voxels = differing_voxels(format, snapshot, written, image)
         verified = Verified(case=case, voxels_differing=different, of=voxels)
         if different:
             return verified, (

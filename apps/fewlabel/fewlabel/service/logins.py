@@ -68,6 +68,16 @@ class TokenLogin:
     called = "with the token of --conf token"
 
     def __init__(self, file: str) -> None:
+        self._file = file
+        self.read_again()
+
+    def read_again(self) -> None:
+        """Take the token that the file holds now; the one before is none any more.
+
+        Raises:
+            ValueError: as when it is made; the one before stays.
+        """
+        file = self._file
         path = Path(file).expanduser()
         try:
             with path.open("rb") as content:
@@ -154,3 +164,16 @@ def make_login(token_file: str | None) -> Login | None:
             )
         return OwnLogin()
     return TokenLogin(token_file) if token_file else None
+
+
+def renew(login: Login | None) -> None:
+    """Read the file of a shared token again.
+
+    Raises:
+        Refusal: (409) it holds no usable one; that of before is still asked for.
+    """
+    try:
+        if isinstance(login, TokenLogin):
+            login.read_again()
+    except ValueError as error:
+        raise Refusal(f"{error} The token of before is still asked for.", 409) from None

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fewlabel import __version__
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
+from fewlabel.export.table import EXPORTS
 from fewlabel.files import ReadAgain
 from fewlabel.methods import METHODS, default_method
 from fewlabel.published import read_card
@@ -28,9 +29,8 @@ from fewlabel.service.answers import (
     State,
     StudyAnswer,
 )
-from fewlabel.service.cases import count, make_cases, state_of, with_unusable
+from fewlabel.service.cases import count, make_cases, state_of, with_notes, with_unusable
 from fewlabel.service.colours import colour
-from fewlabel.service.exporting import EXPORTS
 from fewlabel.workspace import read_json
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Overview:
             methods=[Choice(name=name, description=method.description) for name, method in METHODS.items()],
             default_method=settings.method or default_method(device),
             strategies=[Choice(name=name, description=each.description) for name, each in study.strategies().items()],
-            exports=[Choice(name=name, description=text) for name, text in EXPORTS.items()],
+            exports=[Choice(name=name, description=each.description) for name, each in EXPORTS.items()],
             device=device,
             devices=device_names(settings.device),
             model=model,
@@ -77,13 +77,14 @@ class Overview:
     def cases(self) -> CasesAnswer:
         """All cases by id."""
         scores = self.study.scores.read()
-        cases = make_cases(self._objects(), self.study.served, scores, self._validation(), self._entries())
+        cases = make_cases(self._objects(), self.study.leases, scores, self._validation(), self._entries())
+        cases = with_notes(cases, self.study.store.label_notes())
         listed = with_unusable(cases, self.study.store.unusable())
         return CasesAnswer.model_construct(model_version=scores.version or None, cases=listed)
 
     def counts(self) -> Counts:
         """How many cases are in each state."""
-        return count(self._objects(), self.study.served, self._validation())
+        return count(self._objects(), self.study.leases, self._validation())
 
     def state(self, case: str) -> State:
         """Of one case.
@@ -91,7 +92,7 @@ class Overview:
         Raises:
             Refusal: (404) no such case.
         """
-        return state_of(self.is_labelled(case), case, self.study.served, self._validation())
+        return state_of(self.is_labelled(case), case, self.study.leases, self._validation())
 
     def is_labelled(self, case: str) -> bool:
         """Whether a label of the case was submitted.

@@ -15,6 +15,7 @@ from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.data.loaders import EmptyPool, PairedLoader, Record
 from fewlabel.data.pools import Pools, make_pools, remember
+from fewlabel.datastore.kinds import accepted_cases, person_labelled
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
 from fewlabel.memory import is_out_of_memory, too_little
@@ -47,6 +48,7 @@ class Run:
         self.device = choose_device(settings.device)
         self.method_name = settings.method or default_method(self.device)
         self._clear_away()
+        self.left_out = datastore.left_out()
         self.pools = self._make_pools()
         self.progress = Progress(
             workspace.progress,
@@ -59,6 +61,10 @@ class Run:
             validation_cases=self.pools.validation,
             notes=[self.pools.note] if self.pools.note else [],
         )
+        for case, reason in self.left_out.items():
+            logger.warning("not trained on: %s", reason)
+            self.progress.problem(case, reason)
+            self.progress.note(f"Left out of this training: {reason}")
         self.progress.update(phase="reading scans")
         self.trainer: Trainer | None = None
 
@@ -75,12 +81,14 @@ class Run:
                 "it to draw new ones; their Dice will flatter, since the model has been trained on them.",
                 500,
             )
-        labelled = self.datastore.get_labeled_images()
+        labelled = set(person_labelled(self.datastore)) - self.left_out.keys()
+        if self.left_out and not labelled:
+            raise Refusal(f"None of the labels can be used. {' '.join(self.left_out.values())}", 422)
         if not labelled:
             raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
-        pools = make_pools(
-            labelled, self.datastore.list_images(), kept, self.settings.validation_share, self.settings.seed
-        )
+        images = set(self.datastore.list_images()) - self.left_out.keys()
+        share, seed = self.settings.validation_share, self.settings.seed
+        pools = make_pools(labelled, images, kept, share, seed, accepted_cases(self.datastore, labelled))
         write_json(self.workspace.pools, remember(pools, kept))
         return pools
 
@@ -101,7 +109,7 @@ class Run:
         loader = make_loader(plan)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
-        self.trainer = Trainer(
+        self.trainer = trainer = Trainer(
             method,
             loader,
             Budget(self.settings.max_steps, self.settings.max_minutes * 60),
@@ -112,16 +120,16 @@ class Run:
             self._identity(plan),
             lambda method, done: publisher.consider(method, done, self._beat),
         )
-        self.progress.note(self.trainer.resume())
-        if not self._runs_through():
+        self.progress.note(trainer.resume())
+        if not _runs_through(trainer):
             plan = with_less(plan, self.device, self.progress)
             save_plan(self.workspace.plan, plan)  # for the next trainings too
             loader = make_loader(plan)
             publisher.use(plan)
-            self.trainer.use(loader, self._identity(plan))
-            if not self._runs_through():
+            trainer.use(loader, self._identity(plan))
+            if not _runs_through(trainer):
                 raise too_little("Training", self.device)
-        if self.progress.values["published"]:
+        if publisher.best is not None and self.progress.values["published"]:
             method.load_state_dict(publisher.best[1])
             self._score(method, plan, unlabelled, publisher.version)
         told = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.values)}
@@ -129,16 +137,11 @@ class Run:
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
 
-    def _runs_through(self) -> bool:
-        try:
-            return runs_through(self.trainer)
-        except EmptyPool as error:
-            raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
-
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
-        builders = (partial(find(name), _channels(plan)) for name in (plan.network, partner(plan.network)))
-        return make_method(self.method_name, *builders, _channels(plan))
+        classes = _channels(plan)
+        build, build_second = (partial(find(name), classes) for name in (plan.network, partner(plan.network)))
+        return make_method(self.method_name, build, build_second, classes)
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
         card = {
@@ -163,10 +166,10 @@ class Run:
         records = []
         classes = len(self.workspace.classes())
         for case in cases:
-            path = self.datastore.get_label_uri(case, "final")
             try:
+                path = self.datastore.label_for_training(case)
                 highest = int(read_label(path).array.max())
-            except (UnreadableVolume, OSError) as error:
+            except (Refusal, UnreadableVolume, OSError) as error:
                 self.progress.problem(case, f"Label not used: {error}")
                 continue
             if highest > classes:
@@ -218,6 +221,13 @@ class Run:
             self.progress.note(f"Not all cases were scored. {too_little('Scoring', self.device)}")
 
 
+def _runs_through(trainer: Trainer) -> bool:
+    try:
+        return runs_through(trainer)
+    except EmptyPool as error:
+        raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
+
+
 def _channels(plan: Plan) -> int:
     return len(plan.classes) + 1
 
@@ -229,7 +239,10 @@ def _foreground(labelled: list[Record]) -> tuple[float, float] | None:
         with contextlib.suppress(UnreadableVolume, OSError, IndexError):
             inside.append(read_volume(record["image"]).array[read_label(record["label"]).array > 0][:200_000])
     values = np.concatenate(inside) if inside else np.array([])
-    return tuple(float(value) for value in np.percentile(values, (0.5, 99.5))) if values.size else None
+    if not values.size:
+        return None
+    low, high = np.percentile(values, (0.5, 99.5))
+    return float(low), float(high)
 
 
 def _clock(values: dict[str, Any]) -> str:

@@ -56,7 +56,8 @@ class Grid:
 
 def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
     """Lengths of the three axes of an affine, mm."""
-    return tuple(float(length) for length in np.linalg.norm(affine[:3, :3], axis=0))
+    i, j, k = (float(length) for length in np.linalg.norm(affine[:3, :3], axis=0))
+    return i, j, k
 
 
 def corner_distance(shape: tuple[int, ...], first: np.ndarray, second: np.ndarray) -> float:
@@ -243,7 +244,7 @@ def _itk_takes_sform(header: nibabel.Nifti1Header, straight: np.ndarray, qform: 
     for name in _PLACE:
         asked[name] = header[name]
     asked["vox_offset"] = 352
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="fewlabel-grid-") as folder:
         file = Path(folder) / "header.nii"
         file.write_bytes(asked.binaryblock + bytes(4))
         reader = SimpleITK.ImageFileReader()

@@ -3,6 +3,7 @@
 from experiments.mutants.fault import Fault
 from experiments.mutants.faults.data import DATA
 from experiments.mutants.faults.dtlp import DTLP
+from experiments.mutants.faults.export import EXPORT
 from experiments.mutants.faults.losses import LOSSES
 from experiments.mutants.faults.measures import MEASURES
 from experiments.mutants.faults.methods import METHODS
@@ -14,5 +15,5 @@ from experiments.mutants.faults.training import TRAINING
 
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *DTLP, *LOSSES, *MEASURES),
-    *(*DATA, *TRAINING, *SELECTION, *STORING),
+    *(*DATA, *TRAINING, *SELECTION, *STORING, *EXPORT),
 )

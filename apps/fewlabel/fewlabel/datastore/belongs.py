@@ -1,0 +1,66 @@
+"""Whether a label map that was sent could be one of an image at all, from both headers: nothing is unpacked for it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from fewlabel.errors import Refusal
+from fewlabel.volumes.geometry import Grid, spacing_of
+from fewlabel.volumes.layers import read_label_grid
+from fewlabel.volumes.reading import UnreadableVolume, read_grid
+
+_ALWAYS, _FINER, _MUCH = 2**24, 8, 2**27
+"""Voxels: what every label may have; how many times its image's (twice along each axis), and up to how many."""
+
+_LAYERS = 16
+"""Of one segmentation: Slicer needs as many as segments lie over each other in one place."""
+
+
+def check_belongs(image_id: str, image_path: str | Path, label_path: str | Path) -> None:
+    """Refuse a label map whose header alone says that it is none of this image, however small its file is.
+
+    A few kilobytes of gzip unpack to gigabytes. A label may lie on another grid than its image, but not on one with
+    far more voxels. What is let through is unpacked no further than its header says.
+
+    Args:
+        image_id: for messages.
+        image_path: the image that it should belong to.
+        label_path: the file that was sent.
+
+    Raises:
+        Refusal: (422) not 3-D, too many voxels, or a header that cannot be read.
+    """
+    called = f"The label for image '{image_id}'"
+    try:
+        image = read_grid(image_path)
+        label, layers = read_label_grid(label_path, called)
+    except UnreadableVolume as error:
+        raise Refusal(f"{error} Nothing was stored.", 422) from error
+    sides = [size for size in label.shape if size > 1]
+    if layers > _LAYERS:
+        raise Refusal(
+            f"{called} has {layers} layers; at most {_LAYERS} are read. Nothing was stored. Let fewer of its segments "
+            "overlap, and save it again.",
+            422,
+        )
+    if len(sides) > 3:
+        raise Refusal(
+            f"{called} has {len(label.shape)} dimensions ({_size(label)}): several frames or layers. Nothing was "
+            "stored. Save one 3-D label map.",
+            422,
+        )
+    voxels = math.prod(image.shape)
+    most = max(_ALWAYS, 2 * voxels, min(_FINER * voxels, _MUCH))
+    if math.prod(label.shape) > most:
+        raise Refusal(
+            f"{called} has {math.prod(label.shape):,} voxels ({_size(label)}), the image has {voxels:,} "
+            f"({_size(image)}): it is the label of something else. Nothing was stored. Save it with the image's "
+            "geometry.",
+            422,
+        )
+
+
+def _size(grid: Grid) -> str:
+    shape = " x ".join(str(size) for size in grid.shape)
+    return f"{shape} of {' x '.join(f'{length:.3g}' for length in spacing_of(grid.affine))} mm"
