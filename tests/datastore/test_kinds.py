@@ -211,7 +211,8 @@ def test_only_what_was_accepted_for_sure_stops_validating(former, tmp_path):
 
 def test_a_label_that_nobody_has_looked_at_is_never_trained_on(former):
     store = open_former(former)
-    store._datastore.objects["case_3"].labels["final"].info["kind"] = "predicted"  # as of a list that another program wrote
+    info = store._datastore.objects["case_3"].labels["final"].info
+    info["kind"] = "predicted"  # as of a list that another program wrote
     assert person_labelled(store) == [case for case in EXPECTED if case != "case_3"]
 
 
