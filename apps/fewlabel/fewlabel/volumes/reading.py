@@ -108,19 +108,20 @@ def read_label(path: str | Path, name: str | None = None) -> Volume:
     return _read(path, name, None, checked_label)
 
 
-def read_grid(path: str | Path, name: str | None = None) -> Grid:
+def read_grid(path: str | Path, name: str | None = None, layers: bool = False) -> Grid:
     """Where the voxels of a file lie, from its header alone.
 
     Args:
         path: as :func:`read_volume`.
         name: as :func:`read_volume`.
+        layers: let a segmentation in several layers through, with the grid that each of them has.
 
     Raises:
         UnreadableVolume: the header is damaged, or of no image.
     """
     with in_words(name or Path(path).name):
         kind = _kind_of(Path(path))
-        grid = _metaimage_grid(Path(path)) if kind == ".mha" else grid_of_file(Path(path))
+        grid = _metaimage_grid(Path(path)) if kind == ".mha" else grid_of_file(Path(path), layers)
         check_affine(grid.affine)
         return grid
 
