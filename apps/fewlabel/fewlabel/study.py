@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -261,6 +262,7 @@ class Study:
         self.ready()
 
     def ready(self) -> None:
-        """The server is up: look at the scans in the background."""
+        """The server is up: look at labels and scans in the background."""
+        threading.Thread(target=self.store.left_out, name="labels", daemon=True).start()
         self.features.fill_in_background(list(self.store.list_images()), self.store.get_image_uri, self.settings.seed)
         logger.info("FewLabel serves %s; its state is in %s", self.studies, self.workspace.folder)
