@@ -174,8 +174,8 @@ PUBLISHED = (
     Fault(
         "propagation of detached features",
         "methods/dtlp_parts.py",
-        "functional.adaptive_avg_pool3d(features, grid)",
-        "functional.adaptive_avg_pool3d(features.detach(), grid)",
+        "functional.adaptive_avg_pool3d(features, (depth",
+        "functional.adaptive_avg_pool3d(features.detach(), (depth",
         _trains("dtlp"),
     ),
     Fault(
@@ -223,8 +223,8 @@ PUBLISHED = (
     Fault(
         "labels for one of two networks",
         "methods/cps.py",
-        "sum(dice_cross_entropy(each, label) for each in logits)",
-        "dice_cross_entropy(logits[0], label)",
+        "[dice_cross_entropy(each, label) for each in logits]",
+        "[dice_cross_entropy(logits[0], label)]",
         _trains("cps"),
     ),
     Fault(
