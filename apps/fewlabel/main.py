@@ -18,6 +18,7 @@ from fewlabel import __version__  # noqa: E402
 from fewlabel.background import is_background_process  # noqa: E402
 from fewlabel.datastore.kinds import check_tag  # noqa: E402
 from fewlabel.errors import Refusal  # noqa: E402
+from fewlabel.memory import keep_what_is_there  # noqa: E402
 from fewlabel.service.guard import brought_by_the_request  # noqa: E402
 from fewlabel.service.logins import make_login, renew  # noqa: E402
 from fewlabel.service.routes import mount  # noqa: E402
@@ -100,6 +101,7 @@ class FewLabelApp(MONAILabelApp):
     def on_init_complete(self):
         super().on_init_complete()
         self.study.ready()
+        keep_what_is_there()
 
     def cleanup_sessions(self):
         if self.sessions() is not None:  # an empty one counts as false

@@ -64,6 +64,11 @@ def compare(command: "argparse.ArgumentParser") -> "None":
     add("--labelled", type=int, nargs="+", default=[4, 8], help="numbers of labelled cases (default 4 8)")
     add("--steps", type=int, default=600, help="of each run (default 600)")
     add("--minutes", type=float, help="of each run, instead of steps")
+    add(
+        "--core-minutes",
+        type=float,
+        help="the same in minutes of a core at work: a busy computer takes none away",
+    )
     add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--no-radiology", action="store_true", help="without that recipe alone")
     _data_options(command)
@@ -79,7 +84,7 @@ def rounds(command: "argparse.ArgumentParser") -> "None":
     add("--steps", type=int, default=300, help="of each round (default 300)")
     _data_options(command)
     _run_options(command)
-    command.set_defaults(minutes=None)
+    command.set_defaults(minutes=None, core_minutes=None)
 
 
 def map(command: "argparse.ArgumentParser") -> "None":
@@ -197,7 +202,8 @@ def problem_with(options: "argparse.Namespace") -> "str":
         return "--rounds must be above 0."
     if options.command in ("compare", "rounds"):
         sizes = options.labelled if options.command == "compare" else options.sizes
-        numbers = [*sizes, options.steps, options.jobs, options.minutes, options.batch, options.threads]
+        numbers = [*sizes, options.steps, options.jobs, options.minutes, options.core_minutes]
+        numbers += [options.batch, options.threads]
         if _too_small(numbers, options.seeds):
             return "Numbers must be above 0; --seeds may be 0 too."
         if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):

@@ -77,7 +77,12 @@ def finite(value: Any) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically; numbers that are not finite become null."""
-    text = json.dumps(finite(value), indent=1)
+    try:
+        text = json.dumps(
+            value, allow_nan=False
+        )  # without line breaks: ten times as fast, and some grow with the study
+    except ValueError:
+        text = json.dumps(finite(value), allow_nan=False)
     replace_file(path, lambda temporary: _write_text(temporary, text))
 
 
