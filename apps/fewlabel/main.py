@@ -21,6 +21,7 @@ from fewlabel.errors import Refusal  # noqa: E402
 from fewlabel.memory import keep_what_is_there  # noqa: E402
 from fewlabel.service.guard import brought_by_the_request  # noqa: E402
 from fewlabel.service.logins import make_login, renew  # noqa: E402
+from fewlabel.service.requests import Requests  # noqa: E402
 from fewlabel.service.routes import mount  # noqa: E402
 from fewlabel.service.tidy import own_temporary_folder, remove_old_sessions  # noqa: E402
 from fewlabel.study import Study  # noqa: E402
@@ -36,6 +37,7 @@ class FewLabelApp(MONAILabelApp):
             own_temporary_folder(app_dir)
         try:
             self.study = Study(studies, conf)
+            self.requests = Requests(self.study)
             login = None if is_background_process() else make_login(self.study.settings.token)
         except (Refusal, ValueError) as error:
             sys.tracebacklimit = 0  # uvicorn prints the traceback: people shall see the sentence
@@ -76,7 +78,7 @@ class FewLabelApp(MONAILabelApp):
         return self.study.proposed(request.get("image"), self.predict(request, datastore))
 
     def predict(self, request, datastore=None):
-        request = self.study.check_infer(request, self._infers, **brought_by_the_request())
+        request = self.requests.check_infer(request, self._infers, **brought_by_the_request())
         return super().infer(request, datastore)
 
     def batch_infer(self, request, datastore=None):
@@ -86,12 +88,12 @@ class FewLabelApp(MONAILabelApp):
         return self._batch_infer(request, datastore or self.datastore(), self.predict)
 
     def next_sample(self, request):
-        request = self.study.check_next(request, self._strategies)
+        request = self.requests.check_next(request, self._strategies)
         with self._choosing:  # two people who ask at once are given two cases
             return self.study.handed_out(super().next_sample(request), request["strategy"])
 
     def bundle_path(self, model):
-        self.study.check_task(model, self._trainers)  # MONAI Label asks this before it starts a background process
+        self.requests.check_task(model, self._trainers)  # MONAI Label asks this before it starts a background process
         return super().bundle_path(model)
 
     def on_save_label(self, image_id, label_id):

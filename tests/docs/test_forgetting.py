@@ -10,6 +10,7 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -220,5 +221,8 @@ def test_what_a_network_lacks_is_said(contracts, tmp_path, monkeypatch, old, new
     if "fewlabel" in new:  # as a file of the package, which a bundle copies
         (tmp_path / "half.py").write_text(file, encoding="utf-8")
         monkeypatch.setattr(networks, "__file__", str(tmp_path / "__init__.py"))
+        copied = ModuleType("fewlabel.networks.half")
+        copied.__file__ = str(tmp_path / "half.py")
+        monkeypatch.setitem(sys.modules, "fewlabel.networks.half", copied)
         file, named = example("half")[0], "fewlabel.networks.half"
     said(contracts["networks"].missing(row_of_network(line, run(file, named))), words)
