@@ -72,7 +72,8 @@ class FewLabelApp(MONAILabelApp):
 
     def infer(self, request, datastore=None):
         request = self.study.check_infer(request, self._infers, **brought_by_the_request())
-        return super().infer(request, datastore)
+        with self.study.keeper.people.ask():
+            return super().infer(request, datastore)
 
     def batch_infer(self, request, datastore=None):
         several = torch.cuda.device_count() > 1  # without a GPU, MONAI Label's own default divides by zero
@@ -80,7 +81,7 @@ class FewLabelApp(MONAILabelApp):
 
     def next_sample(self, request):
         request = self.study.check_next(request, self._strategies)
-        with self._choosing:  # two people who ask at once are given two cases
+        with self._choosing, self.study.keeper.people.ask():  # two people who ask at once are given two cases
             return self.study.handed_out(super().next_sample(request), request["strategy"])
 
     def bundle_path(self, model):
@@ -93,7 +94,7 @@ class FewLabelApp(MONAILabelApp):
 
     def on_init_complete(self):
         super().on_init_complete()
-        self.study.ready()
+        self.study.ready(next(iter(self._trainers), None))
 
     def reload(self):
         renew(self.login)

@@ -110,6 +110,8 @@ class Workspace:
         self.replaced = self.folder / "replaced"
         self.scans = self.folder / "scans.json"
         self.converted = self.folder / "converted"
+        self.training = self.folder / "training.json"
+        self.people = self.folder / "people-ask"
         self.folder_choices = self.folder / "folder.json"
         self._classes = self.folder / "classes.json"
         self._check_writable()

@@ -25,7 +25,7 @@ from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, sca
 from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
-from fewlabel.training.budget import Budget
+from fewlabel.training.budget import NO_LIMIT, Budget
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
 from fewlabel.training.short import runs_through, with_less
@@ -48,10 +48,7 @@ class Run:
         self.method_name = settings.method or default_method(self.device)
         self._clear_away()
         self.pools = self._make_pools()
-        self.progress = Progress(
-            workspace.progress,
-            settings.max_minutes * 60,
-            settings.scoring_minutes * 60,
+        self.progress = self._make_progress(
             method=self.method_name,
             device=self.device,
             labelled=len(self.pools.labelled),
@@ -61,6 +58,10 @@ class Run:
         )
         self.progress.update(phase="reading scans")
         self.trainer: Trainer | None = None
+
+    def _make_progress(self, **fields: Any) -> Progress:
+        settings = self.settings
+        return Progress(self.workspace.progress, settings.max_minutes * 60, settings.scoring_minutes * 60, **fields)
 
     def _clear_away(self) -> None:
         """Remove what a killed training was writing; only trainings write .pt files, one at a time."""
@@ -86,13 +87,7 @@ class Run:
 
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
-        labelled, validation = self._labelled(self.pools.labelled), self._labelled(self.pools.validation)
-        unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
-        if not self.workspace.classes():
-            raise Refusal("No class has a name yet: submit a label that names its segments, then train.", 409)
-        if not labelled:
-            reasons = " ".join(problem["reason"] for problem in self.progress.values["problems"])
-            raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
+        labelled, validation, unlabelled = self._records()
         plan = self._plan(labelled, unlabelled)
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
         method = self._method(plan).to(self.device)
@@ -104,7 +99,7 @@ class Run:
         self.trainer = Trainer(
             method,
             loader,
-            Budget(self.settings.max_steps, self.settings.max_minutes * 60),
+            Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60),
             self.progress,
             self.device,
             self.settings.learning_rate,
@@ -128,6 +123,21 @@ class Run:
         self.progress.update(1.0, phase="done", seconds_left=0.0, **told)
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
+
+    def _records(self) -> tuple[list[Record], list[Record], list[Record]]:
+        """Of the labelled, the validation and the unlabelled cases.
+
+        Raises:
+            Refusal: (409) no class has a name; (422) no label can be used.
+        """
+        labelled, validation = self._labelled(self.pools.labelled), self._labelled(self.pools.validation)
+        unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
+        if not self.workspace.classes():
+            raise Refusal("No class has a name yet: submit a label that names its segments, then train.", 409)
+        if not labelled:
+            reasons = " ".join(problem["reason"] for problem in self.progress.values["problems"])
+            raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
+        return labelled, validation, unlabelled
 
     def _runs_through(self) -> bool:
         try:
@@ -200,12 +210,16 @@ class Run:
         if self.progress.due():
             self.progress.update(self.trainer.done() if self.trainer else None)
 
+    def _give_way(self) -> None:
+        """Called often: lets others have the machine first, where that was agreed."""
+
     def _score(self, method: Method, plan: Plan, unlabelled: list[Record], version: int) -> None:
         """Score the pool with the weights that were published."""
         method.eval()
         self.progress.update(phase="scoring cases")
 
         def report(done: int, of: int) -> None:
+            self._give_way()
             if self.progress.due():
                 self.progress.update(scored=done, to_score=of)
 

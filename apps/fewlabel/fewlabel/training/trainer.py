@@ -18,7 +18,7 @@ from fewlabel.data.loaders import Batch
 from fewlabel.devices import memory_used
 from fewlabel.methods.base import Method, total
 from fewlabel.published import save_tensors
-from fewlabel.training.budget import Budget, learning_rate
+from fewlabel.training.budget import NO_LIMIT, Budget, learning_rate
 from fewlabel.training.guard import HarmGuard
 from fewlabel.training.progress import Progress
 
@@ -76,13 +76,17 @@ class Trainer:
         self.loader, self.budget, self.progress = loader, budget, progress
         self.device, self.highest = device, highest_learning_rate
         self.checkpoint, self.identity, self.validate = checkpoint, identity, validate
-        trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
-        self.optimiser = torch.optim.AdamW(trained, lr=highest_learning_rate, weight_decay=1e-5)
+        self.optimiser = self.optimiser_of(method)
         self.guard = HarmGuard()
         self.amp = device.startswith("cuda")
         self.step = 0
         self._saved = time.monotonic()
         self._tenth = 0
+
+    def optimiser_of(self, method: Method) -> torch.optim.AdamW:
+        """A new one for all that asks for a gradient."""
+        trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(trained, lr=self.highest, weight_decay=1e-5)
 
     def run(self) -> None:
         """Train until the budget is spent.
@@ -107,10 +111,18 @@ class Trainer:
         """Share of the training that is done, in [0, 1]; grows with time, during a validation too."""
         return self.budget.progress(self.step)
 
-    def _train_step(self, engine: Engine, batch: Batch) -> dict[str, Any]:
+    def rate(self, done: float) -> float:
+        """The learning rate at this share of the training."""
+        return learning_rate(done, self.highest)
+
+    def weights(self, done: float) -> dict[str, float]:
+        """The weight of each term at this share of the training."""
+        return self.method.weights(done)
+
+    def _train_step(self, engine: Engine | None, batch: Batch) -> dict[str, Any]:
         done = self.done()
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(done, self.highest)
+            group["lr"] = self.rate(done)
         self.method.train()
         labelled = {key: value.to(self.device, non_blocking=True) for key, value in batch["labelled"].items()}
         unlabelled = None if self.guard.labels_only else batch["unlabelled"]
@@ -118,7 +130,7 @@ class Trainer:
             unlabelled = {key: value.to(self.device, non_blocking=True) for key, value in unlabelled.items()}
         with torch.autocast("cuda", torch.bfloat16, enabled=self.amp):
             result = self.method.step(labelled, unlabelled, done)
-            loss = total(result, self.method.weights(done))
+            loss = total(result, self.weights(done))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
@@ -132,7 +144,7 @@ class Trainer:
         self.step += 1
         done = self.done()
         tenth = int(done * 10) > self._tenth
-        late = time.monotonic() - self._saved > _CHECKPOINT_EVERY
+        late = self._is_late()
         if self.guard.is_due(done):
             output = engine.state.output
             self._watch(self.guard.fit(dice_of_crops(output["logits"], output["label"])), "labelled crops", done)
@@ -147,6 +159,9 @@ class Trainer:
             self._tenth = int(done * 10)
             self._watch(self.validate(self.method, done), "validation cases", done)
             self.guard.keep(self.step, self.method, self.optimiser)
+
+    def _is_late(self) -> bool:
+        return time.monotonic() - self._saved > _CHECKPOINT_EVERY
 
     def _watch(self, dice: float | None, where: str, done: float) -> None:
         """Go back and on with labels alone where learning from unlabelled scans did harm."""
@@ -163,14 +178,14 @@ class Trainer:
                 f"The training diverged at step {self.step} (loss {values['total']}) and was stopped: its weights were "
                 "not published. Train again, with a smaller --conf learning_rate if it happens twice."
             )
-        weights = {name: round(weight, 4) for name, weight in self.method.weights(done).items()}
+        weights = {name: round(weight, 4) for name, weight in self.weights(self.done()).items()}
         left = self.budget.elapsed() / max(done, 1e-3) * (1 - done)
         left = min(left, max(0.0, self.budget.seconds - self.budget.elapsed()))
         self.progress.fit(dice_of_crops(output["logits"], output["label"]))
         self.progress.update(
             done,
             step=self.step,
-            steps=self.budget.steps,
+            steps=self.budget.steps if self.budget.steps < NO_LIMIT else None,
             losses=values,
             weights=weights,
             seconds_left=round(left, 1),
@@ -191,9 +206,14 @@ class Trainer:
             "elapsed": self.budget.elapsed(),
             "method": self.method.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            **self.more_state(),
         }
         save_tensors(self.checkpoint, content)
         self._saved = time.monotonic()
+
+    def more_state(self) -> dict[str, Any]:
+        """What else a checkpoint keeps."""
+        return {}
 
     def resume(self) -> str:
         """Go on from the checkpoint where it fits; says in words what was done.
@@ -213,8 +233,7 @@ class Trainer:
             return "Started from scratch: the last checkpoint could not be read."
 
     def _take(self, saved: dict[str, Any]) -> str:
-        fixed = {key: value for key, value in self.identity.items() if key != "labelled"}
-        if {key: value for key, value in saved["identity"].items() if key != "labelled"} != fixed:
+        if not self._is_of_this_kind(saved):
             return "Started from scratch: plan, method or classes changed."
         self.method.load_state_dict(saved["method"])
         if saved["finished"] or saved["identity"] != self.identity:
@@ -224,3 +243,8 @@ class Trainer:
         self.optimiser.load_state_dict(saved["optimiser"])
         self.step, self.budget.spent = step, spent
         return f"Went on with the interrupted training at step {self.step}."
+
+    def _is_of_this_kind(self, saved: dict[str, Any]) -> bool:
+        """Whether a checkpoint's weights fit, whatever labels it was trained with."""
+        fixed = {key: value for key, value in self.identity.items() if key != "labelled"}
+        return {key: value for key, value in saved["identity"].items() if key != "labelled"} == fixed
