@@ -231,6 +231,7 @@ class Study:
         replaced = self.store.take_submitted(image)
         if replaced is None:
             return notes
+        self.keeper.submitted()
         files = self.store.get_image_uri(image), self.store.get_label_uri(image, "final")
         return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image))
 

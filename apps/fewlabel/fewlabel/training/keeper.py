@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -11,9 +12,10 @@ from monailabel.config import settings as monailabel_settings
 from monailabel.interfaces.datastore import Datastore
 from monailabel.utils.async_tasks.utils import run_background_task, tasks
 
+from fewlabel.data.held_back import decide
 from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
-from fewlabel.training.arrivals import Known, known_labels
+from fewlabel.training.arrivals import Known, in_order, known_labels
 from fewlabel.training.people import People
 from fewlabel.training.progress import read_progress
 from fewlabel.training.told import RESTING
@@ -37,7 +39,7 @@ class Keeper:
     """
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        self.workspace = workspace
+        self.workspace, self.settings = workspace, settings
         self.people = People(workspace.people)
         self.is_on = settings.training == "continuous" and bool(monailabel_settings.MONAI_LABEL_TASKS_TRAIN)
         self._model = ""
@@ -90,6 +92,20 @@ class Keeper:
         """
         with self._guard:
             write_json(self.workspace.training, {"rests": True})
+
+    def submitted(self) -> None:
+        """Decide of labels that have just been stored which validate, before the training sees them."""
+        with self._guard:
+            if not self.is_on or self._store is None:
+                return
+            kept = read_json(self.workspace.pools, {})
+            if not isinstance(kept, dict):
+                return  # damaged: the training says what to do
+            order = in_order(self._store, self._store.get_labeled_images())
+            decided = decide(order, kept, self.settings.validation_share, self.settings.seed)
+            if decided != kept:
+                with contextlib.suppress(Refusal):  # a full disk: the training decides the same
+                    write_json(self.workspace.pools, decided)
 
     def go_on(self, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Train on now; the task, and whether it ran already.

@@ -82,7 +82,9 @@ class Run:
         pools = make_pools(
             labelled, self.datastore.list_images(), kept, self.settings.validation_share, self.settings.seed
         )
-        write_json(self.workspace.pools, remember(pools, kept))
+        known = remember(pools, kept)
+        if known != kept:
+            write_json(self.workspace.pools, known)
         return pools
 
     def __call__(self) -> dict[str, Any]:
