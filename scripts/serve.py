@@ -6,12 +6,16 @@ Usage:
     python3 scripts/serve.py --settings
     python3 scripts/serve.py --studies FOLDER --restore-model
     python3 scripts/serve.py --studies FOLDER --restore-model VERSION
+    python3 scripts/serve.py --studies FOLDER --move-labels list
+    python3 scripts/serve.py --studies FOLDER --move-labels
 
 Other computers are let in only with a login: --host 0.0.0.0 --conf token FILE (docs/security.md).
 Binds to 127.0.0.1 (MONAI Label's own default is every network interface), with experiment tracking and
 automatic scoring of MONAI Label switched off. Ctrl-C stops the server and any training that it started.
 --restore-model lists the models that a request replaced or deleted; with a version it publishes that one again, also
 while the server runs.
+--move-labels puts labels right that an earlier version laid beside their scans (two forms of a NIfTI file that differ),
+with "list" it only lists them. The server must be stopped.
 """
 
 import argparse
@@ -44,6 +48,8 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     parser.add_argument("--settings", action="store_true", help="list all settings for --conf and stop")
     about = "list the models that were put aside, or put the one of this VERSION back, and stop"
     parser.add_argument("--restore-model", nargs="?", type=int, const=0, metavar="VERSION", help=about)
+    about = "put labels right that lie beside their scans, or only list them, and stop"
+    parser.add_argument("--move-labels", nargs="?", choices=("now", "list"), const="now", help=about)
     options = parser.parse_args(arguments)
     if options.settings:
         return options
@@ -51,7 +57,7 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         parser.error("--studies FOLDER is needed: the folder that holds the images.")
     if not options.studies.is_dir():
         parser.error(f"--studies: {options.studies} is not a folder; give the folder that holds the images.")
-    if options.restore_model is not None:
+    if options.restore_model is not None or options.move_labels:
         return options
     problem = login_problem(options.host, options.conf) or port_problem(options.host, options.port)
     if problem:
@@ -213,6 +219,11 @@ def conf_problem(conf: "list") -> "str":
     return ""
 
 
+def workspace_of(options: "argparse.Namespace") -> "Path":
+    """Folder of the study's state."""
+    return Path(dict(options.conf).get("workspace", options.studies / ".fewlabel"))
+
+
 def main(options: "argparse.Namespace") -> "int":
     """Exit code: 2 with one sentence for settings that cannot work, before anything starts."""
     if options.settings:
@@ -220,8 +231,11 @@ def main(options: "argparse.Namespace") -> "int":
     if options.restore_model is not None:
         from fewlabel.commands import restore_model
 
-        folder = Path(dict(options.conf).get("workspace", options.studies / ".fewlabel"))
-        return restore_model(folder, options.restore_model)
+        return restore_model(workspace_of(options), options.restore_model)
+    if options.move_labels:
+        from fewlabel.commands import move_labels
+
+        return move_labels(options.studies.resolve(), workspace_of(options), options.move_labels == "list")
     problem = conf_problem(options.conf)
     if problem:
         print(f"{problem}\nAll settings: python3 scripts/serve.py --settings", file=sys.stderr)

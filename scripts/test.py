@@ -1,4 +1,4 @@
-"""Check the style and run the tests.
+"""Check style and types and run the tests.
 
 Usage:
     python3 scripts/test.py                    all but the slow tests and those that need a GPU
@@ -17,7 +17,8 @@ from slicer_environment import slicer_command
 
 SPREAD = ["-n", "auto", "--dist", "loadfile"]
 """One test file after the other on each core: what a file sets up is shared by its tests."""
-STYLE = (["ruff", "check", "."], ["ruff", "format", "--check", "."])
+CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+"""Of style and types; what mypy looks at is in pyproject.toml."""
 
 
 def pytest_command(arguments: "list[str]") -> "list[str]":
@@ -34,10 +35,10 @@ def run_slicer_tests(arguments: "list[str]") -> "int":
 
 
 def main(arguments: "list[str]") -> "int":
-    """Exit code: pytest's own; 1 if only the style check failed."""
+    """Exit code: pytest's own; 1 if only a check of style or types failed."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small tensors: threads cost more than they bring
     sloppy = False
-    for check in STYLE:
+    for check in CHECKS:
         print("$ " + " ".join(check), flush=True)
         sloppy |= subprocess.call([sys.executable, "-m", *check], cwd=str(ROOT)) != 0
     if "--slicer" in arguments:
@@ -47,7 +48,7 @@ def main(arguments: "list[str]") -> "int":
         if not set(arguments) - {"--slow"}:
             code = run_slicer_tests([]) or code
     if sloppy:
-        print("The style check failed, see above; ruff format and ruff check --fix mend most.", flush=True)
+        print("Style or types failed, see above; of style, ruff format and ruff check --fix mend most.", flush=True)
     return code or int(sloppy)
 
 

@@ -42,7 +42,13 @@ MAY_NOT_KNOW = {
     ),
     "review/*.py": ({"fewlabel.training", "fewlabel.methods", "monailabel"}, set()),
     "selection/scoring.py": ({"fewlabel.training"}, set()),
-    "selection/strategies.py": ({"torch"}, set()),
+    **dict.fromkeys(
+        [
+            f"selection/{name}.py"
+            for name in ("base", "strategies", "uncertain", "coverage", "leases", "scores", "table")
+        ],
+        ({"torch", "fewlabel.training", "fewlabel.methods", "fewlabel.service"}, set()),
+    ),
     "export/*.py": (
         {"monailabel.datastore", "monailabel.interfaces.datastore", "fewlabel.datastore.store"},
         set(),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewlabel.networks import NETWORKS, divisor
-from fewlabel.plan import Plan, ScanFacts, is_ct, make_plan, save_plan, saved_plan, scan_facts
+from fewlabel.plan import Plan, ScanFacts, check_plan, is_ct, make_plan, save_plan, saved_plan, scan_facts
 from fewlabel.settings import Settings
 from fewlabel.volumes.reading import Volume
 
@@ -62,6 +62,14 @@ def test_a_saved_plan_keeps_its_normalisation_whatever_the_scans_look_like(tmp_p
 def test_one_odd_scan_in_ten_does_not_change_what_the_study_is():
     assert is_ct([CT] * 9 + [MR])
     assert not is_ct([CT] * 5 + [MR] * 5)
+
+
+def test_a_plan_for_ct_without_bounds_cannot_work_and_says_so():
+    plan = dataclasses.replace(plan_of(CT), bounds=None)
+    with pytest.raises(ValueError, match="range"):
+        check_plan(plan)
+    with pytest.raises(ValueError, match="no bounds"):
+        _ = plan.window
 
 
 def test_ct_gets_a_window_around_what_is_labelled_and_the_rest_its_own_deviation():

@@ -16,7 +16,7 @@ from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
 from fewlabel.study import DEFAULT_STRATEGY, NAME, Study
-from fewlabel.volumes.reading import write_volume
+from fewlabel.volumes.reading import read_label, write_volume
 from fewlabel.workspace import Workspace
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 2, ("liver",))
@@ -73,13 +73,61 @@ def test_new_classes_go_to_the_end(studies):
     assert Study(str(studies), {"labels": "liver,tumour"}).workspace.classes() == ["liver", "tumour"]
 
 
-@pytest.mark.parametrize("asked", ["tumour,liver", "tumour", "liver", "spleen,liver,tumour", "liver,spleen,tumour"])
-def test_classes_are_never_reordered_renamed_or_dropped(studies, asked):
+ANY_CHANGE = ["tumour,liver", "tumour", "liver", "spleen,liver,tumour", "liver,spleen,tumour"]
+LABEL = np.ones((8, 8, 8), np.uint8)
+
+
+def submit_with_names(studies, *classes):
+    write_volume(studies / "labels" / "final" / "a.nii.gz", LABEL, np.eye(4), classes)
+
+
+@pytest.mark.parametrize("asked", ANY_CHANGE)
+def test_without_labels_a_study_chooses_its_classes_anew(studies, asked):
     Study(str(studies), {"labels": "liver,tumour"})
-    with pytest.raises(ValueError, match="Keep these first and in this order") as caught:
+    assert Study(str(studies), {"labels": asked}).workspace.classes() == asked.split(",")
+
+
+@pytest.mark.parametrize("asked", ["tumour,liver", "spleen,liver,tumour", "liver,spleen,tumour"])
+def test_labels_with_names_let_the_order_change_and_classes_come_in_between(studies, asked):
+    Study(str(studies), {"labels": "liver,tumour"})
+    submit_with_names(studies, "liver", "tumour")
+    study = Study(str(studies), {"labels": asked})
+    assert study.workspace.classes() == asked.split(",")
+    stored = read_label(study.datastore().get_label_uri("a", "final")).array
+    assert np.unique(stored).tolist() == [asked.split(",").index("liver") + 1]
+
+
+@pytest.mark.parametrize("asked", ["tumour", "liver", "Liver,tumour", "liver,tumor"])
+def test_no_class_that_labels_have_is_lost(studies, asked):
+    Study(str(studies), {"labels": "liver,tumour"})
+    submit_with_names(studies, "liver", "tumour")
+    with pytest.raises(ValueError, match=r"would be lost.*--rename-class") as caught:
         Study(str(studies), {"labels": asked})
     assert "liver,tumour" in str(caught.value)
     assert Workspace(studies / ".fewlabel").classes() == ["liver", "tumour"]
+
+
+@pytest.mark.parametrize("asked", ["tumour,liver", "spleen,liver,tumour", "liver,spleen,tumour"])
+@pytest.mark.parametrize("found", [False, True], ids=["not yet found", "found before"])
+def test_labels_without_names_hold_the_order(studies, asked, found):
+    submit(studies)
+    study = Study(str(studies), {"labels": "liver,tumour"})
+    if found:
+        study.datastore()
+    with pytest.raises(ValueError, match=r"labels of a do not name their values.*Keep these first and in this order"):
+        Study(str(studies), {"labels": asked})
+    assert Workspace(studies / ".fewlabel").classes() == ["liver", "tumour"]
+
+
+def test_a_study_of_an_earlier_version_may_change_the_order(tmp_path):
+    shutil.unpack_archive(Path(__file__).parent / "fixtures" / "study_v1" / "study.zip", tmp_path / "studies")
+    study = Study(str(tmp_path / "studies"), {"labels": "lesion,vessel,liver"})
+    store = study.datastore()
+    assert store.left_out() == {}
+    for case in store.get_labeled_images():
+        before = read_label(tmp_path / "studies" / "labels" / "final" / f"{case}.nii.gz").array
+        after = read_label(store.get_label_uri(case, "final")).array
+        assert np.array_equal(after, np.array([0, 3, 1])[before]), case
 
 
 def test_the_state_lies_beside_the_images_unless_told_otherwise(studies, tmp_path):
@@ -146,6 +194,11 @@ def test_tasks_have_the_names_that_viewers_use(study):
         "random",
         "first",
     ]
+
+
+def test_a_study_whose_datastore_was_not_asked_for_says_so(studies):
+    with pytest.raises(RuntimeError, match="call datastore"):
+        _ = Study(str(studies), {}).store
 
 
 @pytest.mark.parametrize("model", ["other", "", 3])
@@ -266,7 +319,7 @@ def test_a_submitted_label_is_entered_with_the_strategy_that_chose_its_case(stud
     sample = {"id": "a", "reason": "It was drawn at random."}
     assert study.handed_out(sample, "random") is sample
     assert study.handed_out({}, "random") == {}
-    assert send(study, tmp_path).keys() == {"notes", "correction", "flags"}
+    assert send(study, tmp_path).keys() == {"notes", "kind", "correction", "flags"}
     send(study, tmp_path, image="b")
     entries = study.reviewer.history.entries()
     assert [(entry["case"], entry["strategy"]) for entry in entries] == [("a", "random"), ("b", None)]

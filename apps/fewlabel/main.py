@@ -16,6 +16,7 @@ from monailabel.interfaces.app import MONAILabelApp  # noqa: E402
 
 from fewlabel import __version__  # noqa: E402
 from fewlabel.background import is_background_process  # noqa: E402
+from fewlabel.datastore.kinds import check_tag  # noqa: E402
 from fewlabel.errors import Refusal  # noqa: E402
 from fewlabel.service.guard import brought_by_the_request  # noqa: E402
 from fewlabel.service.logins import make_login, renew  # noqa: E402
@@ -71,13 +72,18 @@ class FewLabelApp(MONAILabelApp):
         return self.study.describe_scans(super().info())
 
     def infer(self, request, datastore=None):
+        return self.study.proposed(request.get("image"), self.predict(request, datastore))
+
+    def predict(self, request, datastore=None):
         request = self.study.check_infer(request, self._infers, **brought_by_the_request())
         with self.study.keeper.people.ask():
             return super().infer(request, datastore)
 
     def batch_infer(self, request, datastore=None):
         several = torch.cuda.device_count() > 1  # without a GPU, MONAI Label's own default divides by zero
-        return super().batch_infer({**request, "multi_gpu": several and request.get("multi_gpu", True)}, datastore)
+        several = several and request.get("multi_gpu", True)
+        request = {**request, "multi_gpu": several, "label_tag": check_tag(request.get("label_tag"))}
+        return self._batch_infer(request, datastore or self.datastore(), self.predict)
 
     def next_sample(self, request):
         request = self.study.check_next(request, self._strategies)

@@ -122,3 +122,33 @@ def test_validation_needs_the_number_of_labels_that_the_note_names():
 def test_the_seed_chooses_other_validation_cases():
     chosen = {tuple(make_pools(IMAGES, IMAGES, {}, seed=seed).validation) for seed in range(6)}
     assert len(chosen) > 1
+
+
+@settings(deadline=None)
+@given(stories(), st.dictionaries(st.sampled_from(IMAGES), st.booleans()), SHARES, SEEDS)
+def test_an_accepted_label_never_becomes_validation_and_is_still_trained_on(story, accepted, share, seed):
+    kept = {}
+    for labelled in story:
+        pools = make_pools(labelled, IMAGES, kept, share, seed, accepted)
+        kept = remember(pools, kept)
+        assert not set(accepted) & set(pools.validation)
+        assert set(accepted) & labelled <= set(pools.labelled)
+
+
+@settings(deadline=None)
+@given(st.integers(5, 20), st.dictionaries(st.sampled_from(IMAGES), st.booleans()), SHARES)
+def test_a_validation_case_that_gets_an_accepted_label_is_neither_measured_nor_learned_from(count, accepted, share):
+    kept = remember(make_pools(IMAGES[:count], IMAGES, {}, share), {})
+    pools = make_pools(IMAGES, IMAGES, kept, share, accepted=accepted)
+    assert not set(kept["validation"]) & {*pools.labelled, *pools.unlabelled}
+    measured = {case for case in kept["validation"] if not accepted.get(case)}
+    assert set(kept["validation"]) & set(pools.validation) == measured
+
+
+def test_only_labels_that_a_person_made_count_for_the_share_of_validation():
+    accepted = dict.fromkeys(IMAGES[4:], True)
+    pools = make_pools(IMAGES, IMAGES, {}, accepted=accepted)
+    assert pools.validation == []
+    assert "from 5 labels that were drawn or corrected on" in pools.note
+    assert "16 of them are accepted proposals" in pools.note
+    assert len(make_pools([*IMAGES, "new"], [*IMAGES, "new"], {}, accepted=accepted).validation) == 1

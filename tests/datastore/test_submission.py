@@ -220,3 +220,55 @@ def test_values_of_a_resampled_label_are_those_that_were_sent(store, send):
     info = [{"name": "organ", "idx": 1}, {"name": "tumour", "idx": 2}]
     store.save_label("a", send(array, fine), "final", {"label_info": info})
     assert set(np.unique(read_label(store.get_label_uri("a", "final")).array)) == {0, 2}
+
+
+# --- names in the file itself
+
+
+def test_a_segmentation_is_read_by_the_names_in_its_header(store, workspace, tmp_path, label_map, write_segmentation):
+    workspace.set_classes(["tumour", "liver"])
+    path = write_segmentation(tmp_path / "sent.seg.nrrd", label_map, AFFINE, [("liver", 1), ("tumour", 2)])
+    store.save_label("a", str(path), "final", {})
+    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, np.array([0, 2, 1])[label_map])
+    assert store.notes("a") == []
+
+
+def test_names_that_the_client_sends_go_before_those_of_the_file(store, tmp_path, label_map, write_segmentation):
+    path = write_segmentation(tmp_path / "sent.seg.nrrd", label_map, AFFINE, [("tumour", 1), ("liver", 2)])
+    store.save_label("a", str(path), "final", {"label_info": NAMES})
+    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map)
+
+
+def test_a_first_segmentation_teaches_the_names_in_its_header(
+    store, workspace, tmp_path, label_map, write_segmentation
+):
+    path = write_segmentation(tmp_path / "sent.seg.nrrd", label_map, AFFINE, [("tumour", 2), ("liver", 1)])
+    store.save_label("a", str(path), "final", {})
+    assert workspace.classes() == ["liver", "tumour"]
+
+
+def test_a_segment_that_the_study_does_not_know_is_refused(store, workspace, tmp_path, label_map, write_segmentation):
+    workspace.set_classes(["liver", "tumour"])
+    path = write_segmentation(tmp_path / "sent.seg.nrrd", label_map, AFFINE, [("liver", 1), ("Segment_2", 2)])
+    with pytest.raises(Refusal, match="Segment_2"):
+        store.save_label("a", str(path), "final", {})
+
+
+@pytest.mark.parametrize("info", [{}, {"label_info": NAMES}], ids=["no names sent", "names sent"])
+def test_cropped_segments_in_layers_come_to_lie_where_they_were(
+    store, workspace, tmp_path, label_map, write_segmentation, info
+):
+    workspace.set_classes(["liver", "tumour"])
+    layers = np.stack([label_map == 2, label_map > 0])[:, 1:7, 2:8, 2:7]
+    cropped = AFFINE.copy()
+    cropped[:3, 3] = (AFFINE @ (1, 2, 2, 1))[:3]
+    path = write_segmentation(tmp_path / "sent.seg.nrrd", layers, cropped, [("tumour", 1, 0), ("liver", 1, 1)])
+    store.save_label("a", str(path), "final", info)
+    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map)
+    assert any("8 voxels were both 'liver' and 'tumour'" in note for note in store.notes("a"))
+
+
+def test_a_label_without_names_says_what_was_assumed(store, workspace, sent):
+    workspace.set_classes(["liver", "tumour"])
+    store.save_label("a", sent, "final", {})
+    assert "1 = liver, 2 = tumour" in store.notes("a")[0]

@@ -23,7 +23,7 @@ from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS, export_model, find_ex
 from fewlabel.volumes.reading import read_label, read_volume, same_grid
 
 NAMES_AS_DATA = ("$__import__('os').mkdir('hit')", "@network", "%nothing.json", "<b>{0}</b>", 'it\'s "quoted" %s')
-TRAP = "raise SystemExit('it reads FewLabel, which others have not')\n"
+TRAP = "import os\nos.write(2, b'It is given PYTHONPATH, where FewLabel is: others have not.')\nos._exit(1)\n"
 
 
 def missing(export: object) -> list[str]:
@@ -145,8 +145,8 @@ def test_it_runs_elsewhere_without_study_and_fewlabel_on_all_images_of_a_folder(
     expected = segmented(workspace, images / "a.nii.gz")
     folder = (tmp_path / "export").rename(tmp_path / "elsewhere")
     shutil.rmtree(tmp_path / "study")
-    (tmp_path / "trap" / "fewlabel").mkdir(parents=True)
-    (tmp_path / "trap" / "fewlabel" / "__init__.py").write_text(TRAP, encoding="utf-8")
+    (tmp_path / "trap").mkdir()
+    (tmp_path / "trap" / "sitecustomize.py").write_text(TRAP, encoding="utf-8")  # which Python imports at its start
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "trap"))
     with monkeypatch.context() as patch:
         patch.setattr(torch.nn.Module, "__call__", alone)

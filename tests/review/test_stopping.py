@@ -144,3 +144,22 @@ def test_a_picture_is_drawn_of_any_history(tmp_path, numbers):
     assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")
     assert found["advice"]
     assert [path.name for path in tmp_path.iterdir()] == ["history.png"]
+
+
+def test_accepted_proposals_do_not_make_a_model_look_better():
+    curve = (0.9, 0.6, 0.7)
+    own = history(curve, kind="drawn")[::2] + history(curve, kind="corrected")[1::2]
+    agreed = [{**entry, "mean": 1.0, "changed": 0, "kind": "accepted"} for entry in own]
+    assert expected_gain([*own, *agreed]) == expected_gain(own)
+
+
+def test_of_entries_from_before_kinds_those_without_a_change_are_accepted_proposals():
+    former = history((0.9, 0.6, 0.7), changed=30)
+    agreed = [{**entry, "mean": 1.0, "changed": 0} for entry in former]
+    assert expected_gain([*former, *agreed])["points"] == expected_gain(former)["points"]
+    assert len(expected_gain(former)["points"]) == len(former)
+
+
+def test_a_label_that_a_person_drew_counts_though_the_model_had_said_the_same():
+    entries = history((0.9, 0.6, 0.7), changed=0, kind="drawn")
+    assert len(expected_gain(entries)["points"]) == len(entries)

@@ -11,7 +11,7 @@ from fewlabel.plan import Plan
 from fewlabel.published import Published
 from fewlabel.review import submitted as module
 from fewlabel.review.submitted import Reviewer
-from fewlabel.volumes.reading import write_volume
+from fewlabel.volumes.reading import read_label, write_volume
 from fewlabel.workspace import Workspace
 
 CLASSES = ("organ", "tumour")
@@ -68,12 +68,12 @@ def large(monkeypatch):
 
 
 def test_nothing_to_correct_is_said_and_entered(study):
-    answer = study.submit(strategy="random")
+    answer = study.submit(strategy="random", kind="accepted")
     assert answer == {"correction": {"mean": 1.0, "classes": {"organ": 1.0, "tumour": 1.0}}, "flags": []}
     (entry,) = study.entries()
     expected = {"case": "a", "model_version": 3, "labels": 4, "validation": 0.8, "mean": 1.0, "changed": 0}
     assert expected.items() <= entry.items()
-    assert (entry["strategy"], entry["first"], entry["flags"]) == ("random", True, [])
+    assert (entry["strategy"], entry["first"], entry["flags"], entry["kind"]) == ("random", True, [], "accepted")
 
 
 def test_what_was_corrected_is_measured(study):
@@ -101,9 +101,35 @@ def test_without_a_model_the_submission_is_entered_without_dice(study):
 
 
 def test_a_model_of_other_classes_is_no_measure(study):
-    study.workspace.set_classes(["tumour", "organ"])
+    study.workspace.set_classes(["tumour", "vessel"])
     assert study.submit()["correction"] is None
     assert len(study.entries()) == 1
+
+
+def test_a_model_of_the_same_classes_in_another_order_is_compared_by_name(study):
+    study.workspace.set_classes(["vessel", "tumour", "organ"])
+    assert study.submit(np.array([0, 3, 2], np.uint8)[study.truth])["correction"]["classes"] == {
+        "organ": 1.0,
+        "tumour": 1.0,
+    }
+    assert study.submit(np.array([0, 2, 3], np.uint8)[study.truth])["flags"][0]["kind"] == "swapped"
+
+
+def test_a_proposal_has_the_study_s_values_after_its_order_changed(study):
+    before = read_label(study.infer({"image": str(study.image)})[0]).array
+    study.workspace.set_classes(["vessel", "tumour", "organ"])
+    file, told = study.infer({"image": str(study.image)})
+    assert told["label_names"] == {"organ": 3, "tumour": 2}
+    assert np.array_equal(read_label(file).array, np.array([0, 3, 2])[before])
+    assert study.infer.info()["labels"] == {"vessel": 1, "tumour": 2, "organ": 3}
+
+
+def test_a_proposal_of_a_model_with_a_class_that_is_gone_names_its_own_values(study):
+    before = read_label(study.infer({"image": str(study.image)})[0]).array
+    study.workspace.set_classes(["tumour"])
+    file, told = study.infer({"image": str(study.image)})
+    assert told["label_names"] == {"organ": 1, "tumour": 2}
+    assert np.array_equal(read_label(file).array, before)
 
 
 def test_a_class_that_the_model_never_learned_counts_as_background(study):

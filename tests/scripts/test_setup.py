@@ -195,9 +195,22 @@ def test_every_requirement_is_pinned(name):
     assert [line for line in requirements if "==" not in line.split("#")[0]] == []
 
 
-def test_the_test_launcher_hands_its_arguments_to_pytest():
+@pytest.fixture
+def launcher():
+    """scripts/test.py as a module."""
     spec = importlib.util.spec_from_file_location("launcher", SCRIPTS / "test.py")
-    launcher = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(launcher)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_test_launcher_hands_its_arguments_to_pytest(launcher):
     assert launcher.pytest_command(["-k", "two words"])[-4:] == ["-m", "pytest", "-k", "two words"]
     assert launcher.pytest_command(["--slow", "-x"])[-4:] == ["pytest", "-m", "not gpu", "-x"]
+
+
+@pytest.mark.parametrize(("failing", "code"), [("ruff", 1), ("mypy", 1), ("pytest", 3), (None, 0)])
+def test_a_failed_check_of_style_or_types_fails_the_test_launcher(launcher, monkeypatch, failing, code):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(launcher.subprocess, "call", lambda command, cwd: 3 if failing in command else 0)
+    assert launcher.main(["-k", "words"]) == code

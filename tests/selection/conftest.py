@@ -6,7 +6,7 @@ import pytest
 
 from fewlabel.errors import Refusal
 from fewlabel.selection import table
-from fewlabel.selection.served import Served
+from fewlabel.selection.leases import Leases
 from fewlabel.workspace import Workspace, write_json
 
 
@@ -62,7 +62,7 @@ def make(workspace, clock, monkeypatch):
     """Callable (name, features, seed): a strategy as the server makes it; scans have these features or none."""
 
     def build(name="uncertainty", known=None, seed=0):
-        monkeypatch.setattr(table, "Served", lambda path: Served(path, clock))
+        monkeypatch.setattr(table, "Leases", lambda path: Leases(path, clock))
         strategies, features = table.make_strategies(workspace, seed)
         features.known = known or {}
         return strategies[name]

@@ -3,7 +3,7 @@
 import pytest
 
 from fewlabel.errors import Refusal
-from fewlabel.selection.served import Served
+from fewlabel.selection.leases import Leases
 from fewlabel.selection.strategies import Random
 from fewlabel.selection.table import STRATEGIES
 from fewlabel.workspace import write_json
@@ -28,7 +28,7 @@ def test_at_random_is_another_order_for_each_server_and_the_same_for_one_seed(cl
     datastore = images([f"{number:02}" for number in range(30)])
     orders = []
     for number, seed in enumerate((0, 0, 1)):
-        strategy = Random(Served(tmp_path / f"{number}.json", clock), seed)
+        strategy = Random(Leases(tmp_path / f"{number}.json", clock), seed)
         orders.append([strategy({}, datastore)["id"] for _ in range(30)])
     assert orders[0] == orders[1] != orders[2]
 

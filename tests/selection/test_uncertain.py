@@ -7,8 +7,8 @@ import pytest
 
 from fewlabel.selection.coverage import Coverage
 from fewlabel.selection.features import FeatureStore
+from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import ScoreFile
-from fewlabel.selection.served import Served
 from fewlabel.selection.uncertain import UncertaintyAndDiversity
 from fewlabel.workspace import Workspace, write_json
 
@@ -42,9 +42,9 @@ def make(workspace):
         write_json(workspace.scores, {"version": version, "done": len(cases), "of": len(cases), "cases": cases})
         features = FeatureStore(workspace.features)
         features.known = known or {}
-        served = Served(workspace.served)
-        coverage = Coverage(served, features, seed)
-        return UncertaintyAndDiversity(served, ScoreFile(workspace.scores), coverage, features, seed)
+        leases = Leases(workspace.leases)
+        coverage = Coverage(leases, features, seed)
+        return UncertaintyAndDiversity(leases, ScoreFile(workspace.scores), coverage, features, seed)
 
     return build
 
@@ -111,7 +111,7 @@ def test_the_same_question_has_the_same_answer_and_another_seed_or_version_anoth
     cases = scored(random.uniform(0.3, 0.5, 50))
 
     def order(**changed):
-        workspace.served.unlink(missing_ok=True)
+        workspace.leases.unlink(missing_ok=True)
         return [answer["id"] for answer in make(cases, **changed)({"count": 10}, Images(cases))["batch"]]
 
     assert order() == order()
@@ -125,7 +125,7 @@ def test_the_noise_fades_with_the_labels(make, workspace):
     best = {f"{number:03}" for number in np.argsort(-values)[:10]}
     found = []
     for labels in (0, 64):
-        workspace.served.unlink(missing_ok=True)
+        workspace.leases.unlink(missing_ok=True)
         labelled = [f"labelled-{number}" for number in range(labels)]
         images = Images([*scored(values), *labelled], labelled)
         batch = make(scored(values))({"count": 10}, images)["batch"]

@@ -54,17 +54,17 @@ class Service:
         self.study.datastore()
         self.store, self.workspace = self.study.store, self.study.workspace
         self.now = 1e9
-        self.study.served.clock = lambda: self.now
+        self.study.leases.clock = lambda: self.now
         app = FastAPI()
         app.include_router(routes.make_router(self.study))
         self.client = TestClient(app)
 
-    def submit(self, name, value=1, names=CLASSES):
+    def submit(self, name, value=1, names=CLASSES, **params):
         array = np.zeros(SHAPE, np.uint8)
         array[2:6, 2:6, 2:6] = value
         write_volume(self.sent, array, AFFINE)
         info = [{"name": each, "idx": index} for index, each in enumerate(names, 1)]
-        self.store.save_label(name, str(self.sent), "final", {"label_info": info})
+        self.store.save_label(name, str(self.sent), "final", {"label_info": info, **params})
 
     def label(self, name):
         """File name and bytes of the stored label."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
-from fewlabel.selection.served import PUT_OFF
+from fewlabel.selection.leases import PUT_OFF
 from fewlabel.study import Study
 from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import read_json, write_json
@@ -15,7 +15,7 @@ from fewlabel.workspace import read_json, write_json
 
 
 def test_a_skipped_case_comes_back_after_a_day_or_when_asked(service):
-    service.study.served.give(["a"])
+    service.study.leases.give(["a"])
     answer = service.ask("POST", "skip/a", json={"reason": " too dark "})
     assert answer == {"id": "a", "skipped_until": 1e9 + PUT_OFF}
     case = service.cases()["a"]
@@ -34,11 +34,11 @@ def test_the_strategies_know_of_a_skip_and_of_its_end_over_a_restart(service):
     service.ask("POST", "skip/a", json={"reason": "dark"})
     assert service.study.strategies()["first"]({}, service.store)["id"] == "b"
     again = Study(str(service.study.studies), {})
-    again.served.clock = lambda: service.now
-    assert again.served.reason("a") == "dark"
+    again.leases.clock = lambda: service.now
+    assert again.leases.reason("a") == "dark"
     service.ask("DELETE", "skip/a")
     assert service.study.strategies()["first"]({}, service.store)["id"] == "a"
-    assert read_json(service.workspace.served)["reasons"] == {}
+    assert read_json(service.workspace.leases)["reasons"] == {}
 
 
 def test_what_cannot_be_skipped_is_refused(service):

@@ -188,6 +188,16 @@ def test_weights_that_are_no_numbers_are_refused(desk, sent):
     assert "weights" in desk.refused("PUT", 422, broken)
 
 
+def test_a_validation_case_with_an_accepted_label_measures_nothing(desk, sent, monkeypatch):
+    measured = []
+    monkeypatch.setattr(
+        Validator, "__call__", lambda self, *_: measured.append([each["id"] for each in self.records]) or {}
+    )
+    desk.service.submit("a", kind="accepted")
+    desk.ask("PUT", content=sent())
+    assert measured == [["c"]]
+
+
 def test_without_validation_cases_a_model_is_taken_only_where_none_is_published(desk, sent):
     desk.workspace.pools.unlink()
     answer = desk.ask("PUT", content=sent())
@@ -332,7 +342,7 @@ def test_what_is_put_aside_is_bounded_in_number_and_versions_never_return(desk):
 def test_a_model_of_other_classes_is_not_put_back(desk, tmp_path):
     desk.service.publish()
     desk.ask("DELETE")
-    desk.workspace.set_classes(["liver", "organ", "tumour"])
+    desk.workspace.set_classes(["liver", "tumour"])
     with pytest.raises(Exception, match="train again instead"):
         restore(desk.workspace, 3)
     with pytest.raises(Exception, match="No model of version 8"):

@@ -1,13 +1,14 @@
 """What is told of a study and of its cases."""
 
 import os
+import shutil
 import sys
 
 import pytest
 
 from fewlabel.export.table import EXPORTS
 from fewlabel.methods import METHODS
-from fewlabel.selection.served import LEASE
+from fewlabel.selection.leases import LEASE
 from fewlabel.service import overview, routes
 from fewlabel.service.colours import colour
 from fewlabel.study import DEFAULT_STRATEGY
@@ -79,7 +80,7 @@ def test_every_state_is_shown_and_the_counts_agree(service):
     for name in "ab":
         service.submit(name)
     write_json(service.workspace.pools, {"validation": ["b", "e"], "trained": ["a"]})
-    service.study.served.give(["c", "a"])
+    service.study.leases.give(["c", "a"])
     cases = service.cases()
     states = {"a": "submitted", "b": "validation", "c": "in_work", "d": "unlabelled", "e": "unlabelled"}
     assert {name: case["state"] for name, case in cases.items()} == states
@@ -89,6 +90,18 @@ def test_every_state_is_shown_and_the_counts_agree(service):
     assert (cases["c"]["served"], cases["d"]["served"], cases["d"]["submitted"]) == (1e9, None, None)
     service.now += LEASE + 1
     assert service.cases()["c"]["state"] == "unlabelled"
+
+
+def test_the_kind_of_each_submitted_label_is_shown(service):
+    for name, kind in (("a", "accepted"), ("b", None)):
+        service.submit(name, kind=kind)
+    path = service.store.get_label_uri("a", "final")
+    shutil.copyfile(path, os.path.join(os.path.dirname(path), "c.nii.gz"))
+    service.store.save_label("d", path, "original", {})
+    service.store.refresh()
+    found = {name: (case["kind"], case["kind_unknown"]) for name, case in service.cases().items()}
+    expected = {"a": ("accepted", False), "b": ("drawn", False), "c": ("drawn", True)}
+    assert found == expected | dict.fromkeys("de", (None, False))
 
 
 def test_without_a_model_no_case_has_a_score(service):

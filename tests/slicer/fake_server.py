@@ -18,6 +18,7 @@ class FakeClient:
         gates: by method, an event that it waits for.
         calls: (method, first argument) so far.
         stored: label maps by case.
+        said: more that was said of the last label.
     """
 
     def __init__(self, url, folder):
@@ -27,6 +28,7 @@ class FakeClient:
         self.routes = frozenset({"study", "cases", "skip", "undo", "history", "export"})
         self.task, self.progress, self.exporting, self.answer = "", {}, {"state": "none"}, {}
         self.problem = self.no_scans = ""
+        self.said = {}
         self.before, self.token, self.protected = {}, None, False
         folder.mkdir(exist_ok=True)
 
@@ -105,6 +107,7 @@ class FakeClient:
 
     def submit_label(self, case, file, label_info, **params):
         self._call("submit_label", case)
+        self.said = params
         self.before[case] = self.stored.get(case)
         self.stored[case] = nrrd.read(str(file))[0].T
         return {"image": case, "notes": ["Seen."], **self.answer}

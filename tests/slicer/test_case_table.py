@@ -22,6 +22,15 @@ def test_a_row_says_what_is_known_of_its_case():
     assert carl.texts[1:] == ("skipped", "0.900", "skipped: blurred; number 1 by uncertainty")
 
 
+def test_a_row_says_who_has_looked_at_its_label():
+    told = {"accepted": "accepted as proposed", "corrected": "a corrected proposal", "drawn": "drawn by a person"}
+    for kind, text in told.items():
+        (row,) = shown([{"id": "x", "state": "submitted", "kind": kind}], text, "", Order())
+        assert row.texts[3] == text
+    (row,) = shown([{"id": "x", "state": "submitted", "kind": "drawn", "kind_unknown": True}], "", "", Order())
+    assert row.texts[3] == "of unknown kind, counts as drawn"
+
+
 def test_all_words_of_the_filter_have_to_be_found_whatever_their_case():
     assert ids("", "", Order()) == ["Anna 1", "berta 2", "carl 3", "dora 4"]
     assert ids("UNLABELLED tumour", "", Order()) == ["Anna 1"]

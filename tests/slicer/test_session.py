@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import pytest
 
 from FewLabelLib.errors import NotReachable
 from FewLabelLib.session.session import State
@@ -25,6 +26,16 @@ def test_a_session_begins_disconnected_and_connects_without_waiting(panel):
     assert panel.session.state is State.NOT_TRAINED
     assert panel.states == [State.DISCONNECTED, State.CONNECTING, State.NOT_TRAINED]
     assert [row["id"] for row in panel.cases.rows] == ["a", "b", "c"]
+
+
+def test_what_a_server_offers_is_not_known_before_it_has_answered_and_after_it_was_left(panel):
+    with pytest.raises(NotReachable, match="connect first"):
+        _ = panel.connection.known
+    panel.connect()
+    assert panel.connection.known is panel.connection.capabilities
+    panel.connection.disconnect()
+    with pytest.raises(NotReachable, match="connect first"):
+        _ = panel.connection.known
 
 
 def test_addresses_are_remembered_the_last_first_and_over_a_restart(panel):

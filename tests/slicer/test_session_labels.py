@@ -2,6 +2,8 @@
 
 import threading
 
+import numpy as np
+
 from FewLabelLib.session.session import State
 
 
@@ -43,6 +45,59 @@ def test_a_second_click_on_submit_sends_nothing_twice(panel):
     assert server.count("next_case") == 1
     panel.submit()
     assert server.count("submit_label") == 2
+
+
+# --- who has looked at it
+
+
+def opened(panel, case, versions=1, **stored):
+    """A server that has published so many models, with this case on the screen."""
+    server = panel.server("http://one")
+    server.versions = versions
+    server.stored.update(stored)
+    panel.connect()
+    panel.cases.open(case)
+    panel.settle()
+    return server
+
+
+def test_a_proposal_that_was_left_is_submitted_as_accepted_also_a_second_time(panel):
+    server = opened(panel, "a")
+    for _ in range(2):
+        panel.submit()
+        assert server.said == {"kind": "accepted"}
+
+
+def test_a_proposal_that_was_changed_is_submitted_as_corrected_though_a_draft_was_kept_meanwhile(panel):
+    server = opened(panel, "a")
+    panel.scene.paint("liver", (3, 4, 5))
+    panel.wait(10 * 60)
+    assert panel.drafts(), "the edits are kept"
+    panel.submit()
+    assert server.said == {"kind": "corrected"}
+
+
+def test_what_was_painted_from_nothing_is_submitted_as_drawn(panel):
+    server = opened(panel, "a", versions=0)
+    panel.scene.paint("liver", (3, 4, 5))
+    panel.submit()
+    assert server.said == {"kind": "drawn"}
+
+
+def test_of_what_was_begun_elsewhere_nothing_is_said(panel):
+    server = opened(panel, "b", b=np.ones((4, 5, 6), np.uint8))
+    panel.submit()
+    assert server.said == {}
+    panel.cases.open("a")
+    panel.settle()
+    panel.scene.paint("liver", (3, 4, 5))
+    panel.cases.open("c")
+    panel.settle()
+    panel.cases.open("a")
+    panel.settle()
+    assert panel.cases.case.shown == "draft"
+    panel.submit()
+    assert server.said == {}
 
 
 # --- late answers

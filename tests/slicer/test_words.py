@@ -68,6 +68,7 @@ def test_what_came_of_a_submission_flags_first():
         "Resampled.",
     ]
     assert words.submitted(Submitted("a")) == "'a' is submitted."
+    assert "left as it was" in words.submitted(Submitted("a", 1.0, kind="accepted"))
 
 
 def test_how_far_a_training_is():

@@ -1,5 +1,6 @@
 """What of a training is published, and when."""
 
+import math
 import os
 
 import numpy as np
@@ -65,6 +66,21 @@ def test_the_best_weights_are_published_and_scored_not_the_last(make_study, monk
     assert told["best_metric"] == 0.5, "of the last weights: the best of many looks would flatter"
     for key, value in model.network.state_dict().items():
         assert torch.equal(value, seen[0][key])
+
+
+def test_considering_a_model_that_nothing_can_measure_gives_nan_and_not_nothing(make_study, monkeypatch):
+    study, given = make_study(6), []
+    study.label("ab")
+    consider = run_module.Publisher.consider
+
+    def spy(*arguments):
+        given.append(consider(*arguments))
+        return given[-1]
+
+    monkeypatch.setattr(run_module.Publisher, "consider", spy)
+    study.train(max_steps=4)
+    assert len(given) > 1
+    assert all(math.isnan(dice) for dice in given)
 
 
 def test_a_new_class_replaces_the_model_without_comparison(make_study):

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,8 @@ import torch
 from torch import nn
 
 from fewlabel.plan import Plan
-from fewlabel.training.validation import Validator, may_replace, mean_dice
+from fewlabel.published import Published
+from fewlabel.training.validation import Validator, dice_of_published, may_replace, mean_dice
 from fewlabel.volumes.reading import write_volume
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 1, ("organ", "tumour"))
@@ -76,6 +78,17 @@ def test_only_so_many_volumes_are_held_in_memory(tmp_path, label):
     validator = Validator([record(tmp_path, name, label) for name in "abc"], PLAN, "cpu", most=2)
     assert validator(Bright()) == pytest.approx(validator(Bright()), nan_ok=True)
     assert len(validator._held) == 2
+
+
+def test_a_published_model_is_measured_by_name_after_the_order_of_the_classes_changed(tmp_path, label):
+    validator = Validator([record(tmp_path, "a", label)], PLAN, "cpu")
+    assert dice_of_published(Published(Bright(), PLAN, {}), validator)["organ"] == 1
+    other = Validator([record(tmp_path, "b", 2 * label)], replace(PLAN, classes=("tumour", "organ")), "cpu")
+    dice = dice_of_published(Published(Bright(), PLAN, {}), other)
+    assert dice["organ"] == 1
+    assert math.isnan(dice["tumour"])
+    foreign = Validator([record(tmp_path, "c", label)], replace(PLAN, classes=("organ", "vessel")), "cpu")
+    assert dice_of_published(Published(Bright(), PLAN, {}), foreign) is None
 
 
 @pytest.mark.parametrize(

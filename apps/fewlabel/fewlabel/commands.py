@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from fewlabel.datastore.lock import StudyInUse, lock_study
+from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
 from fewlabel.replaced import put_aside, restore
-from fewlabel.workspace import Workspace
+from fewlabel.volumes.reading import UnreadableVolume
+from fewlabel.workspace import Workspace, read_json
 
 
 def restore_model(folder: Path, version: int) -> int:
@@ -36,3 +39,54 @@ def restore_model(folder: Path, version: int) -> int:
     for aside in asides:
         print(f"  {f'version {aside.version}' if aside.version else 'damaged'}, put aside {aside.when} (UTC)")
     return 0
+
+
+def _stopped(studies: Path, folder: Path) -> Workspace | None:
+    """The workspace of a study that no server holds, kept for this process; else None, with the reason printed."""
+    if not folder.is_dir():
+        print(f"{folder} does not exist: there is no FewLabel study.", file=sys.stderr)
+        return None
+    owner = read_json(folder / "study.json", {}).get("studies")
+    if owner and Path(owner) != studies and Path(owner).is_dir():
+        print(f"{folder} holds the state of another study, {owner}: nothing was changed.", file=sys.stderr)
+        return None
+    try:
+        workspace = Workspace(folder)
+        lock_study(workspace.folder, studies / ".fewlabel")
+        return workspace
+    except (Refusal, StudyInUse) as error:
+        print(error, file=sys.stderr)
+        return None
+
+
+def move_labels(studies: Path, folder: Path, list_only: bool) -> int:
+    """``serve.py --move-labels``: put right the labels that lie on an old grid, each told with its distance.
+
+    Args:
+        studies: folder of the images; its server must be stopped.
+        folder: workspace of the study.
+        list_only: change nothing.
+
+    Returns:
+        Exit code: 1 if a label could not be put right, or the study is in use, which is told in one sentence.
+    """
+    workspace = _stopped(studies, folder)
+    if workspace is None:
+        return 1
+    store = UndoDatastore(str(studies), workspace, auto_reload=False, read_only=list_only)
+    found = [each for each in map(store.misplaced, store.get_labeled_images()) if each]
+    failed = 0
+    for each in found:
+        print(f"{each.case}: up to {each.distance:.1f} mm beside its scan; {each.cure}.")
+        if list_only:
+            continue
+        try:
+            print(f"  Done. The old file is kept: {store.move_label(each.case)}")
+        except (Refusal, UnreadableVolume, OSError) as error:
+            print(f"  Not done, the label is as it was: {error}", file=sys.stderr)
+            failed = 1
+    if not found:
+        print("No label lies on an old grid.")
+    elif list_only:
+        print(f'{len(found)} in all. Nothing was changed: --move-labels without "list" puts them right.')
+    return failed

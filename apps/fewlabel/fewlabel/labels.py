@@ -7,7 +7,7 @@ maps. Every map is therefore rewritten once, by name, to the values of its study
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def names_from_label_info(label_info: list[dict[str, Any]] | None) -> list[str]:
     Raises:
         UnknownClass: an entry cannot be understood, or two have the same name or value.
     """
-    return [name for _, name in sorted(_entries(label_info).items()) if _key(name) != "background"]
+    return [name for _, name in sorted(named_values(label_info).items()) if _key(name) != "background"]
 
 
 def remap(
@@ -88,7 +88,7 @@ def remap(
         UnknownClass: a listed name is not in ``classes``, or a value of the map has no name.
     """
     present = _values(array) - {0}
-    entries = _entries(label_info)
+    entries = named_values(label_info)
     notes: list[str] = []
     if entries:
         meaning, notes = _meaning_by_name(entries, classes)
@@ -123,6 +123,17 @@ def _values(array: np.ndarray) -> set[int]:
     return {int(value) for value in np.flatnonzero(counts)}
 
 
+def values_between(classes: Sequence[str], others: Sequence[str]) -> np.ndarray:
+    """For each value of one order of classes its value in another, by name; 0 where the other has no such class.
+
+    Examples:
+        >>> values_between(["liver", "tumour"], ["vessel", "tumour", "liver"]).tolist()
+        [0, 3, 2]
+    """
+    place = {name: value for value, name in enumerate(others, start=1)}
+    return np.array([0, *(place.get(name, 0) for name in classes)], dtype=np.uint8)
+
+
 def _key(name: str) -> str:
     return name.strip().casefold()
 
@@ -131,8 +142,12 @@ def _join(items: list) -> str:
     return ", ".join(" ".join(str(item).split()) for item in items)  # each on one line, whatever a client sent
 
 
-def _entries(label_info: list[dict[str, Any]] | None) -> dict[int, str]:
-    """Value -> name as listed, background included; sorted by place in the list."""
+def named_values(label_info: list[dict[str, Any]] | None) -> dict[int, str]:
+    """Value -> name as listed, background included; in the order of the list.
+
+    Raises:
+        UnknownClass: as :func:`names_from_label_info`.
+    """
     if label_info is not None and not isinstance(label_info, list | tuple):
         raise UnknownClass("label_info must be a list of entries with name and idx. Submit the label again.")
     entries: dict[int, str] = {}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import nibabel
 import numpy as np
@@ -25,6 +26,8 @@ _MAX_VOLUME = {"cpu": 3_500_000, "cuda": 24_000_000}
 _MAX_PATCH = {"cpu": 40 * 48 * 40, "cuda": 112 * 112 * 80}
 _DEFAULT_NETWORK = {"cpu": "unet", "cuda": "unet_large"}
 _CT_WITHOUT_LABELS = (-175.0, 250.0)  # soft tissue, Hounsfield units
+
+_Number = TypeVar("_Number")
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,24 @@ class Plan:
     classes: tuple[str, ...]
     reasons: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def window(self) -> tuple[float, float]:
+        """The intensities that ``ct`` scales to -1 and 1.
+
+        Raises:
+            ValueError: the plan has none.
+        """
+        if self.bounds is None:
+            raise ValueError("The plan has no bounds of intensities, which the normalisation 'ct' needs.")
+        return self.bounds
+
     @classmethod
-    def from_dict(cls, values: dict) -> Plan:
+    def from_dict(cls, values: dict[str, Any]) -> Plan:
         """The inverse of ``dataclasses.asdict`` after a journey through JSON."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        read: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**read)
 
 
 def scan_facts(volume: Volume) -> ScanFacts:
@@ -72,8 +89,8 @@ def scan_facts(volume: Volume) -> ScanFacts:
     order = nibabel.orientations.io_orientation(volume.affine)[:, 0].astype(int)
     position = np.argsort(order)  # which stored axis lies along each RAS axis
     return ScanFacts(
-        shape=tuple(int(volume.array.shape[axis]) for axis in position),
-        spacing=tuple(float(volume.spacing[axis]) for axis in position),
+        shape=_three(int(volume.array.shape[axis]) for axis in position),
+        spacing=_three(float(volume.spacing[axis]) for axis in position),
         hounsfield=in_hounsfield_units(volume.array),
     )
 
@@ -100,7 +117,8 @@ def make_plan(
         foreground: 0.5th and 99.5th percentile of intensities inside the labels; sets the CT window.
     """
     kind = "cuda" if device.startswith("cuda") else "cpu"
-    reasons = []
+    reasons: list[str] = []
+    bounds: tuple[float, float] | None = None
     spacing = settings.spacing or _spacing(facts, kind, reasons)
     network = settings.network or _DEFAULT_NETWORK[kind]
     median = np.median([[n * s / t for n, s, t in zip(f.shape, f.spacing, spacing, strict=True)] for f in facts], 0)
@@ -109,11 +127,11 @@ def make_plan(
         normalisation, bounds = "ct", _ct_bounds(foreground)
         reasons.append(f"CT by its Hounsfield range; window {bounds[0]:.0f}..{bounds[1]:.0f}")
     else:
-        normalisation, bounds = "meanstd", None
+        normalisation = "meanstd"
         reasons.append("not in Hounsfield units: each volume is scaled by its own mean and deviation")
     reasons.append(f"median volume {'x'.join(str(round(n)) for n in median)} voxels at the working spacing; {kind}")
     return Plan(
-        spacing=tuple(float(value) for value in spacing),
+        spacing=_three(float(value) for value in spacing),
         patch=_crop_size(patch, divisor(network)),
         normalisation=normalisation,
         bounds=bounds,
@@ -122,6 +140,12 @@ def make_plan(
         classes=tuple(classes),
         reasons=tuple(reasons),
     )
+
+
+def _three(values: Iterable[_Number]) -> tuple[_Number, _Number, _Number]:
+    """The values of the three axes."""
+    first, second, third = values
+    return first, second, third
 
 
 def _spacing(facts: Sequence[ScanFacts], kind: str, reasons: list[str]) -> tuple[float, ...]:
@@ -144,12 +168,12 @@ def _patch(median_shape: np.ndarray, limit: int, divisor: int) -> list[int]:
     return sides
 
 
-def _crop_size(sides: Sequence[float], divisor: int) -> tuple[int, ...]:
+def _crop_size(sides: Sequence[float], divisor: int) -> tuple[int, int, int]:
     """Multiples of ``divisor``, one of them at least twice it: the coarsest level needs more than one voxel."""
     rounded = [max(1, math.ceil(side / divisor)) * divisor for side in sides]
     if max(rounded) == divisor:
         rounded[-1] = 2 * divisor
-    return tuple(rounded)
+    return _three(rounded)
 
 
 def _ct_bounds(foreground: tuple[float, float] | None) -> tuple[float, float]:
@@ -191,13 +215,14 @@ def smaller(plan: Plan) -> Plan | None:
 
 def check_plan(plan: Plan) -> None:
     """Raise ValueError, KeyError or TypeError where a plan that people may have edited cannot work."""
-    bounds = plan.bounds if plan.normalisation == "ct" else (0, 1)
+    bounds = plan.bounds if plan.normalisation == "ct" else (0.0, 1.0)
     usable = (
         plan.normalisation in ("meanstd", "ct")
         and len(plan.spacing) == 3
         and all(0 < value < math.inf for value in plan.spacing)
         and len(plan.patch) == 3
         and plan.patch == _crop_size(plan.patch, divisor(plan.network))
+        and bounds is not None
         and bounds[0] < bounds[1]
         and plan.batch == max(1, int(plan.batch))
     )

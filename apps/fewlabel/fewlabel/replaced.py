@@ -87,7 +87,7 @@ def restore(workspace: Workspace, version: int) -> int:
         raise Refusal(f"No model of version {version} was put aside in {workspace.replaced}. There: {there}.", 404)
     model, others = load_whole(found.path)
     known = list(model.plan.classes)
-    if workspace.classes()[: len(known)] != known:
+    if not set(known) <= set(workspace.classes()):
         raise Refusal(
             f"The model of version {version} knows the classes {', '.join(known)}, the study has "
             f"{', '.join(workspace.classes())}: train again instead.",

@@ -20,7 +20,9 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.sessions import Sessions
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
+from fewlabel.datastore.classes import agree_on_classes
 from fewlabel.datastore.found import was_made_now
+from fewlabel.datastore.kinds import check_tag, kind_of
 from fewlabel.datastore.lock import lock_study
 from fewlabel.datastore.scan import Choices
 from fewlabel.datastore.undo import UndoDatastore
@@ -68,8 +70,8 @@ class Study:
         if not is_background_process():
             lock_study(self.workspace.folder, self.studies / ".fewlabel")
         self._own_workspace()
-        self._agree_on_classes()
-        self.store: UndoDatastore | None = None
+        agree_on_classes(self.studies, self.workspace, self.settings.labels or ())
+        self._store: UndoDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
         self._strategies, self.features = make_strategies(self.workspace, self.settings.seed)
         self.infer = FewLabelInfer(self.workspace, self.settings.device)
@@ -77,7 +79,7 @@ class Study:
         self.keeper = Keeper(self.workspace, self.settings)
         self._chosen_by: dict[str, str] = {}
         default = self._strategies[DEFAULT_STRATEGY]
-        self.served, self.scores = default.served, default.scores
+        self.leases, self.scores = default.leases, default.scores
 
     def _own_workspace(self) -> None:
         """A workspace elsewhere belongs to the study that used it first, unless that study was moved."""
@@ -97,18 +99,6 @@ class Study:
         if owner != str(self.studies):
             write_json(self.workspace.study, {"studies": str(self.studies)})
 
-    def _agree_on_classes(self) -> None:
-        """Classes given by --conf extend those of the workspace at its end, never change their order."""
-        asked, known = list(self.settings.labels or []), self.workspace.classes()
-        if not asked or asked == known:
-            return
-        if known and asked[: len(known)] != known:
-            raise ValueError(
-                f"--conf labels {','.join(asked)}: this study's labels were stored with the classes "
-                f"{','.join(known)}. Keep these first and in this order, or use another --conf workspace."
-            )
-        self.workspace.set_classes(asked)
-
     def datastore(self) -> Datastore:
         """The study's images and labels; read-only in the processes that MONAI Label starts."""
         child = is_background_process()
@@ -118,10 +108,21 @@ class Study:
             announce_server()
         reload = monailabel_settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD and not child
         choices = Choices(self.settings.subfolders, self.settings.companions, self._made)
-        self.store = UndoDatastore(
+        self._store = UndoDatastore(
             str(self.studies), self.workspace, auto_reload=reload, read_only=child, choices=choices
         )
-        return self.store
+        return self._store
+
+    @property
+    def store(self) -> UndoDatastore:
+        """The images and labels, once MONAI Label has asked for the ``datastore``.
+
+        Raises:
+            RuntimeError: it has not.
+        """
+        if self._store is None:
+            raise RuntimeError(f"The study {self.studies} is not open: call datastore() first.")
+        return self._store
 
     def infers(self) -> dict[str, InferTask]:
         """Inference tasks by name."""
@@ -168,14 +169,16 @@ class Study:
 
         Raises:
             Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet; (422) a scan that
-                cannot be used.
+                cannot be used, or the result would be stored as a submitted label.
         """
+        if request.get("save_label"):
+            request = {**request, "label_tag": check_tag(request.get("label_tag"))}
         model, image = request.get("model"), request.get("image")
-        if model not in tasks:
+        if not isinstance(model, str) or model not in tasks:
             raise Refusal(f"There is no model '{model}' here. There is: {', '.join(tasks)}.", 404)
         if not tasks[model].is_valid():
             tasks[model].published("cpu")  # says that it is not trained yet
-        if image in self.store.list_images():
+        if isinstance(image, str) and image in self.store.list_images():
             return {**request, "image": self.store.get_image_uri(image)} if os.path.exists(image) else request
         unusable = self.store.unusable().get(str(image))
         if unusable:
@@ -189,6 +192,14 @@ class Study:
                 )
             return request
         raise Refusal(f"There is no image '{image}' in this study: check the name, or upload the file.", 404)
+
+    def proposed(self, image: Any, result: dict[str, Any]) -> dict[str, Any]:
+        """MONAI Label's result of an inference, which is handed out now; of an image of the study it is remembered."""
+        told = result.get("params") or {}
+        if "checksum" in told and image in self.store.list_images():
+            names = sorted(told["label_names"], key=told["label_names"].get)
+            self.store.proposals.remember(image, told["model_version"], told["checksum"], names, "infer")
+        return result
 
     def _may_read(self, path: Path, session: str, since: float | None) -> bool:
         """Whether ``path`` is what the request brought: its session's image, or an upload just put aside for it."""
@@ -204,9 +215,14 @@ class Study:
         return since is None or (real.is_file() and real.stat().st_ctime >= since - 1)  # clocks of disks are coarse
 
     def describe_scans(self, info: dict[str, Any]) -> dict[str, Any]:
-        """What ``/info/`` says, with what the folder holds; stock viewers show the description."""
-        found = self.store.found()
-        return {**info, "scans": asdict(found), **({"description": found.problem} if found.problem else {})}
+        """What ``/info/`` says, with what the folder holds and which labels are not used.
+
+        Stock viewers show the description.
+        """
+        found, left_out = self.store.found(), self.store.left_out()
+        said = found.problem or " ".join(left_out.values())
+        told = {"scans": asdict(found), "labels_left_out": left_out}
+        return {**info, **told, **({"description": said} if said else {})}
 
     def check_next(self, request: Mapping[str, Any], strategies: Mapping[str, Strategy]) -> dict[str, Any]:
         """The request with the default strategy filled in.
@@ -227,13 +243,14 @@ class Study:
 
     def saved(self, image: str) -> dict[str, Any]:
         """What the person who stored a label is told; of a submitted one, what it tells beside the model."""
-        notes = {"notes": self.store.notes(image)}
+        notes: dict[str, Any] = {"notes": self.store.notes(image)}
         replaced = self.store.take_submitted(image)
         if replaced is None:
             return notes
         self.keeper.submitted()
         files = self.store.get_image_uri(image), self.store.get_label_uri(image, "final")
-        return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image))
+        notes["kind"] = kind = kind_of(self.store.get_label_info(image, "final"))
+        return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image), kind)
 
     def reload(self) -> None:
         """Look at the folder again. All else that may change while the server runs is looked at when it is used."""

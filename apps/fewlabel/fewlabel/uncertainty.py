@@ -28,7 +28,8 @@ def mean_prediction(members: Sequence[Tensor]) -> Tensor:
 
 def expected_entropy(members: Sequence[Tensor]) -> Tensor:
     """Mean of the members' own entropies in nats, BDHW: what stays uncertain although they agree."""
-    return sum(entropy(member) for member in members) / len(members)
+    first, *others = (entropy(member) for member in members)
+    return sum(others, first) / len(members)
 
 
 def mutual_information(members: Sequence[Tensor]) -> Tensor:

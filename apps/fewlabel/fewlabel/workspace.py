@@ -16,12 +16,13 @@ _UMASK = os.umask(0)  # reading it means setting it: done once, before any threa
 os.umask(_UMASK)
 
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write ``path`` so that a reader, or a crash, sees the old file or the new one and nothing between.
 
     Args:
         path: the file to create or replace.
-        write: called with a temporary sibling of the same suffix; must create its whole content.
+        write: called with a temporary sibling of the same suffix; must create its whole content; what it
+            returns is not looked at.
 
     Raises:
         Refusal: (507) the file cannot be written; the old file is still there.
@@ -101,17 +102,20 @@ class Workspace:
         self.progress = self.folder / "progress.json"
         self.scores = self.folder / "scores.json"
         self.features = self.folder / "features.json"
-        self.served = self.folder / "served.json"
+        self.leases = self.folder / "served.json"
         self.history = self.folder / "history.json"
         self.study = self.folder / "study.json"
         self.labels = self.folder / "labels"
         self.undo = self.folder / "undo"
+        self.proposals = self.folder / "proposals"
         self.exports = self.folder / "exports"
         self.replaced = self.folder / "replaced"
         self.scans = self.folder / "scans.json"
         self.converted = self.folder / "converted"
         self.training = self.folder / "training.json"
         self.people = self.folder / "people-ask"
+        self.by_name = self.folder / "by_name"
+        self.moved = self.folder / "moved"
         self.folder_choices = self.folder / "folder.json"
         self._classes = self.folder / "classes.json"
         self._check_writable()

@@ -105,11 +105,11 @@ def features_table(data: Path, split: Path | None, most: int) -> str:
     draws = {n: [nearest(_draw(names, n, seed), alike, names) for seed in range(50)] for n in _CHOSEN}
     chance = (spread(statistics.fmean(values), statistics.stdev(values), 4) for values in draws.values())
     lines.append(row(["", "", "at random, 50 draws", *chance]))
-    told = (
+    heading = (
         f"{data.name}: {len(names)} development cases; `nearest of n chosen`: mean Dice of each case's labels with "
         "those of the most similar of n cases that were chosen by the features"
     )
-    return f"{told}. {machine()}.\n\n" + "\n".join(lines)
+    return f"{heading}. {machine()}.\n\n" + "\n".join(lines)
 
 
 def nearest(chosen: Sequence[str], alike: dict[tuple[str, str], float], names: Sequence[str]) -> float:

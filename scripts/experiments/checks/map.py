@@ -93,10 +93,10 @@ def map_table(data: Path, split: Path | None, labelled: int, most: int, minutes:
         row([f"share of wrong voxels in the {TOP:.0%} most uncertain", _told([o.top for o in known]), f"{TOP}", "1"]),
         row(["foreground Dice", _told([each.dice for each in found]), "", ""]),
     ]
-    told = (
+    heading = (
         f"{data.name}: {labelled} labelled cases, {method}, {minutes:g} minutes, {len(found)} test cases, seed {seed}"
     )
-    return f"{told}. {machine()}.\n\n" + "\n".join(lines)
+    return f"{heading}. {machine()}.\n\n" + "\n".join(lines)
 
 
 def _ask(server: Server, cases: Cases, chosen: Sequence[str], asked: Sequence[str], folder: Path) -> list[Overlap]:

@@ -103,11 +103,11 @@ def review_table(
             opinion = Opinion(predicted.numpy(), plan.classes, meta["confidence"])
             for what, each in judge(read_label(cases.labels[case]), opinion).items():
                 total[what] += each
-    told = (
+    heading = (
         f"{data.name}: {labelled} labelled development cases, {method}, {steps} steps of `{plan.network}`, not "
         f"validated; labels of the other development cases; seeds {', '.join(map(str, seeds))}"
     )
-    return f"{told}. {machine()}.\n\n" + _table(total)
+    return f"{heading}. {machine()}.\n\n" + _table(total)
 
 
 def _table(found: Found) -> str:

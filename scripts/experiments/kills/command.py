@@ -54,6 +54,7 @@ def live(numbers: range, seed: int, output: Path, say: Callable[[str], None], on
     home = Path(tempfile.mkdtemp(prefix="life-", dir=output))
     life, rows = Life(home, seed * 100_003 + numbers.start), []
     try:
+        life.begin()
         for number in numbers:
             deed, begun, fault = life.random.choice(only), time.monotonic(), ""
             try:
@@ -89,11 +90,11 @@ def table(rows: list[dict]) -> str:
     counts = Counter(row["deed"] for row in rows)
     minutes = sum(float(row["seconds"]) for row in rows) / 60
     lines = ["| killed in | times |", "|---|---|", *(f"| {deed} | {counts[deed]} |" for deed in DEEDS if counts[deed])]
-    told = (
+    heading = (
         f"{len(rows)} kills in {minutes:.0f} minutes, seed {rows[0]['seed']}: nothing acknowledged was lost, "
         f"nothing half written was served, no file stayed. {machine()}."
     )
-    return "\n".join([told, "", *lines])
+    return "\n".join([heading, "", *lines])
 
 
 def _write(path: Path, rows: list[dict]) -> None:

@@ -42,6 +42,9 @@ class Life:
         self.workspace = Workspace(home / "studies" / ".fewlabel")
         self.check = Check(self.server, self.workspace, self.cases)
         self.longest_export = 3.0
+
+    def begin(self) -> None:
+        """Start the server and submit the first labels."""
         self.server.launch()
         self.server.wait_until_ready()
         for case in list(self.cases)[:3]:

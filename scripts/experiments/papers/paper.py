@@ -38,9 +38,9 @@ def paper(options: argparse.Namespace, say: Callable[[str], None]) -> str:
         raise UnusableData(
             f"--labelled {max(counts)}: {protocol.title} has {len(split.development)} cases for training. Give less."
         )
-    told = remarks(protocol, target, split, counts)
+    notes = remarks(protocol, target, split, counts)
     if options.prepare_only:
-        return "\n".join([f"Converted to {data}.", *told])
+        return "\n".join([f"Converted to {data}.", *notes])
     experiment = Experiment(
         data=str(data.resolve()),
         split=str((data / "splits.json").resolve()),
@@ -52,7 +52,7 @@ def paper(options: argparse.Namespace, say: Callable[[str], None]) -> str:
         learning_rate=Settings().learning_rate,
         plan=plan_of(protocol, options.network),
         overlap=protocol.overlap,
-        remarks=told,
+        remarks=notes,
     )
     rows = comparison(options.methods, counts, options.seeds, references=not options.no_references)
     return run(experiment, _sensible(rows, len(split.development)), options, say)
@@ -75,7 +75,7 @@ def plan_of(protocol: Protocol, network: str) -> Plan:
 def remarks(protocol: Protocol, target: str, split: Split, counts: Sequence[int]) -> tuple[str, ...]:
     """What a reader of the tables must know before setting them beside a paper's."""
     unlabelled = len(split.development if split.unlabelled is None else split.unlabelled)
-    told = [
+    notes = [
         f"Protocol: {protocol.title}{f', target {target}' if target else ''}; {len(split.development)} cases to label "
         f"from, {unlabelled} in the unlabelled pool (less the labelled ones), {len(split.test)} test cases.",
         f"Lists: {split.source}.",
@@ -83,13 +83,13 @@ def remarks(protocol: Protocol, target: str, split: Split, counts: Sequence[int]
         f"Not as in the field: {'; '.join(protocol.differs)}.",
     ]
     if protocol.in_voxels:
-        told.append("The files have no spacing: distances are in voxels, where the tables say mm.")
+        notes.append("The files have no spacing: distances are in voxels, where the tables say mm.")
     if protocol.spacing == OWN_SPACING:
-        told.append("Distances are in mm.")
+        notes.append("Distances are in mm.")
     drawn = [str(count) for count in counts if count not in split.labelled]
     if drawn:
-        told.append(f"Labelled cases of {', '.join(drawn)}: not the published list, drawn with each run's seed.")
-    return tuple(told)
+        notes.append(f"Labelled cases of {', '.join(drawn)}: not the published list, drawn with each run's seed.")
+    return tuple(notes)
 
 
 def _target(protocol: Protocol, asked: str | None) -> str:

@@ -53,12 +53,12 @@ def write_report(folder: Path) -> str:
     draw_rounds(curves, folder / "rounds.png")
     cases, plan = experiment.cases(), experiment.plan
     measured = "development cases held out for tuning" if experiment.tuning else "test cases"
-    told = (
+    heading = (
         f"{Path(experiment.data).name}: {len(cases.test)} {measured}; {experiment.steps} steps of `{plan.network}` a "
         f"round, each begun with the weights of the last, crops {'×'.join(map(str, plan.patch))}, batch {plan.batch} "
         f"labelled + {plan.batch} unlabelled; mean ± sd over seeds. {machine()}."
     )
-    text = f"{told}\n\n{rounds_table(curves, 'supervised, random')}"
+    text = f"{heading}\n\n{rounds_table(curves, 'supervised, random')}"
     (folder / "report.md").write_text(text + "\n", encoding="utf-8")
     return text
 

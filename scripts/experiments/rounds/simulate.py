@@ -22,8 +22,8 @@ from experiments.comparison.worker import make_method_of, make_trainer, measured
 from fewlabel.inference.predict import segment
 from fewlabel.methods.base import Method
 from fewlabel.plan import Plan
+from fewlabel.selection.base import FewLabelStrategy
 from fewlabel.selection.scoring import score_cases
-from fewlabel.selection.strategies import FewLabelStrategy
 from fewlabel.selection.table import make_strategies
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress

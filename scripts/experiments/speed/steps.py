@@ -77,8 +77,9 @@ def steps_table(
             cost = measure_apart(case(name, labelled=batch, unlabelled=batch))
             lines.append(_line(name, cost, floor, same))
     sides = "×".join(map(str, patch))
-    told = f"One step of `{network}`, crops {sides}, {batch} labelled + {batch} unlabelled, {device}, {threads} threads"
-    return f"{told}. {machine()}.\n\n" + "\n".join(lines)
+    of = f"crops {sides}, {batch} labelled + {batch} unlabelled, {device}, {threads} threads"
+    heading = f"One step of `{network}`, {of}"
+    return f"{heading}. {machine()}.\n\n" + "\n".join(lines)
 
 
 def measure_apart(case: Case) -> Cost:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from fewlabel.data.loaders import CropStream, Record
@@ -35,20 +35,21 @@ class JoiningStream(CropStream):
         return joining
 
     def change(self, records: Sequence[Record], new: Iterable[str] = ()) -> None:
-        """Draw from other volumes, from the next pass on. A record that differs in anything is another volume.
+        """Draw from other volumes, from the next pass on.
 
         Args:
             records: all of them.
-            new: ids of those that are drawn more often at first.
+            new: ids of those that are new or have changed: they are read again, and drawn more often at first.
         """
-        self.records = list(records)
+        self.records, new = list(records), set(new)
+        self.held = [each for each in self.held if each[0]["id"] not in new]
         there = {record["id"] for record in self.records}
         fresh = {case: left for case, left in self._fresh.items() if case in there}
         self._fresh = {**fresh, **{case: _AT_FIRST for case in new if case in there}}
         for case in new:
             self.bad.pop(case, None)
 
-    def __iter__(self) -> Iterator[dict]:
+    def __iter__(self) -> Generator[dict, None, None]:
         self.held = [each for each in self.held if each[0] in self.records]
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
             waiting, order = self._waiting(), self._order()
@@ -84,7 +85,7 @@ class JoiningStream(CropStream):
         """Volumes that are not in memory, new ones first, as far as there is room for them."""
         held = [record for record, _ in self.held]
         missing = [record for record in self._good() if record not in held]
-        self.random.shuffle(missing)
+        missing = [missing[place] for place in self.random.permutation(len(missing))]
         missing.sort(key=lambda record: record["id"] not in self._fresh)
         new = sum(record["id"] in self._fresh for record in missing)
         yield from missing[: max(new, self.resident - len(held))]

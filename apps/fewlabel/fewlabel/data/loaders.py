@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -21,7 +21,14 @@ from fewlabel.volumes.reading import UnreadableVolume
 logger = logging.getLogger(__name__)
 
 Record = dict[str, str]  # id, image, and for labelled records label: file paths
-Batch = dict[str, dict[str, torch.Tensor] | None]
+
+
+class Batch(TypedDict):
+    """One step's crops; ``unlabelled`` is None where there are no unlabelled volumes."""
+
+    labelled: dict[str, torch.Tensor]
+    unlabelled: dict[str, torch.Tensor] | None
+
 
 _RESIDENT = 16  # volumes held in memory per pool, however large the pool
 
@@ -66,7 +73,7 @@ class CropStream:
         self.bad: dict[str, str] = {}  # id: why it was left out
         self.read: set[str] = set()
 
-    def __iter__(self) -> Iterator[dict]:
+    def __iter__(self) -> Generator[dict, None, None]:
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
             order = self._order()
             held: list[dict] = []
@@ -173,7 +180,7 @@ class PairedLoader:
                     raise batch
                 yield batch
 
-    def _guarded(self) -> Iterator[Batch | Exception]:
+    def _guarded(self) -> Generator[Batch | Exception, None, None]:
         """ThreadBuffer would print an exception and end as if all were well: hand it over instead."""
         try:
             yield from self._batches()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 VALIDATION_FROM = 5  # below this many labels every one is needed for training
 
@@ -32,12 +33,15 @@ def make_pools(
     kept: Mapping[str, Sequence[str]],
     share: float = 0.2,
     seed: int = 0,
+    accepted: Mapping[str, bool] = MappingProxyType({}),
 ) -> Pools:
     """Split a study's images.
 
     A case, once validation, stays so for ever; a case that was trained on never becomes validation. New
     validation cases are taken from labels that no training has seen yet, by a hash of their id, so that neither
-    the order of labelling nor of files matters.
+    the order of labelling nor of files matters. An accepted label is a model's answer, which would flatter models
+    that resemble it: it is trained on and counts nothing for validation. Where a validation case gets one, nothing is
+    measured on it, nor is it trained on.
 
     Args:
         labelled: ids with a submitted label.
@@ -45,37 +49,44 @@ def make_pools(
         kept: what earlier rounds decided: lists under ``validation`` and ``trained`` (see :func:`remember`).
         share: wanted share of validation among the labelled, in [0, 1).
         seed: of the hash.
+        accepted: id -> whether the label was known to be accepted when it was stored; False: that was found later, and
+            the case goes on validating if it does so already.
     """
-    labelled = sorted(set(labelled))
-    kept_back = set(kept.get("validation", ()))
-    validation = sorted(kept_back & set(labelled))
+    labelled, kept_back = set(labelled), set(kept.get("validation", ()))
+    own_work = labelled - set(accepted)
+    validation = kept_back & (own_work | {case for case, known in accepted.items() if not known}) & labelled
     wanted = 0
-    if share > 0 and len(labelled) >= VALIDATION_FROM:
-        wanted = max(1, int(share * len(labelled)))
-    fresh = sorted(set(labelled) - kept_back - set(kept.get("trained", ())), key=lambda case: _hash(case, seed))
-    validation = sorted([*validation, *fresh[: max(0, wanted - len(validation))]])
-    training = sorted(set(labelled) - set(validation))
-    unlabelled = sorted(set(images) - set(labelled) - kept_back)
-    return Pools(training, unlabelled, validation, _note(len(labelled), len(validation), share))
+    if share > 0 and len(own_work) >= VALIDATION_FROM:
+        wanted = max(1, int(share * len(own_work)))
+    fresh = sorted(own_work - kept_back - set(kept.get("trained", ())), key=lambda case: _hash(case, seed))
+    validation |= set(fresh[: max(0, wanted - len(validation))])
+    training = labelled - kept_back - validation
+    unlabelled = set(images) - labelled - kept_back
+    note = _note(len(labelled), len(validation), len(training), share, len(labelled & set(accepted)))
+    return Pools(sorted(training), sorted(unlabelled), sorted(validation), note)
 
 
 def _hash(case: str, seed: int) -> str:
     return hashlib.sha256(f"{seed}:{case}".encode()).hexdigest()
 
 
-def _note(labelled: int, validation: int, share: float) -> str:
+def _note(labelled: int, validation: int, training: int, share: float, accepted: int) -> str:
     if labelled == 0:
         return "No labels yet: label at least one case, then train."
-    if validation == labelled:
+    if training == 0:
         return "Every labelled case is kept for validation and never trained on: label one more, then train."
+    left_as_proposed = f" {accepted} of them are accepted proposals, which never validate." if accepted else ""
     if validation:
-        return f"{validation} of {labelled} labelled cases are kept for validation and never trained on."
+        return (
+            f"{validation} of {labelled} labelled cases are kept for validation and never trained on.{left_as_proposed}"
+        )
     if share == 0:
         return f"All {labelled} labelled cases are used for training: the model is not validated, as was asked."
-    if labelled < VALIDATION_FROM:
+    if labelled - accepted < VALIDATION_FROM:
+        own = " that were drawn or corrected" if accepted else ""
         return (
             f"{labelled} labelled: all are used for training, so the model is not validated; "
-            f"from {VALIDATION_FROM} labels on some are kept for validation."
+            f"from {VALIDATION_FROM} labels{own} on some are kept for validation.{left_as_proposed}"
         )
     return "No validation cases: every label was already trained on. The next new labels will serve."
 

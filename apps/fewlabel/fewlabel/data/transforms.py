@@ -36,6 +36,7 @@ from monai.transforms import (
     SpatialPadd,
     Transform,
 )
+from monai.utils import ensure_tuple
 
 from fewlabel.plan import Plan
 from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume, same_grid
@@ -61,7 +62,7 @@ class ReadVolumed(MapTransform):
         result = dict(data)
         for key, volume in volumes.items():
             tensor = torch.as_tensor(volume.array.astype("float32"))[None]
-            meta = {"filename_or_obj": str(data[key]), "notes": list(volume.notes)}
+            meta: dict[str, Any] = {"filename_or_obj": str(data[key]), "notes": list(volume.notes)}
             meta |= {"original_affine": volume.affine, "spatial_shape": volume.array.shape}  # under MONAI's names
             result[key] = MetaTensor(tensor, affine=torch.as_tensor(volume.affine), meta=meta)
         return result
@@ -71,14 +72,14 @@ def normalisation(plan: Plan) -> list[Transform]:
     """Intensity normalisation of the key ``image``, as MONAI Auto3DSeg does it for the same mode."""
     if plan.normalisation == "meanstd":
         return [NormalizeIntensityd(keys="image", nonzero=True, channel_wise=True)]
-    low, high = plan.bounds
+    low, high = plan.window
     scale = ScaleIntensityRanged(keys="image", a_min=low, a_max=high, b_min=-1.0, b_max=1.0, clip=False)
     return [scale, Activationsd(keys="image", sigmoid=True)]
 
 
 def resampling(plan: Plan, keys: KeysCollection) -> list[Transform]:
     """To RAS and the plan's spacing; images linearly, labels by nearest neighbour. Invertible."""
-    keys = (keys,) if isinstance(keys, str) else tuple(keys)
+    keys = ensure_tuple(keys)
     mode = ["nearest" if key == "label" else "bilinear" for key in keys]
     orientation = Orientationd(keys=keys, axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S")))
     return [orientation, Spacingd(keys=keys, pixdim=plan.spacing, mode=mode)]

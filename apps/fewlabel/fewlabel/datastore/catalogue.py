@@ -20,6 +20,10 @@ from fewlabel.workspace import finite
 
 logger = logging.getLogger(__name__)
 
+SEGMENTATION = ".seg.nrrd"
+LABEL_EXTENSIONS = (*EXTENSIONS, SEGMENTATION)
+"""Endings of the files of labels: ``a.seg.nrrd``, as Slicer names a segmentation, is a label of the case ``a``."""
+
 _NAME_LIMIT = 200
 _LIST = "datastore_v2.json"
 _LEFTOVER = 3600.0
@@ -69,14 +73,14 @@ def plain(info: Any) -> dict[str, Any]:
 
 
 def list_files(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Volumes directly in a folder, hidden files left out.
+    """Labels directly in a folder, hidden files left out.
 
     Args:
         folder: may be absent.
 
     Returns:
         ``{id: extension}`` sorted by id, and the names of volumes that are left out: their id cannot be used,
-        or another file has the same id and an extension that goes before in ``EXTENSIONS``.
+        or another file has the same id and an extension that goes before in ``LABEL_EXTENSIONS``.
     """
     found: dict[str, str] = {}
     left_out: list[str] = []
@@ -84,15 +88,21 @@ def list_files(folder: Path) -> tuple[dict[str, str], list[str]]:
         return found, left_out
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if not entry.name.startswith(".") and _is_file(entry)]
-    volumes = [(*split_extension(name), name) for name in names]
+    volumes = [(*_split(name), name) for name in names]
     volumes = [volume for volume in volumes if volume[1]]
-    volumes.sort(key=lambda volume: (volume[0], EXTENSIONS.index(volume[1].lower()), volume[1]))
+    volumes.sort(key=lambda volume: (volume[0], LABEL_EXTENSIONS.index(volume[1].lower()), volume[1]))
     for stem, extension, name in volumes:
         if stem in found or name_fault(stem):
             left_out.append(name)
         else:
             found[stem] = extension
     return found, left_out
+
+
+def _split(name: str) -> tuple[str, str]:
+    if name.lower().endswith(SEGMENTATION):
+        return name[: -len(SEGMENTATION)], name[-len(SEGMENTATION) :]
+    return split_extension(name)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

@@ -106,6 +106,7 @@ class Headers:
         if not file.is_header:
             return Verdict(file.stamp, fault_of(self.root / file.path, file.path))
         voxels = self._voxels(file)
+        fault: Fault | None = None
         try:
             replace_file(
                 self.copy_of(image_id), lambda target: write_attached(self.root / file.path, self.root, target)
@@ -116,8 +117,6 @@ class Headers:
             fault = Fault(UNREADABLE, f"{file.path} cannot be copied to one file: {error}")
         except Exception as error:  # damaged headers make the parsers fail in any way
             fault = Fault(UNREADABLE, f"{file.path} cannot be read as an image ({error or type(error).__name__}).")
-        else:
-            fault = None
         return Verdict(file.stamp, fault, voxels)
 
     def _voxels(self, file: File) -> tuple[str, int, int] | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-import zipfile
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from fewlabel.datastore.found import Found
 from fewlabel.datastore.scan import FolderScan
 from fewlabel.errors import Refusal
 from fewlabel.volumes.detached import HEADERS
-from fewlabel.volumes.reading import EXTENSIONS, split_extension
+from fewlabel.volumes.reading import EXTENSIONS
 
 FINAL = DefaultLabelTag.FINAL.value
 _VOXELS = (".raw", ".zraw", ".gz", ".bin", ".img", ".dat")
@@ -51,33 +49,6 @@ class ScannedImages(LocalDatastore):
         """What is known about an image, its path included. Raises as :meth:`get_image_uri`."""
         info = deepcopy(self._image(image_id).image.info)
         return {**info, "path": self.get_image_uri(image_id)}
-
-    def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
-        """The images with a submitted label, and their labels; paths relative to the folder without ``full_path``."""
-        pairs = [
-            {"image": self.get_image_uri(case), "label": self.get_label_uri(case, FINAL)}
-            for case in self.get_labeled_images()
-        ]
-        if full_path:
-            return pairs
-        above = os.path.realpath(self._datastore_path) + os.sep
-        return [{key: path.removeprefix(above) for key, path in pair.items()} for pair in pairs]
-
-    def get_dataset_archive(self, limit_cases: int | None) -> str:
-        """Path of a zip of labelled images and their labels, all of them or the first so many, named by their ids.
-
-        Raises:
-            Refusal: (409) nothing is labelled yet.
-        """
-        cases = self.get_labeled_images()
-        if not cases:
-            raise Refusal("No image of this study is labelled yet: submit a label first.", 409)
-        with tempfile.NamedTemporaryFile(delete=False) as file, zipfile.ZipFile(file, "x") as archive:
-            for case in cases[:limit_cases] if limit_cases and limit_cases > 0 else cases:
-                for kind, path in (("image", self.get_image_uri(case)), ("label", self.get_label_uri(case, FINAL))):
-                    archive.write(path, f"{kind}/{case}{split_extension(path)[1]}")
-            archive.writestr("metadata.json", self._datastore.model_dump_json(exclude={"base_path"}))
-        return file.name
 
     def _watch_subfolders(self) -> None:
         """Let the watcher, which MONAI Label started for one folder's files, see those of subfolders and headers."""

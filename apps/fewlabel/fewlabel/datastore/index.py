@@ -14,12 +14,15 @@ from typing import Any
 from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastoreModel
 
 from fewlabel.datastore.catalogue import label_places, list_files, plain, reconcile, remove_leftovers
-from fewlabel.datastore.images import FINAL, ScannedImages
+from fewlabel.datastore.images import FINAL
+from fewlabel.datastore.kinds import KIND_KEYS
+from fewlabel.datastore.kinds_of_before import with_kinds
+from fewlabel.datastore.old_grid import OldGridLabels
+from fewlabel.datastore.proposals import Proposals
 from fewlabel.datastore.scan import Choices, FolderScan
-from fewlabel.datastore.submission import classes_of_stored
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import EXTENSIONS
-from fewlabel.workspace import Workspace, read_json, replace_file
+from fewlabel.workspace import Workspace, replace_file
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ _OURS = ("name", "path", "ts")
 """Entries of an info that no client may set: others build file names and orders from them."""
 
 
-class FolderIndex(ScannedImages):
+class FolderIndex(OldGridLabels):
     """Which images and labels one study has.
 
     The files are the truth; ``datastore_v2.json`` is MONAI Label's list of them and can be rebuilt. One
@@ -50,6 +53,8 @@ class FolderIndex(ScannedImages):
         read_only: for child processes: knows the files, writes no list, watches nothing.
         choices: which files of the folder are images.
     """
+
+    _config_ts: float  # when the list was written, as LocalDatastore keeps it
 
     def __init__(
         self,
@@ -70,6 +75,7 @@ class FolderIndex(ScannedImages):
         self._told: set[str] = set()
         self._looking = False
         self._submitted: dict[tuple[int, str], bool] = {}
+        self.proposals = Proposals(workspace.proposals)
         self._labels_dir, config = label_places(Path(studies), workspace.folder)
         known = any(Path(studies, each).exists() for each in (config, os.path.basename(config)))
         self._scan = FolderScan(
@@ -165,13 +171,13 @@ class FolderIndex(ScannedImages):
             if whole and cases.pending:
                 return False
             objects, changed = reconcile(self._datastore.objects, cases.extensions(), labels, self._describe)
-            self._datastore.objects = objects
+            objects, filled = with_kinds(objects, self._workspace.history, self._sidecar, not self._read_only)
+            self._datastore.objects, changed = objects, changed or filled
             if self._read_only:
                 return not cases.pending
             if changed or self._unsaved or not os.path.exists(self._datastore_config_path):
                 self._update_datastore_file()
-            if not self._workspace.classes():
-                self._learn_classes()
+            self._name_labels()
             return not cases.pending
 
     def _sidecar(self, image_id: str, tag: str) -> Path:
@@ -186,22 +192,6 @@ class FolderIndex(ScannedImages):
                 logger.warning("%a is left out: rename it, its id is in use or cannot be used", str(folder / name))
                 self._told.add(name)
         return found
-
-    def _describe(self, tag: str, image_id: str, name: str) -> dict[str, Any]:
-        kept = read_json(self._sidecar(image_id, tag), {}).get("info", {})
-        if tag == FINAL and "label_info" not in kept:  # put there by hand, or the server died before the sidecar
-            names = self._workspace.classes()
-            kept = {**kept, "label_info": [{"name": name, "idx": value} for value, name in enumerate(names, 1)]}
-        return {"ts": int(time.time()), **kept, "name": name}
-
-    def _learn_classes(self) -> None:
-        """Name the classes of labels that were put into the folder by hand."""
-        stored = [
-            (self.get_label_uri(image, FINAL), self._sidecar(image, FINAL)) for image in self.get_labeled_images()
-        ]
-        names = classes_of_stored(stored)
-        if names:
-            self._workspace.set_classes(names)
 
     def _on_any_event(self, event: Any) -> None:
         """Read the folder again, once for all changes that come together, except for our own writing."""
@@ -275,7 +265,7 @@ class FolderIndex(ScannedImages):
         Raises:
             Refusal: (404) no such label; (400) not a JSON object.
         """
-        info = {key: value for key, value in plain(info).items() if key not in (*_OURS, "label_info")}
+        info = {key: value for key, value in plain(info).items() if key not in (*_OURS, *KIND_KEYS, "label_info")}
         with self._guard:
             label = self._label(label_id, label_tag)
             entry = self._image(label_id)

@@ -82,7 +82,7 @@ class FolderScan:
     ) -> None:
         self.studies, self.choices, self._read_only = studies, choices, read_only
         self.cases = Cases()
-        self._found: tuple[Cases | None, Found | None] = None, None
+        self._found: tuple[Cases, Found] | None = None
         self._headers = Headers(studies, workspace.scans, workspace.converted, read_only)
         self._never = {workspace.folder.resolve(), never.resolve()}
         self._below: Walk | None = None
@@ -145,11 +145,12 @@ class FolderScan:
 
     def found(self) -> Found:
         """What the folder holds, in words."""
-        cases, (of, found) = self.cases, self._found
-        if of is not cases:
-            usable = len(cases.files.keys() - cases.unusable.keys() - {case for _, case in cases.pending})
-            found = sum_up(self.studies, usable, len(cases.pending), cases.passed, self.choices.made)
-            self._found = cases, found
+        cases, known = self.cases, self._found
+        if known is not None and known[0] is cases:
+            return known[1]
+        usable = len(cases.files.keys() - cases.unusable.keys() - {case for _, case in cases.pending})
+        found = sum_up(self.studies, usable, len(cases.pending), cases.passed, self.choices.made)
+        self._found = cases, found
         return found
 
     def may_change(self, path: str) -> bool:

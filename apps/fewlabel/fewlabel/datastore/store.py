@@ -14,8 +14,9 @@ from typing import Any
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
 from fewlabel.datastore.belongs import check_belongs
-from fewlabel.datastore.catalogue import check_name, plain
+from fewlabel.datastore.catalogue import LABEL_EXTENSIONS, check_name, plain
 from fewlabel.datastore.index import FINAL, FolderIndex
+from fewlabel.datastore.kinds import KIND, PREDICTED, lower, said_kind, without_kind
 from fewlabel.datastore.submission import Submission, check_on_grid, check_submission
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import EXTENSIONS, UnreadableVolume, read_volume, split_extension, write_volume
@@ -28,9 +29,9 @@ class SafeDatastore(FolderIndex):
     """Images and labels of one study: what comes in is checked, put in order and written atomically.
 
     A label of tag ``final`` (submitted, training truth) is stored as ``<id>.nii.gz`` on its image's grid, with
-    the study's values; what its client said is kept in a sidecar, ``workspace.labels/<id>.json``. Labels
-    of other tags (``original``: a model's pre-labels) are stored as they are, their sidecars in a folder of the
-    tag's name. A child process (``read_only``) may store these, but no submitted label. For the arguments see
+    the study's values; what its client said is kept in a sidecar, ``workspace.labels/<id>.json``. Labels of other
+    tags (``original``: a model's pre-labels) are stored as they are, their sidecars in a folder of the tag's name. A
+    child process (``read_only``) may store these, but no submitted label. For the arguments see
     :class:`FolderIndex`.
     """
 
@@ -123,14 +124,14 @@ class SafeDatastore(FolderIndex):
             image_id: the image.
             label_filename: `.nii`, `.nii.gz` or `.nrrd`.
             label_tag: ``final`` for a submitted label, any other name for others.
-            label_info: MONAI Label's ``params``: ``label_info`` names the values, ``client_id``, ...
+            label_info: MONAI Label's ``params``: ``label_info`` names the values, ``client_id``, ``kind``, ...
 
         Returns:
             The label's id, which is the image's.
 
         Raises:
             Refusal: (400) unusable id or tag; (404) no such image; (409) a submitted label from a child
-                process; (422) the label is unreadable, elsewhere in space, or has unknown names or values;
+                process; (422) the label is unreadable, elsewhere in space, of unknown names, values or kind;
                 (507) cannot be written. Whatever was stored before is still there.
         """
         label_tag = getattr(label_tag, "value", label_tag) or FINAL
@@ -149,21 +150,24 @@ class SafeDatastore(FolderIndex):
                 extension = split_extension(label_filename)[1].lower()
                 _copy(label_filename, self._label_place(image_id, label_tag, extension))
                 before = self._image(image_id).labels.get(label_tag, DataModel()).info
-                self._keep_label(image_id, label_tag, extension, {**before, **params}, {})
+                info = {**before, **without_kind(params), KIND: PREDICTED}
+                self._keep_label(image_id, label_tag, extension, info, {})
         return image_id
 
     def _save_final(self, image_id: str, image: str, label_filename: str, params: dict[str, Any]) -> None:
         self._only_in_server("A submitted label")
-        classes = self._workspace.classes()
+        said, classes = said_kind(params), self._workspace.classes()
         submission = check_submission(image_id, image, label_filename, params.get("label_info"), classes)
+        kind = lower(self.proposals.kind(image_id, submission.array, submission.classes), said)
         place = self._label_place(image_id, FINAL, ".nii.gz")
         self._store_map(place, submission, learned=submission.classes != classes)
         values = {name: value for value, name in enumerate(submission.classes, start=1)}
-        info = {**params, "notes": submission.notes}
+        info = {**without_kind(params), "notes": submission.notes, KIND: kind}
         info["label_info"] = [{"name": name, "idx": value} for name, value in values.items()]
         sidecar = {
             "image": image_id,
             "classes": values,
+            KIND: kind,
             "client_id": params.get("client_id") or params.get("user"),
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "notes": submission.notes,
@@ -180,7 +184,7 @@ class SafeDatastore(FolderIndex):
         if learned:
             self._workspace.set_classes(submission.classes)
         try:
-            write_volume(place, submission.array, submission.affine)
+            write_volume(place, submission.array, submission.affine, submission.classes)
         except Refusal:
             if learned:
                 self._workspace.set_classes([])
@@ -190,7 +194,7 @@ class SafeDatastore(FolderIndex):
         self, image_id: str, tag: str, extension: str, info: dict[str, Any], sidecar: dict[str, Any]
     ) -> None:
         """Enter a label that has been written; older files of the same label go."""
-        for other in EXTENSIONS:
+        for other in LABEL_EXTENSIONS:
             if other != extension:
                 self._label_place(image_id, tag, other).unlink(missing_ok=True)
         info.update(ts=int(time.time()), name=image_id + extension)
@@ -233,12 +237,13 @@ class SafeDatastore(FolderIndex):
             return
         for tag in entry.labels:
             self._forget_label(image_id, tag)
+        self.proposals.forget(image_id)
         place = self._image_place(image_id)
         if place != keep:
             _remove(self._scan.source(image_id) or place)
 
     def _forget_label(self, label_id: str, tag: str) -> None:
-        for extension in EXTENSIONS:
+        for extension in LABEL_EXTENSIONS:
             _remove(self._label_place(label_id, tag, extension))
         _remove(self._sidecar(label_id, tag))
 

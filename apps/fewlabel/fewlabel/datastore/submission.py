@@ -14,10 +14,14 @@ from scipy import ndimage
 
 from fewlabel.errors import Refusal
 from fewlabel.labels import InvalidNames, UnknownClass, check_names, names_from_label_info, remap
+from fewlabel.volumes.layers import read_named_label
 from fewlabel.volumes.reading import UnreadableVolume, Volume, read_grid, read_label, same_grid
-from fewlabel.workspace import read_json
+from fewlabel.volumes.segments import layers_of
 
 logger = logging.getLogger(__name__)
+
+RESAMPLED = "it was resampled to it"
+"""In the note of every label that was sent on another grid than its image's."""
 
 _LEAST_INSIDE = 0.5
 """A label of which less lies in its image belongs to another image or lost its geometry."""
@@ -49,7 +53,7 @@ def check_submission(
         image_id: for messages.
         image_path: the image that it belongs to.
         label_path: the submitted file.
-        label_info: the client's list of ``{"name", "idx"}``, or None.
+        label_info: the client's list of ``{"name", "idx"}``, or None: then the names in the file's header count.
         classes: names of the study; [] while none are known.
 
     Raises:
@@ -58,7 +62,9 @@ def check_submission(
     called = f"The label for image '{image_id}'"
     try:
         image = place_of(image_path)
-        label = read_label(label_path, called)
+        label, in_file = read_named_label(label_path, called, classes)
+        if in_file and (not label_info or layers_of(label_path) > 1):
+            label_info = in_file
         array, notes = on_grid_of(image, label, called)
         named = list(classes) or _learned(array, label_info)
         array, by_name = remap(array, label_info, named)
@@ -69,38 +75,37 @@ def check_submission(
     if named != list(classes):
         numbers = ", ".join(f"{value} = {name}" for value, name in enumerate(named, start=1))
         by_name.insert(0, f"The classes of this study were learned from this label: {numbers}.")
+    elif not label_info and array.any():
+        by_name.insert(0, assumed(named))
     return Submission(array, image.affine, named, [*label.notes, *notes, *by_name])
+
+
+def assumed(classes: list[str]) -> str:
+    """What is said of a label whose values nobody named."""
+    numbers = ", ".join(f"{value} = {name}" for value, name in enumerate(classes, start=1))
+    return f"The label does not name its values: they were taken in the order of the study's classes, {numbers}."
 
 
 def _learned(array: np.ndarray, label_info: Any) -> list[str]:
     names = names_from_label_info(label_info)
     if names:
         return check_names(names)
-    return _numbered(int(array.max()))
+    return numbered(int(array.max()))
 
 
-def classes_of_stored(labels: Iterable[tuple[str, Path]]) -> list[str]:
-    """Class names of labels that are stored while the study's names are not known.
-
-    Args:
-        labels: (label map, its sidecar); a map put there by hand has none.
-
-    Returns:
-        The names that a sidecar gives, the longest list of them; else "class 1" to the highest value found.
-    """
-    names: list[str] = []
+def highest_value(labels: Iterable[str]) -> int:
+    """Highest value that any of these label maps holds; those that cannot be read are told of in the log."""
     highest = 0
-    for path, sidecar in labels:
-        values = read_json(sidecar, {}).get("classes") or {}
-        names = max(names, sorted(values, key=values.get), key=len)
+    for path in labels:
         try:
             highest = max(highest, int(read_label(path).array.max()))
         except (UnreadableVolume, OSError) as error:
             logger.warning("label not used: %s", error)
-    return names or _numbered(highest)
+    return highest
 
 
-def _numbered(count: int) -> list[str]:
+def numbered(count: int) -> list[str]:
+    """Names of classes that nobody named."""
     return [f"class {value}" for value in range(1, count + 1)]
 
 
@@ -162,7 +167,7 @@ def on_grid_of(image: Volume, label: Volume, called: str) -> tuple[np.ndarray, l
         mode="grid-constant",
         cval=0,
     )
-    note = f"The label's grid ({_size(label)}) is not the image's ({_size(image)}); it was resampled to it."
+    note = f"The label's grid ({_size(label)}) is not the image's ({_size(image)}); {RESAMPLED}."
     lost = sorted({*np.unique(label.array)} - {*np.unique(array)} - {0})
     if lost:
         values = ", ".join(str(value) for value in lost)

@@ -11,10 +11,12 @@ from typing import Any
 
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
+from fewlabel.datastore.catalogue import LABEL_EXTENSIONS
 from fewlabel.datastore.index import FINAL
+from fewlabel.datastore.kinds import KIND, KINDS, assumed
+from fewlabel.datastore.kinds_of_before import entries_by_case
 from fewlabel.datastore.store import SafeDatastore
 from fewlabel.errors import Refusal
-from fewlabel.volumes.reading import EXTENSIONS
 from fewlabel.workspace import read_json, replace_file, write_json
 
 logger = logging.getLogger(__name__)
@@ -24,9 +26,9 @@ class UndoDatastore(SafeDatastore):
     """A datastore that remembers what each submission replaced.
 
     One JSON file for each case, ``workspace.undo/<id>.json``, written in one piece after the submission: what was
-    there before (the file's bytes, its description, its sidecar; nothing for a first label) and the SHA-256 of the
-    label that replaced it. Where that is not the label that is stored now (a crash in between, a file changed by
-    hand), nothing is taken back.
+    there before (the file's bytes, its description, its sidecar, the kind in both; nothing for a first label) and the
+    SHA-256 of the label that replaced it. Where that is not the label that is stored now (a crash in between, a file
+    changed by hand), nothing is taken back.
     """
 
     def undo_label(self, image_id: str) -> None:
@@ -71,7 +73,7 @@ class UndoDatastore(SafeDatastore):
         extension, content = kept["extension"], base64.b64decode(kept["content"])
         place = self._label_place(image_id, FINAL, extension)
         replace_file(place, lambda temporary: temporary.write_bytes(content) and None)
-        for other in EXTENSIONS:
+        for other in LABEL_EXTENSIONS:
             if other != extension:
                 self._label_place(image_id, FINAL, other).unlink(missing_ok=True)
         sidecar = self._sidecar(image_id, FINAL)
@@ -82,8 +84,10 @@ class UndoDatastore(SafeDatastore):
                 write_json(sidecar, kept["sidecar"])
         except (OSError, Refusal) as error:
             logger.error("The label of %s is restored, its description is not. %s", image_id, error)
-        entry = self._image(image_id)
-        labels = {**entry.labels, FINAL: DataModel(info=kept["info"], ext=extension)}
+        entry, info = self._image(image_id), kept["info"]
+        if info.get(KIND) not in KINDS:  # kept before there were kinds
+            info = {**info, **assumed(info, FINAL, entries_by_case(self._workspace.history)[image_id])}
+        labels = {**entry.labels, FINAL: DataModel(info=info, ext=extension)}
         self._put(image_id, ImageLabelModel(image=entry.image, labels=labels))
 
     def _save_final(self, image_id: str, image: str, label_filename: str, params: dict[str, Any]) -> None:

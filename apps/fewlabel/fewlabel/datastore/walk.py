@@ -95,7 +95,8 @@ class Walk:
 
     def _look_into(self, folder: str) -> list[str]:
         """Enter the files of one folder; gives its subfolders."""
-        folders, names, dicom = [], [], None
+        folders: list[str] = []
+        names, dicom = [], None
         try:
             with os.scandir(self.root / folder) as entries:
                 listed = sorted(

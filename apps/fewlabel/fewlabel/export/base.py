@@ -107,7 +107,7 @@ class Export:
             ours, _ = segment(published.network, published.plan, image)
         except UnreadableVolume as error:
             raise Refusal(str(error), 422) from error
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(prefix="fewlabel-check-") as scratch:
             inputs, outputs = Path(scratch, "images"), Path(scratch, "labels")
             inputs.mkdir()
             shutil.copyfile(image, inputs / image.name)

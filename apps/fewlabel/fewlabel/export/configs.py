@@ -31,7 +31,7 @@ def as_text(name: str) -> str:
 def preprocessing(plan: Plan) -> list[dict[str, Any]]:
     """``fewlabel.data.transforms.Preprocessing`` in MONAI's own words."""
     labels = [["L", "R"], ["P", "A"], ["I", "S"]]
-    steps = [
+    steps: list[dict[str, Any]] = [
         # MONAI's own choice, nibabel, takes the sform where ITK, Slicer and the server may take the qform
         {"_target_": "LoadImaged", "keys": "image", "image_only": False, "reader": "ITKReader"},
         {"_target_": "EnsureChannelFirstd", "keys": "image"},
@@ -41,7 +41,7 @@ def preprocessing(plan: Plan) -> list[dict[str, Any]]:
     if plan.normalisation == "meanstd":
         steps.append({"_target_": "NormalizeIntensityd", "keys": "image", "nonzero": True, "channel_wise": True})
     else:
-        low, high = plan.bounds
+        low, high = plan.window
         bounds = {"a_min": low, "a_max": high, "b_min": -1.0, "b_max": 1.0, "clip": False}
         steps.append({"_target_": "ScaleIntensityRanged", "keys": "image", **bounds})
         steps.append({"_target_": "Activationsd", "keys": "image", "sigmoid": True})

@@ -43,7 +43,7 @@ class RecentPredictions:
 
     def keep(self, image: Path, card: dict[str, Any], prediction: Prediction) -> None:
         """Remember a prediction of an image by the model that has this card."""
-        packed = zlib.compress(np.ascontiguousarray(prediction.labels), 1)
+        packed = zlib.compress(np.ascontiguousarray(prediction.labels).data, 1)
         if len(packed) > _MOST_BYTES:
             return
         rest = prediction.labels.shape, prediction.affine, prediction.confidence, prediction.notes

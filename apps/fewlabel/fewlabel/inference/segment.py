@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
+from fewlabel.datastore.proposals import checksum
 from fewlabel.devices import device_names, pick_device
 from fewlabel.errors import Refusal
 from fewlabel.files import ReadAgain
 from fewlabel.inference.predict import map_uncertainty, segment
 from fewlabel.inference.recent import Prediction, RecentPredictions
+from fewlabel.labels import values_between
 from fewlabel.memory import free_memory, is_out_of_memory, memory_of, too_little
 from fewlabel.published import Published, load_members, load_published
 from fewlabel.replaced import how_to_restore
@@ -98,12 +100,17 @@ class PublishedTask(InferTask):
         seconds = round(time.time() - started, 2)
         logger.info("%s of %s in %.2f s", self.type.value, image.name, seconds)
         return str(target), {
-            "label_names": {name: value for value, name in enumerate(model.plan.classes, 1)},
+            "label_names": dict(zip(model.plan.classes, _values(model, self.workspace)[1:].tolist(), strict=True)),
             "model_version": model.card.get("version"),
             "validated": model.card.get("validated"),
             "notes": [*meta["notes"], *filter(None, (note, short)), *_where_from(self.workspace, model.card)],
             "latencies": {"total": seconds},
+            **self.told_of(result),
         }
+
+    def told_of(self, result: np.ndarray) -> dict[str, Any]:
+        """What else is told of a result."""
+        return {}
 
     def _apply_somewhere(self, image: Path, device: str) -> tuple[tuple[np.ndarray, dict[str, Any], Published], str]:
         """What ``apply`` gives; on the CPU, with a note, where the GPU's memory is short."""
@@ -161,9 +168,17 @@ class FewLabelInfer(PublishedTask):
         self.recent.keep(image, model.card, prediction)
         return prediction
 
+    def told_of(self, result: np.ndarray) -> dict[str, Any]:
+        """Its checksum: a label that is submitted later may be this very proposal."""
+        return {"checksum": checksum(result)}
+
     def apply(self, loaded: Published, image: Path, device: str) -> tuple[np.ndarray, dict[str, Any], Published]:
         prediction = self.predict(loaded, image, device)
-        return prediction.labels, {"affine": prediction.affine, "notes": prediction.notes}, loaded
+        return (
+            _values(loaded, self.workspace)[prediction.labels],
+            {"affine": prediction.affine, "notes": prediction.notes},
+            loaded,
+        )
 
 
 class FewLabelUncertainty(PublishedTask):
@@ -184,6 +199,15 @@ class FewLabelUncertainty(PublishedTask):
         model, members = loaded
         values, meta = map_uncertainty(members, model.plan, image, device)
         return values.numpy(), meta, model
+
+
+def _values(model: Published, workspace: Workspace) -> np.ndarray:
+    """For each value of the model that of the study, by name: the study's order may have changed since its training.
+
+    A model with a class that the study does not have keeps its own values.
+    """
+    values = values_between(model.plan.classes, workspace.classes())
+    return values if values[1:].all() else np.arange(len(values), dtype=np.uint8)
 
 
 def _why_none(workspace: Workspace) -> str:

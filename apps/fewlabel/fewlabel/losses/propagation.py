@@ -80,6 +80,7 @@ def propagation_loss(propagated: Tensor, classes: Tensor, weight: Tensor) -> Ten
     """
     exact = propagated.to(torch.promote_types(propagated.dtype, torch.float32))
     truth = one_hot(classes[:, None], propagated.shape[1], dtype=exact.dtype) * weight[:, None]
-    counts = functional.adaptive_avg_pool3d(truth.detach(), propagated.shape[2:])
+    depth, height, width = propagated.shape[2:]
+    counts = functional.adaptive_avg_pool3d(truth.detach(), (depth, height, width))
     amount = counts.sum()
     return -(counts * exact.clamp_min(_LEAST).log()).sum() / (amount + (amount == 0))

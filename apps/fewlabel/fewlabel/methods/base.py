@@ -39,7 +39,7 @@ class Method(nn.Module, ABC):
 
     Networks, teachers and counters are submodules and buffers, so the state dict is the whole state. The
     optimiser takes the parameters that ask for a gradient. A method knows batches and progress only: no
-    epochs, no files and no devices.
+    epochs, no files and no devices. What a method lacks is named by ``tests/methods/test_contract.py``.
 
     Args:
         build: makes one network, image B1DHW to logits BCDHW; called once for each network that the method
@@ -55,6 +55,10 @@ class Method(nn.Module, ABC):
 
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised"})
     """The terms that learn from labels alone; all others need unlabelled scans."""
+
+    every_voxel: ClassVar[frozenset[str]] = frozenset()
+    """The terms beside the labelled ones that by their paper use every voxel: they need not be zero where no voxel is
+    selected."""
 
     switches: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """The parts that can be taken away one by one: name, and the arguments that switch it off."""

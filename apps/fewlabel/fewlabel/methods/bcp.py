@@ -94,7 +94,7 @@ class BidirectionalCopyPaste(Method):
         image, label = labelled["image"], labelled["label"].long()
         weights = self.weights(progress)
         true = Crops(image, label, torch.ones_like(image))
-        if not is_empty(unlabelled) and weights["pseudo"] != 0:
+        if unlabelled is not None and not is_empty(unlabelled) and weights["pseudo"] != 0:
             mixture, is_true = self._paste_both_ways(true, self._guess(unlabelled))
         elif weights["copy_paste"] != 0:
             mixture, is_true = self._paste_labelled(true)

@@ -53,6 +53,7 @@ class CrossPseudoSupervision(TwoNetworks, Method):
     """
 
     description: ClassVar[str] = "Cross pseudo supervision: two networks teach each other on unlabelled scans."
+    every_voxel: ClassVar[frozenset[str]] = frozenset({"cross_pseudo"})
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": ("first", "second"),
         "cross_pseudo": ("first", "second"),
@@ -75,7 +76,7 @@ class CrossPseudoSupervision(TwoNetworks, Method):
 
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         image, label = labelled["image"], labelled["label"]
-        if is_empty(unlabelled) or self.weights(progress)["cross_pseudo"] == 0:
+        if unlabelled is None or is_empty(unlabelled) or self.weights(progress)["cross_pseudo"] == 0:
             logits = [network(image) for network in self.member_networks]
             cross_pseudo = logits[0].new_zeros(())
         else:
@@ -86,8 +87,8 @@ class CrossPseudoSupervision(TwoNetworks, Method):
             logits = [each[: len(image)] for each in both]
             first, second = (each[len(image) :] for each in both)
             cross_pseudo = self._learn_from(second, first) + self._learn_from(first, second)
-        supervised = sum(dice_cross_entropy(each, label) for each in logits)
-        return Step(logits[0], {"supervised": supervised, "cross_pseudo": cross_pseudo})
+        supervised = torch.stack([dice_cross_entropy(each, label) for each in logits])
+        return Step(logits[0], {"supervised": supervised.sum(), "cross_pseudo": cross_pseudo})
 
     def _learn_from(self, teaching: Tensor, learning: Tensor) -> Tensor:
         return masked_cross_entropy(learning, *confident_classes(teaching.softmax(1), self.threshold))

@@ -100,6 +100,7 @@ class DTLP(Method):
 
     description: ClassVar[str] = "DTLP: a diffusion and a mean teacher, mixing, masking and label propagation."
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "denoising"})
+    every_voxel: ClassVar[frozenset[str]] = frozenset({"cutmix", "reconstruction", "distillation", "propagation"})
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": ("student",),
         "denoising": ("diffusion",),
@@ -177,7 +178,7 @@ class DTLP(Method):
         if self.diffusion is not None and self.steps % self.every == 0:
             losses["denoising"] = dice_cross_entropy(self.diffusion.denoise(image, label), label)
         on = {name for name in self.consistency if weights[name] != 0}
-        if is_empty(unlabelled) or not on:
+        if unlabelled is None or is_empty(unlabelled) or not on:
             logits = self.student(image)
         else:
             logits = self._learn_from_both(image, label, unlabelled, on, losses)
@@ -207,7 +208,7 @@ class DTLP(Method):
             losses["masking"] = weighted_dice_cross_entropy(logits["covered"], classes, mask)
         if len(views["strong"]):
             self._learn_from_strong(logits["strong"], features["strong"], pseudo.part(whole), on, losses)
-        if "propagation" in on:
+        if "propagation" in on and self.projections is not None:
             propagated = self.projections(features["labelled"], logits["labelled"].softmax(1))
             on_labelled = propagation_loss(propagated, label[:, 0], torch.ones_like(label[:, 0]))
             losses["propagation"] = losses["propagation"] + on_labelled / 2
@@ -217,12 +218,12 @@ class DTLP(Method):
         self, logits: Tensor, features: Tensor, pseudo: Pseudo, on: set[str], losses: dict[str, Tensor]
     ) -> None:
         """Fill in the terms on strong crops that nothing hides."""
-        if "reconstruction" in on:
+        if "reconstruction" in on and self.generator is not None:
             rebuilt = self.generator(hide_voxels(features, self.hidden_features))
             losses["reconstruction"] = feature_distance(rebuilt, pseudo.features)
         if "distillation" in on:
             losses["distillation"] = distillation(logits, pseudo.probabilities, self.temperature)
-        if "propagation" in on:
+        if "propagation" in on and self.projections is not None:
             propagated = self.projections(features, logits.softmax(1))
             losses["propagation"] = propagation_loss(propagated, pseudo.classes, pseudo.mask) / 2
 
@@ -242,8 +243,10 @@ class DTLP(Method):
         probabilities = logits.softmax(1)
         if self.diffusion is not None and self.steps % self.every == self.every - 1:
             sampled = self.diffusion.sample(weak, self.noise_seed).softmax(1)
-            both = sampled, probabilities
-            probabilities = entropy_weighted_mean(*both) if self.ensemble else sum(both) / 2
+            if self.ensemble:
+                probabilities = entropy_weighted_mean(sampled, probabilities)
+            else:
+                probabilities = (sampled + probabilities) / 2
         return Pseudo(probabilities, *confident_classes(probabilities, self.threshold), features)
 
     def _mix(self, image: Tensor, label: Tensor, strong: Tensor, pseudo: Pseudo) -> Crops:

@@ -40,9 +40,9 @@ class Propagation(nn.Module):
 
     def forward(self, features: Tensor, probabilities: Tensor) -> Tensor:
         """Probabilities BCDHW, pooled to the grid of the features BFdhw or a coarser one, and propagated there."""
-        grid = token_grid(tuple(features.shape[2:]), self.tokens)
-        pooled = functional.adaptive_avg_pool3d(features, grid)
-        values = functional.adaptive_avg_pool3d(probabilities.detach(), grid)
+        depth, height, width = token_grid(tuple(features.shape[2:]), self.tokens)
+        pooled = functional.adaptive_avg_pool3d(features, (depth, height, width))
+        values = functional.adaptive_avg_pool3d(probabilities.detach(), (depth, height, width))
         return propagate(self.query(pooled), self.key(pooled), values)
 
 

@@ -79,6 +79,9 @@ class DualNetwork(TwoNetworks, Method):
 
     description: ClassVar[str] = "Dual network: two networks teach each other where sure; prototypes guide the rest."
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "rectification"})
+    every_voxel: ClassVar[frozenset[str]] = frozenset(
+        {"contrast"}
+    )  # learns from just those voxels that are not selected
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": _EVERY,
         "rectification": _EVERY,
@@ -98,6 +101,9 @@ class DualNetwork(TwoNetworks, Method):
         "cosine agreement": {"cosine": 0.0},
         "prototype contrast": {"contrast": 0.0},
     }
+
+    labelled_loss: Tensor
+    steps: Tensor
 
     def __init__(
         self,
@@ -149,19 +155,19 @@ class DualNetwork(TwoNetworks, Method):
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         image, label = labelled["image"], labelled["label"]
         weights = self.weights(progress)
-        alone = is_empty(unlabelled) or not any(weights[name] for name in self.ramped)
-        if alone:
-            images = [image, image]
-        else:
+        taught = any(weights[name] for name in self.ramped) and not is_empty(unlabelled)
+        if unlabelled is not None and taught:
             images = [torch.cat([image, view]) for view in self.views(unlabelled)]
-        contrasting = not alone and weights["contrast"] != 0
+        else:
+            images = [image, image]
+        contrasting = taught and weights["contrast"] != 0
         logits, features = self.prototypes.look(self.member_networks, images, contrasting)
         parts = [each.split([len(image), len(each) - len(image)]) for each in logits]
         ours, theirs = zip(*parts, strict=True)
-        if alone:
-            unsupervised = dict.fromkeys(self.ramped, ours[0].new_zeros(()))
-        else:
+        if taught:
             unsupervised = self._unlabelled_terms(theirs, label, features, progress)
+        else:
+            unsupervised = dict.fromkeys(self.ramped, ours[0].new_zeros(()))
         return Step(ours[0], {**self._labelled_terms(ours, label), **unsupervised})
 
     def _labelled_terms(self, logits: Sequence[Tensor], label: Tensor) -> dict[str, Tensor]:
@@ -170,9 +176,9 @@ class DualNetwork(TwoNetworks, Method):
             share = (1 / (self.steps + 1)).clamp_min(0.01)  # a plain mean at first, then an average of decay 0.99
             self.labelled_loss.lerp_(supervised.detach().to(self.labelled_loss.dtype), share)
             self.steps += 1
-        probabilities = [each.softmax(1) for each in logits]
-        mask = confident_disagreement(*probabilities, self.threshold)
-        wrong = sum(rectification(each, label, mask) for each in probabilities)
+        first, second = (each.softmax(1) for each in logits)
+        mask = confident_disagreement(first, second, self.threshold)
+        wrong = rectification(first, label, mask) + rectification(second, label, mask)
         return {"supervised": supervised.sum(), "rectification": wrong}
 
     def _unlabelled_terms(

@@ -76,7 +76,7 @@ class MeanTeacher(Method):
 
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         image, label = labelled["image"], labelled["label"]
-        if is_empty(unlabelled) or self.weights(progress)["consistency"] == 0:
+        if unlabelled is None or is_empty(unlabelled) or self.weights(progress)["consistency"] == 0:
             logits = self.student(image)
             consistency = logits.new_zeros(())
         else:

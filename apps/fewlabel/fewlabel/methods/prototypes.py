@@ -93,7 +93,8 @@ class PrototypeContrast(nn.Module):
         """
         samples = {each.shape[2:]: self._sample(evidence, each.shape[2:]) for each in features}  # one where grids agree
         with torch.autocast(features[0].device.type, enabled=False):  # few voxels: full precision costs nothing
-            return sum(self._contrast(k, each, *samples[each.shape[2:]]) for k, each in enumerate(features))
+            contrasts = [self._contrast(k, each, *samples[each.shape[2:]]) for k, each in enumerate(features)]
+            return torch.stack(contrasts).sum()
 
     def _sample(self, evidence: Evidence, grid: torch.Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Voxels of a grid to look at (S); of each crop their classes, which build prototypes, and weights (BS)."""
@@ -110,7 +111,7 @@ class PrototypeContrast(nn.Module):
         sampled = features.flatten(2).index_select(2, sample).float()
         self._update(k, sampled, classes, building)
         labelled = len(classes) - len(weight)
-        embed = self.maps[k].weight
+        embed = self.maps[k].get_parameter("weight")
         embedded = torch.einsum("ef,bfs->bes", embed, sampled[labelled:])
         centres = getattr(self, f"means_{k}") @ embed.detach().T
         known = getattr(self, f"known_{k}")

@@ -30,6 +30,9 @@ class Teacher(nn.Module):
         window: share of the training, in (0, 1].
     """
 
+    updates: Tensor
+    progress: Tensor
+
     def __init__(self, student: nn.Module, decay: float = 0.99, window: float = 0.05) -> None:
         super().__init__()
         self.network = copy.deepcopy(student).requires_grad_(False)

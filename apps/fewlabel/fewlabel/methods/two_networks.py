@@ -19,6 +19,7 @@ class TwoNetworks:
     needs_second = True
     first: nn.Module
     second: nn.Module
+    training: bool  # of the Method
 
     def make_networks(self, build: Callable[[], nn.Module], build_second: Callable[[], nn.Module] | None) -> None:
         """Build both; without ``build_second`` the same builder gives another of the same kind, begun elsewhere."""

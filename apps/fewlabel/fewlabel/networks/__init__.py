@@ -1,4 +1,4 @@
-"""The networks that can be chosen by name: image B1DHW to logits BCDHW of the same grid.
+"""The networks that can be chosen by name: image B1DHW to logits BCDHW of the same grid. To add one: a line below.
 
 MONAI's, and two of our own (``vnet``, ``resnet_vnet``) that MONAI has not. All normalise each crop by itself (instance
 or group norm). With one or two crops per batch, batch norm's statistics are noise, differ between labelled crops,
@@ -10,8 +10,11 @@ Names joined by ``+`` mean the mean of these networks' probabilities: so a metho
 
 from __future__ import annotations
 
+import ast
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from monai.networks import nets
@@ -21,7 +24,14 @@ from fewlabel.networks.mean import MeanOfNetworks
 from fewlabel.networks.resnet_vnet import ResNetVNet
 from fewlabel.networks.vnet import VNet
 
-_OWN_SOURCES = ("vnet.py", "resnet_vnet.py", "mean.py")
+
+@lru_cache
+def _files(module: str) -> frozenset[str]:
+    """Files of this folder that hold a module of it and what that imports from beside it (``from .vnet import``)."""
+    file = f"{module.rpartition('.')[2]}.py"
+    tree = ast.parse(Path(__file__).with_name(file).read_text(encoding="utf-8"))
+    beside = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
+    return frozenset({file}.union(*(_files(name) for name in beside if name)))
 
 
 def _target(kind: type[nn.Module]) -> str:
@@ -37,18 +47,21 @@ def _is_own(kind: type[nn.Module]) -> bool:
 class Network:
     """One line of the table; called with the number of classes (background included) it builds the network.
 
+    What a line lacks is named by ``tests/networks/test_contract.py``; so that it can be, each part has a default.
+
     Attributes:
-        kind: the class, of ``monai.networks.nets`` or of this package.
+        kind: the class, of ``monai.networks.nets`` or of a file of this folder, which a bundle copies: it imports
+            torch and its neighbours (``from .vnet import ...``) alone. It takes ``out_channels``.
         arguments: all but the number of classes.
         divisor: every side of a crop must be a multiple of it, and at least one side larger than it: normalisation
             needs more than one voxel at the coarsest level.
         description: one line for people who choose.
     """
 
-    kind: type[nn.Module]
-    arguments: dict[str, Any]
-    divisor: int
-    description: str
+    kind: type[nn.Module] = nn.Module
+    arguments: dict[str, Any] = field(default_factory=dict)
+    divisor: int = 0
+    description: str = ""
 
     def __call__(self, classes: int) -> nn.Module:
         return self.kind(**self.arguments, out_channels=classes)
@@ -60,7 +73,7 @@ class Network:
     @property
     def sources(self) -> tuple[str, ...]:
         """Files of this folder that a bundle needs in its ``scripts``, as stock MONAI lacks the class."""
-        return _OWN_SOURCES if _is_own(self.kind) else ()
+        return tuple(sorted(_files(self.kind.__module__))) if _is_own(self.kind) else ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +94,8 @@ class Mean:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        return _OWN_SOURCES
+        own = _files(MeanOfNetworks.__module__).union(*(network.sources for network in self.networks))
+        return tuple(sorted(own))
 
 
 _ONE_CHANNEL = {"spatial_dims": 3, "in_channels": 1}

@@ -21,14 +21,15 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, norm: str) -> None:
         super().__init__()
+        last = NORMS[norm](out_channels)
+        nn.init.zeros_(last.weight)
         self.convolutions = nn.Sequential(
             nn.Conv3d(in_channels, out_channels, 3, stride, padding=1, bias=False),
             NORMS[norm](out_channels),
             nn.ReLU(inplace=True),
             nn.Conv3d(out_channels, out_channels, 3, padding=1, bias=False),
-            NORMS[norm](out_channels),
+            last,
         )
-        nn.init.zeros_(self.convolutions[-1].weight)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             projection = nn.Conv3d(in_channels, out_channels, 1, stride, bias=False)

@@ -11,13 +11,13 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-NORMS: dict[str, Callable[[int], nn.Module]] = {
+NORMS: dict[str, Callable[[int], nn.InstanceNorm3d | nn.BatchNorm3d]] = {
     "instance": lambda channels: nn.InstanceNorm3d(channels, affine=True),
     "batch": nn.BatchNorm3d,
 }
 
 
-def unit(convolution: nn.Module, norm: str) -> nn.Sequential:
+def unit(convolution: nn.Conv3d | nn.ConvTranspose3d, norm: str) -> nn.Sequential:
     """A convolution (also strided or transposed), its normalisation and a rectifier."""
     return nn.Sequential(convolution, NORMS[norm](convolution.out_channels), nn.ReLU(inplace=True))
 

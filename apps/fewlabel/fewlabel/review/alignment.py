@@ -60,8 +60,9 @@ def working_pair(label: np.ndarray, prediction: np.ndarray, affine: np.ndarray) 
     Returns:
         None where one of the maps is empty.
     """
-    box = [_extent(label, prediction, axis) for axis in range(3)]
-    if any(side is None for side in box):
+    sides = [_extent(label, prediction, axis) for axis in range(3)]
+    box = [side for side in sides if side is not None]
+    if len(box) < 3:
         return None
     steps = [-(-(stop - start) // SIDE) for start, stop in box]
     cut = tuple(slice(start, stop, step) for (start, stop), step in zip(box, steps, strict=True))
@@ -76,7 +77,7 @@ def working_pair(label: np.ndarray, prediction: np.ndarray, affine: np.ndarray) 
             small = [np.flip(array, axis) for array in small]
             axes[:, axis] *= -1
             centre[axis] = 2 * (small[0].shape[axis] - 1) - centre[axis]
-    return Pair(*small, axes, centre) if all(array.any() for array in small) else None
+    return Pair(small[0], small[1], axes, centre) if all(array.any() for array in small) else None
 
 
 def _extent(label: np.ndarray, prediction: np.ndarray, axis: int) -> tuple[int, int] | None:
@@ -119,24 +120,27 @@ class Alignment:
         for value, weight, seen in zip(self.classes, self.weights, self.seen, strict=True):
             spectrum = spectrum + weight * np.conj(self._transform(label == value)) * seen
         dice = fft.irfftn(spectrum, self.size)
-        best = np.unravel_index(int(dice.argmax()), dice.shape)
+        best = tuple(int(place) for place in np.unravel_index(int(dice.argmax()), dice.shape))
         moves = [Move(float(dice[best]), mirrored, self._signed(best))]
         if mirrored is None:
             moves.append(Move(float(dice[0, 0, 0]), None, (0, 0, 0)))
             return moves
-        middle = [0, 0, 0]
-        middle[mirrored] = round(self.pair.centre[mirrored]) - (label.shape[mirrored] - 1)
-        if abs(middle[mirrored]) < label.shape[mirrored]:
-            moves.append(Move(float(dice[tuple(middle)]), mirrored, tuple(middle), about_centre=True))
+        shift = [0, 0, 0]
+        shift[mirrored] = round(self.pair.centre[mirrored]) - (label.shape[mirrored] - 1)
+        if abs(shift[mirrored]) < label.shape[mirrored]:
+            i, j, k = shift
+            moves.append(Move(float(dice[i, j, k]), mirrored, (i, j, k), about_centre=True))
         return moves
 
     def _signed(self, place: Sequence[int]) -> tuple[int, int, int]:
         sides = self.pair.label.shape
-        return tuple(int(p if p < n else p - s) for p, n, s in zip(place, sides, self.size, strict=True))
+        i, j, k = (int(p if p < n else p - s) for p, n, s in zip(place, sides, self.size, strict=True))
+        return i, j, k
 
 
 def _classes(pair: Pair) -> tuple[list[int], list[float]]:
     """The largest classes of both maps, and the weight of each one's overlap in the mean Dice."""
-    sizes = sum(np.bincount(array.reshape(-1), minlength=256) for array in (pair.label, pair.prediction))
+    first, second = (np.bincount(array.reshape(-1), minlength=256) for array in (pair.label, pair.prediction))
+    sizes = first + second
     present = [int(value) for value in np.argsort(sizes[1:])[::-1] + 1 if sizes[value]][:_MOST_CLASSES]
     return present, [2.0 / (float(sizes[value]) * len(present)) for value in present]

@@ -23,7 +23,8 @@ class History:
 
     An entry holds ``case``, ``time`` (UTC), ``first`` (no label of this case was submitted before), ``model_version``
     and ``labels`` (how many labels that version was trained on), ``validation`` (its mean Dice), ``dice`` per class,
-    ``mean`` and ``changed`` voxels, ``flags``, and ``strategy`` that chose the case. What is not known is null.
+    ``mean`` and ``changed`` voxels, ``flags``, ``strategy`` that chose the case, and ``kind`` of the label. What is not
+    known is null.
 
     Args:
         path: of the file; a damaged one is started anew, with a note in it.
@@ -118,7 +119,7 @@ class Outlook:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read = ReadAgain(_outlook, dict)
+        self._read: ReadAgain[dict[str, Any]] = ReadAgain(_outlook, dict)
 
     def __call__(self) -> dict[str, Any]:
         """:func:`fewlabel.review.stopping.expected_gain` without its points; {} where nothing was submitted."""

@@ -134,9 +134,16 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _is_own_work(entry: dict[str, Any]) -> bool:
+    """Whether a person drew or corrected the label; an accepted one says that the model agrees with itself."""
+    kind = entry.get("kind")
+    return kind in ("drawn", "corrected") if kind else entry.get("changed") != 0
+
+
 def _corrected_points(entries: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
     """Only first submissions: the model may have been trained on an earlier label of the same case."""
-    usable = (e for e in entries if e.get("first") and _number(e.get("mean")) and _number(e.get("labels")))
+    first = (entry for entry in entries if entry.get("first") and _is_own_work(entry))
+    usable = (e for e in first if _number(e.get("mean")) and _number(e.get("labels")))
     return [(int(e["labels"]), float(e["mean"])) for e in usable if e["labels"] >= 1]
 
 

@@ -9,15 +9,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel
 import numpy as np
+from nibabel.spatialimages import SpatialImage
 
 from fewlabel.devices import choose_device
 from fewlabel.files import Stamp, stamp
 from fewlabel.inference.recent import Prediction
 from fewlabel.inference.segment import FewLabelInfer
+from fewlabel.labels import values_between
 from fewlabel.published import Published
 from fewlabel.review.check import Opinion, check
 from fewlabel.review.correction import correction, overlaps
@@ -48,6 +50,7 @@ class Submitted:
         model: the published model at that moment: a later one may have learned from this label.
         entry: in the history.
         stamp: time and size of the label's file: another one was submitted since if they differ.
+        classes: of the study, whose values the label has.
     """
 
     case: str
@@ -56,6 +59,7 @@ class Submitted:
     model: Published
     entry: dict[str, Any]
     stamp: Stamp | None
+    classes: list[str]
 
 
 class Reviewer:
@@ -73,7 +77,13 @@ class Reviewer:
         self._thread: threading.Thread | None = None
 
     def submitted(
-        self, case: str, image: str | Path, label: str | Path, replaced: bool, strategy: str | None = None
+        self,
+        case: str,
+        image: str | Path,
+        label: str | Path,
+        replaced: bool,
+        strategy: str | None = None,
+        kind: str | None = None,
     ) -> dict[str, Any]:
         """Enter a submitted label into the history, with its comparison now or, if that takes long, later.
 
@@ -83,6 +93,7 @@ class Reviewer:
             label: file of the stored label, on the image's grid.
             replaced: there was a submitted label before.
             strategy: that chose the case, if known.
+            kind: of the label: drawn, corrected or accepted.
 
         Returns:
             ``correction`` {mean, classes}, null where nothing was compared yet, and ``flags``.
@@ -90,10 +101,10 @@ class Reviewer:
         answer: dict[str, Any] = {"correction": None, "flags": []}
         try:
             model = self._model()
-            entry = self.history.add(case, replaced, **_of_model(model), strategy=strategy)
+            entry = self.history.add(case, replaced, **_of_model(model), strategy=strategy, kind=kind)
             if model is None:
                 return answer
-            job = Submitted(case, Path(image), Path(label), model, entry, stamp(label))
+            job = Submitted(case, Path(image), Path(label), model, entry, stamp(label), self.workspace.classes())
             if self._is_quick(job):
                 values = self._compare(job)
                 answer = (
@@ -112,7 +123,7 @@ class Reviewer:
         self._waiting.join()
 
     def _model(self) -> Published | None:
-        """The published model, where it knows the study's classes in their order (perhaps not the latest)."""
+        """The published model, where the study has all its classes, in whatever order."""
         if not self.infer.is_valid():
             return None
         try:
@@ -120,11 +131,10 @@ class Reviewer:
         except Exception as error:  # damaged: said where the model is used
             logger.warning("No comparison with the model: %s", error)
             return None
-        known = list(model.plan.classes)
-        return model if self.workspace.classes()[: len(known)] == known else None
+        return model if set(model.plan.classes) <= set(self.workspace.classes()) else None
 
     def _is_quick(self, job: Submitted) -> bool:
-        header = nibabel.load(job.label).header
+        header = cast(SpatialImage, nibabel.load(job.label)).header  # a volume; nibabel knows other images too
         voxels = math.prod(header.get_data_shape())
         volume = voxels * math.prod(float(side) for side in header.get_zooms()[:3])
         small = volume / math.prod(job.model.plan.spacing) <= _QUICK
@@ -163,7 +173,8 @@ def compare(job: Submitted, prediction: Prediction) -> dict[str, Any]:
     """
     classes = job.model.plan.classes
     volume = read_label(job.label)
-    label = np.where(volume.array <= len(classes), volume.array, 0)
+    values = values_between(job.classes, classes)
+    label = values[np.where(volume.array < len(values), volume.array, 0)]
     counts = overlaps(label, prediction.labels, len(classes))
     found = correction(counts, classes)
     opinion = Opinion(prediction.labels, classes, prediction.confidence, job.model.card.get("validation"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from monailabel.interfaces.datastore import Datastore
 
+from fewlabel.selection.base import FewLabelStrategy, Ranking, mixing
 from fewlabel.selection.features import FeatureStore
-from fewlabel.selection.served import Served
-from fewlabel.selection.strategies import FewLabelStrategy, Ranking, mixing
+from fewlabel.selection.leases import Leases
 
 
 class Coverage(FewLabelStrategy):
@@ -20,21 +20,21 @@ class Coverage(FewLabelStrategy):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.served import Served
+        >>> from fewlabel.selection.leases import Leases
         >>> folder = Path(mkdtemp())
         >>> from types import SimpleNamespace
         >>> images = ["left", "middle", "right"]
         >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
         ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> served, known = Served(folder / "served.json"), FeatureStore(folder / "features.json")
+        >>> leases, known = Leases(folder / "served.json"), FeatureStore(folder / "features.json")
         >>> known.known = {"left": [0.0], "middle": [1.0], "right": [2.0]}
-        >>> strategy = Coverage(served, known)
+        >>> strategy = Coverage(leases, known)
         >>> strategy.cover(images, [], 1, "No model yet").order[0]  # it represents both others best
         'middle'
     """
 
-    def __init__(self, served: Served, features: FeatureStore, seed: int = 0) -> None:
-        super().__init__("The scans that best represent all the others", served)
+    def __init__(self, leases: Leases, features: FeatureStore, seed: int = 0) -> None:
+        super().__init__("The scans that best represent all the others", leases)
         self.features, self.seed = features, seed
 
     def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
@@ -51,7 +51,7 @@ class Coverage(FewLabelStrategy):
         """
         geometry = self.features.geometry()
         mixed = sorted(unlabelled, key=lambda case: mixing(self.seed, case))
-        nearest = geometry.to_nearest([*labelled, *(case for case in unlabelled if self.served.recent(case))])
+        nearest = geometry.to_nearest([*labelled, *(case for case in unlabelled if self.leases.recent(case))])
         first = not np.isfinite(nearest).any()
         seen = [case for case in mixed if case in geometry.place]
         gains: dict[str, float] = {}

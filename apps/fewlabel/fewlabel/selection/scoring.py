@@ -14,7 +14,7 @@ from monai.data import MetaTensor
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.inference.predict import sliding_window
 from fewlabel.plan import Plan
-from fewlabel.selection.places import places
+from fewlabel.selection.slices import worst_slices
 from fewlabel.uncertainty import case_score, uncertain_places
 from fewlabel.volumes.reading import UnreadableVolume
 from fewlabel.workspace import read_json, write_json
@@ -109,4 +109,4 @@ def _describe(predicted: list[torch.Tensor], image: MetaTensor, plan: Plan) -> d
     score["classes"] = {plan.classes[value - 1]: each for value, each in score["classes"].items()}
     uncertain = uncertain_places(predicted)[0].cpu().numpy()
     grid = image.meta["original_affine"], image.meta["spatial_shape"]
-    return {**score, **places(uncertain, image.affine.numpy(), *grid)}
+    return {**score, **worst_slices(uncertain, image.affine.numpy(), *grid)}

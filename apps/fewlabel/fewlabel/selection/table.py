@@ -1,15 +1,16 @@
-"""The strategies that can be chosen by name. To add one: one line in the table."""
+"""The strategies that can be chosen by name. To add one: one file here, one line in the table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fewlabel.selection.base import FewLabelStrategy
 from fewlabel.selection.coverage import Coverage
 from fewlabel.selection.features import FeatureStore
+from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import ScoreFile
-from fewlabel.selection.served import Served
-from fewlabel.selection.strategies import FewLabelStrategy, First, ForegroundRandom, Random
+from fewlabel.selection.strategies import First, ForegroundRandom, Random
 from fewlabel.selection.uncertain import Uncertainty, UncertaintyAndDiversity
 from fewlabel.workspace import Workspace
 
@@ -17,23 +18,37 @@ DEFAULT_STRATEGY = "uncertainty+diversity"
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """What the strategies of one server share."""
+class Parts:
+    """What the strategies of one server share.
 
-    served: Served
+    Attributes:
+        leases: who was given which case.
+        scores: what the published model said of each scan.
+        features: how the scans differ.
+        coverage: the strategy for a study without a model.
+        seed: of all that is drawn.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> strategies, features = make_strategies(Workspace(mkdtemp()), seed=0)
+        >>> list(strategies) == list(STRATEGIES)
+        True
+    """
+
+    leases: Leases
     scores: ScoreFile
     features: FeatureStore
     coverage: Coverage
     seed: int
 
 
-STRATEGIES: dict[str, Callable[[_Parts], FewLabelStrategy]] = {
-    DEFAULT_STRATEGY: lambda it: UncertaintyAndDiversity(it.served, it.scores, it.coverage, it.features, it.seed),
-    "uncertainty": lambda it: Uncertainty(it.served, it.scores, it.coverage),
+STRATEGIES: dict[str, Callable[[Parts], FewLabelStrategy]] = {
+    DEFAULT_STRATEGY: lambda it: UncertaintyAndDiversity(it.leases, it.scores, it.coverage, it.features, it.seed),
+    "uncertainty": lambda it: Uncertainty(it.leases, it.scores, it.coverage),
     "coverage": lambda it: it.coverage,
-    "foreground_random": lambda it: ForegroundRandom(it.served, it.scores, it.seed),
-    "random": lambda it: Random(it.served, it.seed),
-    "first": lambda it: First(it.served),
+    "foreground_random": lambda it: ForegroundRandom(it.leases, it.scores, it.seed),
+    "random": lambda it: Random(it.leases, it.seed),
+    "first": lambda it: First(it.leases),
 }
 
 
@@ -44,6 +59,6 @@ def make_strategies(workspace: Workspace, seed: int) -> tuple[dict[str, FewLabel
         workspace: of the study: scores, features, and who was given what.
         seed: of all that is drawn.
     """
-    served, scores, features = Served(workspace.served), ScoreFile(workspace.scores), FeatureStore(workspace.features)
-    parts = _Parts(served, scores, features, Coverage(served, features, seed), seed)
+    leases, scores, features = Leases(workspace.leases), ScoreFile(workspace.scores), FeatureStore(workspace.features)
+    parts = Parts(leases, scores, features, Coverage(leases, features, seed), seed)
     return {name: make(parts) for name, make in STRATEGIES.items()}, features

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from monailabel.interfaces.datastore import Datastore
 
+from fewlabel.selection.base import FewLabelStrategy, Ranking, mixing
 from fewlabel.selection.coverage import Coverage
 from fewlabel.selection.features import FeatureStore, Geometry
+from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import ScoreFile, Scores
-from fewlabel.selection.served import Served
-from fewlabel.selection.strategies import FewLabelStrategy, Ranking, mixing
 
 _STRATIFIED = 2 / 3  # of the cases are chosen for one class in turn (ClaSP PE: 66 % of the budget)
 _NOISE = 0.5  # standard deviations of the scores, at the first label; halved with every eight labels more
@@ -27,7 +27,7 @@ class Uncertainty(FewLabelStrategy):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.served import Served
+        >>> from fewlabel.selection.leases import Leases
         >>> folder = Path(mkdtemp())
         >>> from types import SimpleNamespace
         >>> images = ["a", "b"]
@@ -39,15 +39,15 @@ class Uncertainty(FewLabelStrategy):
         >>> from fewlabel.workspace import write_json
         >>> cases = {"a": {"score": 0.1, "classes": {"liver": 0.1}}, "b": {"score": 0.7, "classes": {"liver": 0.7}}}
         >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
-        >>> served = Served(folder / "served.json")
-        >>> coverage = Coverage(served, FeatureStore(folder / "features.json"))
-        >>> strategy = Uncertainty(served, ScoreFile(folder / "scores.json"), coverage)
+        >>> leases = Leases(folder / "served.json")
+        >>> coverage = Coverage(leases, FeatureStore(folder / "features.json"))
+        >>> strategy = Uncertainty(leases, ScoreFile(folder / "scores.json"), coverage)
         >>> strategy({}, study)["id"]
         'b'
     """
 
-    def __init__(self, served: Served, scores: ScoreFile, coverage: Coverage) -> None:
-        super().__init__("The scans that the model is least sure about", served)
+    def __init__(self, leases: Leases, scores: ScoreFile, coverage: Coverage) -> None:
+        super().__init__("The scans that the model is least sure about", leases)
         self.scores, self.coverage = scores, coverage
 
     def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
@@ -81,7 +81,7 @@ class UncertaintyAndDiversity(Uncertainty):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.served import Served
+        >>> from fewlabel.selection.leases import Leases
         >>> folder = Path(mkdtemp())
         >>> from types import SimpleNamespace
         >>> images = ["a", "b"]
@@ -93,26 +93,26 @@ class UncertaintyAndDiversity(Uncertainty):
         >>> from fewlabel.workspace import write_json
         >>> cases = {"a": {"score": 0.1, "classes": {"liver": 0.1}}, "b": {"score": 0.7, "classes": {"liver": 0.7}}}
         >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
-        >>> served = Served(folder / "served.json")
-        >>> coverage = Coverage(served, FeatureStore(folder / "features.json"))
+        >>> leases = Leases(folder / "served.json")
+        >>> coverage = Coverage(leases, FeatureStore(folder / "features.json"))
         >>> scores = ScoreFile(folder / "scores.json")
-        >>> strategy = UncertaintyAndDiversity(served, scores, coverage, coverage.features, seed=0)
+        >>> strategy = UncertaintyAndDiversity(leases, scores, coverage, coverage.features, seed=0)
         >>> answer = strategy({}, study)
         >>> answer["id"], answer["uncertain_class"]
         ('b', 'liver')
     """
 
     def __init__(
-        self, served: Served, scores: ScoreFile, coverage: Coverage, features: FeatureStore, seed: int = 0
+        self, leases: Leases, scores: ScoreFile, coverage: Coverage, features: FeatureStore, seed: int = 0
     ) -> None:
-        super().__init__(served, scores, coverage)
+        super().__init__(leases, scores, coverage)
         self.description = (
             "First the scans that represent the others, then those the model is unsure about and has not seen the like"
         )
         self.features, self.seed = features, seed
 
     def rank_scored(self, unlabelled: list[str], labelled: list[str], count: int, scores: Scores) -> Ranking:
-        given = [case for case in unlabelled if self.served.recent(case)]
+        given = [case for case in unlabelled if self.leases.recent(case)]
         number = len(labelled) + len(given)
         free = np.array([self.is_free(case) for case in unlabelled])
         turns = range(number, number + min(count, int(free.sum())))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from fewlabel.datastore.kinds import Kind
 from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS
 
 State = Literal["unlabelled", "in_work", "submitted", "validation", "unusable"]
@@ -61,7 +62,7 @@ class Counts(BaseModel):
 class StudyAnswer(BaseModel):
     """What a viewer needs to know when it connects."""
 
-    version: Literal[1] = Field(1, description="of these routes")
+    version: Literal[1] = Field(default=1, description="of these routes")
     app_version: str
     name: str
     classes: list[ClassEntry]
@@ -72,7 +73,7 @@ class StudyAnswer(BaseModel):
     device: str
     devices: list[str]
     model: PublishedModel | None
-    problem: str | None = Field(None, description="why the published model cannot be used, in words")
+    problem: str | None = Field(default=None, description="why the published model cannot be used, in words")
     counts: Counts
     scans: Scans
     training: dict[str, Any] | None = Field(description="the trainer's progress, as train_stats in /info")
@@ -90,6 +91,10 @@ class Case(BaseModel):
     skip_reason: str | None
     served: float | None = Field(description="when it was handed out, within the last hour; seconds since the epoch")
     submitted: float | None = Field(description="when its label was stored; seconds since the epoch")
+    kind: Kind | None = Field(description="who has looked at its submitted label: drawn, corrected or accepted")
+    kind_unknown: bool = Field(
+        description="it was stored before kinds, or laid into the folder by hand: counts as drawn"
+    )
     correction: float | None = Field(description="mean Dice of the model's proposal and the first submission")
     flags: list[str] = Field(description="what looks wrong in its label, or with its scan, a sentence each")
     file: str
@@ -106,7 +111,7 @@ class CasesAnswer(BaseModel):
 class SkipRequest(BaseModel):
     """Why a case is put off."""
 
-    reason: str = Field("", max_length=500)
+    reason: str = Field(default="", max_length=500)
 
 
 class SkipAnswer(BaseModel):
@@ -139,8 +144,8 @@ class HistoryAnswer(BaseModel):
 class ExportRequest(BaseModel):
     """What to export."""
 
-    format: str = Field(DEFAULT_EXPORT, json_schema_extra={"enum": list(EXPORTS)})
-    check: bool = Field(True, description="run it by itself on one case and compare with the server")
+    format: str = Field(default=DEFAULT_EXPORT, json_schema_extra={"enum": list(EXPORTS)})
+    check: bool = Field(default=True, description="run it by itself on one case and compare with the server")
 
 
 class ExportStarted(BaseModel):
@@ -166,7 +171,7 @@ class ExportAnswer(BaseModel):
     format: str = DEFAULT_EXPORT
     file: str | None = None
     bytes: int | None = None
-    sha256: str | None = Field(None, description="of the file")
+    sha256: str | None = Field(default=None, description="of the file")
     model_version: int | None = None
     verified: Verified | None = None
     error: str | None = None

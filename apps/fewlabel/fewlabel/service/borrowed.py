@@ -30,6 +30,7 @@ from monailabel.interfaces.utils.app import app_instance
 from starlette.responses import JSONResponse, Response
 
 from fewlabel.errors import Refusal
+from fewlabel.service.labels import PATH
 
 _MODULES = (info, model, infer, batch_infer, train, activelearning, scoring, datastore, logs, session)
 _SHOWN = {id(route): route.include_in_schema for module in _MODULES for route in module.router.routes}
@@ -62,6 +63,8 @@ def make_borrowed_router() -> APIRouter:
         for route in module.router.routes:
             if module is model and route.methods & {"PUT", "DELETE"}:
                 continue  # fewlabel.service.models
+            if route.path == PATH and "GET" in route.methods:
+                continue  # fewlabel.service.labels
             router.add_api_route(
                 route.path,
                 _in_thread(route, limits),
@@ -92,7 +95,7 @@ def make_reload_router() -> APIRouter:
 def _in_thread(route: APIRoute, limits: dict[str, CapacityLimiter]) -> Callable[..., Any]:
     """What a route does, in a thread; it asks for the same parameters."""
     path, endpoint = route.path, route.endpoint
-    starts = path.split("/")[1] if "POST" in route.methods else ""
+    starts = path.split("/")[1] if "POST" in (route.methods or ()) else ""
 
     async def handler(**values: Any) -> Response:
         kind = _kind(path, values)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 from fewlabel.datastore.index import FINAL
+from fewlabel.datastore.kinds import entry_of, is_unknown, kind_of
+from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import Scores
-from fewlabel.selection.served import Served
 from fewlabel.service.answers import Case, Counts, State
 
 
 def make_cases(
     objects: Mapping[str, Mapping[str, Any]],
-    served: Served,
+    leases: Leases,
     scores: Scores,
     validation: set[str],
     history: Sequence[Mapping[str, Any]] = (),
@@ -24,7 +24,7 @@ def make_cases(
 
     Args:
         objects: MONAI Label's list: id -> {"image": {"ext", "info"}, "labels": {tag: {"ext", "info"}}}.
-        served: who was given what.
+        leases: who was given what.
         scores: of the published model.
         validation: ids kept for validation.
         history: entries of the review, oldest first.
@@ -38,18 +38,20 @@ def make_cases(
         label = objects[case]["labels"].get(FINAL)
         submitted = None if label is None else float(label["info"].get("ts") or 0) or None
         known, said = scores.cases.get(case, {}), by_case.get(case, []) if label else []
-        skipped = label is None and bool(served.skipped(case))
+        skipped = label is None and bool(leases.skipped(case))
         rows.append(
             Case.model_construct(  # our own numbers: checking 10,000 rows costs more than making them
                 id=case,
-                state=state_of(label is not None, case, served, validation),
+                state=state_of(label is not None, case, leases, validation),
                 score=known.get("score"),
                 uncertain_class=_most_uncertain(known),
                 rank=ranks.get(case),
                 skipped=skipped,
-                skip_reason=(served.reason(case) or None) if skipped else None,
-                served=served.recent(case) or None,
+                skip_reason=(leases.reason(case) or None) if skipped else None,
+                served=leases.recent(case) or None,
                 submitted=submitted,
+                kind=kind_of(label["info"]) if label else None,
+                kind_unknown=bool(label) and is_unknown(label["info"]),
                 correction=next((entry.get("mean") for entry in said if entry.get("first")), None),
                 flags=_flags(said, submitted),
                 file=case + objects[case]["image"]["ext"],
@@ -70,26 +72,34 @@ def with_unusable(rows: list[Case], unusable: Mapping[str, tuple[str, str]]) -> 
         if row.id in unusable:
             row.flags.append(unusable[row.id][1])
     known = {row.id for row in rows}
-    empty = dict.fromkeys(name for name in Case.model_fields if name not in ("id", "state"))
+    empty: dict[str, Any] = dict.fromkeys(name for name in Case.model_fields if name not in ("id", "state"))
+    never = {"skipped": False, "kind_unknown": False}
     others = [
-        Case.model_construct(id=case, state="unusable", **{**empty, "skipped": False, "file": file, "flags": [why]})
+        Case.model_construct(id=case, state="unusable", **{**empty, **never, "file": file, "flags": [why]})
         for case, (file, why) in unusable.items()
         if case not in known
     ]
     return sorted([*rows, *others], key=lambda row: row.id) if others else rows
 
 
-def state_of(labelled: bool, case: str, served: Served, validation: set[str]) -> State:
+def with_notes(rows: list[Case], notes: Mapping[str, Sequence[str]]) -> list[Case]:
+    """The same rows, with what is to be said of stored labels among their flags: that one is not used, and why."""
+    for row in rows:
+        row.flags.extend(notes.get(row.id, ()))
+    return rows
+
+
+def state_of(labelled: bool, case: str, leases: Leases, validation: set[str]) -> State:
     """The state of one case; one kept for validation is unlabelled while it has no label."""
     if labelled:
         return "validation" if case in validation else "submitted"
-    return "in_work" if served.recent(case) else "unlabelled"
+    return "in_work" if leases.recent(case) else "unlabelled"
 
 
-def count(objects: Mapping[str, Any], served: Served, validation: set[str]) -> Counts:
+def count(objects: Mapping[str, Any], leases: Leases, validation: set[str]) -> Counts:
     """How many cases are in each state; ``objects`` as in :func:`make_cases`."""
-    states = Counter(state_of(FINAL in entry["labels"], case, served, validation) for case, entry in objects.items())
-    names = ("submitted", "validation", "in_work", "unlabelled")
+    states = Counter(state_of(FINAL in entry["labels"], case, leases, validation) for case, entry in objects.items())
+    names: tuple[State, ...] = ("submitted", "validation", "in_work", "unlabelled")
     return Counts(cases=len(objects), **{name: states[name] for name in names})
 
 
@@ -104,24 +114,11 @@ def _ranks(unlabelled: Sequence[str], scores: Scores) -> dict[str, int]:
 
 
 def _most_uncertain(known: Mapping[str, Any]) -> str | None:
-    by_class = known.get("classes") or {}
-    return max(by_class, key=by_class.get, default=None)
+    by_class: dict[str, float] = known.get("classes") or {}
+    return max(by_class, key=by_class.__getitem__, default=None)
 
 
 def _flags(said: Sequence[Mapping[str, Any]], submitted: float | None) -> list[str]:
-    """Of the label that is stored now: its entry is the first that was made when it was stored, or after.
-
-    Times are whole seconds: of several entries of one second the last counts.
-    """
-    later = [entry for entry in said if submitted and _seconds(entry.get("time")) >= submitted]
-    now = [entry for entry in later if entry.get("time") == later[0].get("time")]
-    flags = now[-1].get("flags") or [] if now else []
+    """Of the label that is stored now."""
+    flags = (entry_of(said, submitted) or {}).get("flags") or []
     return [str(flag.get("reason") or flag.get("kind")) if isinstance(flag, Mapping) else str(flag) for flag in flags]
-
-
-def _seconds(text: Any) -> float:
-    """Seconds since the epoch of a time such as 2026-01-31T12:00:00Z; 0.0 if it is none."""
-    try:
-        return datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
-    except ValueError:
-        return 0.0

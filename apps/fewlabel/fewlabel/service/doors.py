@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fewlabel.errors import Refusal
@@ -40,7 +40,7 @@ class Doors:
     def __init__(self, hosts: Collection[str], origins: Collection[str], others: bool) -> None:
         self.hosts, self.origins, self.others = frozenset(hosts), frozenset(origins), others
 
-    def check(self, scope: dict[str, Any]) -> None:
+    def check(self, scope: Mapping[str, Any]) -> None:
         """Let a request through.
 
         Raises:
@@ -58,7 +58,7 @@ class Doors:
         host = self._check_host(headers.get("host", []), scope)
         self._check_page(headers, f"{scope.get('scheme', 'http')}://{host}")
 
-    def _check_host(self, given: list[str], scope: dict[str, Any]) -> str:
+    def _check_host(self, given: list[str], scope: Mapping[str, Any]) -> str:
         """The Host header; a page that binds its own name to this computer's address betrays itself by it."""
         if len(given) != 1 or (found := _HOST.fullmatch(given[0])) is None:
             raise Refusal("The request does not say in one Host header which server it means.", 403)
@@ -92,7 +92,7 @@ class Doors:
             )
 
     @staticmethod
-    def _from_elsewhere(scope: dict[str, Any], headers: dict[str, list[str]]) -> bool:
+    def _from_elsewhere(scope: Mapping[str, Any], headers: dict[str, list[str]]) -> bool:
         """Whether another computer asks, or a proxy for somebody whom only the proxy knows."""
         if any(name in headers for name in _PROXIES):
             return True

@@ -88,7 +88,7 @@ class Exporter:
             raise Refusal("The export is still running: wait until it has ended.", 409)
         if now.file is None:
             raise Refusal(now.error or "There is no export to download: start one first.", 404)
-        fault = self._fault(now)
+        fault = self._fault(now.file, now.sha256)
         if fault:
             raise Refusal(fault, 404)
         return self.workspace.exports / now.file
@@ -99,23 +99,23 @@ class Exporter:
             last = ExportAnswer.model_validate(read_json(self._record))
         except ValidationError:
             return ExportAnswer()
-        there = last.file is not None and Path(last.file).name == last.file
-        if not there or not (self.workspace.exports / last.file).is_file():
+        name = last.file
+        if name is None or Path(name).name != name or not (self.workspace.exports / name).is_file():
             return ExportAnswer()
-        fault = self._fault(last)
+        fault = self._fault(name, last.sha256)
         if fault:
             return ExportAnswer(state="failed", step="The last export is not whole.", error=fault)
         return last
 
-    def _fault(self, told: ExportAnswer) -> str:
+    def _fault(self, name: str, sha256: str | None) -> str:
         """Why a finished export cannot be offered, "" if it can; looks again only at a file that changed."""
-        path = self.workspace.exports / told.file
+        path = self.workspace.exports / name
         try:
             now = stamp(path)
             if now is None:
                 return "There is no export to download: start one first."
             if now != self._whole:
-                if told.sha256 not in (None, _sha256(path)):
+                if sha256 not in (None, _sha256(path)):
                     return f"The export {path.name} is not what was written: it was changed, or cut. Export again."
                 with zipfile.ZipFile(path) as archive:
                     if archive.testzip() is not None:

@@ -19,6 +19,7 @@ from monailabel.config import settings as monailabel_settings
 from starlette._utils import get_route_path
 from starlette.responses import JSONResponse
 
+from fewlabel.datastore.kinds import check_tag
 from fewlabel.errors import Refusal
 from fewlabel.service.doors import Doors
 from fewlabel.service.logins import Login
@@ -122,18 +123,18 @@ class Guard:
         """Let a request to one route through; gives where its body is to be read."""
         path, method = get_route_path(scope), scope["method"]
         found = self.table.find(method, path) or (method == "HEAD" and self.table.find("GET", path)) or None
-        rule = found[0] if found else None
-        if self.login is not None and (rule is None or rule.who != EVERYBODY):
-            who = rule.who if rule is not None else "user"
+        who = found[0].who if found is not None else "user"
+        if self.login is not None and who != EVERYBODY:
             await to_thread.run_sync(self.login.check, _bearer(scope), who)
         if found is None:
             other = path[:-1] if path.endswith("/") else f"{path}/"
             if self.table.knows(path) or self.table.knows(other):
                 return receive  # another method, or the router sends to the address with or without the slash
             raise Refusal(f"There is no address '{path[:100]}' on this server.", 404)
+        rule, parameters = found
         if rule.off:
             raise Refusal(rule.off, 404)
-        _check_query(scope, found[1].get("session_id"))
+        _check_query(scope, parameters.get("session_id"))
         return receive if rule.keys is None else await _with_keys(rule, receive)
 
 
@@ -182,7 +183,10 @@ async def _with_keys(rule: Rule, receive: Body) -> Receive:
             parsed = json.loads(body)
         except (ValueError, RecursionError):
             raise Refusal('The request\'s body is no JSON: send options as {"name": value}, or nothing.', 422) from None
-        body = json.dumps(_kept(parsed, rule.keys or frozenset())).encode()
+        kept = _kept(parsed, rule.keys or frozenset())
+        if isinstance(kept, dict):
+            check_tag(kept.get("label_tag"))
+        body = json.dumps(kept).encode()
     sent = False
 
     async def receive_again() -> MutableMapping[str, Any]:

@@ -29,7 +29,7 @@ from fewlabel.service.answers import (
     State,
     StudyAnswer,
 )
-from fewlabel.service.cases import count, make_cases, state_of, with_unusable
+from fewlabel.service.cases import count, make_cases, state_of, with_notes, with_unusable
 from fewlabel.service.colours import colour
 from fewlabel.workspace import read_json
 
@@ -77,13 +77,14 @@ class Overview:
     def cases(self) -> CasesAnswer:
         """All cases by id."""
         scores = self.study.scores.read()
-        cases = make_cases(self._objects(), self.study.served, scores, self._validation(), self._entries())
+        cases = make_cases(self._objects(), self.study.leases, scores, self._validation(), self._entries())
+        cases = with_notes(cases, self.study.store.label_notes())
         listed = with_unusable(cases, self.study.store.unusable())
         return CasesAnswer.model_construct(model_version=scores.version or None, cases=listed)
 
     def counts(self) -> Counts:
         """How many cases are in each state."""
-        return count(self._objects(), self.study.served, self._validation())
+        return count(self._objects(), self.study.leases, self._validation())
 
     def state(self, case: str) -> State:
         """Of one case.
@@ -91,7 +92,7 @@ class Overview:
         Raises:
             Refusal: (404) no such case.
         """
-        return state_of(self.is_labelled(case), case, self.study.served, self._validation())
+        return state_of(self.is_labelled(case), case, self.study.leases, self._validation())
 
     def is_labelled(self, case: str) -> bool:
         """Whether a label of the case was submitted.

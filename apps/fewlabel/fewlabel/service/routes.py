@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from fewlabel.background import is_background_process
 from fewlabel.errors import Refusal
-from fewlabel.selection.served import PUT_OFF
+from fewlabel.selection.leases import PUT_OFF
 from fewlabel.service.answers import (
     CaseId,
     CasesAnswer,
@@ -32,6 +32,7 @@ from fewlabel.service.answers import (
 from fewlabel.service.borrowed import make_borrowed_router, make_reload_router
 from fewlabel.service.exporting import Exporter, exporter_of
 from fewlabel.service.guard import install
+from fewlabel.service.labels import make_label_router
 from fewlabel.service.logins import Login, TokenLogin
 from fewlabel.service.models import make_model_router
 from fewlabel.service.overview import Overview
@@ -134,8 +135,8 @@ def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
     def skip(case: str, body: SkipRequest | None = None) -> SkipAnswer:
         if overview.is_labelled(case):
             raise Refusal(f"'{case}' has a label: only a case without one can be skipped.", 409)
-        study.served.skip(case, body.reason.strip() if body else "")
-        return SkipAnswer(id=case, skipped_until=study.served.skipped(case) + PUT_OFF)
+        study.leases.skip(case, body.reason.strip() if body else "")
+        return SkipAnswer(id=case, skipped_until=study.leases.skipped(case) + PUT_OFF)
 
     @router.delete(
         "/skip/{case}",
@@ -145,7 +146,7 @@ def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
     )
     def unskip(case: str) -> CaseId:
         study.store.get_image_uri(case)
-        study.served.unskip(case)
+        study.leases.unskip(case)
         return CaseId(id=case)
 
     @router.post(
@@ -206,7 +207,7 @@ def mount(study: Study, login: Login | None = None) -> None:
     former = getattr(app.state, "fewlabel_routes", [])
     others = [route for route in app.router.routes if not any(route is each for each in former)]
     app.router.routes[:] = others
-    routers = [make_router(study), make_model_router(study), make_borrowed_router()]
+    routers = [make_router(study), make_model_router(study), make_label_router(study), make_borrowed_router()]
     routers[:0] = [make_training_router(study)] if study.keeper.is_on else []
     routers += [login.router()] if isinstance(login, TokenLogin) else []
     app.include_router(make_reload_router())

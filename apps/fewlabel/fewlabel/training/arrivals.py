@@ -7,6 +7,7 @@ from pathlib import Path
 
 from monailabel.interfaces.datastore import Datastore
 
+from fewlabel.datastore.kinds import accepted_cases, person_labelled
 from fewlabel.files import stamp
 from fewlabel.workspace import Workspace
 
@@ -20,14 +21,16 @@ def known_labels(datastore: Datastore) -> Known:
     """The submitted labels as they are now; JSON."""
     found = {}
     for case in sorted(datastore.get_labeled_images()):
-        now = stamp(datastore.get_label_uri(case, "final"))
+        now = stamp(datastore.stored_label(case))
         if now is not None:
             found[case] = list(now)
     return found
 
 
-def in_order(datastore: Datastore, cases: list[str]) -> list[str]:
-    """Labelled cases as they were submitted, oldest first."""
+def in_order(datastore: Datastore) -> list[str]:
+    """Cases whose label can validate, as they were submitted, oldest first; an accepted proposal never does."""
+    cases = set(person_labelled(datastore)) - set(datastore.left_out())
+    cases -= set(accepted_cases(datastore, cases))
     times = {case: float(datastore.get_label_info(case, "final").get("ts") or 0) for case in cases}
     return sorted(cases, key=lambda case: (times[case], case))
 
@@ -50,7 +53,7 @@ class Arrivals:
         self._looked = time.monotonic()
 
     def _look_at_folders(self) -> dict[str, tuple[int, int] | None]:
-        places = {str(Path(self.datastore.get_label_uri(case, "final")).parent) for case in self.known}
+        places = {str(Path(self.datastore.stored_label(case)).parent) for case in self.known}
         return {place: stamp(place) for place in sorted(places)}
 
     def changed(self) -> bool:

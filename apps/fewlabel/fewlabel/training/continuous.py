@@ -20,7 +20,7 @@ from fewlabel.data.pools import Pools
 from fewlabel.errors import Refusal
 from fewlabel.memory import too_little
 from fewlabel.methods.base import Method
-from fewlabel.plan import Plan, save_plan
+from fewlabel.plan import save_plan
 from fewlabel.published import read_card
 from fewlabel.replaced import next_version
 from fewlabel.training.arrivals import Arrivals, in_order
@@ -29,8 +29,9 @@ from fewlabel.training.clock import Clock
 from fewlabel.training.looks import LookPublisher
 from fewlabel.training.ongoing import OngoingTrainer
 from fewlabel.training.people import wait_for_people
+from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
-from fewlabel.training.run import Run
+from fewlabel.training.run import Run, runs_to_its_end
 from fewlabel.training.short import with_less
 from fewlabel.training.told import AGAIN, RESTING, OngoingProgress
 from fewlabel.training.validation import Validator
@@ -47,8 +48,6 @@ class ContinuousRun(Run):
     It is begun anew by the server when a label comes after that, when it was killed, and when the classes have changed.
     """
 
-    trainer: OngoingTrainer | None
-
     def _make_progress(self, **fields: Any) -> Progress:
         with contextlib.suppress(Refusal, KeyError, ValueError, OSError):
             card = read_card(self.workspace.model)
@@ -59,7 +58,7 @@ class ContinuousRun(Run):
         """With what was decided when each label was submitted; the same is decided here of those laid by hand."""
         kept = read_json(self.workspace.pools, {}) if self.workspace.pools.exists() else {}
         if isinstance(kept, dict):
-            order = in_order(self.datastore, self.datastore.get_labeled_images())
+            order = in_order(self.datastore)
             decided = decide(order, kept, self.settings.validation_share, self.settings.seed)
             if decided != kept:
                 write_json(self.workspace.pools, decided)
@@ -71,18 +70,18 @@ class ContinuousRun(Run):
         self.arrivals = Arrivals(self.datastore, self.workspace)
         self.pools = self._make_pools()
         labelled, validation, unlabelled = self._records()
-        self.plan = self._plan(labelled, unlabelled)
+        self.plan = plan_of(self.workspace, self.settings, self.device, labelled, unlabelled)
         self.progress.update(network=self.plan.network, plan=dataclasses.asdict(self.plan))
         method = self._method(self.plan).to(self.device)
         self.learns_from_pool = method.learns_from_unlabelled(1.0)
-        self._make_loader(self.plan, labelled, unlabelled)
+        self._make_loader(labelled, unlabelled)
         self.publisher = self._look_publisher(validation, labelled)
         self.publisher.measure_published(self._beat)
-        self.trainer = self._make_trainer(method)
-        self.progress.note(self.trainer.resume())
+        self.trainer = self.ongoing = self._make_trainer(method)
+        self.progress.note(self.ongoing.resume())
         while True:
-            self._run_with_less_if_needed(labelled, unlabelled)
-            if self.trainer.ended_by != "labels" or not self._take_in():
+            self._run_with_less_if_needed()
+            if self.ongoing.ended_by != "labels" or not self._take_in():
                 break
         return self._rest()
 
@@ -102,10 +101,11 @@ class ContinuousRun(Run):
             most_steps=self.settings.max_steps or NO_LIMIT,
         )
 
-    def _make_loader(self, plan: Plan, labelled: list[Record], unlabelled: list[Record]) -> None:
+    def _make_loader(self, labelled: list[Record], unlabelled: list[Record]) -> None:
         pool = unlabelled if self.learns_from_pool else []
-        loader = PairedLoader(labelled, pool, plan, seed=self.settings.seed, report=self.progress.problem)
-        loader.labelled, loader.unlabelled = JoiningStream.of(loader.labelled), JoiningStream.of(loader.unlabelled)
+        loader = PairedLoader(labelled, pool, self.plan, seed=self.settings.seed, report=self.progress.problem)
+        self.labels, self.pool = JoiningStream.of(loader.labelled), JoiningStream.of(loader.unlabelled)
+        loader.labelled, loader.unlabelled = self.labels, self.pool
         self.loader = loader
 
     def _look_publisher(self, validation: list[Record], labelled: list[Record]) -> LookPublisher:
@@ -117,25 +117,26 @@ class ContinuousRun(Run):
         self._scored_at, self._scoring_took = -float("inf"), 0.0
         return publisher
 
-    def _run_with_less_if_needed(self, labelled: list[Record], unlabelled: list[Record]) -> None:
-        if self._runs_through():
+    def _run_with_less_if_needed(self) -> None:
+        if runs_to_its_end(self.ongoing):
             return
         self.plan = with_less(self.plan, self.device, self.progress)
         save_plan(self.workspace.plan, self.plan)  # for the next trainings too
-        self._make_loader(self.plan, labelled, unlabelled)
+        self._make_loader(self.labels.records, self.pool.records)
         self.publisher.use(self.plan)
-        self.trainer.use(self.loader, self._identity(self.plan))
-        if not self._runs_through():
+        self.ongoing.use(self.loader, self._identity(self.plan))
+        if not runs_to_its_end(self.ongoing):
             raise too_little("Training", self.device)
 
     def _why_end(self) -> str:
         if self.arrivals.changed():
             return "labels"
-        return "rest" if self.trainer.clock.may_rest(bool(self.pools.validation)) else ""
+        return "rest" if self.ongoing.clock.may_rest(bool(self.pools.validation)) else ""
 
     def _take_in(self) -> bool:
         """Go on with the labels that are there now; False where that needs a new beginning, or none is left."""
         new, _ = self.arrivals.take_in()
+        self.left_out = self.datastore.left_out()
         if tuple(self.workspace.classes()) != self.plan.classes:
             self.progress.note("The classes have changed: it begins again.")
             return False
@@ -146,12 +147,12 @@ class ContinuousRun(Run):
         except Refusal as error:
             self.progress.note(str(error))
             return False
-        self.loader.labelled.change(labelled, new)
-        self.loader.unlabelled.change(unlabelled if self.learns_from_pool else [])
+        self.labels.change(labelled, new)
+        self.pool.change(unlabelled if self.learns_from_pool else [])
         self.publisher.validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
         self.publisher.card.update(labelled=len(labelled), unlabelled=len(unlabelled))
         self.publisher.begin_anew()
-        self.trainer.labels_came(self.loader, self._identity(self.plan))
+        self.ongoing.labels_came(self.loader, self._identity(self.plan))
         self.progress.update(
             labelled=len(labelled),
             unlabelled=len(unlabelled),
@@ -162,7 +163,7 @@ class ContinuousRun(Run):
 
     def _rest(self) -> dict[str, Any]:
         """Say that it rests, and of which labels nothing more can be learnt; the server wakes it with the next."""
-        phase = AGAIN if self.trainer.ended_by == "labels" else RESTING
+        phase = AGAIN if self.ongoing.ended_by == "labels" else RESTING
         self.progress.update(phase=phase, learned=self.arrivals.known, progress=1.0)
         return self.progress.values
 
@@ -172,7 +173,7 @@ class ContinuousRun(Run):
     def _beat(self) -> None:
         self._give_way()
         if self.progress.due():
-            self.progress.update(self.trainer.clock.round() if self.trainer else None)
+            self.progress.update(self.ongoing.clock.round() if self.trainer else None)
 
     def _score_sometimes(self, method: Method) -> None:
         """Score the pool with what was published, in at most a fifth of the time."""

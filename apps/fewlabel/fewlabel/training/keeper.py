@@ -101,7 +101,7 @@ class Keeper:
             kept = read_json(self.workspace.pools, {})
             if not isinstance(kept, dict):
                 return  # damaged: the training says what to do
-            order = in_order(self._store, self._store.get_labeled_images())
+            order = in_order(self._store)
             decided = decide(order, kept, self.settings.validation_share, self.settings.seed)
             if decided != kept:
                 with contextlib.suppress(Refusal):  # a full disk: the training decides the same

@@ -11,6 +11,7 @@ import torch
 from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.data.loaders import Record
+from fewlabel.datastore.kinds import accepted_cases
 from fewlabel.errors import Refusal
 from fewlabel.files import stamp
 from fewlabel.memory import is_out_of_memory, too_little
@@ -121,7 +122,7 @@ class Offer:
         if not may_replace(dice, known):
             raise Refusal(
                 f"The model that was sent is worse on the validation cases: Dice {mean_dice(dice):.3f}, the published "
-                f"one has {mean_dice(known):.3f}. The old one stays.",
+                f"one has {mean_dice(known or {}):.3f}. The old one stays.",
                 409,
             )
         return dice
@@ -139,8 +140,11 @@ class Offer:
         cases = set(kept.get("validation", ())) if isinstance(kept, dict) else set()
         classes = len(self.model.plan.classes)
         records = []
-        for case in sorted(cases & set(self.datastore.get_labeled_images())):
-            image, label = self.datastore.get_image_uri(case), self.datastore.get_label_uri(case, "final")
+        cases &= set(self.datastore.get_labeled_images())
+        for case in sorted(cases - {case for case, known in accepted_cases(self.datastore, cases).items() if known}):
+            image, label = self.datastore.get_image_uri(case), self._usable_label(case)
+            if label is None:
+                continue
             try:
                 usable = int(read_label(label).array.max()) <= classes
                 self._check_spacing(case, image)
@@ -150,6 +154,13 @@ class Offer:
             if usable:
                 records.append({"id": case, "image": image, "label": label})
         return records
+
+    def _usable_label(self, case: str) -> str | None:
+        try:
+            return self.datastore.label_for_training(case)
+        except Refusal as refusal:
+            logger.warning("not used for validation: %s", refusal)
+            return None
 
     def _check_spacing(self, case: str, image: str) -> None:
         """Refuse a plan under which a scan would need more memory than any training of ours asks for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from fewlabel.training.budget import NO_LIMIT, Budget
 from fewlabel.training.clock import Clock
 from fewlabel.training.progress import Progress
 from fewlabel.training.recovery import RecoveringGuard
-from fewlabel.training.trainer import Trainer, dice_of_crops, is_finite
+from fewlabel.training.trainer import CHECKPOINT_EVERY, Trainer, dice_of_crops, is_finite
 
 Published = Literal["branch", "mean"]
 _KEEP_EVERY = 60.0  # seconds of training between two healthy states to go back to
@@ -80,7 +80,10 @@ class OngoingTrainer(Trainer):
         """
         self.ended_by, self._steps_of_run = "", 0
         self.progress.update(self.clock.round(), phase="training", step=self.step)
-        with contextlib.closing(iter(self.loader)) as batches:
+        with contextlib.ExitStack() as ending:
+            batches = iter(self.loader)
+            if isinstance(batches, Generator):
+                ending.callback(batches.close)  # and with it the threads that make them
             while not self.ended_by:
                 self.waits()
                 started = time.monotonic()
@@ -110,17 +113,18 @@ class OngoingTrainer(Trainer):
         if self.guard.is_due(self.done()):
             self._watch(self.guard.fit(dice_of_crops(output["logits"], output["label"])), "labelled crops", self.done())
         self._say(self.guard.recover())
-        if self.progress.due():
-            self._report(output, self.clock.round())
-        if self.clock.is_look_due() or self._steps_of_run >= self.most_steps:
-            self._look(batches)
-        if self._is_late():
+        look = self.clock.is_look_due() or self._steps_of_run >= self.most_steps
+        late = look or time.monotonic() - self._saved > CHECKPOINT_EVERY
+        if late or self.progress.due():
+            self._report(output, self.clock.round())  # weights that are no numbers end here, and are never kept
+        if late:
             self.save(finished=True)
+        if look:
+            self._look(batches)
         self.ended_by = self.ends() or ("steps" if self._steps_of_run >= self.most_steps else "")
 
     def _look(self, batches: Iterator[Batch]) -> None:
         """Show a candidate; what is trained is left as it is."""
-        self.save(finished=True)
         with self._candidate(batches) as candidate:
             if not is_finite(candidate):
                 self._say("A candidate for publishing had weights that are no numbers and was left out.")

@@ -58,9 +58,7 @@ def is_asked(file: Path) -> bool:
         return False
 
 
-def wait_for_people(file: Path) -> float:
-    """Return when nobody asks for anything; seconds that it took."""
-    started = time.monotonic()
+def wait_for_people(file: Path) -> None:
+    """Return when nobody asks for anything."""
     while is_asked(file):
         time.sleep(_POLL)
-    return time.monotonic() - started

@@ -108,7 +108,7 @@ class Publisher:
         mean = mean_dice(dice)
         measured = math.isfinite(mean)
         if not measured and done < 1:  # half-trained weights that nobody could check replace nothing
-            return
+            return mean
         if self.best is None or not mean < self.best[0]:
             self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
             if stamp(self.path) != self._seen:  # by another hand meanwhile: sent, deleted, put back
@@ -119,7 +119,7 @@ class Publisher:
             self.progress.values["best_metric"] = mean  # of the last weights: the best of many looks would flatter
         self.progress.update(done, validation=dice)
         if done >= 1:
-            self._tell_result()
+            self._tell_result(self.best[0])
         return mean
 
     def _others(self, method: Method, published: Module) -> list[tuple[str, Module]]:
@@ -147,11 +147,11 @@ class Publisher:
         self.published_dice, self._seen = dice, stamp(self.path)
         self.progress.update(published=True, version=self.version, validated=card["validated"], candidate=chosen)
 
-    def _tell_result(self) -> None:
+    def _tell_result(self, reached: float) -> None:
         if not self.progress.values["published"]:
             self.progress.note(
                 f"Not published: on the validation cases the published model has Dice "
-                f"{mean_dice(self.published_dice or {}):.3f}, this training reached {self.best[0]:.3f}."
+                f"{mean_dice(self.published_dice or {}):.3f}, this training reached {reached:.3f}."
             )
             return
         candidate = self.progress.values["candidate"]

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from monai.utils import set_determinism
 from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.data.loaders import EmptyPool, PairedLoader, Record
 from fewlabel.data.pools import Pools, make_pools, remember
+from fewlabel.datastore.kinds import accepted_cases, person_labelled
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
 from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.methods import default_method, make_method
 from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
-from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
+from fewlabel.plan import Plan, save_plan
 from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
 from fewlabel.training.budget import NO_LIMIT, Budget
+from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
 from fewlabel.training.short import runs_through, with_less
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
-from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume
+from fewlabel.volumes.reading import UnreadableVolume, read_label
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
-
-_PLAN_FROM = 12  # scans that are looked at to make the plan
 
 
 class Run:
@@ -47,6 +45,7 @@ class Run:
         self.device = choose_device(settings.device)
         self.method_name = settings.method or default_method(self.device)
         self._clear_away()
+        self.left_out = datastore.left_out()
         self.pools = self._make_pools()
         self.progress = self._make_progress(
             method=self.method_name,
@@ -56,6 +55,10 @@ class Run:
             validation_cases=self.pools.validation,
             notes=[self.pools.note] if self.pools.note else [],
         )
+        for case, reason in self.left_out.items():
+            logger.warning("not trained on: %s", reason)
+            self.progress.problem(case, reason)
+            self.progress.note(f"Left out of this training: {reason}")
         self.progress.update(phase="reading scans")
         self.trainer: Trainer | None = None
 
@@ -76,12 +79,14 @@ class Run:
                 "it to draw new ones; their Dice will flatter, since the model has been trained on them.",
                 500,
             )
-        labelled = self.datastore.get_labeled_images()
+        labelled = set(person_labelled(self.datastore)) - self.left_out.keys()
+        if self.left_out and not labelled:
+            raise Refusal(f"None of the labels can be used. {' '.join(self.left_out.values())}", 422)
         if not labelled:
             raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
-        pools = make_pools(
-            labelled, self.datastore.list_images(), kept, self.settings.validation_share, self.settings.seed
-        )
+        images = set(self.datastore.list_images()) - self.left_out.keys()
+        share, seed = self.settings.validation_share, self.settings.seed
+        pools = make_pools(labelled, images, kept, share, seed, accepted_cases(self.datastore, labelled))
         known = remember(pools, kept)
         if known != kept:
             write_json(self.workspace.pools, known)
@@ -90,7 +95,7 @@ class Run:
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
         labelled, validation, unlabelled = self._records()
-        plan = self._plan(labelled, unlabelled)
+        plan = plan_of(self.workspace, self.settings, self.device, labelled, unlabelled)
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
         method = self._method(plan).to(self.device)
         pool = unlabelled if method.learns_from_unlabelled(1.0) else []
@@ -98,7 +103,7 @@ class Run:
         loader = make_loader(plan)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
-        self.trainer = Trainer(
+        self.trainer = trainer = Trainer(
             method,
             loader,
             Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60),
@@ -109,16 +114,16 @@ class Run:
             self._identity(plan),
             lambda method, done: publisher.consider(method, done, self._beat),
         )
-        self.progress.note(self.trainer.resume())
-        if not self._runs_through():
+        self.progress.note(trainer.resume())
+        if not runs_to_its_end(trainer):
             plan = with_less(plan, self.device, self.progress)
             save_plan(self.workspace.plan, plan)  # for the next trainings too
             loader = make_loader(plan)
             publisher.use(plan)
-            self.trainer.use(loader, self._identity(plan))
-            if not self._runs_through():
+            trainer.use(loader, self._identity(plan))
+            if not runs_to_its_end(trainer):
                 raise too_little("Training", self.device)
-        if self.progress.values["published"]:
+        if publisher.best is not None and self.progress.values["published"]:
             method.load_state_dict(publisher.best[1])
             self._score(method, plan, unlabelled, publisher.version)
         told = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.values)}
@@ -141,16 +146,11 @@ class Run:
             raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
         return labelled, validation, unlabelled
 
-    def _runs_through(self) -> bool:
-        try:
-            return runs_through(self.trainer)
-        except EmptyPool as error:
-            raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
-
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
-        builders = (partial(find(name), _channels(plan)) for name in (plan.network, partner(plan.network)))
-        return make_method(self.method_name, *builders, _channels(plan))
+        classes = _channels(plan)
+        build, build_second = (partial(find(name), classes) for name in (plan.network, partner(plan.network)))
+        return make_method(self.method_name, build, build_second, classes)
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
         card = {
@@ -175,10 +175,10 @@ class Run:
         records = []
         classes = len(self.workspace.classes())
         for case in cases:
-            path = self.datastore.get_label_uri(case, "final")
             try:
+                path = self.datastore.label_for_training(case)
                 highest = int(read_label(path).array.max())
-            except (UnreadableVolume, OSError) as error:
+            except (Refusal, UnreadableVolume, OSError) as error:
                 self.progress.problem(case, f"Label not used: {error}")
                 continue
             if highest > classes:
@@ -189,24 +189,6 @@ class Run:
                 continue
             records.append({"id": case, "image": self._image(case), "label": path})
         return records
-
-    def _plan(self, labelled: list[Record], unlabelled: list[Record]) -> Plan:
-        classes = self.workspace.classes()
-        plan = saved_plan(self.workspace.plan, classes, self.settings)
-        if plan is not None:
-            return plan
-        facts: list[ScanFacts] = []
-        spread = unlabelled[:: max(1, len(unlabelled) // _PLAN_FROM)]
-        for record in [*labelled[:_PLAN_FROM], *spread][:_PLAN_FROM]:
-            try:
-                facts.append(scan_facts(read_volume(record["image"])))
-            except (UnreadableVolume, OSError) as error:
-                logger.warning("not used for the plan: %s", error)
-        if not facts:
-            raise Refusal("None of the scans can be read; see the problems listed with the training.", 422)
-        plan = make_plan(facts, classes, self.settings, self.device, _foreground(labelled))
-        save_plan(self.workspace.plan, plan)
-        return plan
 
     def _beat(self) -> None:
         if self.progress.due():
@@ -234,18 +216,15 @@ class Run:
             self.progress.note(f"Not all cases were scored. {too_little('Scoring', self.device)}")
 
 
+def runs_to_its_end(trainer: Trainer) -> bool:
+    try:
+        return runs_through(trainer)
+    except EmptyPool as error:
+        raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
+
+
 def _channels(plan: Plan) -> int:
     return len(plan.classes) + 1
-
-
-def _foreground(labelled: list[Record]) -> tuple[float, float] | None:
-    """0.5th and 99.5th percentile of the intensities inside the labels of a few cases."""
-    inside = []
-    for record in labelled[:_PLAN_FROM]:
-        with contextlib.suppress(UnreadableVolume, OSError, IndexError):
-            inside.append(read_volume(record["image"]).array[read_label(record["label"]).array > 0][:200_000])
-    values = np.concatenate(inside) if inside else np.array([])
-    return tuple(float(value) for value in np.percentile(values, (0.5, 99.5))) if values.size else None
 
 
 def _clock(values: dict[str, Any]) -> str:

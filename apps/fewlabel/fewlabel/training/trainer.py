@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from ignite.engine import Engine, Events
@@ -25,7 +25,7 @@ from fewlabel.training.progress import Progress
 logger = logging.getLogger(__name__)
 
 _GRADIENT_NORM = 12.0  # as in nnU-Net; a guard against single wild batches
-_CHECKPOINT_EVERY = 20.0  # seconds; and at every tenth of the training
+CHECKPOINT_EVERY = 20.0  # seconds; and at every tenth of the training
 
 
 class Diverged(RuntimeError):
@@ -36,7 +36,8 @@ def dice_of_crops(logits: torch.Tensor, label: torch.Tensor) -> float:
     """Mean Dice of the foreground classes on one batch of labelled crops; NaN where none of them holds any."""
     classes = logits.shape[1]
     metric = DiceHelper(include_background=False, num_classes=classes, reduction="none", get_not_nans=False)
-    return float(metric(logits.float(), label).nanmean())
+    dice = cast(torch.Tensor, metric(logits.float(), label))  # a pair only with get_not_nans
+    return float(dice.nanmean())
 
 
 def is_finite(module: torch.nn.Module) -> bool:
@@ -72,7 +73,8 @@ class Trainer:
         identity: dict[str, Any],
         validate: Callable[[Method, float], float],
     ) -> None:
-        self.method = method.to(memory_format=torch.channels_last_3d)  # a tenth to a third faster, on a CPU as well
+        # A tenth to a third faster, on a CPU as well. (torch's annotations leave this argument of modules out.)
+        self.method = method.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.loader, self.budget, self.progress = loader, budget, progress
         self.device, self.highest = device, highest_learning_rate
         self.checkpoint, self.identity, self.validate = checkpoint, identity, validate
@@ -144,12 +146,12 @@ class Trainer:
         self.step += 1
         done = self.done()
         tenth = int(done * 10) > self._tenth
-        late = self._is_late()
+        late = time.monotonic() - self._saved > CHECKPOINT_EVERY
+        output = cast(dict[str, Any], engine.state.output)  # of _train_step; ignite annotates it as a number
         if self.guard.is_due(done):
-            output = engine.state.output
             self._watch(self.guard.fit(dice_of_crops(output["logits"], output["label"])), "labelled crops", done)
         if self.progress.due() or tenth or late:
-            self._report(engine.state.output, done)
+            self._report(output, done)
         if done >= 1:
             engine.terminate()
             return
@@ -159,9 +161,6 @@ class Trainer:
             self._tenth = int(done * 10)
             self._watch(self.validate(self.method, done), "validation cases", done)
             self.guard.keep(self.step, self.method, self.optimiser)
-
-    def _is_late(self) -> bool:
-        return time.monotonic() - self._saved > _CHECKPOINT_EVERY
 
     def _watch(self, dice: float | None, where: str, done: float) -> None:
         """Go back and on with labels alone where learning from unlabelled scans did harm."""

@@ -83,21 +83,37 @@ class Validator:
             if self.report:
                 self.report(record["id"], f"Not used for validation: {error}")
             return None
-        data = {key: data[key].as_tensor() for key in ("image", "label")}
+        loaded = {key: data[key].as_tensor() for key in ("image", "label")}
         if len(self._held) < self.most:
-            self._held[record["id"]] = data
-        return data
+            self._held[record["id"]] = loaded
+        return loaded
 
 
 def dice_of_published(
     published: Published, validator: Validator, beat: Callable[[], None] = lambda: None
 ) -> dict[str, float] | None:
     """Dice of a published model on the same cases, under its own plan; None where it knows other classes."""
-    if published.plan.classes != validator.plan.classes:
+    classes = validator.plan.classes
+    if set(published.plan.classes) != set(classes):
         return None
-    if published.plan != validator.plan:
-        validator = Validator(validator.records, published.plan, validator.device)
-    return validator(published.network, beat)
+    network = published.network
+    if published.plan.classes != classes:
+        network = _InOrder(network, [published.plan.classes.index(name) + 1 for name in classes])
+    plan = dataclasses.replace(published.plan, classes=classes)
+    if plan != validator.plan:
+        validator = Validator(validator.records, plan, validator.device)
+    return validator(network, beat)
+
+
+class _InOrder(torch.nn.Module):
+    """A network whose classes come in another order: the study's was changed since it was trained."""
+
+    def __init__(self, network: torch.nn.Module, order: list[int]) -> None:
+        super().__init__()
+        self.network, self.order = network, [0, *order]
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.network(image)[:, self.order]
 
 
 def mean_dice(dice: dict[str, float]) -> float:

@@ -9,6 +9,7 @@ import gzip
 import io
 import zlib
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import nrrd
@@ -87,10 +88,10 @@ def decode_nifti(data: bytes, compressed: bool, dtype: type | None) -> tuple[np.
     content = unpack(data, 0, expected) if compressed else data
     if len(content) < expected:
         raise UnreadableVolume(f"is cut short: {len(content)} of {expected} bytes are there. Save it again")
-    voxels = image_class.from_bytes(content).dataobj
-    if dtype is None and voxel.kind in "iu" and (voxels.slope, voxels.inter) == (1, 0):
-        return voxels.get_unscaled(), _nifti_place(start)
-    return np.array(voxels, dtype=dtype or np.float32), _nifti_place(start)
+    stored: Any = image_class.from_bytes(content).dataobj
+    if dtype is None and voxel.kind in "iu" and (stored.slope, stored.inter) == (1, 0):
+        return stored.get_unscaled(), _nifti_place(start)
+    return np.array(stored, dtype=dtype or np.float32), _nifti_place(start)
 
 
 def grid_of_file(path: Path) -> Grid:
@@ -133,6 +134,24 @@ def decode_nrrd(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]:
     A detached header names another file of this computer, so it is refused. Args, returns and errors as
     :func:`decode_nifti`; array of rank 3.
     """
+    array, grid = _nrrd_place(*_nrrd_content(data))
+    return array.astype(dtype or (array.dtype if array.dtype.kind in "iu" else np.float32), copy=False), grid
+
+
+def decode_nrrd_layers(data: bytes) -> tuple[np.ndarray, Grid]:
+    """The same of a segmentation in layers: (layer, i, j, k) of the file's own type, and the grid of each layer."""
+    array, header = _nrrd_content(data)
+    directions = _directions(array, header)
+    other = _not_of_space(directions)
+    if len(other) != 1:
+        raise UnreadableVolume(f"has {array.ndim} axes, not one of layers and three of space. Save it again in Slicer")
+    affine, notes = _nrrd_affine(np.delete(directions, other, axis=0), header)
+    array = np.moveaxis(array, other[0], 0)
+    return array, nrrd_grid(array.shape[1:], affine, notes)
+
+
+def _nrrd_content(data: bytes) -> tuple[np.ndarray, dict]:
+    """Voxels as they are in the file, and its header."""
     stream = io.BytesIO(data)
     if not data.startswith(b"NRRD"):
         raise UnreadableVolume("is not an NRRD image. Export the scan as .nii.gz or .nrrd")
@@ -155,8 +174,7 @@ def decode_nrrd(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]:
         array = nrrd.read_data(header, io.BytesIO(content))
     except (ValueError, nrrd.NRRDError) as error:
         raise UnreadableVolume(f"is cut short or damaged ({error}). Copy or save it again") from error
-    array, grid = _nrrd_place(array, header)
-    return array.astype(dtype or (array.dtype if array.dtype.kind in "iu" else np.float32), copy=False), grid
+    return array, header
 
 
 def _bytes_of(kind: str) -> int:
@@ -174,6 +192,18 @@ def _nrrd_place(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:
 
 def _spatial_axes(array: np.ndarray, header: dict) -> tuple[np.ndarray, np.ndarray]:
     """Drop axes that are not of space when they hold one layer only; directions (3, 3), one row an axis."""
+    directions = _directions(array, header)
+    other = _not_of_space(directions)
+    if any(array.shape[axis] > 1 for axis in other):
+        raise UnreadableVolume(
+            "holds several layers, colours or time points in one file. Save one 3-D scalar volume; "
+            "a segmentation with overlapping segments must be saved without overlap (one layer)"
+        )
+    return np.squeeze(array, axis=tuple(other)), np.delete(directions, other, axis=0)
+
+
+def _directions(array: np.ndarray, header: dict) -> np.ndarray:
+    """(axes, 3): a row of each axis, not finite where it is not of space."""
     if "space directions" in header:
         directions = np.asarray(header["space directions"], dtype=np.float64)
     else:
@@ -181,13 +211,11 @@ def _spatial_axes(array: np.ndarray, header: dict) -> tuple[np.ndarray, np.ndarr
         directions = np.eye(array.ndim, 3) if len(spacings) != 3 else np.diag(spacings)
     if directions.shape != (array.ndim, 3):
         raise UnreadableVolume(f"has {array.ndim} axes, not all placed in space. Save it as a 3-D volume")
-    other = [axis for axis in range(array.ndim) if not np.isfinite(directions[axis]).all()]
-    if any(array.shape[axis] > 1 for axis in other):
-        raise UnreadableVolume(
-            "holds several layers, colours or time points in one file. Save one 3-D scalar volume; "
-            "a segmentation with overlapping segments must be saved without overlap (one layer)"
-        )
-    return np.squeeze(array, axis=tuple(other)), np.delete(directions, other, axis=0)
+    return directions
+
+
+def _not_of_space(directions: np.ndarray) -> list[int]:
+    return [axis for axis, row in enumerate(directions) if not np.isfinite(row).all()]
 
 
 def _nrrd_affine(directions: np.ndarray, header: dict) -> tuple[np.ndarray, list[str]]:
@@ -206,8 +234,8 @@ def _nrrd_affine(directions: np.ndarray, header: dict) -> tuple[np.ndarray, list
     return np.diag([*signs.get(space, (-1, -1, 1)), 1.0]) @ affine, notes
 
 
-def encode_nifti(path: str, array: np.ndarray, affine: np.ndarray) -> None:
-    """Write NIfTI-1 with sform and qform alike and mm as unit.
+def encode_nifti(path: str, array: np.ndarray, affine: np.ndarray, comment: bytes = b"") -> None:
+    """Write NIfTI-1 with sform and qform alike and mm as unit, and a text in the header.
 
     A qform cannot hold a shear, so a sheared affine is written as sform alone: ITK then refuses the file, where a
     qform would let it show the voxels in another place.
@@ -216,6 +244,8 @@ def encode_nifti(path: str, array: np.ndarray, affine: np.ndarray) -> None:
     image.set_sform(affine, code="scanner")
     image.set_qform(affine, code="unknown" if shear_of(affine) else "scanner")
     image.header.set_xyzt_units("mm")
+    if comment:
+        image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", comment))
     nibabel.save(image, path)
 
 

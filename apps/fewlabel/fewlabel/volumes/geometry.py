@@ -56,7 +56,8 @@ class Grid:
 
 def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
     """Lengths of the three axes of an affine, mm."""
-    return tuple(float(length) for length in np.linalg.norm(affine[:3, :3], axis=0))
+    i, j, k = (float(length) for length in np.linalg.norm(affine[:3, :3], axis=0))
+    return i, j, k
 
 
 def corner_distance(shape: tuple[int, ...], first: np.ndarray, second: np.ndarray) -> float:

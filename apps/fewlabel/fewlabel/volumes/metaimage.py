@@ -141,7 +141,8 @@ def decode_metaimage(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]
     if header.data_file != "LOCAL":
         raise UnreadableVolume("is a header whose voxels lie in another file. Save it as one .mha or .nrrd file")
     header.check()
-    content, expected = memoryview(data)[header.size :], header.bytes_expected
+    content: bytes | memoryview = memoryview(data)[header.size :]
+    expected = header.bytes_expected
     if header.compressed:
         content = _inflate(content, expected)
     if len(content) < expected:
@@ -151,7 +152,7 @@ def decode_metaimage(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]
     return array.astype(header.voxel.newbyteorder("=") if dtype is None else dtype), header.grid()
 
 
-def _inflate(content: memoryview, expected: int) -> bytes:
+def _inflate(content: bytes | memoryview, expected: int) -> bytes:
     unpacker = zlib.decompressobj(wbits=47)  # zlib or gzip
     try:
         unpacked = unpacker.decompress(content, expected + 1)

@@ -1,6 +1,6 @@
 """Read and write one 3-D volume so that damage is found and its place in space is kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from fewlabel.volumes.formats import (
 )
 from fewlabel.volumes.geometry import Grid, same_grid, spacing_of
 from fewlabel.volumes.metaimage import decode_metaimage, read_header
+from fewlabel.volumes.segments import names_as_bytes
 from fewlabel.workspace import replace_file
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "WRITTEN",
     "UnreadableVolume",
     "Volume",
+    "check_affine",
+    "in_words",
     "read_grid",
     "read_label",
     "read_volume",
@@ -117,10 +120,10 @@ def read_grid(path: str | Path, name: str | None = None) -> Grid:
     Raises:
         UnreadableVolume: the header is damaged, or of no image.
     """
-    with _in_words(name or Path(path).name):
+    with in_words(name or Path(path).name):
         kind = _kind_of(Path(path))
         grid = _metaimage_grid(Path(path)) if kind == ".mha" else grid_of_file(Path(path))
-        _check_affine(grid.affine)
+        check_affine(grid.affine)
         return grid
 
 
@@ -141,17 +144,17 @@ def _metaimage_grid(path: Path) -> Grid:
 def _read(path: str | Path, name: str | None, dtype: type | None, check: Callable) -> Volume:
     path = Path(path)
     called = name or path.name
-    with _in_words(called):
+    with in_words(called):
         with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: infinite, handled below
             array, grid = _decode(path, dtype)
         array, notes = _three_dimensions(array, list(grid.notes))
-        _check_affine(grid.affine)
+        check_affine(grid.affine)
         array, notes = check(array, notes)
     return Volume(np.ascontiguousarray(array), grid.affine, tuple(f"{called}: {note}" for note in notes))
 
 
 @contextmanager
-def _in_words(called: str) -> Iterator[None]:
+def in_words(called: str) -> Iterator[None]:
     """Whatever goes wrong with a file becomes a sentence that names it."""
     try:
         yield
@@ -197,7 +200,8 @@ def _three_dimensions(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, 
     return array, notes
 
 
-def _check_affine(affine: np.ndarray) -> None:
+def check_affine(affine: np.ndarray) -> None:
+    """Refuse axes that span no volume."""
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     usable = np.isfinite(affine).all() and lengths.min() > 0
     if not usable or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4:
@@ -247,13 +251,14 @@ def _rounded(array: np.ndarray, fits: bool) -> np.ndarray:
     return whole
 
 
-def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray) -> None:
+def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray, classes: Sequence[str] = ()) -> None:
     """Write a volume atomically, in the format that its extension names.
 
     Args:
         path: ends with one of ``WRITTEN``.
         array: (i, j, k) of uint8, uint16, int16 or float32.
         affine: (4, 4), voxel -> RAS mm.
+        classes: of a label map: ``classes[i]`` is value ``i + 1``, which a NIfTI file then says of itself.
 
     Raises:
         ValueError: another extension, shape or type of voxel.
@@ -266,4 +271,5 @@ def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray) -> Non
         raise ValueError(f"{path}: cannot write {array.ndim} dimensions of {array.dtype}.")
     encode = encode_nrrd if extension == ".nrrd" else encode_nifti
     affine = np.asarray(affine, dtype=np.float64)
-    replace_file(Path(path), lambda temporary: encode(str(temporary), array, affine))
+    named = (names_as_bytes(classes),) if classes and extension != ".nrrd" else ()
+    replace_file(Path(path), lambda temporary: encode(str(temporary), array, affine, *named))

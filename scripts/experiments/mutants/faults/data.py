@@ -182,15 +182,29 @@ DATA = (
     Fault(
         "validation cases are learnt from without their labels",
         "data/pools.py",
-        "set(images) - set(labelled) - kept_back)",
-        "set(images) - set(labelled) | kept_back)",
+        "set(images) - labelled - kept_back",
+        "set(images) - labelled | kept_back",
         _POOLS,
     ),
     Fault(
         "validation cases are trained on",
         "data/pools.py",
-        "training = sorted(set(labelled) - set(validation))",
-        "training = sorted(set(labelled))",
+        "training = labelled - kept_back - validation",
+        "training = labelled",
+        _POOLS,
+    ),
+    Fault(
+        "accepted labels become validation",
+        "data/pools.py",
+        "own_work = labelled - set(accepted)",
+        "own_work = labelled",
+        _POOLS,
+    ),
+    Fault(
+        "an accepted label of a validation case is measured on",
+        "data/pools.py",
+        "if not known}",
+        "if known or not known}",
         _POOLS,
     ),
     Fault(

@@ -3,6 +3,8 @@
 from experiments.mutants.fault import Fault
 
 _STORE = "tests/datastore/test_submission.py"
+_KINDS = "tests/datastore/test_kinds.py"
+_PROPOSALS = "tests/datastore/test_proposals.py"
 _PREDICT = "tests/inference/test_predict.py"
 
 STORING = (
@@ -33,6 +35,55 @@ STORING = (
         "array, by_name = remap(array, label_info, named)",
         "_, by_name = remap(array, label_info, named)",
         _STORE,
+    ),
+    Fault(
+        "what a client says of a kind is not checked",
+        "datastore/store.py",
+        "said, classes = said_kind(params), self._workspace.classes()",
+        'said, classes = params.get("kind"), self._workspace.classes()',
+        _KINDS,
+    ),
+    Fault(
+        "a client's word goes before what was found",
+        "datastore/kinds.py",
+        "return min(first, second or first, key=KINDS.index)",
+        "return second or first",
+        _KINDS,
+    ),
+    Fault(
+        "labels from before kinds were all drawn",
+        "datastore/kinds.py",
+        "if entry is not None and nothing_was_changed(entry):",
+        "if False:",
+        _KINDS,
+    ),
+    Fault(
+        "a model may store a submitted label",
+        "datastore/kinds.py",
+        'if str(tag).strip(" .").casefold() == _FINAL:',
+        "if False:",
+        _KINDS,
+    ),
+    Fault(
+        "every label of a case that got a proposal is accepted",
+        "datastore/proposals.py",
+        "return ACCEPTED if _is_one_of(known, array, list(classes)) else CORRECTED",
+        "return ACCEPTED",
+        _PROPOSALS,
+    ),
+    Fault(
+        "proposals are forgotten with a restart",
+        "datastore/proposals.py",
+        'write_json(self._file(case), {"case": case, "proposals": kept})',
+        "self._unwritten[case] = kept",
+        _PROPOSALS,
+    ),
+    Fault(
+        "proposals are compared by value and not by name",
+        "datastore/proposals.py",
+        "order = () if classes[: len(former)] == former else tuple(former)",
+        "order = ()",
+        _PROPOSALS,
     ),
     Fault(
         "undo restores nothing",

@@ -50,7 +50,7 @@ class Draft:
 
 def take_draft(server: str, study: str, case: str, segments: List[Segment], geometry: Geometry, when: float) -> Draft:
     """A draft of segments that the caller will not change any more."""
-    return Draft(server, study, case, when, tuple(geometry.shape), np.array(geometry.ijk_to_ras, float), segments)
+    return Draft(server, study, case, when, geometry.shape, np.array(geometry.ijk_to_ras, float), segments)
 
 
 class Drafts:

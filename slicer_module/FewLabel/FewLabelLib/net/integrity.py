@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Dict, Optional
+from typing import IO, Dict, Optional, Protocol
 
 from ..errors import Damaged
 
@@ -53,7 +53,13 @@ def check_file(path: Path, called: str) -> None:
         raise Damaged(f"{called} arrived damaged or in part. Nothing was changed; try again.")
 
 
-def _count(stream: IO[bytes]) -> int:
+class _Readable(Protocol):
+    """A file that is open, packed or not: gzip's is no ``IO``."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+def _count(stream: _Readable) -> int:
     """Bytes to the end; of a gzip stream this also checks its checksum."""
     total = 0
     while True:

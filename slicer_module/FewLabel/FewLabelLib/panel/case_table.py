@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ..label.labels import key
-from .words import STATES, count, number
+from .words import KINDS, STATES, count, number
 
 COLUMNS = ("Case", "State", "Score", "About it")
 LIMIT = 200  # rows: more would block the panel while they are drawn, and nobody reads them
@@ -51,6 +51,8 @@ def about(row: Dict[str, Any]) -> str:
         parts.append(f"skipped: {row['skip_reason']}" if row.get("skip_reason") else "skipped")
     if row.get("correction") is not None:
         parts.append(f"the proposal agreed with the label to a Dice of {number(row['correction'])}")
+    if row.get("kind") in KINDS:
+        parts.append("of unknown kind, counts as drawn" if row.get("kind_unknown") else KINDS[row["kind"]])
     if row.get("rank"):
         worst = f"; least sure of {row['uncertain_class']}" if row.get("uncertain_class") else ""
         parts.append(f"number {row['rank']} by uncertainty{worst}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 Point = Tuple[float, float]
 
@@ -45,7 +45,7 @@ def axis(values: Sequence[float], low: float = math.inf, high: float = -math.inf
     return Axis(math.floor(low / step) * step, math.ceil(high / step) * step)
 
 
-def place(curves: Dict[str, Sequence[Point]], x: Axis, y: Axis, box: Box) -> Dict[str, List[Tuple[int, int]]]:
+def place(curves: Mapping[str, Sequence[Point]], x: Axis, y: Axis, box: Box) -> Dict[str, List[Tuple[int, int]]]:
     """Pixels of each curve's points, of those that are finite; long ones are thinned."""
     placed = {}
     for name, points in curves.items():

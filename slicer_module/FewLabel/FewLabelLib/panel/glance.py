@@ -119,6 +119,6 @@ def _may(session: Session) -> FrozenSet[str]:
         "undo": online and "undo" in there and bool(cases.last_submitted) and not busy,
         "train": online and "trainer" in there and not (session.training.running or session.training.starting),
         "stop": online and session.training.running,
-        "export": online and "exports" in there and connection.capabilities.trained and not session.export.running,
+        "export": online and "exports" in there and connection.known.trained and not session.export.running,
     }
     return frozenset(name for name, possible in parts.items() if possible)

@@ -27,6 +27,7 @@ SHOWN = {
     "draft": "The segments are your own edits, which were not submitted yet.",
     "": "There is no proposal: paint the segments, then submit.",
 }
+KINDS = {"accepted": "accepted as proposed", "corrected": "a corrected proposal", "drawn": "drawn by a person"}
 BYTES = 1024.0
 
 
@@ -132,6 +133,8 @@ def submitted(result: Submitted) -> str:
         dice = number(result.correction)
         agreed = f"'{result.case}' is submitted. Dice of the model's proposal and your label: {dice}"
         lines.append(f"{agreed} ({by_class})." if by_class else f"{agreed}.")
+    if result.kind == "accepted":
+        lines.append("It is the model's proposal, left as it was: it is trained on, but measures no model.")
     return "\n".join([*lines, *result.notes])
 
 

@@ -22,6 +22,7 @@ class Case:
         draft: the draft that its edits were taken from.
         shown: where the segments come from: "model", "label", "draft" or "" (none).
         revision: of the segments when they were loaded or last kept.
+        loaded: of the segments when they were loaded.
         kept: seconds since the epoch of that moment.
         submitted: whether the server has a label of it from here.
     """
@@ -35,12 +36,23 @@ class Case:
     draft: Optional[Draft] = None
     shown: str = ""
     revision: int = 0
+    loaded: int = 0
     kept: float = 0.0
     submitted: bool = False
 
     @property
     def reason(self) -> str:
         return str(self.told.get("reason", ""))
+
+    @property
+    def kind(self) -> Optional[str]:
+        """Who has looked at what is on the screen, as far as this panel saw it: a kind of label of the server.
+
+        None where edits were begun elsewhere: the server knows more of them.
+        """
+        if self.shown == "model":
+            return "accepted" if self.revision == self.loaded else "corrected"
+        return "drawn" if self.shown == "" else None
 
     @property
     def slices(self) -> Dict[str, List[int]]:
@@ -80,6 +92,7 @@ class Submitted:
         by_class: the same for each class.
         flags: sentences on what looks wrong.
         notes: sentences on what was changed on the way, by this panel and by the server.
+        kind: "accepted", "corrected" or "drawn"; "": the server knows no kinds.
     """
 
     case: str
@@ -87,6 +100,7 @@ class Submitted:
     by_class: Dict[str, float] = field(default_factory=dict)
     flags: List[str] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
+    kind: str = ""
 
 
 def read_answer(case: str, answer: Dict[str, Any], notes: List[str]) -> Submitted:
@@ -96,4 +110,5 @@ def read_answer(case: str, answer: Dict[str, Any], notes: List[str]) -> Submitte
         correction = {"mean": correction}
     flags = [flag["reason"] if isinstance(flag, dict) else str(flag) for flag in answer.get("flags") or []]
     said = [str(note) for note in answer.get("notes") or []]
-    return Submitted(case, correction.get("mean"), correction.get("classes") or {}, flags, [*notes, *said])
+    by_class = correction.get("classes") or {}
+    return Submitted(case, correction.get("mean"), by_class, flags, [*notes, *said], str(answer.get("kind") or ""))

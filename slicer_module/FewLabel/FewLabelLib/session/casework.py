@@ -86,7 +86,7 @@ class CaseWork:
         connection = self._connection
         if not self._may_leave():
             return
-        strategy = strategy or next(iter(connection.capabilities.strategies), "")
+        strategy = strategy or next(iter(connection.known.strategies), "")
         if not strategy:
             self._context.say("warning", "This server chooses no cases: open one of the list.")
             return
@@ -115,7 +115,7 @@ class CaseWork:
         case, connection = self.case, self._connection
         if case is None or not self._may_leave():
             return
-        if not connection.capabilities.has("skip"):
+        if not connection.known.has("skip"):
             self.next(skip=case.id)  # FewLabel's strategies understand this; others pass over it
             return
         client = connection.client
@@ -168,7 +168,7 @@ class CaseWork:
             return
         try:
             scene.harden_transforms(case.handle)
-            draft = self.keeper.take(always=True)
+            draft = self.keeper.draft_of(case)
             geometry = scene.geometry(case.handle)
         except Unusable as error:
             self._context.say("error", f"{error} Nothing was submitted.")
@@ -178,12 +178,13 @@ class CaseWork:
             self._context.say("error", f"There is no connection to a server. Nothing was submitted. {_KEPT}")
             return
         classes, client, drafts = connection.capabilities.classes, connection.client, self._context.drafts
+        said = {"kind": case.kind} if case.kind else {}
 
         def job() -> Submitted:
             label = label_map(draft.segments, classes, geometry.shape, mapping, order)
             with tempfile.TemporaryDirectory() as folder:
                 file = write_label(Path(folder) / "label.nrrd", label.array, geometry)
-                answer = client.submit_label(case.id, file, label.label_info)
+                answer = client.submit_label(case.id, file, label.label_info, **said)
             for done in (draft, *([case.draft] if case.draft else [])):
                 drafts.remove(done)  # here and not when it is told: the server has it
             return read_answer(case.id, answer, label.notes)
@@ -212,7 +213,7 @@ class CaseWork:
     def undo(self, case: str = "") -> None:
         """Take back the last submission, of the given case or of the last one submitted here."""
         case, connection = case or self.last_submitted, self._connection
-        if not case or not connection.online or not connection.capabilities.has("undo"):
+        if not case or not connection.online or not connection.known.has("undo"):
             self._context.say("info", "There is no submission that could be taken back.")
             return
         client, before = connection.client, self.last_submitted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, List, Optional
 
-from ..errors import sentence
+from ..errors import NotReachable, sentence
 from ..net.capabilities import Capabilities
 from .context import Context, Signal
 
@@ -58,6 +58,17 @@ class Connection:
     def online(self) -> bool:
         """Whether there is a server to ask."""
         return self.capabilities is not None and not self.lost
+
+    @property
+    def known(self) -> Capabilities:
+        """What the server offers.
+
+        Raises:
+            NotReachable: no server has answered yet, or it was left.
+        """
+        if self.capabilities is None:
+            raise NotReachable("There is no connection to a server: connect first.")
+        return self.capabilities
 
     @property
     def addresses(self) -> List[str]:

@@ -44,7 +44,7 @@ class Export:
             check: have the server run the export by itself and compare.
         """
         connection = self._connection
-        if not connection.online or not connection.capabilities.has("export"):
+        if not connection.online or not connection.known.has("export"):
             self._context.say("warning", "This server does not export.")
             return
         if self.running:

@@ -6,7 +6,7 @@ from typing import Any, List, Optional
 
 from ..errors import Unusable, sentence
 from ..label.drafts import Draft, take_draft
-from .case import Current
+from .case import Case, Current
 from .context import Context
 
 DRAFT_MINUTES = 3.0
@@ -40,7 +40,7 @@ class Keeper:
         if draft is not None:
             self.write(draft)
 
-    def take(self, always: bool = False) -> Optional[Draft]:
+    def take(self) -> Optional[Draft]:
         """A draft of the case on the screen; None where nothing was changed since the last one.
 
         Raises:
@@ -49,10 +49,19 @@ class Keeper:
         case, scene = self._current.case, self._context.scene
         if case is None or not case.ready:
             return None
-        case.kept = self._context.clock()
-        revision = scene.revision(case.handle)
-        if revision == case.revision and not always:
+        if scene.revision(case.handle) == case.revision:
+            case.kept = self._context.clock()
             return None
+        return self.draft_of(case)
+
+    def draft_of(self, case: Case) -> Draft:
+        """A draft of a case whose segments are shown, whether they were changed or not.
+
+        Raises:
+            Unusable: the scene cannot give its segments on the image's grid.
+        """
+        scene = self._context.scene
+        case.kept, revision = self._context.clock(), scene.revision(case.handle)
         segments, geometry = scene.segments(case.handle), scene.geometry(case.handle)
         case.revision = revision
         return take_draft(case.server, case.study, case.id, segments, geometry, case.kept)

@@ -82,7 +82,7 @@ class Loading:
     def _load(self, name: str, told: Dict[str, Any], draft: Optional[Draft] = None, fresh: bool = False) -> None:
         connection, worker, drafts = self._connection, self._context.worker, self._context.drafts
         client = connection.client
-        case = Case(name, client.url, connection.capabilities.study, told)
+        case = Case(name, client.url, connection.known.study, told)
 
         def fetch() -> Tuple[Path, Optional[Draft]]:
             file = client.download_image(name, lambda now, of: worker.post(self.arriving.emit, now, of))
@@ -99,7 +99,7 @@ class Loading:
 
     def _segments(self, case: Case) -> None:
         """Fetch what the case is edited from: a draft, the submitted label, or the model's proposal."""
-        client, capabilities = self._connection.client, self._connection.capabilities
+        client, capabilities = self._connection.client, self._connection.known
         drafts, model, draft = self._context.drafts, capabilities.segmentation, case.draft
         case.submitted = self._list.row(case.id).get("state") in ("submitted", "validation")
         if draft is not None:
@@ -127,7 +127,7 @@ class Loading:
                 unused, drafts = case.draft, self._context.drafts
                 self._context.run(lambda: drafts.set_aside(unused), lambda _: None)
                 case.draft = None
-            self._show(case, "", None, self._connection.capabilities.classes)
+            self._show(case, "", None, self._connection.known.classes)
 
         return show
 
@@ -145,7 +145,7 @@ class Loading:
 
     def _ready(self, case: Case, shown: str) -> None:
         case.ready, case.shown, case.kept = True, shown, self._context.clock()
-        case.revision = self._context.scene.revision(case.handle)
+        case.revision = case.loaded = self._context.scene.revision(case.handle)
         self._current.activity = "editing"
         self.opened.emit(case)
         self.jump()
@@ -155,7 +155,7 @@ class Loading:
     def _uncertainty(self, case: Case) -> None:
         """Fetch the map of uncertainty; the case can be edited meanwhile."""
         connection = self._connection
-        task, client = connection.capabilities.uncertainty, connection.client
+        task, client = connection.known.uncertainty, connection.client
         self._context.scene.show_uncertainty(case.handle, None)
         if task is None or not self.with_uncertainty or not connection.online:
             return
@@ -168,7 +168,7 @@ class Loading:
 
     def _classes_of(self, told: Dict[str, Any]) -> List[LabelClass]:
         """Classes of a result: its own values, in the study's colours; and those that the model has not learnt yet."""
-        known = self._connection.capabilities.classes
+        known = self._connection.known.classes
         values = told.get("label_names")
         if not isinstance(values, dict) or not all(isinstance(value, int) for value in values.values()):
             return known

@@ -104,7 +104,7 @@ class Session:
             return State.EXPORTING
         if self.training.running:
             return State.TRAINING
-        return State.READY if self.connection.capabilities.trained else State.NOT_TRAINED
+        return State.READY if self.connection.known.trained else State.NOT_TRAINED
 
     def settle(self) -> None:
         """Tell whoever listens if the state is another one by now."""

@@ -78,16 +78,16 @@ class Training:
     def start(self) -> None:
         """Start a training with ``options``."""
         connection = self._connection
-        if not connection.online or connection.capabilities.trainer is None:
+        if not connection.online or connection.known.trainer is None:
             self._context.say("warning", "There is no server that trains: connect to one first.")
             return
         if self.running or self.starting:
             self._context.say("info", "A training is running already: wait for its end, or stop it.")
             return
-        client, trainer = connection.client, connection.capabilities.trainer
+        client, trainer = connection.client, connection.known.trainer
         options = {name: value for name, value in self.options.items() if value is not None}
         self.starting, self._stopped, self._before = True, False, self.progress.told.get("start_ts")
-        self._trained_with = connection.capabilities.counts.get("completed", 0)
+        self._trained_with = connection.known.counts.get("completed", 0)
         self._context.run(lambda: client.train(trainer, **options), self._has_started, self._not_started)
 
     def stop(self) -> None:

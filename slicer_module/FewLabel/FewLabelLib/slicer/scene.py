@@ -85,7 +85,7 @@ class SlicerScene:
         """
         if self.segmentation is None or handle is not self.volume:
             return []
-        moved = self._moved(handle)
+        moved = self._moved(self.segmentation, handle)
         return segmentation.read_segments(self.segmentation, self.geometry(handle), moved)
 
     def geometry(self, handle: Any) -> Geometry:
@@ -106,13 +106,18 @@ class SlicerScene:
         Raises:
             Unusable: it is not linear, or the image or its segmentation was removed from the scene.
         """
-        for node, called in ((self.volume, "image"), (self.segmentation, "segmentation")):
-            if node is None or not self._scene.IsNodePresent(node) or handle is not self.volume:
-                raise Unusable(f"The {called} of this case is not in the scene any more. Open the case again.")
-        moved = self._moved(handle)
+        self._present(self.volume if handle is self.volume else None, "image")
+        node = self._present(self.segmentation, "segmentation")
+        moved = self._moved(node, handle)
         if moved is not None:
-            self.segmentation.ApplyTransformMatrix(segmentation.matrix_of(moved))
-            self.segmentation.SetAndObserveTransformNodeID(handle.GetTransformNodeID())
+            node.ApplyTransformMatrix(segmentation.matrix_of(moved))
+            node.SetAndObserveTransformNodeID(handle.GetTransformNodeID())
+
+    def _present(self, node: Optional[Any], called: str) -> Any:
+        """The node, where it is in the scene."""
+        if node is None or not self._scene.IsNodePresent(node):
+            raise Unusable(f"The {called} of this case is not in the scene any more. Open the case again.")
+        return node
 
     def show_uncertainty(self, handle: Any, file: Optional[Path]) -> None:
         """Lay a map of 0 (sure) to 1 (a guess) over the image; None takes it away.
@@ -200,9 +205,9 @@ class SlicerScene:
         self.segmentation.SetAndObserveTransformNodeID(handle.GetTransformNodeID())
         return self.segmentation
 
-    def _moved(self, handle: Any) -> Optional[np.ndarray]:
-        """(4, 4): from the segmentation's coordinates to the image's, RAS mm; None: they are the same."""
-        mine, images = self.segmentation.GetParentTransformNode(), handle.GetParentTransformNode()
+    def _moved(self, node: Any, handle: Any) -> Optional[np.ndarray]:
+        """(4, 4): from the coordinates of the segmentation's node to the image's, RAS mm; None: they are the same."""
+        mine, images = node.GetParentTransformNode(), handle.GetParentTransformNode()
         if mine is images:
             return None
         linear = images.IsTransformToNodeLinear(mine) if mine is None else mine.IsTransformToNodeLinear(images)

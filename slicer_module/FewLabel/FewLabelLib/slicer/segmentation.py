@@ -139,7 +139,7 @@ def write_classes(node: Any, array: np.ndarray, classes: Sequence[LabelClass], g
     layer = np.where(np.isin(array, values), array, 0)  # what belongs to no segment would be there unseen
     image = oriented(layer.astype(_smallest(max(values, default=0))), geometry.ijk_to_ras)
     shown = [Segment(entry.name, layer, entry.value, True, entry.name, entry.color) for entry in classes]
-    _fill(node, [(segment, image, segment.value) for segment in shown])
+    _fill(node, [(segment, image, value) for segment, value in zip(shown, values)])
 
 
 def write_segments(node: Any, segments: Sequence[Segment], geometry: Geometry, shown: Geometry) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import qt
 
@@ -17,7 +17,10 @@ Color = Tuple[int, int, int]
 
 
 def draw(
-    losses: Dict[str, Sequence[Point]], validation: Dict[str, Sequence[Point]], colors: Dict[str, Color], width: int
+    losses: Mapping[str, Sequence[Point]],
+    validation: Mapping[str, Sequence[Point]],
+    colors: Mapping[str, Color],
+    width: int,
 ) -> Any:
     """Losses beside the Dice of each class, over the steps; gives a pixmap.
 
@@ -42,7 +45,7 @@ def draw(
     return pixmap
 
 
-def _chart(painter: Any, box: Box, title: str, curves: Dict[str, Sequence[Point]], colors: Dict[str, Color]) -> None:
+def _chart(painter: Any, box: Box, title: str, curves: Mapping[str, Sequence[Point]], colors: Dict[str, Color]) -> None:
     points = [point for curve in curves.values() for point in curve]
     x = axis([point[0] for point in points])
     values = [point[1] for point in points]

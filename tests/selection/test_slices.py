@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from fewlabel.selection.places import AXES, places
+from fewlabel.selection.slices import AXES, worst_slices
 
 SHAPE = (20, 24, 16)
 
@@ -20,7 +20,7 @@ def blob(*centres):
 
 
 def test_the_worst_slices_are_found_on_each_axis():
-    found = places(blob((4, 6, 3), (15, 18, 12)), np.eye(4), np.eye(4), SHAPE, most=2)
+    found = worst_slices(blob((4, 6, 3), (15, 18, 12)), np.eye(4), np.eye(4), SHAPE, most=2)
     for axis, name in enumerate(AXES):
         first, second = found["slices"][name]
         assert abs(first - (4, 6, 3)[axis]) <= 1
@@ -28,7 +28,7 @@ def test_the_worst_slices_are_found_on_each_axis():
 
 
 def test_points_lie_in_the_middle_of_what_is_uncertain():
-    found = places(blob((4, 6, 3)), np.eye(4), np.eye(4), SHAPE, most=1)
+    found = worst_slices(blob((4, 6, 3)), np.eye(4), np.eye(4), SHAPE, most=1)
     point = found["points"]["axial"][0]
     assert point[:2] == pytest.approx([4, 6], abs=0.1)
 
@@ -41,7 +41,7 @@ def test_the_image_s_own_slices_are_meant_however_it_is_stored(codes):
     source = nibabel.Nifti1Image(uncertain, spacing)
     wanted = nibabel.orientations.axcodes2ornt(codes)
     turned = source.as_reoriented(nibabel.orientations.ornt_transform(nibabel.io_orientation(spacing), wanted))
-    found = places(uncertain, spacing, turned.affine, turned.shape, most=1)
+    found = worst_slices(uncertain, spacing, turned.affine, turned.shape, most=1)
     stored = turned.get_fdata()
     order = np.argsort(nibabel.io_orientation(turned.affine)[:, 0])
     for axis, name in enumerate(AXES):
@@ -52,11 +52,11 @@ def test_the_image_s_own_slices_are_meant_however_it_is_stored(codes):
 
 
 def test_certain_scans_have_no_such_slices():
-    found = places(np.zeros(SHAPE, np.float32), np.eye(4), np.eye(4), SHAPE)
+    found = worst_slices(np.zeros(SHAPE, np.float32), np.eye(4), np.eye(4), SHAPE)
     assert found["slices"] == found["points"] == {name: [] for name in AXES}
 
 
 def test_slices_are_inside_the_image():
     uncertain = blob((18, 22, 14))
-    found = places(uncertain, np.diag([1.2, 1.2, 1.2, 1.0]), np.eye(4), SHAPE)
+    found = worst_slices(uncertain, np.diag([1.2, 1.2, 1.2, 1.0]), np.eye(4), SHAPE)
     assert all(0 <= index < side for name, side in zip(AXES, SHAPE, strict=True) for index in found["slices"][name])

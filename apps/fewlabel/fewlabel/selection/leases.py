@@ -13,7 +13,7 @@ LEASE = 3600.0  # seconds for which a case that was handed out is offered to oth
 PUT_OFF = 24 * 3600.0  # seconds for which a skipped case comes after all others
 
 
-class Served:
+class Leases:
     """When each case was last handed out, and skipped; kept in a file, so that a restart forgets nothing.
 
     Args:
@@ -22,12 +22,12 @@ class Served:
 
     Examples:
         >>> from tempfile import mkdtemp
-        >>> served = Served(Path(mkdtemp()) / "served.json", clock=lambda: 1000.0)
-        >>> served.give(["a"])
-        >>> served.recent("a"), served.recent("b")
+        >>> leases = Leases(Path(mkdtemp()) / "served.json", clock=lambda: 1000.0)
+        >>> leases.give(["a"])
+        >>> leases.recent("a"), leases.recent("b")
         (1000.0, 0.0)
-        >>> served.skip("a", "blurred")
-        >>> served.recent("a"), served.reason("a")
+        >>> leases.skip("a", "blurred")
+        >>> leases.recent("a"), leases.reason("a")
         (0.0, 'blurred')
     """
 

@@ -11,7 +11,7 @@ AXES = ("sagittal", "coronal", "axial")  # slices across the right-left, posteri
 _APART = 8  # chosen slices are at least this part of the uncertain extent apart
 
 
-def places(
+def worst_slices(
     uncertainty: np.ndarray, affine: np.ndarray, image_affine: np.ndarray, image_shape: tuple[int, ...], most: int = 3
 ) -> dict[str, dict[str, list[Any]]]:
     """The slices of the image with the most uncertainty, for each anatomical axis.

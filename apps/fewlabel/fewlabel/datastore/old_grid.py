@@ -1,0 +1,150 @@
+"""Labels that FewLabel up to version 0.1 laid on the sform of a scan that Slicer shows on its qform: found, put right.
+
+A NIfTI scan may hold two forms that differ. The sform counted then; now that form counts which ITK shows. A label of
+that time says itself where it lies: on the sform of its scan, and beside what is shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from monailabel.datastore.local import DataModel, ImageLabelModel
+
+from fewlabel.datastore.by_name import LabelsByName
+from fewlabel.datastore.images import FINAL
+from fewlabel.datastore.meaning import listed
+from fewlabel.datastore.submission import RESAMPLED, on_grid_of
+from fewlabel.errors import Refusal
+from fewlabel.files import Stamp, stamp
+from fewlabel.volumes.geometry import agree, corner_distance
+from fewlabel.volumes.reading import UnreadableVolume, Volume, read_grid, read_label, write_volume
+from fewlabel.workspace import read_json, replace_file, write_json
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Misplaced:
+    """One label on an old grid.
+
+    Attributes:
+        case: image id.
+        distance: by which it lies beside its scan, at a corner, mm.
+        resampled: the label was sent on the grid that is shown and was resampled to the other; otherwise its voxels
+            are those of the scan, and only its place is wrong.
+    """
+
+    case: str
+    distance: float
+    resampled: bool
+
+    def __str__(self) -> str:
+        return (
+            f"The label of '{self.case}' lies up to {self.distance:.1f} mm beside its scan: an earlier version laid it "
+            "on the scan's sform, which Slicer does not show. It is not used until scripts/serve.py --studies FOLDER "
+            "--move-labels puts it right."
+        )
+
+    @property
+    def cure(self) -> str:
+        """How it is put right, in words."""
+        if self.resampled:
+            return "it is resampled back to the grid on which it was sent"
+        return "its voxels stay, and it gets the place of the scan"
+
+
+def distance_beside(label: Path, image: Path) -> float:
+    """How far a label on the former grid of its image lies beside what is shown, mm; 0 for every other label."""
+    try:
+        ours, scan = read_grid(label), read_grid(image)
+    except (UnreadableVolume, OSError):
+        return 0.0
+    shape = scan.shape[:3]
+    if ours.shape[:3] != shape or agree(shape, ours.affine, scan.affine) or not agree(shape, ours.former, scan.former):
+        return 0.0
+    return corner_distance(shape, ours.former, scan.affine)
+
+
+class OldGridLabels(LabelsByName):
+    """A datastore that keeps labels on an old grid out of every training until a person has them put right."""
+
+    _put: Callable[..., None]
+    _label_place: Callable[[str, str, str], Path]
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        self._distances: dict[str, tuple[tuple[Stamp | None, Stamp | None], float]] = {}
+        super().__init__(*arguments, **options)
+
+    def misplaced(self, image_id: str) -> Misplaced | None:
+        """What is to be said of a submitted label that lies on an old grid; None for one that lies right."""
+        label = self._datastore.label(image_id, FINAL)
+        if label is None:
+            return None
+        place, image = self._label_place(image_id, FINAL, label.ext), Path(self.get_image_uri(image_id))
+        stamps = stamp(place), stamp(image)
+        known = self._distances.get(image_id)
+        if known is None or known[0] != stamps:
+            known = self._distances[image_id] = stamps, distance_beside(place, image)
+        if not known[1]:
+            return None
+        return Misplaced(image_id, known[1], any(RESAMPLED in str(note) for note in label.info.get("notes") or []))
+
+    def label_for_training(self, image_id: str) -> str:
+        """Path of a submitted label that may be learned from and measured with.
+
+        Raises:
+            Refusal: (409) it must not be; the sentence says why.
+        """
+        beside = self.misplaced(image_id)
+        if beside:
+            raise Refusal(str(beside), 409)
+        return super().label_for_training(image_id)
+
+    def move_label(self, image_id: str) -> Path:
+        """Put a label right that lies on an old grid; the old file is kept.
+
+        Returns:
+            Where the old file is.
+
+        Raises:
+            Refusal: (409) it lies right; (422) most of it lies outside of the scan; (507) it cannot be written.
+            UnreadableVolume: its file is damaged.
+        """
+        beside = self.misplaced(image_id)
+        if beside is None:
+            raise Refusal(f"'{image_id}' has no label that lies on an old grid.", 409)
+        entry = self._datastore.objects[image_id]
+        label = entry.labels[FINAL]
+        old, new = (self._label_place(image_id, FINAL, extension) for extension in (label.ext, ".nii.gz"))
+        array, affine = self._in_place(old, Path(self.get_image_uri(image_id)), beside)
+        named = self.names_of(image_id)
+        aside = self._workspace.moved / f"{image_id}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}{label.ext}"
+        replace_file(aside, lambda temporary: shutil.copyfile(old, temporary) and None)
+        names = [each["name"] for each in named]
+        write_volume(new, array, affine, names if named == listed(names) else ())
+        if old != new:
+            old.unlink(missing_ok=True)
+        (self._workspace.undo / f"{image_id}.json").unlink(missing_ok=True)  # what it would restore lies there too
+        note = f"It lay up to {beside.distance:.1f} mm beside its scan and was put right; the old file is {aside}."
+        kept = [each for each in label.info.get("notes") or [] if RESAMPLED not in str(each)]
+        info = {**label.info, "label_info": named, "notes": [*kept, note], "name": new.name}
+        sidecar = self._sidecar(image_id, FINAL)
+        write_json(sidecar, {**read_json(sidecar, {}), "info": info})
+        labels = {**entry.labels, FINAL: DataModel(info=info, ext=".nii.gz")}
+        self._put(image_id, ImageLabelModel(image=entry.image, labels=labels))
+        return aside
+
+    def _in_place(self, path: Path, image: Path, beside: Misplaced) -> tuple[np.ndarray, np.ndarray]:
+        """The label's voxels on the grid that is shown, and its affine."""
+        scan, label = read_grid(image), read_label(path)
+        if not beside.resampled:
+            return label.array, scan.affine
+        target = Volume(np.broadcast_to(np.uint8(0), scan.shape[:3]), scan.affine)
+        old = Volume(label.array, read_grid(path).former)
+        return on_grid_of(target, old, f"The label of '{beside.case}'")[0], scan.affine

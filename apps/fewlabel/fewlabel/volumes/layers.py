@@ -1,0 +1,67 @@
+"""A label map with the names of its values, also from a segmentation whose segments lie in several layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fewlabel.volumes.formats import UnreadableVolume, decode_nrrd_layers
+from fewlabel.volumes.reading import LABEL_LIMIT, Volume, check_affine, in_words, read_label
+from fewlabel.volumes.segments import Segment, layers_of, named_segments
+
+
+def read_named_label(
+    path: str | Path, called: str, order: Sequence[str] = ()
+) -> tuple[Volume, list[dict[str, Any]] | None]:
+    """Read a label map and what its header calls its values.
+
+    Args:
+        path: as :func:`fewlabel.volumes.reading.read_label`.
+        called: what to call the file in messages.
+        order: class names; where segments of several layers overlap, the later one is written over the earlier, as
+            the panel does: what is listed later (a tumour) lies over what is listed earlier (its organ).
+
+    Returns:
+        The map, and ``{"name", "idx"}`` of each value that the file names, None where it names none.
+
+    Raises:
+        UnreadableVolume: as :func:`fewlabel.volumes.reading.read_label`; layers that no names tell apart.
+    """
+    path = Path(path)
+    segments = named_segments(path) if path.is_file() else []
+    if path.suffix.lower() == ".nrrd" and segments and layers_of(path) > 1:
+        return _joined(path, called, segments, order)
+    volume = read_label(path, called)
+    return volume, _info((segment.name, segment.value) for segment in segments) if segments else None
+
+
+def _info(named: Any) -> list[dict[str, Any]]:
+    return [{"name": name, "idx": value} for name, value in named]
+
+
+def _joined(
+    path: Path, called: str, segments: list[Segment], order: Sequence[str]
+) -> tuple[Volume, list[dict[str, Any]]]:
+    """One layer of several; the i-th name has the value i + 1."""
+    place = {name.strip().casefold(): number for number, name in enumerate(order)}
+    segments = sorted(segments, key=lambda segment: place.get(segment.name.strip().casefold(), len(place)))
+    with in_words(called):
+        if len(segments) > LABEL_LIMIT:
+            raise UnreadableVolume(f"has {len(segments)} segments; at most {LABEL_LIMIT} are possible")
+        layers, grid = decode_nrrd_layers(path.read_bytes())
+        check_affine(grid.affine)
+        if any(segment.layer >= len(layers) for segment in segments):
+            raise UnreadableVolume("names a layer that it does not hold. Save it again")
+        array, notes = np.zeros(layers.shape[1:], np.uint8), list(grid.notes)
+        for value, segment in enumerate(segments, start=1):
+            mask = layers[segment.layer] == segment.value
+            for other in np.unique(array[mask]):
+                if other:
+                    covered, lost = int((array[mask] == other).sum()), segments[other - 1].name
+                    notes.append(f"{covered} voxels were both '{lost}' and '{segment.name}'; the latter counts.")
+            array[mask] = value
+    info = _info((segment.name, value) for value, segment in enumerate(segments, start=1))
+    return Volume(np.ascontiguousarray(array), grid.affine, tuple(f"{called}: {note}" for note in notes)), info

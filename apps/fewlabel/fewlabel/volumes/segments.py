@@ -1,0 +1,197 @@
+"""What a file says of the meaning of its values: Slicer's segments in an NRRD header, our own names in a NIfTI header.
+
+The names of a label that FewLabel stores lie in the NIfTI header itself, as an extension of the kind "comment", which
+ITK, Slicer, nibabel and others pass over. So names and voxels are written in one piece, go wherever the file is copied,
+and stay when the workspace is deleted; a file of names beside the label could be left behind, or belong to the label
+before, and would stand among the labels.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+_MOST_HEADER = 2**22
+"""Bytes of a header that are looked at: Slicer writes about a kilobyte for each segment."""
+
+_OURS = b'{"fewlabel"'
+_FIELD = re.compile(r"Segment(\d+)_(\w+):=(.*)")
+_NAMED = ("Name", "ID")
+_DAMAGED = (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError, struct.error, zlib.error)
+"""What a file that is no NIfTI file, or a damaged one, makes its reading end with."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment that a file names.
+
+    Attributes:
+        name: as it stands there.
+        value: of its voxels.
+        layer: that holds them; 0 in a file of one layer.
+    """
+
+    name: str
+    value: int
+    layer: int = 0
+
+
+def names_as_bytes(classes: Sequence[str]) -> bytes:
+    """What a NIfTI header says of a label's values: ``classes[i]`` is value ``i + 1``."""
+    values = {name: value for value, name in enumerate(classes, start=1)}
+    return json.dumps({"fewlabel": {"classes": values}}).encode()
+
+
+def named_segments(path: str | Path) -> list[Segment]:
+    """The segments that the header of a file names, in its order; [] where it names none, or is of no such file.
+
+    The voxels are neither read nor checked.
+    """
+    with open(path, "rb") as file:
+        start = file.read(4)
+        file.seek(0)
+        if start == b"NRRD":
+            return of_nrrd(file.read(_MOST_HEADER))
+        try:
+            return _of_nifti(gzip.GzipFile(fileobj=file) if start[:2] == b"\x1f\x8b" else file)
+        except (
+            AttributeError,
+            EOFError,
+            KeyError,
+            OSError,
+            TypeError,
+            ValueError,
+            struct.error,
+            zlib.error,
+        ):  # no NIfTI file, or a damaged one
+            return []
+
+
+def layers_of(path: str | Path) -> int:
+    """How many layers of segments an NRRD file holds; 1 for every other file."""
+    with open(path, "rb") as file:
+        fields = dict(line.split(": ", 1) for line in _lines(file.read(_MOST_HEADER)) if ": " in line)
+    sizes, kinds = fields.get("sizes", "").split(), fields.get("kinds", "").split()
+    if len(sizes) != 4 or len(kinds) != 4 or fields.get("dimension", "4").strip() != "4":
+        return 1
+    of_space = [kind in ("domain", "space") for kind in kinds]
+    return int(sizes[of_space.index(False)]) if of_space.count(False) == 1 else 1
+
+
+def of_nrrd(data: bytes) -> list[Segment]:
+    """The segments of an NRRD file, by its first bytes.
+
+    Slicer before 4.11 kept each segment in a layer of its own, and said neither layer nor value.
+    """
+    fields: dict[int, dict[str, str]] = {}
+    lines = _lines(data)
+    for line in lines:
+        found = _FIELD.fullmatch(line)
+        if found:
+            fields.setdefault(int(found[1]), {})[found[2]] = found[3]
+    several = "dimension: 4" in lines
+    segments = []
+    for place, (_, said) in enumerate(sorted(fields.items())):
+        name = next((_unescaped(said[key]).strip() for key in _NAMED if said.get(key, "").strip()), "")
+        own_layer = several and "Layer" not in said
+        value = said.get("LabelValue", "1" if several else str(place + 1))
+        layer = str(place) if own_layer else said.get("Layer", "0")
+        if name and value.strip().isdecimal() and layer.strip().isdecimal():
+            segments.append(Segment(name, int(value), int(layer)))
+    return segments
+
+
+def _lines(data: bytes) -> list[str]:
+    """Lines of an NRRD header, which ends with an empty one; [] for another file."""
+    if not data.startswith(b"NRRD"):
+        return []
+    header = re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0]
+    return [line.rstrip("\r") for line in header.decode("utf-8", "replace").split("\n")]
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("\\n", " ").replace("\\\\", "\\")
+
+
+def _of_nifti(stream: IO[bytes] | gzip.GzipFile) -> list[Segment]:
+    start = stream.read(352)
+    start += stream.read(max(0, min(_offset(start), _MOST_HEADER) - len(start)))
+    for _, _, content in _extensions(start):
+        if content.startswith(_OURS):
+            return _segments(json.loads(content.rstrip(b"\0"))["fewlabel"].get("classes"))
+    return []
+
+
+def _segments(values: Any) -> list[Segment]:
+    if not isinstance(values, dict) or not all(isinstance(value, int) for value in values.values()):
+        return []
+    return [Segment(str(name), value) for name, value in sorted(values.items(), key=lambda each: each[1])]
+
+
+def with_names(data: bytes, classes: Sequence[str]) -> bytes:
+    """The whole content of a NIfTI-1 file with other names in its header; unchanged where it names none.
+
+    The space behind the header is kept in multiples of 16 bytes, as the format asks for.
+    """
+    order, place, rest = _order(data), 352, []
+    names: bytes | None = None
+    for code, end, content in _extensions(data):
+        if content.startswith(_OURS):
+            names = names_as_bytes(classes)
+            content = names + bytes(-(len(names) + 8) % 16)
+        rest.append(struct.pack(f"{order}ii", len(content) + 8, code) + content)
+        place = end
+    if names is None:
+        return data
+    extensions, voxels = b"".join(rest), _offset(data)
+    header = bytearray(data[:352])
+    header[108:112] = struct.pack(f"{order}f", float(voxels + len(extensions) - (place - 352)))
+    return bytes(header) + extensions + data[place:]
+
+
+def _order(data: bytes) -> str:
+    """Of the bytes of a NIfTI-1 file, for struct."""
+    for order in "<>":
+        if len(data) >= 352 and struct.unpack_from(f"{order}i", data)[0] == 348:
+            return order
+    raise ValueError("no NIfTI-1 file")
+
+
+def _offset(data: bytes) -> int:
+    return int(struct.unpack_from(f"{_order(data)}f", data, 108)[0])
+
+
+def _extensions(data: bytes) -> list[tuple[int, int, bytes]]:
+    """(code, place of its end, content) of each header extension of a NIfTI-1 file."""
+    order, end, place = _order(data), _offset(data), 352
+    found = []
+    while data[348] and place + 8 <= min(end, len(data)):
+        size, code = struct.unpack_from(f"{order}ii", data, place)
+        if size < 16 or place + size > end:
+            break
+        found.append((code, place + size, data[place + 8 : place + size]))
+        place += size
+    return found
+
+
+def rewritten(path: Path, classes: Sequence[str]) -> bytes:
+    """The bytes of a NIfTI file with other names; the same names give the same bytes."""
+    data = path.read_bytes()
+    if data[:2] != b"\x1f\x8b":
+        return with_names(data, classes)
+    content = gzip.decompress(data)
+    changed = with_names(content, classes)
+    if changed == content:
+        return data
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0, compresslevel=1) as stream:
+        stream.write(changed)
+    return packed.getvalue()
