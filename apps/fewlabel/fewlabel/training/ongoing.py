@@ -110,9 +110,12 @@ class OngoingTrainer(Trainer):
         self._steps_of_run += 1
         if self.mean is not None:
             self.mean.update(self.method)
-        if self.guard.is_due(self.done()):
-            self._watch(self.guard.fit(dice_of_crops(output["logits"], output["label"])), "labelled crops", self.done())
+        done = self.done()
+        if self.guard.is_due(done):
+            self._watch(self.guard.fit(dice_of_crops(output["logits"], output["label"])), "labelled crops", done)
         self._say(self.guard.recover())
+        since = self.clock.trained - self.clock.improved
+        self.progress.values.update(pool_rests=self.guard.labels_only, seconds_since_better=round(since))
         look = self.clock.is_look_due() or self._steps_of_run >= self.most_steps
         late = look or time.monotonic() - self._saved > CHECKPOINT_EVERY
         if late or self.progress.due():

@@ -11,6 +11,8 @@ from typing import Any
 from fewlabel.training.progress import Progress
 
 RESTING, AGAIN = "resting", "starting again"
+_NOTES = 12
+_QUIET = 300  # seconds of training without anything better, from which on that is said
 ROUND = 100  # "epochs" between two publications, for viewers that divide by their number
 
 
@@ -37,6 +39,10 @@ class OngoingProgress(Progress):
         if progress is not None:
             self.values["progress"] = self.values["epoch"] = 0
         super().update(progress, **{**fields, "seconds_left": None})
+
+    def note(self, text: str) -> None:
+        """A sentence about the training; it goes on for days, so only the last ones are kept."""
+        self.values["notes"] = [*self.values["notes"], text][-_NOTES:]
 
     def _epoch(self, now: float) -> int:
         return min(ROUND, max(1, int(self.values["progress"] * ROUND)))
@@ -84,6 +90,9 @@ def _outlook(values: Mapping[str, Any]) -> str:
         return f"stopped by a mistake: {values.get('error', '')}".strip(": ")
     if values.get("pool_rests"):
         return "the unlabelled scans rest, since they did harm"
+    since = values.get("seconds_since_better") or 0
+    if values.get("validation_cases") and since >= _QUIET:
+        return f"nothing better for {since // 60} min"
     return "still improving" if values.get("step") else "starting"
 
 
