@@ -9,7 +9,7 @@ import pytest
 from fewlabel.training.clock import (
     BRANCH,
     FIRST_LOOK,
-    LOOK_EVERY,
+    PUBLISH_EVERY,
     REST_AFTER,
     REST_UNVALIDATED,
     RISE,
@@ -39,17 +39,17 @@ def test_the_rate_rises_and_then_never_changes():
     assert {Clock(trained=seconds).rate(2.0) for seconds in (RISE, 100, 1e6)} == {2.0}
 
 
-def test_the_first_look_comes_soon_and_the_others_at_most_every_two_minutes():
+def test_the_first_look_comes_soon_and_the_others_every_round():
     clock = Clock(trained=FIRST_LOOK - 1)
     assert not clock.is_look_due()
     clock.trained = FIRST_LOOK
     assert clock.is_look_due()
     clock.has_looked(math.nan)
-    clock.trained += LOOK_EVERY - 1
+    clock.trained += PUBLISH_EVERY - 1
     assert not clock.is_look_due()
     clock.trained += 1
     assert clock.is_look_due()
-    assert LOOK_EVERY == 120
+    assert PUBLISH_EVERY == 120
 
 
 @pytest.mark.parametrize("trained", [0, 20, 60, 120, 1e5])
@@ -57,7 +57,7 @@ def test_a_branch_takes_at_most_a_fifth_of_the_time_once_it_is_longer_than_the_s
     clock = Clock(trained=trained)
     seconds = clock.branch()
     assert BRANCH[0] <= seconds <= BRANCH[1]
-    assert seconds <= max(BRANCH[0], (min(trained, LOOK_EVERY) + seconds) / 5 + 1e-9)
+    assert seconds <= max(BRANCH[0], (min(trained, PUBLISH_EVERY) + seconds) / 5 + 1e-9)
 
 
 def test_it_rests_when_nothing_was_better_for_long_and_noise_is_not_better():

@@ -6,7 +6,8 @@ Nobody knows how long such a training will last, so nothing here is a share of i
   the training time from 0 to 1 over ``WARM_UP``, stays 1, and survives new labels and restarts;
 - the learning rate rises over ``RISE`` and stays where it is; what is published has a schedule of its own (branch.py);
 - the guard against harm looks every ``CHECK_EVERY``, and tries the pool again after ``RETRY_AFTER``;
-- a look at a candidate comes at most every ``look_every``, a branch before it takes at most a fifth of the time;
+- a new model comes at most every ``PUBLISH_EVERY``: a look at a candidate every half of it where two looks are needed,
+  and a branch before each takes at most a fifth of the time;
 - it rests when no look was better for ``REST_AFTER``, or, where nothing can be validated, ``REST_UNVALIDATED`` after
   the last label.
 
@@ -24,7 +25,7 @@ RISE = 10.0  # seconds of training
 CHECK_EVERY = 12.0  # seconds of training: 50 times in ten minutes, as on request
 RETRY_AFTER = 300.0  # seconds of training
 FIRST_LOOK = 20.0  # seconds of training: something is better than nothing
-LOOK_EVERY = 120.0  # seconds of training: at most so often a new model
+PUBLISH_EVERY = 120.0  # seconds of training
 BRANCH = (5.0, 30.0)  # seconds, shortest and longest
 REST_AFTER = 1200.0  # seconds of training
 REST_UNVALIDATED = 2400.0  # seconds of training; gains were measured up to there
@@ -47,7 +48,7 @@ class Clock:
     looked: float = -math.inf
     improved: float = 0.0
     best: float = -1.0
-    look_every: float = LOOK_EVERY
+    look_every: float = PUBLISH_EVERY
 
     def progress(self) -> float:
         """Share of the warm-up of the pool terms, in [0, 1]."""
@@ -63,7 +64,7 @@ class Clock:
         return self.trained - self.looked >= self.look_every if self.looked >= 0 else self.trained >= first
 
     def branch(self) -> float:
-        """Seconds that a branch takes: a fifth of the training so far, or since the last look."""
+        """Seconds that a branch takes: a quarter of the training so far, or since the last look."""
         shortest, longest = (min(each, self.look_every / 4) for each in BRANCH)
         return min(max(self.trained / 4, shortest), longest)
 

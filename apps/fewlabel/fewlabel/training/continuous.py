@@ -89,7 +89,7 @@ class ContinuousRun(Run):
         return OngoingTrainer(
             method,
             self.loader,
-            Clock(look_every=self.settings.publish_minutes * 60),
+            Clock(look_every=self._look_every()),
             self.progress,
             self.device,
             self.settings.learning_rate,
@@ -100,6 +100,10 @@ class ContinuousRun(Run):
             partial(wait_for_people, self.workspace.people),
             most_steps=self.settings.max_steps or NO_LIMIT,
         )
+
+    def _look_every(self) -> float:
+        """Seconds; twice as often where a model is published after two looks."""
+        return self.settings.publish_minutes * (30 if self.pools.validation else 60)
 
     def _make_loader(self, labelled: list[Record], unlabelled: list[Record]) -> None:
         pool = unlabelled if self.learns_from_pool else []
@@ -152,6 +156,7 @@ class ContinuousRun(Run):
         self.publisher.validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
         self.publisher.card.update(labelled=len(labelled), unlabelled=len(unlabelled))
         self.publisher.begin_anew()
+        self.ongoing.clock.look_every = self._look_every()
         self.ongoing.labels_came(self.loader, self._identity(self.plan))
         self.progress.update(
             labelled=len(labelled),

@@ -14,9 +14,9 @@ from fewlabel.training.validation import best_candidate, may_replace, mean_dice
 class LookPublisher(Publisher):
     """Publishes a candidate that is not worse than the published model in two successive looks.
 
-    Each look is at other weights, so a single lucky one publishes nothing. The first model of all is published at once,
-    and so is each where nothing can be validated: the last is the best guess then, and it is flagged. What is told is
-    the Dice of the last weights, never the best of many.
+    Each look is at other weights, so a single lucky one publishes nothing, and after each publication two more are
+    needed. The first model of all is published at once, and so is each where nothing can be validated: the last is the
+    best guess then, and it is flagged. What is told is the Dice of the last weights, never the best of many.
 
     Attributes:
         looks: taken so far.
@@ -25,7 +25,7 @@ class LookPublisher(Publisher):
 
     looks = 0
     released: Callable[[Method], None] = staticmethod(lambda method: None)
-    _good = False  # whether the last look's candidate was not worse
+    _good = False  # whether the last look's candidate was not worse, and was not published
 
     def consider(self, method: Method, done: float, beat: Callable[[], None]) -> float:
         """Measure a candidate, and publish it where this and the last one were not worse than what is published.
@@ -45,12 +45,13 @@ class LookPublisher(Publisher):
         known = mean_dice(self.published_dice or {})
         first = not math.isfinite(mean) or not math.isfinite(known)
         good = may_replace(dice, self.published_dice)
-        if good and (self._good or first):
+        publishes = good and (self._good or first)
+        if publishes:
             self._publish(candidates[chosen], chosen, dice, done, self._others(method, candidates[chosen]))
             self.progress.update(published_dice=mean if math.isfinite(mean) else None)
             self.version += 1
             self.released(method)
-        self._good = good
+        self._good = good and not publishes
         if math.isfinite(mean):
             self.progress.values["best_metric"] = mean
         self.progress.update(validation=dice)
