@@ -142,3 +142,53 @@ def test_a_request_lets_it_go_on_where_it_was(study):
 def test_inference_is_answered_meanwhile(study):
     study.server.infer("scan_5")
     assert not study.workspace.people.exists()
+
+
+def test_the_stock_module_s_auto_update_goes_on_where_it_was(study):
+    """After each submission it asks, ends the training, and starts one."""
+    step, task = study.told()["step"], study.task()["id"]
+    study.submit(3)
+    assert study.server.is_training()
+    assert study.server.request("DELETE", "/train/")["id"] == task
+    assert study.server.train()["id"] != task
+    study.wait(lambda: study.told()["labelled"] == 3 and study.went_on() and study.told()["step"] > step)
+
+
+def test_of_eight_labels_one_is_kept_and_was_never_trained_on(study):
+    for number in (1, 4, 5, 6, 7):
+        study.submit(number)
+    kept = read_json(study.workspace.pools)
+    assert kept["validation"]
+    study.wait(lambda: study.told()["validation_cases"] == kept["validation"])
+    assert study.told()["labelled"] == 8 - len(kept["validation"])
+    version = study.version()
+    study.wait_for_version(version + 1)
+    study.wait(lambda: "Dice" in study.server.info()["train_stats"]["fewlabel"]["line"])
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="needs Linux")
+def test_a_full_disk_ends_it_in_words_and_it_goes_on_when_there_is_room(study):
+    """The one training process may write no large file any more; the next one may."""
+    task, version = study.task()["id"], study.version()
+    for child in study.children():
+        child.rlimit(psutil.RLIMIT_FSIZE, (50_000, 50_000))
+    study.server.wait_until(lambda: study.task()["id"] != task or study.told()["phase"] == "failed")
+    load_published(study.workspace.model)
+    study.server.wait_until(lambda: study.task()["id"] != task and study.told()["phase"] == "training")
+    assert study.went_on()
+    study.wait_for_version(version + 1)
+    load_published(study.workspace.model)
+
+
+def test_another_class_lets_it_begin_anew_and_every_label_stays(study):
+    study.server.stop()
+    study.server.conf["labels"] = "organ,tumour,vessel"
+    study.server.start()
+    study.wait(lambda: load_published(study.workspace.model).plan.classes == ("organ", "tumour", "vessel"))
+    assert study.server.info()["datastore"]["completed"] == 8
+
+
+def test_nothing_half_written_is_left(study):
+    study.server.stop()
+    assert not list(study.workspace.folder.glob(".writing-*.json"))
+    load_published(study.workspace.model)

@@ -106,18 +106,17 @@ def test_the_next_one_goes_on_and_versions_never_return(goes_on):
     assert second["version"] > first["version"]
 
 
-def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, monkeypatch):
+def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, clock, monkeypatch):
     goes_on.label("ab")
     scored = []
     monkeypatch.setattr(ContinuousRun, "_score", lambda run, *arguments: scored.append(arguments[-1]))
     goes_on.goes_on()
-    now = [100.0]
-    monkeypatch.setattr(continuous_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(continuous_module, "time", clock)
     goes_on.run._scored_at, goes_on.run._scoring_took = 90.0, 10.0
     scored.clear()
-    for now[0] in (100.0, 139.0):
+    for clock.now in (100.0, 139.0):
         goes_on.run._score_sometimes(None)
     assert scored == []
-    now[0] = 141.0
+    clock.now = 141.0
     goes_on.run._score_sometimes(None)
     assert len(scored) == 1

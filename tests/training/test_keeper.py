@@ -26,7 +26,7 @@ def kept(make_study, clock, monkeypatch):
     monkeypatch.setattr(keeper_module, "run_background_task", run)
     monkeypatch.setattr(keeper_module, "tasks", lambda method: started)
     monkeypatch.setattr(keeper_module, "time", clock)
-    monkeypatch.setattr(keeper_module.threading.Thread, "start", lambda thread: None)
+    monkeypatch.setattr(keeper_module.Keeper, "_run", lambda keeper: None)
     study.tasks = started
 
     def keeper(training="continuous"):
@@ -50,7 +50,7 @@ def test_it_begins_with_the_first_label(kept):
     kept.label("a")
     keeper.look()
     keeper.look()
-    assert [task["request"] for task in kept.tasks] == [{"model": "fewlabel"}]
+    assert [task["request"] for task in kept.tasks] == [{"model": "fewlabel", "training": "continuous"}]
 
 
 def test_nothing_begins_by_itself_on_request_or_where_trainings_are_switched_off(kept, monkeypatch):
@@ -92,7 +92,7 @@ def test_who_stops_it_is_obeyed_by_the_next_server_too_until_somebody_says_train
     assert len(kept.tasks) == 1
     task, ran = after_restart.go_on({"max_minutes": 3, "model": "another"})
     assert not ran
-    assert task["request"] == {"max_minutes": 3, "model": "fewlabel"}
+    assert task["request"] == {"max_minutes": 3, "model": "fewlabel", "training": "continuous"}
     task["status"] = "DONE"
     after_restart.look()
     assert len(kept.tasks) == 3, "it is kept going again"

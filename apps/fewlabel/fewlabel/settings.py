@@ -203,7 +203,7 @@ class Settings:
         return dataclasses.replace(self, **{key: getattr(parsed, key) for key in chosen})
 
 
-REQUEST_KEYS = ("method", "network", "device", "max_minutes", "max_steps", "learning_rate", "seed")
+REQUEST_KEYS = ("method", "network", "device", "training", "max_minutes", "max_steps", "learning_rate", "seed")
 
 
 def ignored(conf: Mapping[str, Any]) -> list[str]:

@@ -208,7 +208,7 @@ def mount(study: Study, login: Login | None = None) -> None:
     others = [route for route in app.router.routes if not any(route is each for each in former)]
     app.router.routes[:] = others
     routers = [make_router(study), make_model_router(study), make_label_router(study), make_borrowed_router()]
-    routers[:0] = [make_training_router(study)] if study.keeper.is_on else []
+    routers.insert(0, make_training_router(study, routers[-1]))
     routers += [login.router()] if isinstance(login, TokenLogin) else []
     app.include_router(make_reload_router())
     for router in routers:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from monailabel.config import settings as monailabel_settings
@@ -16,6 +17,7 @@ from fewlabel.data.held_back import decide
 from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
 from fewlabel.training.arrivals import Known, in_order, known_labels
+from fewlabel.training.mode import CONTINUOUS, Mode
 from fewlabel.training.people import People
 from fewlabel.training.progress import read_progress
 from fewlabel.training.told import RESTING
@@ -41,18 +43,24 @@ class Keeper:
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self.workspace, self.settings = workspace, settings
         self.people = People(workspace.people)
-        self.is_on = settings.training == "continuous" and bool(monailabel_settings.MONAI_LABEL_TASKS_TRAIN)
+        self.mode = Mode(workspace, settings)
         self._model = ""
         self._store: Datastore | None = None
         self._guard = threading.RLock()
         self._thread: threading.Thread | None = None
+        self._held = 0
         self._failures, self._not_before = 0, 0.0
         self._failed_with: Known = {}
         self._seen_failing = ""
 
+    @property
+    def is_on(self) -> bool:
+        """Whether the training goes on by itself."""
+        return bool(monailabel_settings.MONAI_LABEL_TASKS_TRAIN) and self.mode() == CONTINUOUS
+
     def keep(self, model: str | None, datastore: Datastore) -> None:
-        """Begin to keep the training of this model going; nothing where it is None or trainings are on request."""
-        if not self.is_on or not model:
+        """Begin to look after the training of this model; nothing where it is None."""
+        if not model or not monailabel_settings.MONAI_LABEL_TASKS_TRAIN:
             return
         with self._guard:
             self._model, self._store = model, datastore
@@ -72,17 +80,29 @@ class Keeper:
     def look(self) -> None:
         """Start the training where it should run and does not."""
         with self._guard:
-            if self.active() is None and not self.rests() and self._is_worth_it():
+            if (
+                self.is_on
+                and not self._held
+                and self.active() is None
+                and not self.mode.rests()
+                and self._is_worth_it()
+            ):
                 self._start({})
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[bool]:
+        """Within, no training begins by itself; gives False where one that does is running."""
+        with self._guard:
+            self._held += 1
+            free = not (self.is_on and self.active())
+        try:
+            yield free
+        finally:
+            self._held -= 1
 
     def active(self) -> dict[str, Any] | None:
         """The task that runs or waits to be run, None where there is none."""
         return next((task for task in tasks("train") if task["status"] in ("SUBMITTED", "RUNNING")), None)
-
-    def rests(self) -> bool:
-        """Whether a person said that it should rest."""
-        said = read_json(self.workspace.training, {})
-        return bool(said.get("rests")) if isinstance(said, dict) else False
 
     def rest(self) -> None:
         """Remember that it should rest until somebody says otherwise.
@@ -91,7 +111,7 @@ class Keeper:
             Refusal: (507) that cannot be written.
         """
         with self._guard:
-            write_json(self.workspace.training, {"rests": True})
+            self.mode.remember(rests=True)
 
     def submitted(self) -> None:
         """Decide of labels that have just been stored which validate, before the training sees them."""
@@ -114,8 +134,7 @@ class Keeper:
             Refusal: (507) it cannot be remembered that it should not rest any more.
         """
         with self._guard:
-            if self.rests():
-                write_json(self.workspace.training, {"rests": False})
+            self.mode.remember(CONTINUOUS, rests=False)
             running = self.active()
             if running is not None:
                 return running, True
@@ -124,7 +143,7 @@ class Keeper:
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
         logger.info("The training goes on.")
-        return run_background_task({**request, "model": self._model}, "train")
+        return run_background_task({**request, "model": self._model, "training": CONTINUOUS}, "train")
 
     def _is_worth_it(self) -> bool:
         """Whether there is something to learn that the last training has not learnt already."""
