@@ -6,6 +6,7 @@ Usage:
     python3 scripts/serve.py --settings
     python3 scripts/serve.py --studies FOLDER --restore-model
     python3 scripts/serve.py --studies FOLDER --restore-model VERSION
+    python3 scripts/serve.py --studies FOLDER --rename-class OLD NEW
     python3 scripts/serve.py --studies FOLDER --move-labels list
     python3 scripts/serve.py --studies FOLDER --move-labels
 
@@ -14,8 +15,10 @@ Binds to 127.0.0.1 (MONAI Label's own default is every network interface), with 
 automatic scoring of MONAI Label switched off. Ctrl-C stops the server and any training that it started.
 --restore-model lists the models that a request replaced or deleted; with a version it publishes that one again, also
 while the server runs.
+--rename-class gives a class another name in its labels, lists and models, and says what it changes. The server must be
+stopped, as for the next one.
 --move-labels puts labels right that an earlier version laid beside their scans (two forms of a NIfTI file that differ),
-with "list" it only lists them. The server must be stopped.
+with "list" it only lists them.
 """
 
 import argparse
@@ -48,6 +51,8 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     parser.add_argument("--settings", action="store_true", help="list all settings for --conf and stop")
     about = "list the models that were put aside, or put the one of this VERSION back, and stop"
     parser.add_argument("--restore-model", nargs="?", type=int, const=0, metavar="VERSION", help=about)
+    about = "give a class another name, in labels and models, and stop"
+    parser.add_argument("--rename-class", nargs=2, metavar=("OLD", "NEW"), help=about)
     about = "put labels right that lie beside their scans, or only list them, and stop"
     parser.add_argument("--move-labels", nargs="?", choices=("now", "list"), const="now", help=about)
     options = parser.parse_args(arguments)
@@ -57,7 +62,7 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         parser.error("--studies FOLDER is needed: the folder that holds the images.")
     if not options.studies.is_dir():
         parser.error(f"--studies: {options.studies} is not a folder; give the folder that holds the images.")
-    if options.restore_model is not None or options.move_labels:
+    if options.restore_model is not None or options.move_labels or options.rename_class:
         return options
     problem = login_problem(options.host, options.conf) or port_problem(options.host, options.port)
     if problem:
@@ -232,6 +237,10 @@ def main(options: "argparse.Namespace") -> "int":
         from fewlabel.commands import restore_model
 
         return restore_model(workspace_of(options), options.restore_model)
+    if options.rename_class:
+        from fewlabel.commands import rename_class
+
+        return rename_class(options.studies.resolve(), workspace_of(options), *options.rename_class)
     if options.move_labels:
         from fewlabel.commands import move_labels
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from monailabel.config import settings as monailabel_settings
 
+from fewlabel.datastore.proposals import checksum
 from fewlabel.errors import Refusal
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
@@ -346,3 +347,15 @@ def test_the_answer_to_a_submission_compares_it_with_the_model(trained, tmp_path
     answer = send(trained, tmp_path)
     assert 0 <= answer["correction"]["mean"] <= 1
     assert trained.reviewer.history.entries()[0]["model_version"] == 1
+
+
+def test_a_proposal_after_a_change_of_the_order_is_remembered_by_name(studies):
+    study = Study(str(studies), {"labels": "liver,vessel,tumour"})
+    store = study.datastore()
+    handed_out = np.zeros((8, 8, 8), np.uint8)
+    handed_out[:2], handed_out[4:] = 1, 3
+    told = {"checksum": checksum(handed_out), "label_names": {"tumour": 3, "liver": 1}, "model_version": 1}
+    study.proposed("a", {"params": told})
+    assert store.proposals.kind("a", handed_out, ["liver", "vessel", "tumour"]) == "accepted"
+    assert store.proposals.kind("a", np.array([0, 2, 3, 1])[handed_out], ["tumour", "liver", "vessel"]) == "accepted"
+    assert store.proposals.kind("a", handed_out, ["tumour", "vessel", "liver"]) == "corrected"

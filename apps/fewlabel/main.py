@@ -18,10 +18,11 @@ from fewlabel import __version__  # noqa: E402
 from fewlabel.background import is_background_process  # noqa: E402
 from fewlabel.datastore.kinds import check_tag  # noqa: E402
 from fewlabel.errors import Refusal  # noqa: E402
+from fewlabel.memory import keep_what_is_there  # noqa: E402
 from fewlabel.service.guard import brought_by_the_request  # noqa: E402
 from fewlabel.service.logins import make_login, renew  # noqa: E402
 from fewlabel.service.routes import mount  # noqa: E402
-from fewlabel.service.tidy import own_temporary_folder  # noqa: E402
+from fewlabel.service.tidy import own_temporary_folder, remove_old_sessions  # noqa: E402
 from fewlabel.study import Study  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class FewLabelApp(MONAILabelApp):
 
     def __init__(self, app_dir, studies, conf):
         if "monailabel.app" in sys.modules:  # a server, not a background process or a program
-            own_temporary_folder()
+            own_temporary_folder(app_dir)
         try:
             self.study = Study(studies, conf)
             login = None if is_background_process() else make_login(self.study.settings.token)
@@ -101,6 +102,11 @@ class FewLabelApp(MONAILabelApp):
     def on_init_complete(self):
         super().on_init_complete()
         self.study.ready(next(iter(self._trainers), None))
+        keep_what_is_there()
+
+    def cleanup_sessions(self):
+        if self.sessions() is not None:  # an empty one counts as false
+            remove_old_sessions(self.sessions())
 
     def reload(self):
         renew(self.login)

@@ -30,6 +30,19 @@ def steps(command: "argparse.ArgumentParser") -> "None":
     add("--quick", action="store_true", help="few repetitions")
 
 
+def load(command: "argparse.ArgumentParser") -> "None":
+    """Options of `load`."""
+    add = command.add_argument
+    add("--clients", type=int, default=16, help="people at once (default 16)")
+    add("--submissions", type=int, default=1000, help="together (default 1000)")
+    add("--cases", type=int, default=96, help="of the study (default 96)")
+    add("--think", type=float, default=1.0, help="seconds between two requests of one of them (default 1)")
+    add("--training", action="store_true", help="while a training runs")
+    add("--listed", type=int, default=10_000, help="cases of the long list; 0 leaves it out (default 10000)")
+    add("--large", type=_sides, default=(512, 512, 600), help="voxels of the large volume; 0,0,0 leaves it out")
+    add("--seed", type=int, default=0)
+
+
 def panel(command: "argparse.ArgumentParser") -> "None":
     """Options of `panel`."""
     command.add_argument("--rounds", type=int, default=5, help="to be played (default 5)")
@@ -51,6 +64,11 @@ def compare(command: "argparse.ArgumentParser") -> "None":
     add("--labelled", type=int, nargs="+", default=[4, 8], help="numbers of labelled cases (default 4 8)")
     add("--steps", type=int, default=600, help="of each run (default 600)")
     add("--minutes", type=float, help="of each run, instead of steps")
+    add(
+        "--core-minutes",
+        type=float,
+        help="the same in minutes of a core at work: a busy computer takes none away",
+    )
     add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--no-radiology", action="store_true", help="without that recipe alone")
     _data_options(command)
@@ -66,7 +84,7 @@ def rounds(command: "argparse.ArgumentParser") -> "None":
     add("--steps", type=int, default=300, help="of each round (default 300)")
     _data_options(command)
     _run_options(command)
-    command.set_defaults(minutes=None)
+    command.set_defaults(minutes=None, core_minutes=None)
 
 
 def map(command: "argparse.ArgumentParser") -> "None":
@@ -172,6 +190,10 @@ def problem_with(options: "argparse.Namespace") -> "str":
             return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
         if options.seed < 0:
             return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
+    if options.command == "load" and _too_small([options.clients, options.submissions, options.cases], [options.seed]):
+        return "--clients, --submissions and --cases must be above 0 and --seed not below it."
+    if options.command == "load" and len(options.large) != 3:
+        return "--large: give three numbers, such as 512,512,600."
     if options.command == "map" and _too_small([options.labelled, options.cases, options.minutes], [options.seed]):
         return "Numbers must be above 0; --seed may be 0 too."
     if options.command == "review" and _too_small([options.labelled, options.cases, options.steps], options.seeds):
@@ -180,7 +202,8 @@ def problem_with(options: "argparse.Namespace") -> "str":
         return "--rounds must be above 0."
     if options.command in ("compare", "rounds"):
         sizes = options.labelled if options.command == "compare" else options.sizes
-        numbers = [*sizes, options.steps, options.jobs, options.minutes, options.batch, options.threads]
+        numbers = [*sizes, options.steps, options.jobs, options.minutes, options.core_minutes]
+        numbers += [options.batch, options.threads]
         if _too_small(numbers, options.seeds):
             return "Numbers must be above 0; --seeds may be 0 too."
         if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):

@@ -29,7 +29,7 @@ def batches(monkeypatch):
 
     monkeypatch.setattr(loaders, "volume_loader", lambda plan, labelled: dict)
     monkeypatch.setattr(transforms, "labelled_view", lambda plan: numbered("image", "label"))
-    monkeypatch.setattr(transforms, "unlabelled_view", lambda plan: numbered("weak", "strong"))
+    monkeypatch.setattr(transforms, "unlabelled_view", lambda plan, views: numbered("weak", "strong"))
 
     def take(count):
         pools = ([{"id": f"{kind}{number}"} for number in range(2)] for kind in ("labelled", "unlabelled"))

@@ -327,4 +327,4 @@ def test_volumes_in_memory_are_plain_tensors_and_large_enough_for_a_crop(study):
     assert set(data) == {"image", "label", "label_cls_indices"}
     assert type(data["image"]) is type(data["label"]) is torch.Tensor
     assert data["image"].shape == data["label"].shape == (1, 16, 30, 8)
-    assert set(volume_loader(PLAN, False)(unlabelled[0])) == {"image"}
+    assert set(volume_loader(PLAN, False)(unlabelled[0])) == {"image", "grid"}

@@ -1,9 +1,11 @@
+import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 
 from fewlabel.volumes.layers import read_named_label
 from fewlabel.volumes.reading import UnreadableVolume, read_label, write_volume
-from fewlabel.volumes.segments import Segment, named_segments, rewritten
+from fewlabel.volumes.segments import Segment, named_segments, with_other_names
 
 AFFINE = np.array([[-1.0, 0, 0, 30], [0, 1.5, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])
 NAMES = ["肝臓 <b>", '"it\'s"', "a=b:c&d\\n"]
@@ -27,9 +29,6 @@ def test_a_nifti_label_says_itself_what_its_values_are_whatever_the_names(tmp_pa
 
 @pytest.mark.parametrize("name", ["label.nii.gz", "label.nii"])
 def test_itk_and_nibabel_read_a_label_with_names_as_one_without(tmp_path, array, name):
-    import nibabel
-    import SimpleITK
-
     write_volume(tmp_path / name, array, AFFINE, NAMES)
     write_volume(tmp_path / f"plain {name}", array, AFFINE)
     named, plain = (SimpleITK.ReadImage(str(tmp_path / each)) for each in (name, f"plain {name}"))
@@ -39,26 +38,40 @@ def test_itk_and_nibabel_read_a_label_with_names_as_one_without(tmp_path, array,
     assert np.array_equal(np.asarray(nibabel.load(tmp_path / name).dataobj), array)
 
 
-@pytest.mark.parametrize("name", ["label.nii.gz", "label.nii"])
-@pytest.mark.parametrize("names", [["x"], ["a much longer name than before " * 3] * 2])
-def test_other_names_in_the_header_leave_voxels_and_geometry(tmp_path, array, name, names):
+@pytest.mark.parametrize("name", ["label.nii.gz", "label.nii", "label.seg.nrrd"])
+@pytest.mark.parametrize("new", ["x", "肝" * 90])
+def test_another_name_in_the_header_leaves_voxels_geometry_and_other_names(
+    tmp_path, array, write_segmentation, name, new
+):
     path = tmp_path / name
-    write_volume(path, array, AFFINE, ["liver", "tumour"])
-    names = [f"{each}{number}" for number, each in enumerate(names)]
-    data = rewritten(path, names)
-    assert data == rewritten(path, names)
+    if name.endswith(".nrrd"):
+        write_segmentation(path, array, AFFINE, [("liver", 1), ("tumour", 2)])
+    else:
+        write_volume(path, array, AFFINE, ["liver", "tumour"])
+    before = path.read_bytes()
+
+    def change(each):
+        return new if each == "liver" else each
+
+    data = with_other_names(before, change)
+    assert data == with_other_names(before, change)
+    assert with_other_names(data, change) == data
     path.write_bytes(data)
-    assert [each.name for each in named_segments(path)] == names
+    assert [(each.name, each.value) for each in named_segments(path)] == [(new, 1), ("tumour", 2)]
     volume = read_label(path)
     assert np.array_equal(volume.array, array)
-    assert np.array_equal(volume.affine, AFFINE)
+    np.testing.assert_allclose(volume.affine, AFFINE)
+    if name.endswith(".gz"):
+        image = SimpleITK.ReadImage(str(path))
+        assert np.array_equal(SimpleITK.GetArrayFromImage(image), array.T)
 
 
 def test_a_label_without_names_is_left_as_it_is(tmp_path, array):
     path = tmp_path / "label.nii.gz"
     write_volume(path, array, AFFINE)
     assert named_segments(path) == []
-    assert rewritten(path, ["liver"]) == path.read_bytes()
+    for data in (path.read_bytes(), b"ObjectType = Image\n", b""):
+        assert with_other_names(data, str.upper) == data
 
 
 @pytest.mark.parametrize("content", [b"", b"NRRD", b"\x1f\x8b\x08", bytes(400), b"NRRD0004\nSegment0_Name:=a"])

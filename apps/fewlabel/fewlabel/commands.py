@@ -8,6 +8,7 @@ from pathlib import Path
 from fewlabel.datastore.lock import StudyInUse, lock_study
 from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
+from fewlabel.renaming import finish_renaming, start_renaming
 from fewlabel.replaced import put_aside, restore
 from fewlabel.volumes.reading import UnreadableVolume
 from fewlabel.workspace import Workspace, read_json
@@ -57,6 +58,34 @@ def _stopped(studies: Path, folder: Path) -> Workspace | None:
     except (Refusal, StudyInUse) as error:
         print(error, file=sys.stderr)
         return None
+
+
+def rename_class(studies: Path, folder: Path, old: str, new: str) -> int:
+    """``serve.py --rename-class``: give a class another name in labels, lists and models, each told.
+
+    Args:
+        studies: folder of the images; its server must be stopped.
+        folder: workspace of the study.
+        old, new: the names.
+
+    Returns:
+        Exit code: 1 if that cannot be done, which is told in one sentence.
+    """
+    workspace = _stopped(studies, folder)
+    if workspace is None:
+        return 1
+    try:
+        for line in finish_renaming(studies, workspace):
+            print(f"  finished from before: {line}")
+        start_renaming(studies, workspace, old, new)
+        said = finish_renaming(studies, workspace)
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    print(f"{old!r} is now called {new!r}. Changed:")
+    print("\n".join(f"  {line}" for line in said))
+    print("Write the new name into --conf labels where you start the server. Exports made before keep the old name.")
+    return 0
 
 
 def move_labels(studies: Path, folder: Path, list_only: bool) -> int:

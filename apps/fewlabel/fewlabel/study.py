@@ -28,6 +28,7 @@ from fewlabel.datastore.scan import Choices
 from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
+from fewlabel.renaming import finish_renaming
 from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.selection.task import FewLabelScoring
@@ -70,6 +71,9 @@ class Study:
         if not is_background_process():
             lock_study(self.workspace.folder, self.studies / ".fewlabel")
         self._own_workspace()
+        if not is_background_process():
+            for line in finish_renaming(self.studies, self.workspace):  # one that was killed
+                logger.warning("renamed: %s", line)
         agree_on_classes(self.studies, self.workspace, self.settings.labels or ())
         self._store: UndoDatastore | None = None
         self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
@@ -197,7 +201,9 @@ class Study:
         """MONAI Label's result of an inference, which is handed out now; of an image of the study it is remembered."""
         told = result.get("params") or {}
         if "checksum" in told and image in self.store.list_images():
-            names = sorted(told["label_names"], key=told["label_names"].get)
+            values, classes = told["label_names"], self.workspace.classes()
+            in_study_values = values == {name: classes.index(name) + 1 for name in values if name in classes}
+            names = classes if in_study_values else sorted(values, key=values.get)
             self.store.proposals.remember(image, told["model_version"], told["checksum"], names, "infer")
         return result
 

@@ -93,7 +93,8 @@ def write_report(folder: Path) -> str:
 def _told(experiment: Experiment, outcomes: list[dict[str, Any]]) -> str:
     plan, cases = experiment.plan, experiment.cases()
     seeds = sorted({outcome["row"]["seed"] for outcome in outcomes})
-    budget = f"{experiment.steps} steps" if experiment.steps else f"{experiment.minutes:g} minutes"
+    unit = "core-minutes" if experiment.of_core else "minutes"
+    budget = f"{experiment.steps} steps" if experiment.steps else f"{experiment.minutes:g} {unit}"
     measured = "development cases held out for tuning" if experiment.tuning else "test cases"
     return (
         f"{Path(experiment.data).name}: {len(cases.test)} {measured}, classes {', '.join(cases.classes)}; {budget} of "
@@ -109,13 +110,15 @@ def make_experiment(options: argparse.Namespace) -> Experiment:
         draw_split(options.data, split)
     cases = read_cases(options.data, split)
     device = choose_device(options.device)
+    minutes = options.core_minutes or options.minutes
     settings = Settings(network=options.network, patch=options.patch, batch=options.batch)
     return Experiment(
         data=str(options.data.resolve()),
         split=str(split.resolve()),
         tuning=options.tuning,
-        steps=0 if options.minutes else options.steps,
-        minutes=options.minutes or 24 * 60.0,
+        steps=0 if minutes else options.steps,
+        minutes=minutes or 24 * 60.0,
+        of_core=bool(options.core_minutes),
         device=device,
         threads=threads_of(options),
         learning_rate=settings.learning_rate,

@@ -37,6 +37,7 @@ class Experiment:
         plan: spacing, crop, network, batch: the same for each run, made from development images only.
         overlap: of neighbouring crops of the sliding window, in [0, 1): one number, or one per axis.
         remarks: sentences for the report.
+        of_core: whether the minutes are those of a core at work for the run (see Budget).
     """
 
     data: str
@@ -50,6 +51,7 @@ class Experiment:
     plan: Plan
     overlap: float | tuple[float, ...] = 0.5
     remarks: tuple[str, ...] = ()
+    of_core: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> Experiment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import resource
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,8 +26,10 @@ from fewlabel.methods import make_method
 from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan
+from fewlabel.predictions.store import PredictionStore
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
+from fewlabel.training.refresh import PoolRefresh
 from fewlabel.training.trainer import Trainer
 from fewlabel.volumes.reading import read_label
 from fewlabel.workspace import read_json, write_json
@@ -47,9 +50,7 @@ def work(folder: Path, key: str) -> None:
     outcome, predict = train(row, experiment, cases, plan, state, given["seconds"])
     outcome["cases"] = list(measured(cases, plan, predict))
     write_json(folder / "outcomes" / f"{key}.json", {"row": row.to_dict(), **outcome})
-    for file in state.iterdir():
-        file.unlink()
-    state.rmdir()
+    shutil.rmtree(state)
 
 
 def measured(cases: Cases, plan: Plan, predict: Callable[[Path], torch.Tensor]) -> Any:
@@ -74,7 +75,7 @@ def _ours(
         cases,
         drawn,
         row.seed,
-        Budget(experiment.steps or _FOREVER, math.inf if experiment.steps else seconds),
+        Budget(experiment.steps or _FOREVER, math.inf if experiment.steps else seconds, of_core=experiment.of_core),
         Progress(state / "progress.json", seconds, 0.0),
         state / "checkpoint.pt",
         {"row": row.to_dict(), "labelled": labelled},
@@ -109,14 +110,14 @@ def make_trainer(
 ) -> Trainer:
     """The product's trainer on some labelled and some unlabelled cases (``drawn``), without validation."""
     labelled, unlabelled = drawn
-    pool = unlabelled if method.learns_from_unlabelled(1.0) else []
-    loader = PairedLoader(
-        [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled],
-        [{"id": case, "image": str(cases.images[case])} for case in pool],
-        experiment.plan,
-        seed,
-    )
-    end = experiment.device, experiment.learning_rate, checkpoint, identity, lambda *_: math.nan
+    plan, views = experiment.plan, method.needs
+    known = [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled]
+    pool = [{"id": case, "image": str(cases.images[case])} for case in unlabelled]
+    pool = pool if method.learns_from_unlabelled(1.0) else []
+    store = PredictionStore(checkpoint.parent / "predictions", plan) if "pseudo_label" in views else None
+    loader = PairedLoader(known, pool, plan, seed, views=views, predictions=store)
+    refresh = PoolRefresh(store, plan, pool, experiment.device, budget, first=0) if store else None
+    end = experiment.device, experiment.learning_rate, checkpoint, identity, lambda *_: math.nan, refresh
     return Trainer(method, loader, budget, progress, *end)
 
 

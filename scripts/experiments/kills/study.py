@@ -135,9 +135,17 @@ class MortalServer:
         return self.request("GET", "/fewlabel/export").json()
 
     def leftovers(self) -> list[str]:
-        """Files that belong to nobody: half written ones, uploads put aside, sessions; one lock is its own."""
+        """Files that belong to nobody: half written ones, uploads put aside, sessions.
+
+        Its own are the lock of its folder, and the settings of its log, which the next start removes.
+        """
         own = [path for path in self.studies.rglob("*") if path.name.startswith(".writing-")]
         lent = [path for folder in (self.temporary, self.sessions) for path in folder.rglob("*") if path.is_file()]
         locks = [path for path in lent if path.name == "server.lock"]
-        left = [*own, *(path for path in lent if path not in locks), *locks[1:]]
+        logs = [path for path in lent if path.suffix == ".json" and _just_written(path)]
+        left = [*own, *(path for path in lent if path not in (*locks, *logs)), *locks[1:]]
         return sorted(os.path.relpath(path, self.home) for path in left)
+
+
+def _just_written(path: Path) -> bool:
+    return path.stat().st_mtime > time.time() - PATIENCE

@@ -56,7 +56,7 @@ def refused(options, sentence):
     ("arguments", "sentence"),
     [
         (["--methods", "magic"], "--methods magic: there is supervised, mean_teacher"),
-        (["--ablations", "uamt"], "--ablations uamt: there is dual_network, dtlp"),
+        (["--ablations", "uamt"], "--ablations uamt: there is bcp, dual_network, dtlp"),
         (["--network", "huge"], "--network huge: there is unet_small"),
         (["--try", "mine", "magic"], "give a name, a method"),
         (["--labelled", "5"], "There are 4 development cases, too few to label 5"),

@@ -20,6 +20,18 @@ def box(desk, *corner):
 # --- this case
 
 
+def test_a_proposal_that_only_was_looked_at_is_submitted_as_accepted_and_a_painted_one_as_corrected(desk, server):
+    server.versions = 1
+    desk.do("refreshButton")
+    desk.do("nextButton")
+    desk.ui.placeButton.click()
+    desk.do("submitButton")
+    assert server.said == {"kind": "accepted"}
+    desk.paint("liver", box(desk, 1, 1, 1))
+    desk.do("submitButton")
+    assert server.said == {"kind": "corrected"}
+
+
 def test_a_case_is_skipped_with_a_reason_and_the_next_one_is_shown(desk, server):
     desk.do("nextButton")
     desk.ui.skipCombo.setEditText("  blurred ")

@@ -6,7 +6,7 @@ The preprocessing uses stock MONAI transforms only and can be said in MONAI Auto
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ from monai.transforms import (
     RandShiftIntensityd,
     RandSpatialCropd,
     ScaleIntensityRanged,
+    SelectItemsd,
     Spacingd,
     SpatialPadd,
     Transform,
@@ -119,7 +120,7 @@ def _geometry(keys: tuple[str, ...]) -> Transform:
         prob=0.7,
         rotate_range=(0.25, 0.25, 0.25),
         scale_range=(0.15, 0.15, 0.15),
-        mode=["nearest" if key == "label" else "bilinear" for key in keys],
+        mode=["nearest" if key in ("label", "guess") else "bilinear" for key in keys],
         padding_mode="border",
     )
 
@@ -150,21 +151,9 @@ def labelled_view(plan: Plan) -> Compose:
     with an empty label ("nothing here") gives background crops.
     """
     keys = ("image", "label")
-    classes = len(plan.classes) + 1
-    crop = RandCropByLabelClassesd(
-        keys=keys,
-        label_key="label",
-        spatial_size=plan.patch,
-        ratios=[1] * classes,
-        num_classes=classes,
-        num_samples=1,
-        indices_key="label_cls_indices",
-        allow_smaller=False,
-        warn=False,
-    )
     return Compose(
         [
-            crop,
+            _class_crop(keys, "label", plan),
             _geometry(keys),
             *_weak_intensity("image"),
             RandAdjustContrastd(keys="image", gamma=(0.7, 1.5), prob=0.3),
@@ -174,19 +163,46 @@ def labelled_view(plan: Plan) -> Compose:
     )
 
 
-def unlabelled_view(plan: Plan) -> Compose:
-    """A preprocessed unlabelled volume to one crop seen twice: ``{weak, strong}``, same geometry."""
-    return Compose(
-        [
-            RandSpatialCropd(keys="image", roi_size=plan.patch, random_size=False),
-            _geometry(("image",)),
-            CopyItemsd(keys="image", names=["strong"]),
-            CopyItemsd(keys="image", names=["weak"]),
-            DeleteItemsd(keys="image"),
-            *_weak_intensity("weak"),
-            *_weak_intensity("strong"),
-            *_strong_intensity("strong"),
-        ]
+def unlabelled_view(plan: Plan, views: Collection[str] = ("weak", "strong")) -> Compose:
+    """A preprocessed unlabelled volume to one crop from anywhere, in these views; of one geometry."""
+    crop = RandSpatialCropd(keys="image", roi_size=plan.patch, random_size=False)
+    return Compose([SelectItemsd(keys="image"), crop, _geometry(("image",)), *_views(views)])
+
+
+def guided_view(plan: Plan, views: Collection[str] = ("weak", "strong")) -> Compose:
+    """The same of a volume with a ``guess`` 2HWD: label map and confidence, cut and turned with the image.
+
+    The centre is drawn from every class that the label map holds with equal chance, as in ``labelled_view``; where
+    each class is stands under ``guess_cls_indices``. Gives a list of one crop.
+    """
+    keys = ("image", "guess")
+    return Compose([_class_crop(keys, "guess", plan), _geometry(keys), *_views(views)])
+
+
+def _views(views: Collection[str]) -> list[Transform]:
+    """From ``image`` to ``weak`` and ``strong``, as far as they are asked for."""
+    steps: list[Transform] = []
+    if "weak" in views:
+        steps += [CopyItemsd(keys="image", names=["weak"]), *_weak_intensity("weak")]
+    if "strong" in views:
+        strong = [*_weak_intensity("strong"), *_strong_intensity("strong")]
+        steps += [CopyItemsd(keys="image", names=["strong"]), *strong]
+    return [*steps, DeleteItemsd(keys="image")]
+
+
+def _class_crop(keys: tuple[str, ...], label: str, plan: Plan) -> Transform:
+    """One crop whose centre is a voxel of any class, each as likely, where ``LABEL_cls_indices`` has some of it."""
+    classes = len(plan.classes) + 1
+    return RandCropByLabelClassesd(
+        keys=keys,
+        label_key=label,
+        spatial_size=plan.patch,
+        ratios=[1] * classes,
+        num_classes=classes,
+        num_samples=1,
+        indices_key=f"{label}_cls_indices",
+        allow_smaller=False,
+        warn=False,
     )
 
 

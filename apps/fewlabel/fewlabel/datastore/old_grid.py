@@ -125,7 +125,7 @@ class OldGridLabels(LabelsByName):
         array, affine = self._in_place(old, Path(self.get_image_uri(image_id)), beside)
         named = self.names_of(image_id)
         aside = self._workspace.moved / f"{image_id}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}{label.ext}"
-        replace_file(aside, lambda temporary: shutil.copyfile(old, temporary) and None)
+        replace_file(aside, lambda temporary: shutil.copyfile(old, temporary))
         names = [each["name"] for each in named]
         write_volume(new, array, affine, names if named == listed(names) else ())
         if old != new:

@@ -66,9 +66,17 @@ class Method(nn.Module, ABC):
     needs_second: ClassVar[bool] = False
     """Whether it takes ``build_second``, which makes a second network; without it, ``build`` is called again."""
 
+    takes_cached: ClassVar[bool] = False
+    """Whether it takes ``teacher="cached"``: guesses that were stored (see Guesses) in place of a teacher's pass."""
+
     def __init__(self, build: Callable[[], nn.Module], classes: int) -> None:
         super().__init__()
         self.classes = classes
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it looks at of unlabelled crops: names of tensors in the batch; the loader makes no others."""
+        return frozenset({"weak", "strong"})
 
     @abstractmethod
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
@@ -76,8 +84,9 @@ class Method(nn.Module, ABC):
 
         Args:
             labelled: ``image`` B1DHW float32 and ``label`` B1DHW integer in 0..C-1.
-            unlabelled: ``weak`` and ``strong`` views B1DHW float32, of one geometry; None or no crops: labels
-            only. progress: share of the training that is done, 0..1.
+            unlabelled: the tensors B1DHW that ``needs`` names, of one geometry: ``weak`` and ``strong`` views float32,
+                ``pseudo_label`` integer in 0..C-1 and its ``confidence`` 0..1; None or no crops: labels only.
+            progress: share of the training that is done, 0..1.
         """
 
     @abstractmethod
@@ -120,7 +129,7 @@ class Method(nn.Module, ABC):
 
 def is_empty(unlabelled: Mapping[str, Tensor] | None) -> bool:
     """Whether there is nothing to learn from but labels."""
-    return unlabelled is None or unlabelled["weak"].shape[0] == 0
+    return unlabelled is None or unlabelled["strong"].shape[0] == 0
 
 
 def _probabilities(network: nn.Module, image: Tensor) -> Tensor:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from fewlabel.losses.pseudo_labels import confident_classes
 from fewlabel.losses.regions import weighted_dice_cross_entropy
 from fewlabel.losses.supervised import dice_cross_entropy
-from fewlabel.methods.base import Method, Step, is_empty
-from fewlabel.methods.ramps import sigmoid_ramp
-from fewlabel.methods.teacher import Teacher
+from fewlabel.methods.base import Step, is_empty
+from fewlabel.methods.student_teacher import StudentTeacher
 from fewlabel.mixing import Crops, mixed, random_boxes
 
+_LIVE = {"pseudo": 0.5, "both_ways": True}
+_CACHED = {"pseudo": 1.0, "both_ways": False}
 
-class BidirectionalCopyPaste(Method):
+
+class BidirectionalCopyPaste(StudentTeacher):
     """A student learns from labelled and unlabelled crops pasted into each other, both ways.
 
     supervised: Dice and cross entropy of the student on the labelled crops as they are.
@@ -25,8 +26,12 @@ class BidirectionalCopyPaste(Method):
     pseudo: the same on their unlabelled voxels, against the teacher's classes (eq. 8, the other region).
 
     A box of 2/3 of each side of one crop is pasted into the other (eqs. 2 and 3), and labels with it (eqs. 6 and
-    7). Until ``start`` labelled crops are pasted into each other, as in the paper's pre-training, and there is
-    no pseudo-label. The teacher is the moving average of the student, as in MeanTeacher, and is published.
+    7). With a live teacher labelled crops are pasted into each other until ``start``, as in the paper's pre-training;
+    there is no pseudo-label then. The teacher is the student's moving average, as in MeanTeacher, and is published.
+
+    With a cached teacher the pseudo-labels are cut out of the stored predictions of whole scans, each step has one
+    mixture of a pair, a box of the labelled crop in the unlabelled one, and labels alone are learnt as they are until
+    ``start``.
 
     Deviations. The paper keeps each class's largest component of a pseudo-label; that needs the host at each step
     and suits organs in one piece, and is left out: instead pseudo-labels count where the teacher is confident. The
@@ -35,17 +40,22 @@ class BidirectionalCopyPaste(Method):
     published code masks logits before the softmax; here the region is cut out of the probabilities. The paper
     tests the student.
 
-    Passes per step for B + B crops: student 2 B before the start, then 3 B in one batch, and teacher B.
+    Passes per step for B + B crops, live: student 2 B before the start, then 3 B in one batch, and teacher B; cached:
+    student B, then 2 B in one batch.
 
     Args:
         build, classes: see Method.
         decay: of the moving average (see Teacher).
         threshold: least probability of the teacher's class, 0..1, for a voxel to count; 0: all, as in the paper.
-        start: progress up to which labels alone are learnt.
-        ramp: share of the training over which the weight of ``pseudo`` grows.
+        teacher: ``live`` or ``cached``, see above.
+        start: progress up to which labels alone are learnt; None: 0.35, with a cached teacher 0.2.
+        ramp: share of the training over which the weight of ``pseudo`` grows; None: 0.2, with a cached teacher 0.
         copy_paste: weight of that term; 0, until the start, saves its cost (the paper: 1).
-        pseudo: weight in the end; 0 turns pasting between the two sets off (the paper: α = 0.5).
-        side: of the box, as a share of the crop's (the paper: 2/3).
+        pseudo: weight in the end; 0 turns pasting between the two sets off (the paper: α = 0.5); None: that, with a
+            cached teacher 1.
+        side: of the box, as a share of the crop's (the paper: 2/3); 0: nothing is pasted into the unlabelled crop.
+        both_ways: whether the box of the unlabelled crop is pasted into the labelled one too; None: with a live
+            teacher, as in the paper.
 
     Examples:
         >>> from fewlabel.methods.base import total
@@ -65,10 +75,17 @@ class BidirectionalCopyPaste(Method):
 
     description: ClassVar[str] = "Copy-paste: labelled and unlabelled scans are pasted into each other, both ways."
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "copy_paste"})
+    takes_cached: ClassVar[bool] = True
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": ("student",),
         "copy_paste": ("student",),
         "pseudo": ("student",),
+    }
+    switches: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "pseudo-labels": {"pseudo": 0.0},
+        "true labels in the mixtures": {"copy_paste": 0.0},
+        "confidence": {"threshold": 0.0},
+        "the second mixture": {"both_ways": False},
     }
 
     def __init__(
@@ -78,25 +95,27 @@ class BidirectionalCopyPaste(Method):
         *,
         decay: float = 0.99,
         threshold: float = 0.8,
-        start: float = 0.35,
-        ramp: float = 0.2,
+        teacher: str = "live",
+        start: float | None = None,
+        ramp: float | None = None,
         copy_paste: float = 1.0,
-        pseudo: float = 0.5,
+        pseudo: float | None = None,
         side: float = 2 / 3,
+        both_ways: bool | None = None,
     ) -> None:
-        super().__init__(build, classes)
-        self.student = build()
-        self.teacher = Teacher(self.student, decay)
-        self.threshold, self.start, self.ramp, self.side = threshold, start, ramp, side
-        self.copy_paste, self.pseudo = copy_paste, pseudo
+        super().__init__(build, classes, decay, teacher, start, ramp)
+        usual = _CACHED if self.guesses.cached else _LIVE
+        self.threshold, self.side, self.copy_paste = threshold, side, copy_paste
+        self.pseudo = usual["pseudo"] if pseudo is None else pseudo
+        self.both_ways = usual["both_ways"] if both_ways is None else both_ways
 
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         image, label = labelled["image"], labelled["label"].long()
         weights = self.weights(progress)
         true = Crops(image, label, torch.ones_like(image))
         if unlabelled is not None and not is_empty(unlabelled) and weights["pseudo"] != 0:
-            mixture, is_true = self._paste_both_ways(true, self._guess(unlabelled))
-        elif weights["copy_paste"] != 0:
+            mixture, is_true = self._paste(true, self._guessed(unlabelled))
+        elif weights["copy_paste"] != 0 and not self.guesses.cached:
             mixture, is_true = self._paste_labelled(true)
         else:
             logits = self.student(image)
@@ -118,32 +137,21 @@ class BidirectionalCopyPaste(Method):
         mixture = mixed(others, true, random_boxes(true.image, self.side**3))
         return mixture, torch.ones_like(true.image, dtype=torch.bool)
 
-    def _paste_both_ways(self, true: Crops, guessed: Crops) -> tuple[Crops, Tensor]:
-        """Both mixtures of each pair, and where their labels are true."""
+    def _paste(self, true: Crops, guessed: Crops) -> tuple[Crops, Tensor]:
+        """One mixture or both of each pair, and where their labels are true."""
         pairs = min(len(true.image), len(guessed.image))
         true, guessed = (Crops(*(value[:pairs] for value in crops)) for crops in (true, guessed))
         box = random_boxes(true.image, self.side**3)
-        ways = mixed(guessed, true, box), mixed(true, guessed, box)
+        inward = mixed(true, guessed, box)
+        if not self.both_ways:
+            return inward, box
+        ways = mixed(guessed, true, box), inward
         return Crops(*(torch.cat(values) for values in zip(*ways, strict=True))), torch.cat([~box, box])
 
-    @torch.no_grad()
-    def _guess(self, unlabelled: Mapping[str, Tensor]) -> Crops:
-        """The strong crops with the teacher's classes of the weak ones; weight 1 where it is confident, else 0."""
-        classes, mask = confident_classes(self.teacher(unlabelled["weak"]).softmax(1), self.threshold)
-        strong = unlabelled["strong"]
-        return Crops(strong, classes[:, None], mask[:, None].to(strong.dtype))
+    def _guessed(self, unlabelled: Mapping[str, Tensor]) -> Crops:
+        """The strong crops with the guessed classes; weight 1 where the guess is confident, else 0."""
+        guess, strong = self.guesses(unlabelled, self.teacher), unlabelled["strong"]
+        return Crops(strong, guess.classes[:, None], guess.sure(self.threshold)[:, None].to(strong.dtype))
 
     def weights(self, progress: float) -> dict[str, float]:
-        ramp = sigmoid_ramp(progress, self.start, self.ramp)
-        return {"supervised": 1.0, "copy_paste": self.copy_paste, "pseudo": self.pseudo * ramp}
-
-    def after_step(self, progress: float) -> None:
-        self.teacher.update(self.student, progress)
-
-    @property
-    def deployed(self) -> nn.Module:
-        return self.teacher.network
-
-    @property
-    def member_networks(self) -> tuple[nn.Module, ...]:
-        return (self.teacher.network, self.student)
+        return {"supervised": 1.0, "copy_paste": self.copy_paste, "pseudo": self.pseudo * self.grown(progress)}

@@ -8,10 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from fewlabel.losses.pseudo_labels import confident_classes, masked_cross_entropy
+from fewlabel.losses.pseudo_labels import masked_cross_entropy
 from fewlabel.losses.supervised import dice_cross_entropy
 from fewlabel.methods.base import Method, Step, is_empty
+from fewlabel.methods.guesses import Guess
 from fewlabel.methods.ramps import sigmoid_ramp
+from fewlabel.methods.student_teacher import schedule_of
 from fewlabel.methods.two_networks import TwoNetworks
 
 
@@ -32,8 +34,9 @@ class CrossPseudoSupervision(TwoNetworks, Method):
         build, classes: see Method.
         build_second: makes the second network; default: ``build``, as in the paper.
         threshold: least probability of a class for a voxel to count, 0..1; 0 (paper): every voxel counts.
-        start: progress up to which labels alone are learnt (ours, as in MeanTeacher).
-        ramp: share of the training over which the weight grows (ours).
+        teacher: ``live``, as above, or ``cached``: both learn the classes of the stored prediction of the scan.
+        start: progress up to which labels alone are learnt (ours, as in MeanTeacher); None: 0.35, cached 0.2.
+        ramp: share of the training over which the weight grows (ours); None: 0.2, cached 0.
         cross_pseudo: the weight in the end (paper: 1.5 on VOC 2012; SSL4MIS: 0.1); 0 turns the term off.
 
     Examples:
@@ -66,13 +69,15 @@ class CrossPseudoSupervision(TwoNetworks, Method):
         *,
         build_second: Callable[[], nn.Module] | None = None,
         threshold: float = 0.0,
-        start: float = 0.35,
-        ramp: float = 0.2,
+        teacher: str = "live",
+        start: float | None = None,
+        ramp: float | None = None,
         cross_pseudo: float = 1.0,
     ) -> None:
         super().__init__(build, classes)
-        self.make_networks(build, build_second)
-        self.threshold, self.start, self.ramp, self.cross_pseudo = threshold, start, ramp, cross_pseudo
+        self.make_networks(build, build_second, teacher)
+        self.start, self.ramp = schedule_of(teacher, start, ramp)
+        self.threshold, self.cross_pseudo = threshold, cross_pseudo
 
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         image, label = labelled["image"], labelled["label"]
@@ -85,13 +90,14 @@ class CrossPseudoSupervision(TwoNetworks, Method):
                 network(torch.cat([image, view])) for network, view in zip(self.member_networks, views, strict=True)
             ]
             logits = [each[: len(image)] for each in both]
-            first, second = (each[len(image) :] for each in both)
-            cross_pseudo = self._learn_from(second, first) + self._learn_from(first, second)
+            pool = [each[len(image) :] for each in both]
+            first, second = self.taught(unlabelled, pool)
+            cross_pseudo = self._learn(pool[0], second) + self._learn(pool[1], first)
         supervised = torch.stack([dice_cross_entropy(each, label) for each in logits])
         return Step(logits[0], {"supervised": supervised.sum(), "cross_pseudo": cross_pseudo})
 
-    def _learn_from(self, teaching: Tensor, learning: Tensor) -> Tensor:
-        return masked_cross_entropy(learning, *confident_classes(teaching.softmax(1), self.threshold))
+    def _learn(self, logits: Tensor, guess: Guess) -> Tensor:
+        return masked_cross_entropy(logits, guess.classes, guess.sure(self.threshold))
 
     def weights(self, progress: float) -> dict[str, float]:
         ramp = sigmoid_ramp(progress, self.start, self.ramp)

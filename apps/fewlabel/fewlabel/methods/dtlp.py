@@ -10,14 +10,12 @@ from torch import Tensor, nn
 
 from fewlabel.losses.ensemble import distillation, entropy_weighted_mean
 from fewlabel.losses.propagation import propagation_loss
-from fewlabel.losses.pseudo_labels import confident_classes
 from fewlabel.losses.reconstruction import feature_distance, hide_voxels
 from fewlabel.losses.regions import weighted_dice_cross_entropy
 from fewlabel.losses.supervised import dice_cross_entropy
-from fewlabel.methods.base import Method, Step, is_empty
+from fewlabel.methods.base import Step, is_empty
 from fewlabel.methods.dtlp_parts import Propagation, Pseudo, feature_generator
-from fewlabel.methods.ramps import sigmoid_ramp
-from fewlabel.methods.teacher import Teacher
+from fewlabel.methods.student_teacher import StudentTeacher
 from fewlabel.mixing import Crops, alternating, beta_shares, hide, mixed, random_boxes, random_cubes
 from fewlabel.networks.diffusion_decoder import DiffusionDecoder
 from fewlabel.networks.features import find_tap, with_features
@@ -25,7 +23,7 @@ from fewlabel.networks.features import find_tap, with_features
 _WHOLE_TERMS = ("reconstruction", "distillation", "propagation")  # on strong crops that nothing hides
 
 
-class DTLP(Method):
+class DTLP(StudentTeacher):
     """A student learns from labels, a diffusion teacher and a mean teacher; the student alone is published.
 
     Only the abstracts of both versions of the paper could be had. They name the modules; formulas and numbers are
@@ -60,7 +58,10 @@ class DTLP(Method):
         decay, teacher_every: of the moving average (0: the student teaches itself), and its steps between updates
             (the paper's first version updates "periodically"; AD-MT draws the period; default 1: each step).
         threshold: least probability of the ensemble's class, 0..1 (AD-MT: τ 0.8).
-        start, ramp: progress of labels alone, and over which the weights then grow, 0..1.
+        teacher: ``live``, as above, or ``cached``: the stored prediction of the scan is the mean teacher's word; it has
+            no features, so there is no reconstruction.
+        start, ramp: progress of labels alone, and over which the weights then grow, 0..1; None: 0.35 and 0.2, with a
+            cached teacher 0.2 and 0.
         denoising, cutmix: weights in the end (inferred: 1).
         masking, reconstruction, distillation, propagation: the same (by development cases: 0.1, 0.02, 0.1, 0.05.
             The predecessors' 0.5, 0.1, 1 and 0.5 are for trainings of 15,000 steps; in 400 they lost 0.013 Dice
@@ -100,6 +101,7 @@ class DTLP(Method):
 
     description: ClassVar[str] = "DTLP: a diffusion and a mean teacher, mixing, masking and label propagation."
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "denoising"})
+    takes_cached: ClassVar[bool] = True
     every_voxel: ClassVar[frozenset[str]] = frozenset({"cutmix", "reconstruction", "distillation", "propagation"})
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": ("student",),
@@ -129,8 +131,9 @@ class DTLP(Method):
         decay: float = 0.99,
         teacher_every: int = 1,
         threshold: float = 0.8,
-        start: float = 0.35,
-        ramp: float = 0.2,
+        teacher: str = "live",
+        start: float | None = None,
+        ramp: float | None = None,
         denoising: float = 1.0,
         cutmix: float = 1.0,
         masking: float = 0.1,
@@ -154,9 +157,8 @@ class DTLP(Method):
         every: int = 3,
         noise_seed: int | None = None,
     ) -> None:
-        super().__init__(build, classes)
-        self.student = build()
-        self.teacher = Teacher(self.student, decay)
+        super().__init__(build, classes, decay, teacher, start, ramp)
+        reconstruction = 0.0 if self.guesses.cached else reconstruction
         self.tap = find_tap(self.student, stride)
         diffusion = diffusion_channels, diffusion_patch, diffusion_steps
         self.diffusion = DiffusionDecoder(classes, *diffusion) if denoising else None
@@ -166,7 +168,7 @@ class DTLP(Method):
         firmly = {"cutmix": cutmix, "masking": masking}
         softly = {"reconstruction": reconstruction, "distillation": distillation, "propagation": propagation}
         self.consistency = {**firmly, **softly}
-        self.threshold, self.start, self.ramp, self.teacher_every = threshold, start, ramp, teacher_every
+        self.threshold, self.teacher_every = threshold, teacher_every
         self.pseudo_weight, self.box_share, self.both_mixtures = pseudo_weight, box_share, both_mixtures
         self.cube, self.hidden, self.hidden_features, self.temperature = cube, hidden, hidden_features, temperature
         self.steps = 0  # on the host: it decides what is computed
@@ -189,7 +191,7 @@ class DTLP(Method):
         self, image: Tensor, label: Tensor, unlabelled: Mapping[str, Tensor], on: set[str], losses: dict[str, Tensor]
     ) -> Tensor:
         """Fill in the terms that are on; give the logits of the labelled crops."""
-        pseudo, strong = self._teach(unlabelled["weak"]), unlabelled["strong"]
+        pseudo, strong = self._teach(unlabelled), unlabelled["strong"]
         whole, covered = self._share_out(on)
         views = {"labelled": image, "strong": strong[whole], "covered": strong[covered]}
         side = max(1, round(self.cube * min(image.shape[2:])))
@@ -218,7 +220,7 @@ class DTLP(Method):
         self, logits: Tensor, features: Tensor, pseudo: Pseudo, on: set[str], losses: dict[str, Tensor]
     ) -> None:
         """Fill in the terms on strong crops that nothing hides."""
-        if "reconstruction" in on and self.generator is not None:
+        if "reconstruction" in on and self.generator is not None and pseudo.features is not None:
             rebuilt = self.generator(hide_voxels(features, self.hidden_features))
             losses["reconstruction"] = feature_distance(rebuilt, pseudo.features)
         if "distillation" in on:
@@ -236,18 +238,28 @@ class DTLP(Method):
             return everything, nothing
         return slice(self.steps % 2, None, 2), slice(1 - self.steps % 2, None, 2)
 
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.guesses.views | ({"weak"} if self.diffusion is not None else set())
+
     @torch.no_grad()
-    def _teach(self, weak: Tensor) -> Pseudo:
-        """The ensemble's word on the weak view; between the diffusion teacher's turns, the mean teacher's."""
-        logits, (features,) = with_features(self.teacher.network, weak, self.tap)
-        probabilities = logits.softmax(1)
+    def _teach(self, unlabelled: Mapping[str, Tensor]) -> Pseudo:
+        """The ensemble's word; between the diffusion teacher's turns, the mean teacher's, live or as it was stored."""
+        if self.guesses.cached:
+            guess, features = self.guesses(unlabelled, None), None
+            probabilities, known = guess.probabilities(self.classes), guess.sure(0.0)
+        else:
+            logits, (features,) = with_features(self.teacher.network, unlabelled["weak"], self.tap)
+            probabilities = logits.softmax(1)
+            known = torch.ones_like(probabilities[:, 0], dtype=torch.bool)
         if self.diffusion is not None and self.steps % self.every == self.every - 1:
-            sampled = self.diffusion.sample(weak, self.noise_seed).softmax(1)
+            sampled = self.diffusion.sample(unlabelled["weak"], self.noise_seed).softmax(1)
             if self.ensemble:
                 probabilities = entropy_weighted_mean(sampled, probabilities)
             else:
                 probabilities = (sampled + probabilities) / 2
-        return Pseudo(probabilities, *confident_classes(probabilities, self.threshold), features)
+        confidence, classes = probabilities.max(1)
+        return Pseudo(probabilities, classes, (confidence >= self.threshold) & known, features)
 
     def _mix(self, image: Tensor, label: Tensor, strong: Tensor, pseudo: Pseudo) -> Crops:
         """One mixture of each pair, or both; the pseudo-labels count where they are confident, and less."""
@@ -262,7 +274,7 @@ class DTLP(Method):
         return Crops(*(torch.cat(values) for values in zip(*ways, strict=True)))
 
     def weights(self, progress: float) -> dict[str, float]:
-        ramp = sigmoid_ramp(progress, self.start, self.ramp)
+        ramp = self.grown(progress)
         grown = {name: weight * ramp for name, weight in self.consistency.items()}
         return {"supervised": 1.0, "denoising": self.denoising, **grown}
 

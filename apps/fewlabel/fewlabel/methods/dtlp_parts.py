@@ -17,17 +17,18 @@ class Pseudo(NamedTuple):
         probabilities: BCDHW, of the ensemble.
         classes: BDHW int64.
         mask: BDHW bool, where they are confident.
-        features: BFdhw, of the mean teacher on the weak view.
+        features: BFdhw, of the mean teacher on the weak view; None where it was not asked.
     """
 
     probabilities: Tensor
     classes: Tensor
     mask: Tensor
-    features: Tensor
+    features: Tensor | None
 
     def part(self, crops: slice) -> Pseudo:
         """The same of some of the crops."""
-        return Pseudo(*(value[crops] for value in self))
+        features = None if self.features is None else self.features[crops]
+        return Pseudo(self.probabilities[crops], self.classes[crops], self.mask[crops], features)
 
 
 class Propagation(nn.Module):

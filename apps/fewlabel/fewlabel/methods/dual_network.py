@@ -14,6 +14,7 @@ from fewlabel.losses.entropy_filter import entropy_bounds, filtered_cross_entrop
 from fewlabel.losses.rectification import confident_disagreement, rectification
 from fewlabel.losses.supervised import dice_cross_entropy
 from fewlabel.methods.base import Method, Step, is_empty
+from fewlabel.methods.guesses import Guess
 from fewlabel.methods.prototypes import Evidence, PrototypeContrast
 from fewlabel.methods.ramps import linear_ramp, sigmoid_ramp
 from fewlabel.methods.two_networks import TwoNetworks
@@ -56,6 +57,7 @@ class DualNetwork(TwoNetworks, Method):
         agreement: whether voxels are weighted by exp(-D) (paper: yes).
         winner_share: of the unlabelled terms that the network with the lower labelled loss learns, 0..1; 1: the gate
             is off. The loss is a running average, decay 0.99 (code: the last batch, share 0).
+        teacher: ``live``, as above, or ``cached``: cross_pseudo and its Dice teach the stored classes.
         start, ramp: labels alone up to ``start``; then the weights grow over ``ramp`` (inferred: full at 0.4).
         rectification, cross_pseudo, cross_pseudo_dice, divergence, cosine, contrast: weights in the end; 0 turns a
             term off (code: 0.5, 1, none, 1, 1, 0.1; cosine 0.5 inferred).
@@ -117,6 +119,7 @@ class DualNetwork(TwoNetworks, Method):
         most_entropy: float = 0.75,
         agreement: bool = True,
         winner_share: float = 1.0,
+        teacher: str = "live",
         start: float = 0.2,
         ramp: float = 0.2,
         rectification: float = 0.5,
@@ -130,7 +133,7 @@ class DualNetwork(TwoNetworks, Method):
         temperature: float = 0.1,
     ) -> None:
         super().__init__(build, classes)
-        self.make_networks(build, build_second)
+        self.make_networks(build, build_second, teacher)
         self.threshold, self.keep, self.per_class = threshold, keep, per_class
         self.most_entropy, self.agreement = most_entropy, agreement
         self.winner_share, self.start, self.ramp = winner_share, start, ramp
@@ -164,8 +167,8 @@ class DualNetwork(TwoNetworks, Method):
         logits, features = self.prototypes.look(self.member_networks, images, contrasting)
         parts = [each.split([len(image), len(each) - len(image)]) for each in logits]
         ours, theirs = zip(*parts, strict=True)
-        if taught:
-            unsupervised = self._unlabelled_terms(theirs, label, features, progress)
+        if taught and unlabelled is not None:
+            unsupervised = self._unlabelled_terms(theirs, unlabelled, label, features, progress)
         else:
             unsupervised = dict.fromkeys(self.ramped, ours[0].new_zeros(()))
         return Step(ours[0], {**self._labelled_terms(ours, label), **unsupervised})
@@ -182,11 +185,16 @@ class DualNetwork(TwoNetworks, Method):
         return {"supervised": supervised.sum(), "rectification": wrong}
 
     def _unlabelled_terms(
-        self, logits: Sequence[Tensor], label: Tensor, features: Sequence[Tensor], progress: float
+        self,
+        logits: Sequence[Tensor],
+        unlabelled: Mapping[str, Tensor],
+        label: Tensor,
+        features: Sequence[Tensor],
+        progress: float,
     ) -> dict[str, Tensor]:
         logs = [each.log_softmax(1) for each in logits]
-        classes = [each.detach().max(1).indices for each in logs]  # on a CPU far quicker than argmax
-        sure = [self.reliable(log, named, progress) for log, named in zip(logs, classes, strict=True)]
+        named = [each.detach().max(1).indices for each in logits]  # on a CPU far quicker than argmax
+        classes, sure = self._taught(unlabelled, logs, named, progress)
         belief = agreement_weights(*logs) if self.agreement else torch.ones_like(logs[0][:, 0])
         second_is_better = self.labelled_loss[1] < self.labelled_loss[0]
         shares = 1 - (1 - self.winner_share) * torch.stack([~second_is_better, second_is_better])
@@ -195,10 +203,19 @@ class DualNetwork(TwoNetworks, Method):
             learnt = self._learn(logs[k], logs[other], classes[other], sure[other], belief)
             losses |= {name: losses[name] + shares[k] * loss for name, loss in learnt.items()}
         if features:
-            better = torch.where(second_is_better, classes[1], classes[0])
-            evidence = Evidence(label[:, 0].long(), better, sure[0] & sure[1], classes[0] == classes[1], belief)
+            better = torch.where(second_is_better, named[1], named[0])
+            evidence = Evidence(label[:, 0].long(), better, sure[0] & sure[1], named[0] == named[1], belief)
             losses["contrast"] = self.prototypes(features, evidence)
         return losses
+
+    def _taught(
+        self, unlabelled: Mapping[str, Tensor], logs: Sequence[Tensor], named: list[Tensor], progress: float
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The classes that each network teaches, and where: its own, or for both those of the stored prediction."""
+        if self.guesses.cached:
+            known = self.guesses(unlabelled, None)
+            return [known.classes] * 2, [self.reliable_guess(known, progress)] * 2
+        return named, [self.reliable(log, classes, progress) for log, classes in zip(logs, named, strict=True)]
 
     def _learn(self, log: Tensor, other: Tensor, classes: Tensor, sure: Tensor, belief: Tensor) -> dict[str, Tensor]:
         """What one network learns from the other: its classes where that is sure, and its probabilities everywhere.
@@ -216,7 +233,17 @@ class DualNetwork(TwoNetworks, Method):
     @torch.no_grad()
     def reliable(self, log_probabilities: Tensor, classes: Tensor, progress: float) -> Tensor:
         """Where a network may teach, BDHW bool: among the lowest entropies of a class, and no mere guess."""
-        entropy = -(log_probabilities.exp() * log_probabilities).sum(1) / math.log(self.classes)  # 0..1
+        entropy = -(log_probabilities.exp() * log_probabilities).sum(1)
+        return self._among_the_surest(entropy, classes, progress)
+
+    @torch.no_grad()
+    def reliable_guess(self, guess: Guess, progress: float) -> Tensor:
+        """The same of a stored guess, whose entropy is taken as that between its class and all others."""
+        both = torch.special.entr(guess.confidence) + torch.special.entr(1 - guess.confidence)
+        return self._among_the_surest(both, guess.classes, progress) & guess.sure(0.0)
+
+    def _among_the_surest(self, entropy: Tensor, classes: Tensor, progress: float) -> Tensor:
+        entropy = entropy / math.log(self.classes)  # 0..1
         keep = linear_ramp(progress, self.start, *self.keep)
         classes = classes if self.per_class else torch.zeros_like(classes)
         bounds = entropy_bounds(entropy, classes, self.classes, keep).clamp_max(self.most_entropy)

@@ -8,14 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from fewlabel.losses.pseudo_labels import confident_classes, masked_cross_entropy
+from fewlabel.losses.pseudo_labels import masked_cross_entropy
 from fewlabel.losses.supervised import dice_cross_entropy
-from fewlabel.methods.base import Method, Step, is_empty
-from fewlabel.methods.ramps import sigmoid_ramp
-from fewlabel.methods.teacher import Teacher
+from fewlabel.methods.base import Step, is_empty
+from fewlabel.methods.student_teacher import StudentTeacher
 
 
-class MeanTeacher(Method):
+class MeanTeacher(StudentTeacher):
     """A student learns from labels and from its own moving average, the teacher, which is what is published.
 
     supervised: Dice and cross entropy of the student on the labelled crops.
@@ -35,8 +34,9 @@ class MeanTeacher(Method):
         build, classes: see Method.
         decay: of the moving average (see Teacher).
         threshold: least probability of the teacher's class, 0..1, for a voxel to count.
-        start: progress up to which labels alone are learnt.
-        ramp: share of the training over which the weight grows.
+        teacher: ``live``, as above, or ``cached``: the classes of the stored prediction of the scan.
+        start: progress up to which labels alone are learnt; None: 0.35, with a cached teacher 0.2.
+        ramp: share of the training over which the weight grows; None: 0.2, with a cached teacher 0.
         consistency: the weight in the end; 0 turns the term off.
 
     Examples:
@@ -55,6 +55,7 @@ class MeanTeacher(Method):
         torch.Size([2, 2, 16, 16, 16])
     """
 
+    takes_cached: ClassVar[bool] = True
     description: ClassVar[str] = "Mean teacher: a moving average of the network teaches it on unlabelled scans."
     trains: ClassVar[dict[str, tuple[str, ...]]] = {"supervised": ("student",), "consistency": ("student",)}
 
@@ -65,14 +66,13 @@ class MeanTeacher(Method):
         *,
         decay: float = 0.99,
         threshold: float = 0.8,
-        start: float = 0.35,
-        ramp: float = 0.2,
+        teacher: str = "live",
+        start: float | None = None,
+        ramp: float | None = None,
         consistency: float = 1.0,
     ) -> None:
-        super().__init__(build, classes)
-        self.student = build()
-        self.teacher = Teacher(self.student, decay)
-        self.threshold, self.start, self.ramp, self.consistency = threshold, start, ramp, consistency
+        super().__init__(build, classes, decay, teacher, start, ramp)
+        self.threshold, self.consistency = threshold, consistency
 
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         image, label = labelled["image"], labelled["label"]
@@ -80,23 +80,11 @@ class MeanTeacher(Method):
             logits = self.student(image)
             consistency = logits.new_zeros(())
         else:
-            classes, mask = confident_classes(self.teacher(unlabelled["weak"]).softmax(1), self.threshold)
+            guess = self.guesses(unlabelled, self.teacher)
             both = self.student(torch.cat([image, unlabelled["strong"]]))
             logits, strong = both[: len(image)], both[len(image) :]
-            consistency = masked_cross_entropy(strong, classes, mask)
+            consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))
         return Step(logits, {"supervised": dice_cross_entropy(logits, label), "consistency": consistency})
 
     def weights(self, progress: float) -> dict[str, float]:
-        ramp = sigmoid_ramp(progress, self.start, self.ramp)
-        return {"supervised": 1.0, "consistency": self.consistency * ramp}
-
-    def after_step(self, progress: float) -> None:
-        self.teacher.update(self.student, progress)
-
-    @property
-    def deployed(self) -> nn.Module:
-        return self.teacher.network
-
-    @property
-    def member_networks(self) -> tuple[nn.Module, ...]:
-        return (self.teacher.network, self.student)
+        return {"supervised": 1.0, "consistency": self.consistency * self.grown(progress)}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from fewlabel.methods.guesses import Guess, Guesses
 from fewlabel.networks.mean import MeanOfNetworks
 
 
@@ -17,14 +18,44 @@ class TwoNetworks:
     """
 
     needs_second = True
+    takes_cached = True
     first: nn.Module
     second: nn.Module
+    guesses: Guesses
     training: bool  # of the Method
 
-    def make_networks(self, build: Callable[[], nn.Module], build_second: Callable[[], nn.Module] | None) -> None:
-        """Build both; without ``build_second`` the same builder gives another of the same kind, begun elsewhere."""
+    def make_networks(
+        self,
+        build: Callable[[], nn.Module],
+        build_second: Callable[[], nn.Module] | None,
+        teacher: str,
+    ) -> None:
+        """Build both; without ``build_second`` the same builder gives another of the same kind, begun elsewhere.
+
+        Args:
+            build, build_second: see Method.
+            teacher: ``live``: each network teaches the other; ``cached``: what both said of the whole scan when it was
+                last predicted teaches both (see Guesses).
+        """
         self.first = build()
         self.second = (build_second or build)()
+        self.guesses = Guesses(teacher)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.guesses.views | {"weak", "strong"}
+
+    def taught(self, unlabelled: Mapping[str, Tensor], logits: Sequence[Tensor]) -> tuple[Guess, Guess]:
+        """What the first and what the second network teaches, from their logits BCDHW of the unlabelled crops.
+
+        With a cached teacher both are the stored guess.
+        """
+        if self.guesses.cached:
+            known = self.guesses(unlabelled, None)
+            return known, known
+        found = (each.detach().softmax(1).max(1) for each in logits)
+        first, second = (Guess(classes, confidence) for confidence, classes in found)
+        return first, second
 
     def views(self, unlabelled: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Which view each network sees: of every crop one gets the weak and the other the strong one, by lot.

@@ -11,15 +11,14 @@ from torch import Tensor, nn
 
 from fewlabel.losses.agreement import masked_squared_error
 from fewlabel.losses.supervised import dice_cross_entropy
-from fewlabel.methods.base import Method, Step, is_empty
-from fewlabel.methods.ramps import sigmoid_ramp
-from fewlabel.methods.teacher import Teacher
+from fewlabel.methods.base import Step, is_empty
+from fewlabel.methods.student_teacher import StudentTeacher
 from fewlabel.uncertainty import entropy
 
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
-class UncertaintyAwareMeanTeacher(Method):
+class UncertaintyAwareMeanTeacher(StudentTeacher):
     """A student follows its moving average where that, asked several times under noise, is sure of its answer.
 
     supervised: Dice and cross entropy of the student on the labelled crops.
@@ -76,11 +75,9 @@ class UncertaintyAwareMeanTeacher(Method):
         ramp: float = 0.2,
         consistency: float = 0.1,
     ) -> None:
-        super().__init__(build, classes)
-        self.student = build()
-        self.teacher = Teacher(self.student, decay)
+        super().__init__(build, classes, decay, "live", start, ramp)
         self.passes, self.noise, self.first_bound = passes, noise, first_bound
-        self.start, self.ramp, self.consistency = start, ramp, consistency
+        self.consistency = consistency
 
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         image, label = labelled["image"], labelled["label"]
@@ -112,20 +109,7 @@ class UncertaintyAwareMeanTeacher(Method):
 
     def bound(self, progress: float) -> float:
         """Greatest entropy, in nats, of a voxel that the student follows."""
-        ramp = sigmoid_ramp(progress, self.start, self.ramp)
-        return (self.first_bound + (1 - self.first_bound) * ramp) * math.log(self.classes)
+        return (self.first_bound + (1 - self.first_bound) * self.grown(progress)) * math.log(self.classes)
 
     def weights(self, progress: float) -> dict[str, float]:
-        ramp = sigmoid_ramp(progress, self.start, self.ramp)
-        return {"supervised": 1.0, "consistency": self.consistency * ramp}
-
-    def after_step(self, progress: float) -> None:
-        self.teacher.update(self.student, progress)
-
-    @property
-    def deployed(self) -> nn.Module:
-        return self.teacher.network
-
-    @property
-    def member_networks(self) -> tuple[nn.Module, ...]:
-        return (self.teacher.network, self.student)
+        return {"supervised": 1.0, "consistency": self.consistency * self.grown(progress)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,5 +21,9 @@ class MeanOfNetworks(nn.Module):
         self.networks = nn.ModuleList(networks)
 
     def forward(self, image: Tensor) -> Tensor:
-        sure = torch.stack([network(image).log_softmax(1) for network in self.networks])
-        return sure.logsumexp(0) - math.log(len(self.networks))
+        return mean_of_logits([network(image) for network in self.networks])
+
+
+def mean_of_logits(logits: Sequence[Tensor]) -> Tensor:
+    """Logits BCDHW whose softmax is the mean of the softmaxes of these."""
+    return torch.stack([each.log_softmax(1) for each in logits]).logsumexp(0) - math.log(len(logits))

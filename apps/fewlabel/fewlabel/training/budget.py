@@ -17,18 +17,24 @@ class Budget:
         steps: optimiser steps.
         seconds: of training, validation included.
         spent: seconds that an interrupted run of the same training took already.
+        of_core: whether seconds are those of a core at work for this process, its threads counted, and not the clock's:
+            a busy machine then takes nothing away.
     """
 
     steps: int
     seconds: float
     spent: float = 0.0
+    of_core: bool = False
 
     def __post_init__(self) -> None:
-        self._started = time.monotonic()
+        self._started = self._now()
+
+    def _now(self) -> float:
+        return time.process_time() if self.of_core else time.monotonic()
 
     def elapsed(self) -> float:
         """Seconds spent, with those before an interruption."""
-        return self.spent + time.monotonic() - self._started
+        return self.spent + self._now() - self._started
 
     def progress(self, step: int) -> float:
         """Share that is done, in [0, 1]."""

@@ -14,9 +14,10 @@ from fewlabel.methods.base import Method
 from fewlabel.training.branch import RunningMean, aside, falling
 from fewlabel.training.budget import NO_LIMIT, Budget
 from fewlabel.training.clock import Clock
+from fewlabel.training.measures import dice_of_crops, is_finite
 from fewlabel.training.progress import Progress
 from fewlabel.training.recovery import RecoveringGuard
-from fewlabel.training.trainer import CHECKPOINT_EVERY, Trainer, dice_of_crops, is_finite
+from fewlabel.training.trainer import CHECKPOINT_EVERY, Trainer
 
 Published = Literal["branch", "mean"]
 _KEEP_EVERY = 60.0  # seconds of training between two healthy states to go back to
@@ -80,6 +81,7 @@ class OngoingTrainer(Trainer):
         """
         self.ended_by, self._steps_of_run = "", 0
         self.progress.update(self.clock.round(), phase="training", step=self.step)
+        self._ask_for_pool(self.done())
         with contextlib.ExitStack() as ending:
             batches = iter(self.loader)
             if isinstance(batches, Generator):
@@ -124,6 +126,9 @@ class OngoingTrainer(Trainer):
             self.save(finished=True)
         if look:
             self._look(batches)
+        if self.refresh is not None and not self.guard.labels_only:
+            self.refresh(self.method, done)
+        self._ask_for_pool(done)
         self.ended_by = self.ends() or ("steps" if self._steps_of_run >= self.most_steps else "")
 
     def _look(self, batches: Iterator[Batch]) -> None:

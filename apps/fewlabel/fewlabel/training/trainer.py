@@ -12,15 +12,17 @@ from typing import Any, cast
 
 import torch
 from ignite.engine import Engine, Events
-from monai.metrics import DiceHelper
 
-from fewlabel.data.loaders import Batch
+from fewlabel.data.loaders import Batch, PairedLoader
 from fewlabel.devices import memory_used
 from fewlabel.methods.base import Method, total
 from fewlabel.published import save_tensors
 from fewlabel.training.budget import NO_LIMIT, Budget, learning_rate
 from fewlabel.training.guard import HarmGuard
+from fewlabel.training.measures import dice_of_crops, is_finite
 from fewlabel.training.progress import Progress
+
+__all__ = ["Diverged", "Trainer", "dice_of_crops", "is_finite"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,19 +32,6 @@ CHECKPOINT_EVERY = 20.0  # seconds; and at every tenth of the training
 
 class Diverged(RuntimeError):
     """The loss stopped being a number; the message says what to do."""
-
-
-def dice_of_crops(logits: torch.Tensor, label: torch.Tensor) -> float:
-    """Mean Dice of the foreground classes on one batch of labelled crops; NaN where none of them holds any."""
-    classes = logits.shape[1]
-    metric = DiceHelper(include_background=False, num_classes=classes, reduction="none", get_not_nans=False)
-    dice = cast(torch.Tensor, metric(logits.float(), label))  # a pair only with get_not_nans
-    return float(dice.nanmean())
-
-
-def is_finite(module: torch.nn.Module) -> bool:
-    """Whether every weight is a number."""
-    return bool(torch.stack([weight.detach().isfinite().all() for weight in module.parameters()]).all())
 
 
 class Trainer:
@@ -59,6 +48,7 @@ class Trainer:
         identity: what a checkpoint must share to be continued (plan, method, labelled cases, ...).
         validate: called at every tenth of the training and at its end with (method, progress share); gives the mean
             Dice of the validation cases, NaN where there are none.
+        refresh: called after each step with (method, progress share): predicts the pool again where it is time.
     """
 
     def __init__(
@@ -72,12 +62,14 @@ class Trainer:
         checkpoint: Path,
         identity: dict[str, Any],
         validate: Callable[[Method, float], float],
+        refresh: Callable[[Method, float], Any] | None = None,
     ) -> None:
         # A tenth to a third faster, on a CPU as well. (torch's annotations leave this argument of modules out.)
         self.method = method.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.loader, self.budget, self.progress = loader, budget, progress
         self.device, self.highest = device, highest_learning_rate
         self.checkpoint, self.identity, self.validate = checkpoint, identity, validate
+        self.refresh = refresh
         self.optimiser = self.optimiser_of(method)
         self.guard = HarmGuard()
         self.amp = device.startswith("cuda")
@@ -100,6 +92,7 @@ class Trainer:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._after_step)
         self._tenth = int(self.done() * 10)
         self.progress.update(self.done(), phase="training", step=self.step)
+        self._ask_for_pool(self.done())
         engine.run(self.loader, max_epochs=1, epoch_length=max(1, self.budget.steps - self.step))
         self.validate(self.method, 1.0)
         self.save(finished=True)
@@ -155,12 +148,20 @@ class Trainer:
         if done >= 1:
             engine.terminate()
             return
+        if self.refresh is not None and not self.guard.labels_only:
+            self.refresh(self.method, done)
+        self._ask_for_pool(done)
         if tenth or late:
             self.save(finished=False)
         if tenth:
             self._tenth = int(done * 10)
             self._watch(self.validate(self.method, done), "validation cases", done)
             self.guard.keep(self.step, self.method, self.optimiser)
+
+    def _ask_for_pool(self, done: float) -> None:
+        """Crops of the pool cost time: the loader makes them only while the method learns from them."""
+        if isinstance(self.loader, PairedLoader):
+            self.loader.pool_wanted = not self.guard.labels_only and self.method.learns_from_unlabelled(done)
 
     def _watch(self, dice: float | None, where: str, done: float) -> None:
         """Go back and on with labels alone where learning from unlabelled scans did harm."""

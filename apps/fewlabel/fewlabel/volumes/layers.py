@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fewlabel.volumes.checks import LABEL_LIMIT
 from fewlabel.volumes.formats import UnreadableVolume, decode_nrrd_layers
-from fewlabel.volumes.reading import LABEL_LIMIT, Volume, check_affine, in_words, read_label
+from fewlabel.volumes.reading import Volume, check_affine, in_words, read_label
 from fewlabel.volumes.segments import Segment, layers_of, named_segments
 
 

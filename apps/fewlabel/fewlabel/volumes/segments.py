@@ -9,12 +9,11 @@ before, and would stand among the labels.
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +23,11 @@ _MOST_HEADER = 2**22
 
 _OURS = b'{"fewlabel"'
 _FIELD = re.compile(r"Segment(\d+)_(\w+):=(.*)")
+_NAME_LINE = re.compile(rb"(Segment\d+_Name:=)([^\r\n]*)")
 _NAMED = ("Name", "ID")
+_NIFTI_1 = {struct.pack(f"{order}i", 348): order for order in "<>"}
+"""First bytes of a NIfTI-1 file and their order, for struct."""
+
 _DAMAGED = (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError, struct.error, zlib.error)
 """What a file that is no NIfTI file, or a damaged one, makes its reading end with."""
 
@@ -136,33 +139,11 @@ def _segments(values: Any) -> list[Segment]:
     return [Segment(str(name), value) for name, value in sorted(values.items(), key=lambda each: each[1])]
 
 
-def with_names(data: bytes, classes: Sequence[str]) -> bytes:
-    """The whole content of a NIfTI-1 file with other names in its header; unchanged where it names none.
-
-    The space behind the header is kept in multiples of 16 bytes, as the format asks for.
-    """
-    order, place, rest = _order(data), 352, []
-    names: bytes | None = None
-    for code, end, content in _extensions(data):
-        if content.startswith(_OURS):
-            names = names_as_bytes(classes)
-            content = names + bytes(-(len(names) + 8) % 16)
-        rest.append(struct.pack(f"{order}ii", len(content) + 8, code) + content)
-        place = end
-    if names is None:
-        return data
-    extensions, voxels = b"".join(rest), _offset(data)
-    header = bytearray(data[:352])
-    header[108:112] = struct.pack(f"{order}f", float(voxels + len(extensions) - (place - 352)))
-    return bytes(header) + extensions + data[place:]
-
-
 def _order(data: bytes) -> str:
     """Of the bytes of a NIfTI-1 file, for struct."""
-    for order in "<>":
-        if len(data) >= 352 and struct.unpack_from(f"{order}i", data)[0] == 348:
-            return order
-    raise ValueError("no NIfTI-1 file")
+    if len(data) < 352 or data[:4] not in _NIFTI_1:
+        raise ValueError("no NIfTI-1 file")
+    return _NIFTI_1[data[:4]]
 
 
 def _offset(data: bytes) -> int:
@@ -182,16 +163,53 @@ def _extensions(data: bytes) -> list[tuple[int, int, bytes]]:
     return found
 
 
-def rewritten(path: Path, classes: Sequence[str]) -> bytes:
-    """The bytes of a NIfTI file with other names; the same names give the same bytes."""
-    data = path.read_bytes()
+def with_other_names(data: bytes, change: Callable[[str], str]) -> bytes:
+    """The bytes of a NIfTI or NRRD file whose header names its values by other names; voxels and the rest stay.
+
+    Args:
+        data: the whole file.
+        change: old name -> new name.
+
+    Returns:
+        The same bytes where no name changes; the same change of the same bytes gives the same result.
+
+    Raises:
+        OSError, ValueError, EOFError: a damaged gzip stream or header.
+    """
+    if data.startswith(b"NRRD"):
+        header, empty, voxels = re.split(rb"(\r?\n\r?\n)", data, maxsplit=1)
+        return _NAME_LINE.sub(lambda found: found[1] + _changed(found[2], change), header) + empty + voxels
     if data[:2] != b"\x1f\x8b":
-        return with_names(data, classes)
+        return _nifti_with_other_names(data, change)
     content = gzip.decompress(data)
-    changed = with_names(content, classes)
-    if changed == content:
+    changed = _nifti_with_other_names(content, change)
+    return data if changed == content else gzip.compress(changed, compresslevel=1, mtime=0)
+
+
+def _changed(line: bytes, change: Callable[[str], str]) -> bytes:
+    name = _unescaped(line.decode("utf-8", "replace")).strip()
+    new = change(name)
+    return line if new == name else new.encode()
+
+
+def _nifti_with_other_names(data: bytes, change: Callable[[str], str]) -> bytes:
+    """The space behind the header is kept in multiples of 16 bytes, as the format asks for."""
+    if data[:4] not in _NIFTI_1:
         return data
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0, compresslevel=1) as stream:
-        stream.write(changed)
-    return packed.getvalue()
+    order, place, parts, same = _order(data), 352, [], True
+    for code, end, content in _extensions(data):
+        if content.startswith(_OURS):
+            said = json.loads(content.rstrip(b"\0"))
+            values = {change(name): value for name, value in said["fewlabel"]["classes"].items()}
+            same = same and values == said["fewlabel"]["classes"]
+            said["fewlabel"]["classes"] = values
+            content = json.dumps(said).encode()
+            content += bytes(-(len(content) + 8) % 16)
+        parts.append(struct.pack(f"{order}ii", len(content) + 8, code) + content)
+        place = end
+    if same:
+        return data
+    extensions = b"".join(parts)
+    header = bytearray(data[:352])
+    header[108:112] = struct.pack(f"{order}f", float(_offset(data) + len(extensions) - (place - 352)))
+    return bytes(header) + extensions + data[place:]

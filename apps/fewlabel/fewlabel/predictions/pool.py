@@ -1,0 +1,81 @@
+"""Predict a pool, or as much of it as there is time for, into the store."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from fewlabel.data.transforms import Preprocessing
+from fewlabel.files import stamp
+from fewlabel.plan import Plan
+from fewlabel.predictions.predict import Eyes, describe
+from fewlabel.predictions.store import PredictionStore, try_to_put
+from fewlabel.volumes.reading import UnreadableVolume
+
+
+class Pass(NamedTuple):
+    """How far a pass over the pool came.
+
+    Attributes:
+        done: cases that are predicted by this version now.
+        of: cases that were asked for.
+        changed: mean share of foreground voxels, of those predicted now or before, that another class was given to
+            than the last time, over the cases that had a prediction; NaN where none had.
+    """
+
+    done: int
+    of: int
+    changed: float
+
+
+def predict_pool(
+    eyes: Eyes,
+    store: PredictionStore,
+    plan: Plan,
+    records: Sequence[dict[str, str]],
+    version: int,
+    device: str,
+    seconds: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> Pass:
+    """Predict the cases that this version has not predicted yet: those without a prediction first, then the stalest.
+
+    It may be ended at any time and called again: what is stored is whole. Unreadable scans are left out.
+
+    Args:
+        eyes: the networks.
+        store: under the same plan.
+        plan: preprocessing.
+        records: cases, each with ``id`` and ``image``.
+        version: of the model.
+        device: to compute on.
+        seconds: no case is begun later.
+        clock: of these seconds.
+    """
+    begun, changes = clock(), []
+    store.begin(version)
+    steps = Preprocessing(plan)
+    made = {case: head.version for case, head in store.heads.items()}
+    to_do = [record for record in records if made.get(record["id"], -1) < version]
+    for record in sorted(to_do, key=lambda record: made.get(record["id"], -1)):
+        if clock() - begun >= seconds:
+            break
+        try:
+            source = stamp(record["image"])
+            image = steps({"image": record["image"]})["image"]
+        except (UnreadableVolume, OSError):
+            continue
+        prediction = describe(eyes(image.as_tensor().to(device)), image, plan, record["id"], version, source)
+        before = store.get(record["id"])
+        if before is not None and before.head.shape == prediction.head.shape:
+            changes.append(_changed(before.labels, prediction.labels))
+        try_to_put(store, prediction)
+    done = sum(store.heads[r["id"]].version >= version for r in records if r["id"] in store.heads)
+    return Pass(done, len(records), sum(changes) / len(changes) if changes else math.nan)
+
+
+def _changed(before, now) -> float:
+    foreground = (before > 0) | (now > 0)
+    return float((before != now)[foreground].mean()) if foreground.any() else 0.0

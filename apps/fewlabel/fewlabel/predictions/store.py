@@ -1,0 +1,152 @@
+"""The store of predictions: one file a case, the newest version only, bounded on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fewlabel.errors import Refusal
+from fewlabel.plan import Plan
+from fewlabel.predictions.entry import Head, Prediction, load, load_guess, load_head, plan_key
+
+logger = logging.getLogger(__name__)
+
+MOST_AGE = 8  # versions: an older guess is no longer learnt from
+_GIGABYTE = 2**30
+
+
+class PredictionStore:
+    """Predictions of one study under one plan. One process writes it; files are replaced whole, so others may read.
+
+    What another plan, or another list of classes, made is not seen, and goes when room is needed.
+
+    Args:
+        folder: of the files; created when the first is written.
+        plan: of today.
+        gigabytes: the most that it may take on disk.
+
+    Attributes:
+        current: the newest version of the model that is known; ages are counted from it.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, gigabytes: float = 5.0) -> None:
+        self.folder, self.gigabytes = Path(folder), gigabytes
+        self.classes, self.key = plan.classes, plan_key(plan)
+        self.heads: dict[str, Head] = {}
+        self.current = 0
+        self._sizes: dict[Path, int] = {}
+        self._usable: frozenset[str] | None = None
+        for path in sorted(self.folder.glob("*.npz")):
+            self._take_in(path)
+
+    def _take_in(self, path: Path) -> None:
+        if path.name.startswith(".writing-"):
+            return
+        head = load_head(path)
+        self._sizes[path] = path.stat().st_size
+        if head is not None and self._is_ours(head) and path == self._path(head.case):
+            self.heads[head.case] = head
+            self.current = max(self.current, head.version)
+
+    def _is_ours(self, head: Head) -> bool:
+        return head.plan == self.key and head.classes == tuple(self.classes)
+
+    def _path(self, case: str) -> Path:
+        return self.folder / f"{hashlib.sha256(case.encode()).hexdigest()[:32]}.npz"
+
+    def clear_leftovers(self) -> None:
+        """Remove what a killed process was writing; for the one that writes."""
+        for leftover in self.folder.glob(".writing-*"):
+            leftover.unlink(missing_ok=True)
+
+    def begin(self, version: int) -> None:
+        """A newer model is there: what it has not predicted is older by now."""
+        self.current, self._usable = max(self.current, version), None
+
+    def put(self, prediction: Prediction) -> bool:
+        """Keep a prediction in place of an older one of its case; False where the disk's share is full.
+
+        Raises:
+            Refusal: (507) it cannot be written.
+            ValueError: it was made under another plan or with other classes.
+        """
+        head = prediction.head
+        if not self._is_ours(head):
+            raise ValueError(f"The prediction of '{head.case}' was made under another plan or with other classes.")
+        path = self._path(head.case)
+        prediction.save(path)
+        self._sizes[path] = path.stat().st_size
+        self.heads[head.case] = head
+        self.begin(head.version)
+        if not self._make_room(keep=path):
+            self._drop(path)
+            return False
+        return True
+
+    def _make_room(self, keep: Path) -> bool:
+        """Drop the stalest until the rest fits; False where nothing older than the newest one is left to drop."""
+        of_path = {self._path(case): head.version for case, head in self.heads.items()}
+        stalest = sorted(self._sizes, key=lambda path: (of_path.get(path, -1), path.name))
+        while self.bytes > self.gigabytes * _GIGABYTE:
+            if not stalest or of_path.get(stalest[0], -1) >= of_path[keep]:
+                return False
+            self._drop(stalest.pop(0))
+        return True
+
+    def _drop(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._sizes.pop(path, None)
+        self.heads = {case: head for case, head in self.heads.items() if self._path(case) != path}
+        self._usable = None
+
+    @property
+    def bytes(self) -> int:
+        """On disk, entries of other plans counted."""
+        return sum(self._sizes.values())
+
+    def age(self, case: str) -> int | None:
+        """Versions that were published since the one that predicted a case; None where there is no prediction."""
+        head = self.heads.get(case)
+        return None if head is None else self.current - head.version
+
+    def usable(self) -> frozenset[str]:
+        """Ids of the cases whose guess is young enough to learn from."""
+        if self._usable is None:
+            self._usable = frozenset(
+                case for case, head in self.heads.items() if self.current - head.version <= MOST_AGE
+            )
+        return self._usable
+
+    def version(self, case: str) -> int | None:
+        """Which model made the guess of a case; None where there is none to learn from."""
+        return self.heads[case].version if case in self.usable() else None
+
+    def guess(self, case: str, grid: tuple[tuple[int, ...], np.ndarray]) -> torch.Tensor | None:
+        """Label map and confidence (0..255), uint8 2HWD, for a scan on that grid (shape, affine).
+
+        None where there is no prediction, or one of another plan, grid or list of classes, or one that is too old.
+        """
+        if case not in self.usable():
+            return None
+        found = load_guess(self._path(case))
+        if found is None or not self._is_ours(found[0]) or not found[0].is_on(*grid):
+            return None
+        return torch.from_numpy(found[1])
+
+    def get(self, case: str) -> Prediction | None:
+        """All that is stored of a case, whatever its age; None: nothing of this plan and these classes."""
+        found = load(self._path(case)) if case in self.heads else None
+        return found if found is not None and self._is_ours(found.head) else None
+
+
+def try_to_put(store: PredictionStore, prediction: Prediction) -> bool:
+    """Keep a prediction where that is possible: a full disk is no reason to end what uses the predictions."""
+    try:
+        return store.put(prediction)
+    except Refusal as error:
+        logger.warning("a prediction was not stored: %s", error)
+        return False

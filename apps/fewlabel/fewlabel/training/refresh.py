@@ -1,0 +1,76 @@
+"""When a training predicts the pool again, so that it learns from what it knows by now."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Sequence
+
+from fewlabel.data.loaders import Record
+from fewlabel.methods.base import Method
+from fewlabel.plan import Plan
+from fewlabel.predictions.pool import Pass, predict_pool
+from fewlabel.predictions.predict import Eyes
+from fewlabel.predictions.store import PredictionStore
+from fewlabel.training.budget import Budget
+
+SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)  # of a training, as measured; the first is where a cached teacher begins to teach
+MOST_TIME = 0.2  # of all that was spent so far
+OVERLAP = 0.25  # of the sliding window: pseudo-labels need no more
+
+
+class PoolRefresh:
+    """Predicts the pool with a method's deployed network after given shares of a training.
+
+    Never more than a fifth of the time goes into it; where that ends a pass, the next one begins with the stalest
+    cases. A training that was interrupted goes on with the predictions that there are.
+
+    Args:
+        store: of the predictions.
+        plan: of the training.
+        records: of the pool.
+        device: to compute on.
+        budget: of the training: its time.
+        shares: after which the pool is predicted, each in 0..1, rising.
+        beat: called often, so that people see it is alive.
+        first: version that was there before this training; the passes are counted on from it. None: the store's newest.
+    """
+
+    def __init__(
+        self,
+        store: PredictionStore,
+        plan: Plan,
+        records: Sequence[Record],
+        device: str,
+        budget: Budget,
+        shares: Sequence[float] = SHARES,
+        beat: Callable[[], None] = lambda: None,
+        first: int | None = None,
+    ) -> None:
+        self.store, self.plan, self.records, self.device = store, plan, list(records), device
+        self.budget, self.shares, self.beat = budget, list(shares), beat
+        self.first = store.current if first is None else first
+        self.spent = 0.0
+        self.passed = 0
+
+    def __call__(self, method: Method, done: float) -> Pass | None:
+        """Predict the pool if a share of the training (``done``, 0..1) was passed since; how far that came."""
+        passed = bisect.bisect_right(self.shares, done)
+        if passed <= self.passed or done >= 1:
+            return None
+        self.passed = passed
+        allowed = MOST_TIME * self.budget.elapsed() - self.spent
+        begun = self.budget.elapsed()
+        deployed = method.deployed
+        eyes = Eyes(deployed, [deployed], self.plan, OVERLAP, self.beat)
+        found = predict_pool(
+            eyes,
+            self.store,
+            self.plan,
+            self.records,
+            self.first + passed,
+            self.device,
+            allowed,
+            self.budget.elapsed,
+        )
+        self.spent += self.budget.elapsed() - begun
+        return found
