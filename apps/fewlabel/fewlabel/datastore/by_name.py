@@ -109,6 +109,10 @@ class LabelsByName(ScannedImages):
         """
         return self.get_label_uri(image_id, FINAL)
 
+    def stored_label(self, image_id: str) -> str:
+        """Path of a submitted label as it is stored, whether or not it can be used."""
+        return super().get_label_uri(image_id, FINAL)
+
     def left_out(self) -> dict[str, str]:
         """Cases whose submitted label is not used, and why, in a sentence; each is looked at again when it changed."""
         classes, folder = tuple(self._workspace.classes()), Path(self._datastore.label_path(FINAL))
