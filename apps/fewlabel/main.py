@@ -79,7 +79,8 @@ class FewLabelApp(MONAILabelApp):
 
     def predict(self, request, datastore=None):
         request = self.requests.check_infer(request, self._infers, **brought_by_the_request())
-        return super().infer(request, datastore)
+        with self.study.keeper.people.ask():
+            return super().infer(request, datastore)
 
     def batch_infer(self, request, datastore=None):
         several = torch.cuda.device_count() > 1  # without a GPU, MONAI Label's own default divides by zero
@@ -89,7 +90,7 @@ class FewLabelApp(MONAILabelApp):
 
     def next_sample(self, request):
         request = self.requests.check_next(request, self._strategies)
-        with self._choosing:  # two people who ask at once are given two cases
+        with self._choosing, self.study.keeper.people.ask():  # two people who ask at once are given two cases
             return self.study.handed_out(super().next_sample(request), request["strategy"])
 
     def bundle_path(self, model):
@@ -102,7 +103,7 @@ class FewLabelApp(MONAILabelApp):
 
     def on_init_complete(self):
         super().on_init_complete()
-        self.study.ready()
+        self.study.ready(next(iter(self._trainers), None))
         keep_what_is_there()
 
     def cleanup_sessions(self):

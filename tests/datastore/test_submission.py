@@ -272,13 +272,3 @@ def test_a_label_without_names_says_what_was_assumed(store, workspace, sent):
     workspace.set_classes(["liver", "tumour"])
     store.save_label("a", sent, "final", {})
     assert "1 = liver, 2 = tumour" in store.notes("a")[0]
-
-
-def test_layers_of_far_more_voxels_than_the_image_are_refused_by_their_header(
-    store, workspace, tmp_path, write_segmentation
-):
-    workspace.set_classes(["liver", "tumour"])
-    layers = np.zeros((5, 160, 160, 160), np.uint8)
-    path = write_segmentation(tmp_path / "sent.seg.nrrd", layers, AFFINE, [("liver", 1, 0), ("tumour", 1, 4)])
-    with pytest.raises(Refusal, match="20,480,000 voxels"):
-        store.save_label("a", str(path), "final", {})

@@ -172,7 +172,7 @@ def test_fault_ad_1_the_ensemble_listens_to_a_confident_diffusion_teacher(batche
     with torch.no_grad():
         head.weight.zero_()
         head.bias.copy_(torch.tensor([0.0, 0.0, 12.0]).repeat_interleave(4**3))
-    pseudo = method._teach(batches[1]["weak"])
+    pseudo = method._teach(batches[1])
     assert (pseudo.classes == 2).all()
     assert (pseudo.probabilities[:, 2] > 0.85).all()
     assert pseudo.mask.all()
@@ -182,13 +182,13 @@ def test_fault_ad_1_the_ensemble_listens_to_a_confident_diffusion_teacher(batche
 
 def test_pseudo_labels_carry_no_gradient(batches):
     method = build(every=1)
-    assert not any(value.requires_grad for value in method._teach(batches[1]["weak"]))
+    assert not any(value.requires_grad for value in method._teach(batches[1]))
 
 
 def test_with_a_noise_seed_the_pseudo_labels_are_the_same_each_time(batches):
     method = build(every=1, noise_seed=7)
     nn.init.normal_(method.diffusion.network.out[2].conv.weight)
-    first, second = (method._teach(batches[1]["weak"]).probabilities for _ in range(2))
+    first, second = (method._teach(batches[1]).probabilities for _ in range(2))
     assert torch.equal(first, second)
 
 
@@ -220,7 +220,7 @@ def test_a_mixture_holds_voxels_of_both_crops_and_pseudo_labels_count_half_where
     labelled, unlabelled = batches
     method = build(box_share=8 / 27)
     say(method.teacher.network, 9.0)
-    pseudo = method._teach(unlabelled["weak"])
+    pseudo = method._teach({"weak": unlabelled["weak"]})
     mixture = method._mix(labelled["image"], labelled["label"], unlabelled["strong"], pseudo)
     for number, inside in enumerate(("unlabelled", "labelled")):  # the box changes sides from crop to crop
         guessed = mixture.weight[number] == 0.5
@@ -230,7 +230,7 @@ def test_a_mixture_holds_voxels_of_both_crops_and_pseudo_labels_count_half_where
         assert torch.equal(mixture.image[number], source)
         assert (mixture.label[number][guessed] == 1).all()
     say(method.teacher.network, 0.1)
-    unsure = method._teach(unlabelled["weak"])
+    unsure = method._teach({"weak": unlabelled["weak"]})
     mixture = method._mix(labelled["image"], labelled["label"], unlabelled["strong"], unsure)
     assert set(mixture.weight.unique().tolist()) == {0.0, 1.0}
 

@@ -78,7 +78,7 @@ def test_what_is_rebuilt_is_what_the_teacher_has_at_every_voxel_of_the_weak_view
 
     method.generator.register_forward_hook(rebuild)
     loss = method.step(labelled, unlabelled, 1.0).losses["reconstruction"]
-    tapped = method._teach(unlabelled["weak"]).features[:1]
+    tapped = method._teach({"weak": unlabelled["weak"]}).features[:1]
     expected = (nn.functional.normalize(teacher, dim=1) - nn.functional.normalize(tapped, dim=1)).square().sum(1).mean()
     torch.testing.assert_close(loss, expected, atol=1e-4, rtol=1e-3)
 

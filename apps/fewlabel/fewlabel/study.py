@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +29,7 @@ from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.selection.task import FewLabelScoring
 from fewlabel.settings import Settings, ignored
+from fewlabel.training.keeper import Keeper
 from fewlabel.training.task import FewLabelTrain
 from fewlabel.workspace import Workspace, read_json, write_json
 
@@ -72,6 +74,7 @@ class Study:
         self._strategies, self.features = make_strategies(self.workspace, self.settings.seed)
         self.infer = FewLabelInfer(self.workspace, self.settings.device)
         self.reviewer = Reviewer(self.workspace, self.infer)
+        self.keeper = Keeper(self.workspace, self.settings)
         self._chosen_by: dict[str, str] = {}
         default = self._strategies[DEFAULT_STRATEGY]
         self.leases, self.scores = default.leases, default.scores
@@ -167,6 +170,7 @@ class Study:
         replaced = self.store.take_submitted(image)
         if replaced is None:
             return notes
+        self.keeper.submitted()
         files = self.store.get_image_uri(image), self.store.get_label_uri(image, "final")
         notes["kind"] = kind = kind_of(self.store.get_label_info(image, "final"))
         return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image), kind)
@@ -176,7 +180,13 @@ class Study:
         self.store.refresh()
         self.ready()
 
-    def ready(self) -> None:
-        """The server is up: look at the scans in the background."""
+    def ready(self, trainer: str | None = None) -> None:
+        """The server is up: look at labels and scans in the background, and train where that goes on by itself.
+
+        Args:
+            trainer: name of the training task; None where there is none, or it is looked after already.
+        """
+        threading.Thread(target=self.store.left_out, name="labels", daemon=True).start()
+        self.keeper.keep(trainer, self.store)
         self.features.fill_in_background(list(self.store.list_images()), self.store.get_image_uri, self.settings.seed)
         logger.info("FewLabel serves %s; its state is in %s", self.studies, self.workspace.folder)

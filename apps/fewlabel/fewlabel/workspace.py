@@ -129,6 +129,8 @@ class Workspace:
         self.replaced = self.folder / "replaced"
         self.scans = self.folder / "scans.json"
         self.converted = self.folder / "converted"
+        self.training = self.folder / "training.json"
+        self.people = self.folder / "people-ask"
         self.by_name = self.folder / "by_name"
         self.renaming = self.folder / "renaming.json"
         self.moved = self.folder / "moved"

@@ -58,7 +58,7 @@ def running(studies: Path, **conf: object) -> Iterator[Server]:
     Raises:
         ExperimentError: it does not start.
     """
-    pairs = [(key, str(value)) for key, value in conf.items()]
+    pairs = [(key, str(value)) for key, value in {"training": "on_request", **conf}.items()]
     log, port = studies.parent / f"{studies.name}.log", free_port()
     started = time.monotonic()
     process = launch(studies, port, pairs, log)

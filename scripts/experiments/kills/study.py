@@ -27,6 +27,7 @@ CONF = {
     "network": "unet_small",
     "patch": "16,16,16",
     "batch": "1",
+    "training": "on_request",
     "max_steps": "60",
     "max_minutes": "1",
     "scoring_minutes": "0.05",

@@ -97,38 +97,34 @@ def _held(folder: Path, sizes: Sizes, seed: int) -> list[Row]:
     studies, rows = folder / "held", []
     generate(studies, 2 * _LABELLED, HIPPOCAMPUS, seed)
     label_some(studies, _LABELLED)
-    _write_large(studies / "large.nii.gz", sizes.large, np.int16)
-    _write_large(folder / "large.nii.gz", sizes.large, np.uint8)
     with _answering(studies, seed) as ask:
         others = {
             "/info/": lambda: ask("GET", "/info/"),
             "next case": lambda: ask("POST", f"/activelearning/{STRATEGY}", json={}),
         }
-        side = "×".join(map(str, sizes.large))
-        for name, request in _long_requests(folder / "large.nii.gz", sizes.steps, ask).items():
-            say(f"others while {name}")
+
+        def measure(what: str, request: Callable[[], object]) -> None:
+            say(f"others while {what}")
             seconds = answers_while(request, others)
-            rows += [typical(f"{kind} while {name.format(side)}", each, _HELD) for kind, each in seconds.items()]
+            rows.extend(typical(f"{kind} while {what}", each, _HELD) for kind, each in seconds.items())
+
+        waits = {"params": {"run_sync": True}, "json": {"max_steps": sizes.steps}}
+        measure("a training is waited for (run_sync)", lambda: ask("POST", f"/train/{MODEL}", **waits))
+        side = "×".join(map(str, sizes.large))  # its volume comes now: the training would have learned from it
+        _write_large(studies / "large.nii.gz", sizes.large, np.int16)
+        _write_large(folder / "large.nii.gz", sizes.large, np.uint8)
+        ask("POST", "/reload")
+        wanted = {"params": {"image": "large", "output": "image"}, "data": {"params": "{}"}}
+        measure(f"an image of {side} voxels is segmented", lambda: ask("POST", f"/infer/{MODEL}", **wanted))
+        measure(f"a label of {side} voxels is submitted", lambda: _submit(folder / "large.nii.gz", ask))
     return rows
 
 
-def _long_requests(label: Path, steps: int, ask: Callable[..., object]) -> dict[str, Callable[[], object]]:
+def _submit(label: Path, ask: Callable[..., object]) -> None:
     names = json.dumps({"label_info": [{"name": "bright", "idx": 1}]})
-
-    def submit() -> object:
-        with label.open("rb") as content:
-            files = {"label": (label.name, content)}
-            return ask("PUT", "/datastore/label", params={"image": "large"}, data={"params": names}, files=files)
-
-    return {
-        "a training is waited for (run_sync)": lambda: ask(
-            "POST", f"/train/{MODEL}", params={"run_sync": True}, json={"max_steps": steps}
-        ),
-        "an image of {} voxels is segmented": lambda: ask(
-            "POST", f"/infer/{MODEL}", params={"image": "large", "output": "image"}, data={"params": "{}"}
-        ),
-        "a label of {} voxels is submitted": submit,
-    }
+    with label.open("rb") as content:
+        files = {"label": (label.name, content)}
+        ask("PUT", "/datastore/label", params={"image": "large"}, data={"params": names}, files=files)
 
 
 @contextmanager

@@ -84,7 +84,7 @@ class OldGridLabels(LabelsByName):
     def misplaced(self, image_id: str) -> Misplaced | None:
         """What is to be said of a submitted label that lies on an old grid; None for one that lies right."""
         label = self._datastore.label(image_id, FINAL)
-        if label is None:
+        if label is None or self._names_in_file(image_id):  # labels had no names in their headers then
             return None
         place, image = self._label_place(image_id, FINAL, label.ext), Path(self.get_image_uri(image_id))
         stamps = stamp(place), stamp(image)

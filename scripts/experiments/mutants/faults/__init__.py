@@ -7,6 +7,7 @@ from experiments.mutants.faults.export import EXPORT
 from experiments.mutants.faults.losses import LOSSES
 from experiments.mutants.faults.measures import MEASURES
 from experiments.mutants.faults.methods import METHODS
+from experiments.mutants.faults.pool import POOL
 from experiments.mutants.faults.published import PUBLISHED
 from experiments.mutants.faults.selection import SELECTION
 from experiments.mutants.faults.storing import STORING
@@ -14,6 +15,6 @@ from experiments.mutants.faults.teacher import TEACHER
 from experiments.mutants.faults.training import TRAINING
 
 FAULTS: tuple[Fault, ...] = (
-    *(*PUBLISHED, *METHODS, *TEACHER, *DTLP, *LOSSES, *MEASURES),
+    *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
     *(*DATA, *TRAINING, *SELECTION, *STORING, *EXPORT),
 )

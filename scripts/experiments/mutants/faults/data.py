@@ -11,15 +11,15 @@ DATA = (
     Fault(
         "the strong view has no strong intensities",
         "data/transforms.py",
-        '            *_strong_intensity("strong"),\n',
-        "",
+        '*_weak_intensity("strong"), *_strong_intensity("strong")]',
+        '*_weak_intensity("strong")]',
         _VIEWS,
     ),
     Fault(
         "the weak view is the strong one",
         "data/transforms.py",
-        '*_strong_intensity("strong"),',
-        '*_strong_intensity("weak"),',
+        '*_weak_intensity("weak")]',
+        '*_strong_intensity("weak")]',
         _VIEWS,
     ),
     Fault(
@@ -39,14 +39,14 @@ DATA = (
     Fault(
         "the two views are turned differently",
         "data/transforms.py",
-        '            _geometry(("image",)),\n            CopyItemsd(keys="image", names=["strong"]),',
-        '            CopyItemsd(keys="image", names=["strong"]),\n            _geometry(("image",)),',
+        'CopyItemsd(keys="image", names=["strong"]), *strong]',
+        'CopyItemsd(keys="image", names=["strong"]), _geometry(("strong",)), *strong]',
         _TRANSFORMS,
     ),
     Fault(
         "labels are interpolated between classes when they are turned",
         "data/transforms.py",
-        'mode=["nearest" if key == "label" else "bilinear" for key in keys],',
+        'mode=["nearest" if key in ("label", "guess") else "bilinear" for key in keys],',
         'mode=["bilinear" for key in keys],',
         _TRANSFORMS,
     ),
@@ -123,28 +123,28 @@ DATA = (
     ),
     Fault(
         "the seed of the crops is ignored",
-        "data/loaders.py",
+        "data/streams.py",
         "        self.view.set_random_state(seed)\n",
         "",
         "tests/data/test_loaders.py::test_the_same_seed_gives_the_same_batches_though_volumes_are_replaced",
     ),
     Fault(
         "the seed of the order is ignored",
-        "data/loaders.py",
+        "data/streams.py",
         "np.random.RandomState(seed)",
         "np.random.RandomState()",
         "tests/data/test_loaders.py::test_the_order_depends_on_the_seed_alone",
     ),
     Fault(
         "only the first volumes of a large pool are seen",
-        "data/loaders.py",
+        "data/streams.py",
         "held = [*held, volume][-self.resident :]",
         "held = [*held, volume][: self.resident]",
         "tests/data/test_loaders.py::test_every_volume_of_a_pool_is_seen_and_about_as_often",
     ),
     Fault(
         "all volumes stay in memory",
-        "data/loaders.py",
+        "data/streams.py",
         "held = [*held, volume][-self.resident :]",
         "held = [*held, volume]",
         "tests/data/test_loaders.py::test_only_the_resident_volumes_and_the_one_read_ahead_are_in_memory",
@@ -152,8 +152,8 @@ DATA = (
     Fault(
         "labelled crops are taken from the unlabelled pool as well",
         "data/loaders.py",
-        'self._batch(unlabelled, ("weak", "strong"))',
-        'self._batch(labelled, ("image", "label"))',
+        "self._batches(self.unlabelled, self.views)",
+        'self._batches(self.labelled, ("image", "label"))',
         _LOADERS,
     ),
     Fault(
@@ -231,8 +231,8 @@ DATA = (
     Fault(
         "the pool has one seed for all trainings",
         "data/loaders.py",
-        "transforms.unlabelled_view(plan), seed + 1",
-        "transforms.unlabelled_view(plan), 0",
+        "PoolView(plan, views), seed + 1",
+        "PoolView(plan, views), 0",
         "tests/data/test_loaders.py::test_the_same_seed_gives_the_same_batches_though_volumes_are_replaced",
     ),
     Fault(

@@ -48,15 +48,15 @@ DTLP = (
     Fault(
         "dtlp's student never sees a strong view",
         "methods/dtlp.py",
-        'self._teach(unlabelled["weak"]), unlabelled["strong"]',
-        'self._teach(unlabelled["weak"]), unlabelled["weak"]',
+        'self._teach(unlabelled), unlabelled["strong"]',
+        'self._teach(unlabelled), unlabelled["weak"]',
         _VIEWS,
     ),
     Fault(
         "dtlp's teacher sees the strong view",
         "methods/dtlp.py",
-        'self._teach(unlabelled["weak"]), unlabelled["strong"]',
-        'self._teach(unlabelled["strong"]), unlabelled["strong"]',
+        'self._teach(unlabelled), unlabelled["strong"]',
+        'self._teach({**unlabelled, "weak": unlabelled["strong"]}), unlabelled["strong"]',
         _VIEWS,
     ),
     Fault(

@@ -13,9 +13,9 @@ _ARGUMENT = _WEIGHTS + "test_the_weight_of_a_term_is_the_argument_of_its_name"
 METHODS = (
     Fault(
         "the mean teacher's teacher looks at the strong view",
-        "methods/mean_teacher.py",
-        'self.teacher(unlabelled["weak"])',
-        'self.teacher(unlabelled["strong"])',
+        "methods/guesses.py",
+        'ask(unlabelled["weak"])',
+        'ask(unlabelled["strong"])',
         _VIEWS,
     ),
     Fault(
@@ -28,20 +28,20 @@ METHODS = (
     Fault(
         "the student of the mean teacher teaches itself",
         "methods/mean_teacher.py",
-        'confident_classes(self.teacher(unlabelled["weak"])',
-        'confident_classes(self.student(unlabelled["weak"])',
+        "self.guesses(unlabelled, self.teacher)",
+        "self.guesses(unlabelled, self.student)",
         _VIEWS,
     ),
     Fault(
         "the mean teacher teaches one crop the classes of another",
         "methods/mean_teacher.py",
-        "masked_cross_entropy(strong, classes, mask)",
-        "masked_cross_entropy(strong, classes.flip(0), mask.flip(0))",
+        "masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))",
+        "masked_cross_entropy(strong, guess.classes.flip(0), guess.sure(self.threshold).flip(0))",
         _NOTHING,
     ),
     Fault(
         "the mean teacher publishes its student",
-        "methods/mean_teacher.py",
+        "methods/student_teacher.py",
         "return self.teacher.network\n\n    @property\n    def member",
         "return self.student\n\n    @property\n    def member",
         "tests/methods/test_mean_teacher.py",
@@ -77,8 +77,8 @@ METHODS = (
     Fault(
         "uamt's bound falls",
         "methods/uamt.py",
-        "(self.first_bound + (1 - self.first_bound) * ramp)",
-        "(1 - (1 - self.first_bound) * ramp)",
+        "(self.first_bound + (1 - self.first_bound) * self.grown(progress))",
+        "(1 - (1 - self.first_bound) * self.grown(progress))",
         "tests/methods/test_uamt.py",
     ),
     Fault(
@@ -91,15 +91,15 @@ METHODS = (
     Fault(
         "bcp's pseudo weight is a thousandth",
         "methods/bcp.py",
-        '"pseudo": self.pseudo * ramp}',
-        '"pseudo": self.pseudo * ramp / 1000}',
+        '"pseudo": self.pseudo * self.grown(progress)}',
+        '"pseudo": self.pseudo * self.grown(progress) / 1000}',
         _ARGUMENT,
     ),
     Fault(
         "bcp's default for pseudo is a thousandth",
         "methods/bcp.py",
-        "pseudo: float = 0.5,",
-        "pseudo: float = 0.0005,",
+        '_LIVE = {"pseudo": 0.5,',
+        '_LIVE = {"pseudo": 0.0005,',
         _WEIGHTS + "test_no_term_is_too_small_to_matter[bcp]",
     ),
     Fault(
@@ -112,14 +112,14 @@ METHODS = (
     Fault(
         "bcp shows its student the weak view",
         "methods/bcp.py",
-        'strong = unlabelled["strong"]',
-        'strong = unlabelled["weak"]',
+        'self.guesses(unlabelled, self.teacher), unlabelled["strong"]',
+        'self.guesses(unlabelled, self.teacher), unlabelled["weak"]',
         _VIEWS,
     ),
     Fault(
         "bcp counts every guess of its teacher",
         "methods/bcp.py",
-        "mask[:, None].to(strong.dtype))",
+        "guess.sure(self.threshold)[:, None].to(strong.dtype))",
         "torch.ones_like(strong))",
         "tests/methods/test_bcp.py",
     ),
@@ -133,8 +133,8 @@ METHODS = (
     Fault(
         "cps: each network learns its own classes",
         "methods/cps.py",
-        "self._learn_from(second, first) + self._learn_from(first, second)",
-        "self._learn_from(first, first) + self._learn_from(second, second)",
+        "self._learn(pool[0], second) + self._learn(pool[1], first)",
+        "self._learn(pool[0], first) + self._learn(pool[1], second)",
         _WRONG,
     ),
     Fault(
@@ -202,9 +202,9 @@ METHODS = (
     ),
     Fault(
         "mean teacher's confidence is of logits",
-        "methods/mean_teacher.py",
-        'self.teacher(unlabelled["weak"]).softmax(1)',
-        'self.teacher(unlabelled["weak"])',
+        "methods/guesses.py",
+        'ask(unlabelled["weak"]).softmax(1).max(1)',
+        'ask(unlabelled["weak"]).max(1)',
         _WRONG,
     ),
 )

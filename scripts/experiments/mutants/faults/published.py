@@ -46,15 +46,16 @@ PUBLISHED = (
     Fault(
         "student logits from the teacher (USB)",
         "methods/mean_teacher.py",
-        "consistency = masked_cross_entropy(strong, classes, mask)",
-        'consistency = masked_cross_entropy(self.teacher(unlabelled["strong"]), classes, mask)',
+        "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))",
+        'consistency = masked_cross_entropy(self.teacher(unlabelled["strong"]), guess.classes, '
+        "guess.sure(self.threshold))",
         _trains("mean_teacher"),
     ),
     Fault(
         "student detached (AIPMLab)",
         "methods/mean_teacher.py",
-        "consistency = masked_cross_entropy(strong, classes, mask)",
-        "consistency = masked_cross_entropy(strong.detach(), classes, mask)",
+        "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))",
+        "consistency = masked_cross_entropy(strong.detach(), guess.classes, guess.sure(self.threshold))",
         _trains("mean_teacher"),
     ),
     Fault(
@@ -68,8 +69,9 @@ PUBLISHED = (
     Fault(
         "labels of the unlabelled batch are read",
         "methods/mean_teacher.py",
-        "consistency = masked_cross_entropy(strong, classes, mask)",
-        'consistency = masked_cross_entropy(strong, classes, mask) + unlabelled.get("label", strong).mean() * 0',
+        "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))",
+        "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold)) + "
+        'unlabelled.get("label", strong).mean() * 0',
         _item(4, "labels_of_the_unlabelled_batch_are_never_read", "mean_teacher"),
     ),
     Fault(
@@ -89,8 +91,9 @@ PUBLISHED = (
     Fault(
         "classes joined by OR (AIPMLab)",
         "methods/mean_teacher.py",
-        "consistency = masked_cross_entropy(strong, classes, mask)",
-        "consistency = masked_cross_entropy(strong, (classes | strong.argmax(1)).clamp_max(self.classes - 1), mask)",
+        "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))",
+        "consistency = masked_cross_entropy(strong, (guess.classes | "
+        "strong.argmax(1)).clamp_max(self.classes - 1), guess.sure(0.8))",
         _permuted("mean_teacher"),
     ),
     Fault(
@@ -130,7 +133,7 @@ PUBLISHED = (
     ),
     Fault(
         "teacher never updated",
-        "methods/bcp.py",
+        "methods/student_teacher.py",
         "self.teacher.update(self.student, progress)",
         "pass",
         _deployed("bcp"),
@@ -151,7 +154,7 @@ PUBLISHED = (
     ),
     Fault(
         "teacher outside the state dict",
-        "methods/mean_teacher.py",
+        "methods/student_teacher.py",
         "self.teacher = Teacher(self.student, decay)",
         'object.__setattr__(self, "teacher", Teacher(self.student, decay))',
         _saved("mean_teacher"),
@@ -174,8 +177,8 @@ PUBLISHED = (
     Fault(
         "propagation of detached features",
         "methods/dtlp_parts.py",
-        "functional.adaptive_avg_pool3d(features, grid)",
-        "functional.adaptive_avg_pool3d(features.detach(), grid)",
+        "functional.adaptive_avg_pool3d(features, (depth",
+        "functional.adaptive_avg_pool3d(features.detach(), (depth",
         _trains("dtlp"),
     ),
     Fault(
@@ -223,8 +226,8 @@ PUBLISHED = (
     Fault(
         "labels for one of two networks",
         "methods/cps.py",
-        "sum(dice_cross_entropy(each, label) for each in logits)",
-        "dice_cross_entropy(logits[0], label)",
+        "[dice_cross_entropy(each, label) for each in logits]",
+        "[dice_cross_entropy(logits[0], label)]",
         _trains("cps"),
     ),
     Fault(

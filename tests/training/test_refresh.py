@@ -1,0 +1,100 @@
+"""When a training predicts the pool again, and how much of its time that may take."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from fewlabel.methods import METHODS
+from fewlabel.predictions.pool import Pass
+from fewlabel.training import refresh as refresh_module
+from fewlabel.training.refresh import MOST_TIME, SHARES, PoolRefresh
+
+
+class Store:
+    current = 5
+
+
+class Time:
+    """A budget whose clock is set by hand."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def elapsed(self):
+        return self.now
+
+
+@pytest.fixture
+def budget():
+    return Time()
+
+
+@pytest.fixture
+def passes(monkeypatch, budget):
+    """Each pass costs 30 seconds, or what it may cost; gives (version, seconds that were allowed)."""
+    made = []
+
+    def predict_pool(eyes, store, plan, records, version, device, seconds, clock):
+        made.append((version, seconds))
+        budget.now += max(0.0, min(30.0, seconds))
+        return Pass(1, 1, 0.0)
+
+    monkeypatch.setattr(refresh_module, "predict_pool", predict_pool)
+    monkeypatch.setattr(refresh_module, "Eyes", lambda deployed, members, *rest: (deployed, members))
+    return made
+
+
+@pytest.fixture
+def method():
+    return METHODS["mean_teacher"](lambda: nn.Conv3d(1, 2, 1), 2, teacher="cached")
+
+
+def run(refresh, method, budget, steps=100, seconds=1000.0, first=0):
+    for number in range(first, steps + 1):
+        budget.now = max(budget.now, seconds * number / steps)
+        refresh(method, number / steps)
+
+
+def test_the_pool_is_predicted_after_each_share_and_never_else(passes, method, budget):
+    run(PoolRefresh(Store, None, [], "cpu", budget), method, budget)
+    assert [version for version, _ in passes] == [6, 7, 8, 9, 10]
+    assert len(passes) == len(SHARES)
+
+
+def test_it_takes_a_fifth_of_the_time_at_most(passes, method, budget):
+    refresh = PoolRefresh(Store, None, [], "cpu", budget)
+    run(refresh, method, budget, seconds=100.0)
+    assert len(passes) == len(SHARES)
+    assert passes[0][1] == pytest.approx(MOST_TIME * 20.0)
+    assert refresh.spent <= MOST_TIME * budget.now + 1e-9
+
+
+def test_shares_that_passed_at_once_make_one_pass(passes, method, budget):
+    refresh = PoolRefresh(Store, None, [], "cpu", budget, first=0)
+    budget.now = 600.0
+    refresh(method, 0.55)
+    refresh(method, 0.56)
+    assert [version for version, _ in passes] == [3]
+
+
+def test_an_interrupted_training_goes_on_with_the_version_that_it_had(passes, method, budget):
+    """So what that version predicted already is not predicted again (see predict_pool)."""
+    run(PoolRefresh(Store, None, [], "cpu", budget, first=0), method, budget, steps=40)
+    made = len(passes)
+    resumed = PoolRefresh(Store, None, [], "cpu", budget, first=0)
+    resumed(method, 0.41)
+    assert passes[-1][0] == 2
+    assert len(passes) == made + 1
+
+
+def test_nothing_is_predicted_when_the_training_ends(passes, method, budget):
+    PoolRefresh(Store, None, [], "cpu", budget)(method, 1.0)
+    assert passes == []
+
+
+def test_the_published_network_predicts_and_not_the_student(monkeypatch, passes, method, budget):
+    asked = []
+    monkeypatch.setattr(refresh_module, "Eyes", lambda deployed, members, *rest: asked.append((deployed, members)))
+    PoolRefresh(Store, None, [], "cpu", budget)(method, 0.3)
+    assert asked == [(method.teacher.network, [method.teacher.network])]
