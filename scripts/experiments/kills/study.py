@@ -13,10 +13,10 @@ import numpy as np
 import psutil
 import requests
 
-import serve
 from experiments.harness.errors import ExperimentError
 from experiments.harness.server import free_port
 from fewlabel.volumes.reading import write_volume
+from serving import process as serving
 
 CLASSES = ("organ", "tumour")
 SHAPE = (20, 24, 18)
@@ -78,8 +78,8 @@ class MortalServer:
         places = {"TMPDIR": str(self.temporary), "MONAI_LABEL_SESSION_PATH": str(self.sessions)}
         with (self.home / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                serve.server_command(self.studies, port, conf=conf),
-                env={**serve.server_environment(), "OMP_NUM_THREADS": "1", **places},
+                serving.server_command(self.studies, port, conf=conf),
+                env={**serving.server_environment(), "OMP_NUM_THREADS": "1", **places},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
