@@ -68,22 +68,22 @@ TRAINING = (
     Fault(
         "the learning rate is never set",
         "training/trainer.py",
-        'group["lr"] = learning_rate(done, self.highest)',
+        'group["lr"] = self.rate(done)',
         'group["lr"] = self.highest',
         _STEPS,
     ),
     Fault(
         "terms are added without their weights",
         "training/trainer.py",
-        "loss = total(result, self.method.weights(done))",
+        "loss = total(result, self.weights(done))",
         "loss = total(result, dict.fromkeys(result.losses, 1.0))",
         _STEPS,
     ),
     Fault(
         "terms have the weights of the end from the start",
         "training/trainer.py",
-        "loss = total(result, self.method.weights(done))",
-        "loss = total(result, self.method.weights(1.0))",
+        "loss = total(result, self.weights(done))",
+        "loss = total(result, self.weights(1.0))",
         _STEPS,
     ),
     Fault(
