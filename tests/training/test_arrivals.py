@@ -8,6 +8,9 @@ import pytest
 from fewlabel.datastore.store import SafeDatastore
 from fewlabel.training import arrivals as arrivals_module
 from fewlabel.training.arrivals import Arrivals, in_order, known_labels
+from fewlabel.volumes.reading import write_volume
+
+AFFINE = np.diag([1.0, 1.0, 1.5, 1.0])
 
 
 @pytest.fixture
@@ -87,3 +90,12 @@ def test_labels_are_in_the_order_in_which_they_were_submitted(make_study, monkey
         monkeypatch.setattr("fewlabel.datastore.store.time.time", lambda second=second: 1000.0 + second)
         study.label(name)
     assert in_order(study.store) == list("dbca")
+
+
+def test_an_accepted_proposal_can_never_validate(seen):
+    """It is a model's answer, and would flatter every model that resembles it."""
+    sent = seen.folder.parent / "accepted.nii.gz"
+    write_volume(sent, seen.truth("b"), AFFINE)
+    seen.store.save_label("b", str(sent), "final", {"label_info": [{"name": "organ", "idx": 1}], "kind": "accepted"})
+    assert "b" in seen.store.get_labeled_images()
+    assert in_order(seen.store) == ["a"]
