@@ -14,7 +14,8 @@ from experiments.papers.grid import clipped, cut, resized
 from experiments.papers.layouts import Layout, files_below
 from experiments.papers.protocols import PROTOCOLS
 from experiments.papers.splits import Split, listed
-from fewlabel.volumes.formats import UnreadableVolume, decode_nifti
+from fewlabel.volumes.formats import UnreadableVolume
+from fewlabel.volumes.nifti import decode_nifti
 from fewlabel.volumes.reading import Volume
 
 _COLUMNS = ("External code", "Vendor", "ED", "ES")

@@ -14,8 +14,9 @@ from pathlib import Path
 import nrrd
 import numpy as np
 
-from fewlabel.volumes.formats import UnreadableVolume, decode_nrrd, encode_nrrd
+from fewlabel.volumes.formats import UnreadableVolume
 from fewlabel.volumes.metaimage import decode_metaimage, read_header
+from fewlabel.volumes.nrrd_file import decode_nrrd, encode_nrrd
 
 HEADERS = (".mhd", ".nhdr")
 """Extensions of headers."""

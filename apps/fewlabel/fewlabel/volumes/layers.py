@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fewlabel.volumes.checks import LABEL_LIMIT
-from fewlabel.volumes.formats import UnreadableVolume, decode_nrrd_layers
+from fewlabel.volumes.formats import UnreadableVolume
+from fewlabel.volumes.nrrd_file import decode_nrrd_layers
 from fewlabel.volumes.reading import Volume, check_affine, in_words, read_label
 from fewlabel.volumes.segments import Segment, layers_of, named_segments
 

@@ -135,7 +135,7 @@ def decode_metaimage(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]
     """Decode a MetaImage file whose voxels are in the same file.
 
     A header that names another file of this computer is refused. Args, returns and errors as
-    :func:`fewlabel.volumes.formats.decode_nifti`; ``dtype`` None: as they are stored.
+    :func:`fewlabel.volumes.nifti.decode_nifti`; ``dtype`` None: as they are stored.
     """
     header = read_header(data)
     if header.data_file != "LOCAL":

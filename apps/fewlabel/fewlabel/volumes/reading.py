@@ -1,5 +1,6 @@
 """Read and write one 3-D volume so that damage is found and its place in space is kept."""
 
+import gzip
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,16 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from fewlabel.volumes.checks import checked_image, checked_label
-from fewlabel.volumes.formats import (
-    UnreadableVolume,
-    decode_nifti,
-    decode_nrrd,
-    encode_nifti,
-    encode_nrrd,
-    grid_of_file,
-)
+from fewlabel.volumes.formats import UnreadableVolume, unpacking
 from fewlabel.volumes.geometry import Grid, same_grid, spacing_of
 from fewlabel.volumes.metaimage import decode_metaimage, read_header
+from fewlabel.volumes.nifti import decode_nifti, encode_nifti, nifti_place
+from fewlabel.volumes.nrrd_file import decode_nrrd, encode_nrrd, nrrd_grid_of
 from fewlabel.volumes.segments import names_as_bytes
 from fewlabel.workspace import replace_file
 
@@ -121,7 +117,7 @@ def read_grid(path: str | Path, name: str | None = None, layers: bool = False) -
     """
     with in_words(name or Path(path).name):
         kind = _kind_of(Path(path))
-        grid = _metaimage_grid(Path(path)) if kind == ".mha" else grid_of_file(Path(path), layers)
+        grid = _metaimage_grid(Path(path)) if kind == ".mha" else _grid_of_file(Path(path), layers)
         check_affine(grid.affine)
         return grid
 
@@ -131,6 +127,18 @@ def _kind_of(path: Path) -> str:
     if not extension:
         raise UnreadableVolume(f"is of a kind that is not supported. Use one of {', '.join(EXTENSIONS)}")
     return extension
+
+
+def _grid_of_file(path: Path, layers: bool) -> Grid:
+    with open(path, "rb") as file:
+        start = file.read(4)
+        file.seek(0)
+        if start == b"NRRD":
+            return nrrd_grid_of(file, layers)
+        if start[:2] != b"\x1f\x8b":
+            return nifti_place(file.read(540))
+        with unpacking(), gzip.GzipFile(fileobj=file) as stream:
+            return nifti_place(stream.read(540))
 
 
 def _metaimage_grid(path: Path) -> Grid:
