@@ -22,13 +22,14 @@ def load(name, path):
 
 
 forms = load("two_forms", ROOT / "tests" / "volumes" / "two_forms.py")
-geometry = load("server_geometry", ROOT / "apps" / "fewlabel" / "fewlabel" / "volumes" / "geometry.py")
 
 
 def servers_grid(path):
     import nibabel
 
-    return geometry.nifti_grid(nibabel.Nifti1Header(path.read_bytes()[:348], check=False))
+    from fewlabel.volumes.nifti_grid import nifti_grid
+
+    return nifti_grid(nibabel.Nifti1Header(path.read_bytes()[:348], check=False))
 
 
 def shown_by_slicer(slicer, path):
@@ -77,7 +78,9 @@ def test_a_sheared_nrrd_lies_where_slicer_shows_it(slicer, tmp_path):
     import nrrd
 
     sheared = forms.tilted(15)
-    lps = geometry.LPS_RAS @ sheared
+    from fewlabel.volumes.geometry import LPS_RAS
+
+    lps = LPS_RAS @ sheared
     place = {"space": "left-posterior-superior", "space directions": lps[:3, :3].T, "space origin": lps[:3, 3]}
     array = np.arange(120, dtype=np.int16).reshape(forms.SHAPE)
     nrrd.write(str(tmp_path / "scan.nrrd"), array, {**place, "kinds": ["domain"] * 3})

@@ -6,7 +6,8 @@ import nibabel
 import numpy as np
 
 from fewlabel.volumes.formats import UnreadableVolume, check_shape, unpack
-from fewlabel.volumes.geometry import Grid, nifti_grid, shear_of
+from fewlabel.volumes.geometry import Grid, shear_of
+from fewlabel.volumes.nifti_grid import nifti_grid
 
 
 def decode_nifti(data: bytes, compressed: bool, dtype: type | None) -> tuple[np.ndarray, Grid]:
