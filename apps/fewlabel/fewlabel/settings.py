@@ -12,6 +12,7 @@ from typing import Any
 
 from fewlabel.labels import check_names
 from fewlabel.methods import METHODS, default_method
+from fewlabel.methods.guesses import TEACHERS
 from fewlabel.networks import NETWORKS
 
 # Keys that MONAI Label itself, or its own test suite, puts into --conf; they mean nothing here.
@@ -130,6 +131,15 @@ class Settings:
     device: str | None = _setting(None, _text, "cpu, cuda, cuda:1, ...; default: the first GPU, else the CPU")
     max_minutes: float = _setting(10.0, _positive(float), "longest time of one training, in minutes")
     max_steps: int = _setting(2000, _positive(int), "most optimiser steps of one training")
+    teacher: str = _setting(
+        "live",
+        _one_of(dict.fromkeys(TEACHERS)),
+        "live: scans without a label are learnt from by a pass of the teacher in each step; "
+        "cached: by predictions of whole scans, made a few times in a training",
+    )
+    predictions_gb: float = _setting(
+        5.0, _positive(float), "most disk that stored predictions of the scans may take, in GB"
+    )
     learning_rate: float = _setting(2e-3, _positive(float), "highest learning rate")
     spacing: tuple[float, ...] | None = _setting(None, _three(float), "voxel size in mm to work at, e.g. 1,1,1.5")
     patch: tuple[int, ...] | None = _setting(None, _three(int), "crop size in voxels, e.g. 96,96,64")
