@@ -10,9 +10,9 @@ that is written goes to --output, report.html at last. Ctrl-C stops the server a
 import signal
 import sys
 
-import serve
 from environment import ensure_environment
 from experiments.demo.options import parse
+from serving.process import interrupt
 
 if __name__ == "__main__":
     chosen = parse(sys.argv[1:], __doc__)
@@ -21,5 +21,5 @@ if __name__ == "__main__":
 
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), serve.interrupt)
+            signal.signal(getattr(signal, name), interrupt)
     sys.exit(main(chosen))

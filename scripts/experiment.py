@@ -4,9 +4,9 @@ import argparse
 import signal
 import sys
 
-import serve
 from environment import ensure_environment
 from experiments.commands import parse
+from serving.process import interrupt
 
 
 def main(options: "argparse.Namespace") -> "int":
@@ -34,5 +34,5 @@ if __name__ == "__main__":
     ensure_environment(development=chosen.command == "mutants")
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), serve.interrupt)
+            signal.signal(getattr(signal, name), interrupt)
     sys.exit(main(chosen))

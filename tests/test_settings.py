@@ -14,6 +14,8 @@ BAD = {
     "network": ["none", ""],
     "workspace": [""],
     "device": [" "],
+    "training": ["always", ""],
+    "publish_minutes": ["0", "-1", "soon"],
     "max_minutes": ["soon", "0", "-1", "nan", "inf", ""],
     "max_steps": ["many", "0", "1.5", "1e400", "9" * 400],
     "learning_rate": ["fast", "0", "nan"],

@@ -18,10 +18,12 @@ from fewlabel import __version__  # noqa: E402
 from fewlabel.background import is_background_process  # noqa: E402
 from fewlabel.datastore.kinds import check_tag  # noqa: E402
 from fewlabel.errors import Refusal  # noqa: E402
+from fewlabel.memory import keep_what_is_there  # noqa: E402
 from fewlabel.service.guard import brought_by_the_request  # noqa: E402
 from fewlabel.service.logins import make_login, renew  # noqa: E402
+from fewlabel.service.requests import Requests  # noqa: E402
 from fewlabel.service.routes import mount  # noqa: E402
-from fewlabel.service.tidy import own_temporary_folder  # noqa: E402
+from fewlabel.service.tidy import own_temporary_folder, remove_old_sessions  # noqa: E402
 from fewlabel.study import Study  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -32,9 +34,10 @@ class FewLabelApp(MONAILabelApp):
 
     def __init__(self, app_dir, studies, conf):
         if "monailabel.app" in sys.modules:  # a server, not a background process or a program
-            own_temporary_folder()
+            own_temporary_folder(app_dir)
         try:
             self.study = Study(studies, conf)
+            self.requests = Requests(self.study)
             login = None if is_background_process() else make_login(self.study.settings.token)
         except (Refusal, ValueError) as error:
             sys.tracebacklimit = 0  # uvicorn prints the traceback: people shall see the sentence
@@ -75,8 +78,9 @@ class FewLabelApp(MONAILabelApp):
         return self.study.proposed(request.get("image"), self.predict(request, datastore))
 
     def predict(self, request, datastore=None):
-        request = self.study.check_infer(request, self._infers, **brought_by_the_request())
-        return super().infer(request, datastore)
+        request = self.requests.check_infer(request, self._infers, **brought_by_the_request())
+        with self.study.keeper.people.ask():
+            return super().infer(request, datastore)
 
     def batch_infer(self, request, datastore=None):
         several = torch.cuda.device_count() > 1  # without a GPU, MONAI Label's own default divides by zero
@@ -85,12 +89,12 @@ class FewLabelApp(MONAILabelApp):
         return self._batch_infer(request, datastore or self.datastore(), self.predict)
 
     def next_sample(self, request):
-        request = self.study.check_next(request, self._strategies)
-        with self._choosing:  # two people who ask at once are given two cases
+        request = self.requests.check_next(request, self._strategies)
+        with self._choosing, self.study.keeper.people.ask():  # two people who ask at once are given two cases
             return self.study.handed_out(super().next_sample(request), request["strategy"])
 
     def bundle_path(self, model):
-        self.study.check_task(model, self._trainers)  # MONAI Label asks this before it starts a background process
+        self.requests.check_task(model, self._trainers)  # MONAI Label asks this before it starts a background process
         return super().bundle_path(model)
 
     def on_save_label(self, image_id, label_id):
@@ -99,7 +103,12 @@ class FewLabelApp(MONAILabelApp):
 
     def on_init_complete(self):
         super().on_init_complete()
-        self.study.ready()
+        self.study.ready(next(iter(self._trainers), None))
+        keep_what_is_there()
+
+    def cleanup_sessions(self):
+        if self.sessions() is not None:  # an empty one counts as false
+            remove_old_sessions(self.sessions())
 
     def reload(self):
         renew(self.login)

@@ -29,6 +29,13 @@ def _steps(options):
     return steps_table(options.methods or list(METHODS), *size, options.quick)
 
 
+def _load(options):
+    from experiments.speed.load import Sizes, load
+
+    many = options.clients, options.submissions, options.cases, options.think
+    return load(Sizes(*many, options.listed, options.large), options.training, options.seed)
+
+
 def _panel(options):
     from experiments.speed.panel import panel_table
 
@@ -106,6 +113,7 @@ def _annotation(options):
 COMMANDS = (
     Command("bench", "> bench.md", "speed and memory, about 5 minutes", options_of.bench, _bench),
     Command("steps", "", "time and memory of one step of each method, 2 minutes", options_of.steps, _steps),
+    Command("load", "", "many people on one server; while one request is long; 15 minutes", options_of.load, _load),
     Command("panel", "", "how long the panel's code holds Slicer's interface", options_of.panel, _panel),
     Command("compare", "--data FOLDER", "methods against each other, on labelled data", options_of.compare, _compare),
     Command("rounds", "--data FOLDER", "strategies, in simulated annotation", options_of.rounds, _rounds),

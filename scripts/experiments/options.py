@@ -30,6 +30,19 @@ def steps(command: "argparse.ArgumentParser") -> "None":
     add("--quick", action="store_true", help="few repetitions")
 
 
+def load(command: "argparse.ArgumentParser") -> "None":
+    """Options of `load`."""
+    add = command.add_argument
+    add("--clients", type=int, default=16, help="people at once (default 16)")
+    add("--submissions", type=int, default=1000, help="together (default 1000)")
+    add("--cases", type=int, default=96, help="of the study (default 96)")
+    add("--think", type=float, default=1.0, help="seconds between two requests of one of them (default 1)")
+    add("--training", action="store_true", help="while a training runs")
+    add("--listed", type=int, default=10_000, help="cases of the long list; 0 leaves it out (default 10000)")
+    add("--large", type=_sides, default=(512, 512, 600), help="voxels of the large volume; 0,0,0 leaves it out")
+    add("--seed", type=int, default=0)
+
+
 def panel(command: "argparse.ArgumentParser") -> "None":
     """Options of `panel`."""
     command.add_argument("--rounds", type=int, default=5, help="to be played (default 5)")
@@ -177,6 +190,10 @@ def problem_with(options: "argparse.Namespace") -> "str":
             return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
         if options.seed < 0:
             return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
+    if options.command == "load" and _too_small([options.clients, options.submissions, options.cases], [options.seed]):
+        return "--clients, --submissions and --cases must be above 0 and --seed not below it."
+    if options.command == "load" and len(options.large) != 3:
+        return "--large: give three numbers, such as 512,512,600."
     if options.command == "map" and _too_small([options.labelled, options.cases, options.minutes], [options.seed]):
         return "Numbers must be above 0; --seed may be 0 too."
     if options.command == "review" and _too_small([options.labelled, options.cases, options.steps], options.seeds):

@@ -170,6 +170,25 @@ def test_the_watcher_sees_files_that_arrive_and_not_its_own_writing(studies, mon
         store._observer.join()
 
 
+def test_the_folder_is_read_again_for_labels_that_come_or_go_not_for_those_that_are_listed(store, sent, monkeypatch):
+    refreshes = []
+    monkeypatch.setattr(store, "refresh", lambda: refreshes.append(1))
+    store.save_label("a", sent, "final", {})
+    place = Path(store.get_label_uri("a", "final"))
+
+    def settle(*places):
+        store._changed, before = set(places), len(refreshes)
+        store._settled()
+        return len(refreshes) - before
+
+    assert settle(place) == 0
+    assert settle(place, place.with_name("b.nii.gz")) == 1
+    assert settle(place.with_name("a.nrrd")) == 1
+    assert settle(place.parents[2] / "a.nii.gz") == 1
+    place.unlink()
+    assert settle(place) == 1
+
+
 def test_nothing_is_lost_when_labels_are_saved_while_the_folder_is_read_again(store, sent, open_store):
     stop = threading.Event()
     errors = []
@@ -227,8 +246,8 @@ def test_ten_thousand_images_are_listed_by_one_look_and_one_writing(studies, mon
     writings, looks, opened = [], [], []
     fault_of = headers.fault_of
     monkeypatch.setattr(headers, "fault_of", lambda *given: (opened.append(1), fault_of(*given))[1])
-    replace, scan_folder = index.replace_file, index.list_files
-    monkeypatch.setattr(index, "replace_file", lambda *given: (writings.append(1), replace(*given)))
+    replace, scan_folder = index.replace_bytes, index.list_files
+    monkeypatch.setattr(index, "replace_bytes", lambda *given: (writings.append(1), replace(*given)))
     monkeypatch.setattr(index, "list_files", lambda folder: (looks.append(folder), scan_folder(folder))[1])
     store = open_store()
     assert len(store.list_images()) == count + 2

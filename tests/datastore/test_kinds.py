@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewlabel.datastore.kinds import KINDS, accepted_cases, check_tag, entry_of, is_unknown, kind_of, lower
+from fewlabel.datastore.kinds import (
+    KINDS,
+    accepted_cases,
+    check_tag,
+    entry_of,
+    is_unknown,
+    kind_of,
+    lower,
+    person_labelled,
+)
 from fewlabel.datastore.proposals import checksum
 from fewlabel.datastore.undo import UndoDatastore
 from fewlabel.errors import Refusal
@@ -198,6 +207,13 @@ def test_only_what_was_accepted_for_sure_stops_validating(former, tmp_path):
     case = store.get_label_uri("case_0", "final")
     store.save_label("case_0", case, "final", {"kind": "accepted"})
     assert accepted_cases(store, store.get_labeled_images()) == {"case_0": True, "case_5": False}
+
+
+def test_a_label_that_nobody_has_looked_at_is_never_trained_on(former):
+    store = open_former(former)
+    info = store._datastore.objects["case_3"].labels["final"].info
+    info["kind"] = "predicted"  # as of a list that another program wrote
+    assert person_labelled(store) == [case for case in EXPECTED if case != "case_3"]
 
 
 # --- words

@@ -1,5 +1,6 @@
 """A workspace with a published model of random but fixed weights."""
 
+from functools import partial
 from pathlib import Path
 
 import nibabel
@@ -28,14 +29,23 @@ CARD = {
 def publish(tmp_path: Path):
     """Callable (network, normalisation, bounds, classes, seed of the weights, more of the card): the workspace."""
 
-    def make(network="unet_small", normalisation="meanstd", bounds=None, classes=("organ", "tumour"), seed=0, **card):
-        workspace = Workspace(tmp_path / "study" / ".fewlabel")
-        plan = Plan((1.1, 0.9, 1.7), (16, 24, 16), normalisation, bounds, network, 1, tuple(classes))
-        torch.manual_seed(seed)
-        save_published(workspace.model, find(network)(len(classes) + 1), plan, {**CARD, **card})
-        return workspace
+    return partial(published_study, tmp_path / "study")
 
-    return make
+
+def published_study(
+    folder,
+    network="unet_small",
+    normalisation="meanstd",
+    bounds=None,
+    classes=("organ", "tumour"),
+    seed=0,
+    **card,
+):
+    workspace = Workspace(folder / ".fewlabel")
+    plan = Plan((1.1, 0.9, 1.7), (16, 24, 16), normalisation, bounds, network, 1, tuple(classes))
+    torch.manual_seed(seed)
+    save_published(workspace.model, find(network)(len(classes) + 1), plan, {**CARD, **card})
+    return workspace
 
 
 @pytest.fixture

@@ -224,11 +224,12 @@ def test_a_full_disk_is_told_and_all_stays_as_it_was(name, publish, tmp_path, ea
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(Exception) as refusal:  # noqa: PT011 - which one is said below
             export_model(name, workspace, target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert refusal.value.status_code == 507, f"{name}: write with functions that raise an OSError"
+    words = f"{name}: on a full disk it fails with {refusal.type.__name__}: write with functions that raise an OSError"
+    assert getattr(refusal.value, "status_code", None) == 507, words
     assert str(refusal.value).endswith(".")
     assert contents(tmp_path) == before
     assert target.exists() == earlier

@@ -271,10 +271,13 @@ def missing_in_use(method):
     unknown = sorted({part for named in made.trains.values() for part in named} - parts)
     if unknown:
         return [f"Its trains names {', '.join(unknown)}, but its parts are {', '.join(sorted(parts))}."]
-    step = run_step(made, *batches())
+    try:
+        step, weights = run_step(made, *batches()), made.weights(1.0)
+    except Exception as error:
+        return [f"Its step fails on a labelled and an unlabelled batch, or its weights do: {error!r}"]
     if not isinstance(step, Step):
         return [f"Its step gives {type(step).__name__}: give Step(logits, losses)."]
-    names = {"step": sorted(step.losses), "weights": sorted(made.weights(1.0)), "trains": sorted(made.trains)}
+    names = {"step": sorted(step.losses), "weights": sorted(weights), "trains": sorted(made.trains)}
     if len(set(map(str, names.values()))) > 1:
         return ["Its terms have not the same names everywhere: " + ", ".join(f"{k} has {v}" for k, v in names.items())]
     lacking = []

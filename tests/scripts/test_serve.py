@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 import serve
+from serving import options, process, run
 
 SCRIPTS = Path(serve.__file__).parent
 SLEEPER = "import time; time.sleep(60)"
@@ -73,58 +74,56 @@ def test_serve_refuses_what_cannot_work(arguments, sentence, capsys):
 def test_the_server_listens_on_this_computer_only_and_tracks_nothing(tmp_path, free_port):
     studies = tmp_path / "my studies"
     studies.mkdir()
-    options = serve.parse(
-        ["--studies", str(studies), "--port", str(free_port), "--conf", "labels", "liver,left kidney"]
-    )
-    command = serve.server_command(options.studies, options.port, options.host, options.conf)
+    asked = serve.parse(["--studies", str(studies), "--port", str(free_port), "--conf", "labels", "liver,left kidney"])
+    command = process.server_command(asked.studies, asked.port, asked.host, asked.conf)
     assert command[command.index("--host") + 1] == "127.0.0.1"
     assert command[command.index("--studies") + 1] == str(studies.resolve())
     assert command[-3:] == ["--conf", "labels", "liver,left kidney"]
-    assert serve.server_environment()["MONAI_LABEL_TRACKING_ENABLED"] == "false"
-    assert serve.server_environment()["MONAI_LABEL_AUTO_UPDATE_SCORING"] == "false"
+    assert process.server_environment()["MONAI_LABEL_TRACKING_ENABLED"] == "false"
+    assert process.server_environment()["MONAI_LABEL_AUTO_UPDATE_SCORING"] == "false"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
 def test_this_computer_needs_no_login(host):
-    assert serve.login_problem(host, []) == ""
+    assert options.login_problem(host, []) == ""
 
 
 def test_other_computers_are_let_in_with_a_token_or_with_monai_labels_own_login(monkeypatch):
-    assert serve.login_problem("0.0.0.0", [["token", "file"]]) == ""
+    assert options.login_problem("0.0.0.0", [["token", "file"]]) == ""
     monkeypatch.setenv("MONAI_LABEL_AUTH_ENABLE", "true")
-    assert serve.login_problem("0.0.0.0", []) == ""
+    assert options.login_problem("0.0.0.0", []) == ""
     monkeypatch.setenv("MONAI_LABEL_AUTH_ENABLE", "false")
-    assert "--conf token" in serve.login_problem("0.0.0.0", [])
+    assert "--conf token" in options.login_problem("0.0.0.0", [])
 
 
 def test_a_server_that_dies_while_starting_is_reported_and_an_open_host_is_said(monkeypatch, tmp_path, capfd):
-    monkeypatch.setattr(serve.signal, "signal", lambda *arguments: None)
-    monkeypatch.setattr(serve, "server_command", lambda *arguments: [sys.executable, "-c", "raise SystemExit(3)"])
-    options = serve.argparse.Namespace(studies=tmp_path, host="0.0.0.0", port=1, conf=[])
-    assert serve.serve(options) == 3
+    monkeypatch.setattr(run.signal, "signal", lambda *arguments: None)
+    monkeypatch.setattr(run, "server_command", lambda *arguments: [sys.executable, "-c", "raise SystemExit(3)"])
+    asked = run.argparse.Namespace(studies=tmp_path, host="0.0.0.0", port=1, conf=[])
+    assert run.serve(asked) == 3
     output = capfd.readouterr()
     assert "lets other computers" in output.out
     assert "stopped while starting" in output.err
 
 
 def test_stopping_ends_the_server_and_its_children(free_port):
-    server = serve.start([sys.executable, "-c", SERVER, str(free_port)])
-    assert serve.wait_until_ready(server, "127.0.0.1", free_port)
+    server = process.start([sys.executable, "-c", SERVER, str(free_port)])
+    assert process.wait_until_ready(server, "127.0.0.1", free_port)
     children = psutil.Process(server.pid).children()
     assert len(children) == 1
-    serve.stop(server)
+    process.stop(server)
     assert server.poll() is not None
     assert not children[0].is_running()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX")
 def test_stopping_ends_the_children_of_a_server_that_had_crashed(free_port):
-    server = serve.start([sys.executable, "-c", SERVER, str(free_port)])
-    assert serve.wait_until_ready(server, "127.0.0.1", free_port)
+    server = process.start([sys.executable, "-c", SERVER, str(free_port)])
+    assert process.wait_until_ready(server, "127.0.0.1", free_port)
     child = psutil.Process(server.pid).children()[0]
     server.kill()
     server.wait()
-    serve.stop(server)
+    process.stop(server)
     assert wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
@@ -132,11 +131,11 @@ def test_stopping_ends_the_children_of_a_server_that_had_crashed(free_port):
 @pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_to_end):
     code = (
-        "import argparse, signal, sys, serve\n"
+        "import argparse, signal, sys\nfrom serving import run\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background shell has it ignored
-        f"serve.server_command = lambda *_: [sys.executable, '-c', {SERVER!r}, '{free_port}']\n"
+        f"run.server_command = lambda *_: [sys.executable, '-c', {SERVER!r}, '{free_port}']\n"
         f"options = argparse.Namespace(studies='.', host='127.0.0.1', port={free_port}, conf=[])\n"
-        "sys.exit(serve.serve(options))\n"
+        "sys.exit(run.serve(options))\n"
     )
     variables = dict(os.environ, PYTHONPATH=str(SCRIPTS))
     command = [sys.executable, "-c", code]
@@ -162,8 +161,8 @@ def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_told(tmp_p
     (workspace / "replaced").mkdir(parents=True)
     (workspace / "replaced" / "20260102-030405-000-v3.pt").touch()
     (workspace / "replaced" / "20260102-030406-000-v0.pt").touch()
-    options = serve.parse(["--studies", str(tmp_path), "--conf", "workspace", str(workspace), "--restore-model"])
-    assert serve.main(options) == 0
+    asked = serve.parse(["--studies", str(tmp_path), "--conf", "workspace", str(workspace), "--restore-model"])
+    assert serve.main(asked) == 0
     told = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0].strip() for line in told[1:]] == ["damaged", "version 3"]
 
@@ -179,12 +178,12 @@ def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_told(tmp_p
 def test_a_setting_that_cannot_work_ends_with_a_sentence_before_anything_starts(
     conf, sentence, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(serve, "start", lambda command: pytest.fail("a server was started"))
+    monkeypatch.setattr(run, "start", lambda command: pytest.fail("a server was started"))
     given = [word for pair in conf for word in ("--conf", *pair)]
     assert serve.main(serve.parse(["--studies", str(tmp_path), "--port", "18999", *given])) == 2
     assert sentence in capsys.readouterr().err
 
 
 def test_settings_of_other_apps_are_ignored_with_a_sentence(capsys):
-    assert serve.conf_problem([("models", "deepedit")]) == ""
+    assert run.conf_problem([("models", "deepedit")]) == ""
     assert "--conf models is a setting of MONAI Label's own apps" in capsys.readouterr().out

@@ -18,6 +18,7 @@ import requests
 
 APP = Path(__file__).resolve().parents[2] / "apps" / "fewlabel"
 QUICK = {
+    "training": "on_request",
     "network": "unet_small",
     "patch": "16,16,16",
     "batch": "1",

@@ -14,7 +14,7 @@ from monailabel.config import settings as monailabel_settings
 from monailabel.endpoints.user import auth
 
 from fewlabel.errors import Refusal
-from fewlabel.service.logins import OwnLogin, TokenLogin, make_login
+from fewlabel.service.logins import OwnLogin, TokenLogin, make_login, renew
 
 TOKEN = "correct-horse-battery-staple-0815"
 
@@ -30,6 +30,20 @@ def file(tmp_path):
         return str(path)
 
     return write
+
+
+def test_a_reload_takes_the_token_that_the_file_holds_now_and_keeps_it_where_there_is_none(file):
+    login = make_login(file(TOKEN.encode()))
+    file(f"{TOKEN}-new".encode())
+    renew(login)
+    login.check(f"{TOKEN}-new", "user")
+    with pytest.raises(Refusal):
+        login.check(TOKEN, "user")
+    file(b"short")
+    with pytest.raises(Refusal, match="still asked for"):
+        renew(login)
+    login.check(f"{TOKEN}-new", "user")
+    renew(None)
 
 
 def test_only_the_whole_token_is_right(file):

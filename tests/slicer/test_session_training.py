@@ -8,48 +8,51 @@ from FewLabelLib.errors import Refused
 # --- training
 
 
-def test_keep_going_trains_whenever_enough_labels_are_new(panel):
+def test_the_options_that_are_chosen_are_sent_with_the_request(panel):
     server = panel.connect()
-    panel.training.keep_going, panel.training.options = 2, {"method": "dtlp", "max_minutes": 5, "device": None}
-    panel.next()
-    panel.submit()
-    assert server.count("train") == 0
-    panel.next()
-    panel.submit()
-    assert [call for call in server.calls if call[0] == "train"] == [("train", {"method": "dtlp", "max_minutes": 5})]
-    server.publish()
-    panel.wait(3)
-    panel.next()
-    panel.submit()
-    panel.wait(60)
-    assert server.count("train") == 1
+    panel.training.options = {"method": "dtlp", "max_minutes": 5, "training": "continuous", "device": None}
+    panel.training.start()
+    panel.settle()
+    sent = {"method": "dtlp", "max_minutes": 5, "training": "continuous"}
+    assert [call for call in server.calls if call[0] == "train"] == [("train", sent)]
 
 
-def test_labels_that_arrive_during_a_training_start_the_next_one_at_its_end(panel):
+def test_labels_alone_start_nothing_here_since_the_server_goes_on_by_itself(panel):
     server = panel.connect()
-    panel.training.keep_going = 1
     panel.next()
     panel.submit()
-    assert server.count("train") == 1
     server.stored["b"] = np.zeros(panel.scene.shape, np.uint8)  # a colleague's
-    panel.wait(3)
-    assert server.count("train") == 1
-    server.publish()
-    panel.wait(3)
-    assert server.count("train") == 2
+    panel.wait(60)
+    assert server.count("train") == 0
 
 
 def test_a_training_that_failed_is_told_in_the_words_of_the_server_and_not_repeated(panel):
     server = panel.connect()
-    panel.training.keep_going = 1
-    panel.next()
-    panel.submit()
+    panel.training.start()
+    panel.settle()
     server.task = "ERROR"
     server.progress.update(phase="failed", error="The graphics card has no memory left.")
     panel.wait(3)
     assert panel.told("The training failed. The graphics card has no memory left.")
     panel.wait(60)
     assert server.count("train") == 1
+
+
+def test_one_that_goes_on_says_when_it_rests_and_for_how_long_it_is_stopped(panel):
+    server = panel.connect()
+    panel.training.start()
+    panel.settle()
+    server.progress.update(training="continuous", phase="resting")
+    server.task = "DONE"
+    panel.wait(3)
+    assert panel.told("It goes on with the next label.")
+    panel.training.start()
+    panel.settle()
+    server.progress.update(training="continuous", phase="training")
+    panel.wait(3)
+    panel.training.stop()
+    panel.settle()
+    assert panel.told("It rests until somebody presses Train.")
 
 
 def test_curves_grow_and_begin_anew_with_each_training(panel):

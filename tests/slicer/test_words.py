@@ -100,3 +100,11 @@ def test_numbers_in_words():
     assert [words.count(number, "case") for number in (1, 1200)] == ["1 case", "1,200 cases"]
     assert words.outlook({"stopping": {"advice": "Go on."}}) == "Go on."
     assert words.outlook({"stopping": None}) == words.outlook({}) == ""
+
+
+def test_of_a_training_that_goes_on_the_server_s_own_line_is_shown():
+    told = {"line": "learning from 5 labels and 80 scans since 14:02; still improving", "training": "continuous"}
+    shown = words.training(Progress(running=True, phase="training", told=told))
+    assert shown == "Learning from 5 labels and 80 scans since 14:02; still improving."
+    failed = Progress(running=False, told=told, error="The disk is full.")
+    assert words.training(failed) == "Failed. The disk is full."

@@ -23,7 +23,14 @@ from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import Workspace, read_json
 
 AFFINE = np.diag([1.0, 1.0, 1.5, 1.0])
-QUICK = {"network": "unet_small", "patch": (16, 16, 16), "batch": 1, "max_steps": 5, "max_minutes": 5.0}
+QUICK = {
+    "training": "on_request",
+    "network": "unet_small",
+    "patch": (16, 16, 16),
+    "batch": 1,
+    "max_steps": 5,
+    "max_minutes": 5.0,
+}
 
 
 class TinyStudy:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from torch import nn
 
 from fewlabel.methods import METHODS
 from fewlabel.predictions.pool import Pass
 from fewlabel.training import refresh as refresh_module
-from fewlabel.training.refresh import MOST_TIME, SHARES, PoolRefresh
+from fewlabel.training.refresh import MOST_TIME, SHARES, Movement, PoolRefresh
 
 
 class Store:
@@ -98,3 +100,33 @@ def test_the_published_network_predicts_and_not_the_student(monkeypatch, passes,
     monkeypatch.setattr(refresh_module, "Eyes", lambda deployed, members, *rest: asked.append((deployed, members)))
     PoolRefresh(Store, None, [], "cpu", budget)(method, 0.3)
     assert asked == [(method.teacher.network, [method.teacher.network])]
+
+
+def never():
+    raise AssertionError("looked at scans although the answer was known")
+
+
+def test_the_first_pass_and_each_new_label_are_worth_it_without_a_look():
+    movement = Movement()
+    assert movement.is_worth_it(0.8, never)
+    movement.predicted(0.8)
+    movement.label_came()
+    assert movement.is_worth_it(0.8, never)
+
+
+@pytest.mark.parametrize(
+    ("dice", "changed", "worth"),
+    [(0.805, 0.01, False), (0.795, 0.03, False), (0.82, None, True), (0.78, None, True), (0.8, 0.04, True)],
+)
+def test_a_model_that_did_not_move_predicts_nothing_again(dice, changed, worth):
+    movement = Movement()
+    movement.predicted(0.8)
+    assert movement.is_worth_it(dice, never if changed is None else lambda: changed) == worth
+
+
+def test_where_nothing_validates_the_scans_tell():
+    movement = Movement()
+    movement.predicted(math.nan)
+    assert not movement.is_worth_it(math.nan, lambda: 0.0)
+    assert movement.is_worth_it(math.nan, lambda: 0.5)
+    assert movement.is_worth_it(math.nan, lambda: math.nan)  # none of them had a prediction

@@ -24,7 +24,7 @@ from fewlabel.errors import Refusal
 from fewlabel.labels import InvalidNames, UnknownClass, check_names, named_values
 from fewlabel.published import save_tensors
 from fewlabel.volumes.segments import with_other_names
-from fewlabel.workspace import Workspace, read_json, replace_file, write_json
+from fewlabel.workspace import Workspace, read_json, replace_bytes, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def _in_labels(studies: Path, workspace: Workspace, renaming: Renaming) -> Itera
             yield f"NOT changed: {label.path}, which cannot be read ({error})"
             continue
         if after != before:
-            replace_file(label.path, lambda temporary, content=after: temporary.write_bytes(content) and None)
+            replace_bytes(label.path, after)
             yield f"label of {case}: {label.path}"
 
 
@@ -172,7 +172,7 @@ def _in_list(studies: Path, workspace: Workspace, renaming: Renaming) -> Iterato
             label["info"] = info
     if changed:
         content = json.dumps(listed).encode()
-        replace_file(path, lambda temporary: temporary.write_bytes(content) and None)
+        replace_bytes(path, content)
         yield f"list of cases, {changed} labels: {path}"
 
 

@@ -18,6 +18,7 @@ from fewlabel.networks import NETWORKS
 # Keys that MONAI Label itself, or its own test suite, puts into --conf; they mean nothing here.
 _FOREIGN = {"server_mode", "auto_update_scoring", "heuristic_planner", "models", "debug", "tracking"}
 _FOREIGN |= {"epistemic_enabled", "epistemic_samples", "skip_strategies", "skip_scoring"}
+TRAINING = ("continuous", "on_request")
 _BY_ITSELF = {"server_mode", "auto_update_scoring"}
 
 
@@ -129,8 +130,18 @@ class Settings:
     network: str | None = _setting(None, _one_of(NETWORKS), "network: " + ", ".join(NETWORKS))
     workspace: str | None = _setting(None, _text, "folder of the study's state; default STUDIES/.fewlabel")
     device: str | None = _setting(None, _text, "cpu, cuda, cuda:1, ...; default: the first GPU, else the CPU")
-    max_minutes: float = _setting(10.0, _positive(float), "longest time of one training, in minutes")
-    max_steps: int = _setting(2000, _positive(int), "most optimiser steps of one training")
+    training: str = _setting(
+        "on_request",
+        _one_of(dict.fromkeys(TRAINING)),
+        "continuous: train by itself once there is a label, and rest when nothing improves; on_request: when asked",
+    )
+    max_minutes: float = _setting(10.0, _positive(float), "longest time of one training on request, in minutes")
+    max_steps: int | None = _setting(
+        None, _positive(int), "most optimiser steps of one training, for tests; default: no limit but the time"
+    )
+    publish_minutes: float = _setting(
+        2.0, _positive(float), "shortest time between two published models of a continuous training, in minutes"
+    )
     teacher: str = _setting(
         "live",
         _one_of(dict.fromkeys(TEACHERS)),
@@ -202,7 +213,7 @@ class Settings:
         return dataclasses.replace(self, **{key: getattr(parsed, key) for key in chosen})
 
 
-REQUEST_KEYS = ("method", "network", "device", "max_minutes", "max_steps", "learning_rate", "seed")
+REQUEST_KEYS = ("method", "network", "device", "training", "max_minutes", "max_steps", "learning_rate", "seed")
 
 
 def ignored(conf: Mapping[str, Any]) -> list[str]:

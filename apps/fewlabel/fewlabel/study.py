@@ -1,11 +1,9 @@
-"""One study on one server: its settings, its tasks, and what is checked before a request is let through."""
+"""One study on one server: its settings, its tasks, and what becomes of what they give."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
-import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,22 +15,21 @@ from monailabel.interfaces.tasks.infer_v2 import InferTask
 from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
-from monailabel.utils.sessions import Sessions
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
 from fewlabel.datastore.classes import agree_on_classes
 from fewlabel.datastore.found import was_made_now
-from fewlabel.datastore.kinds import check_tag, kind_of
+from fewlabel.datastore.kinds import kind_of
 from fewlabel.datastore.lock import lock_study
 from fewlabel.datastore.scan import Choices
 from fewlabel.datastore.undo import UndoDatastore
-from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
 from fewlabel.renaming import finish_renaming
 from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.selection.task import FewLabelScoring
 from fewlabel.settings import Settings, ignored
+from fewlabel.training.keeper import Keeper
 from fewlabel.training.task import FewLabelTrain
 from fewlabel.workspace import Workspace, read_json, write_json
 
@@ -40,7 +37,6 @@ logger = logging.getLogger(__name__)
 
 NAME = "fewlabel"
 UNCERTAINTY = "fewlabel_uncertainty"
-_UPLOAD = re.compile(r"tmp[a-z0-9_]{8}(\..*)?")  # as MONAI Label names them
 
 
 class Study:
@@ -75,10 +71,10 @@ class Study:
                 logger.warning("renamed: %s", line)
         agree_on_classes(self.studies, self.workspace, self.settings.labels or ())
         self._store: UndoDatastore | None = None
-        self.sessions = Path(Sessions(monailabel_settings.MONAI_LABEL_SESSION_PATH).store_path)
         self._strategies, self.features = make_strategies(self.workspace, self.settings.seed)
         self.infer = FewLabelInfer(self.workspace, self.settings.device)
         self.reviewer = Reviewer(self.workspace, self.infer)
+        self.keeper = Keeper(self.workspace, self.settings)
         self._chosen_by: dict[str, str] = {}
         default = self._strategies[DEFAULT_STRATEGY]
         self.leases, self.scores = default.leases, default.scores
@@ -142,59 +138,6 @@ class Study:
         """Scoring tasks by name."""
         return {NAME: FewLabelScoring(self.workspace, self.settings)}
 
-    def check_task(self, model: str | None, tasks: Mapping[str, Any]) -> None:
-        """Refuse a background task that could only fail.
-
-        Raises:
-            Refusal: (404) there is no such model; (409) there are no labels yet.
-        """
-        if model is None:
-            return
-        if model not in tasks:
-            raise Refusal(f"There is no model '{model}' here. There is: {', '.join(tasks)}.", 404)
-        if not self.store.get_labeled_images():
-            raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
-
-    def check_infer(
-        self, request: Mapping[str, Any], tasks: Mapping[str, InferTask], session: str = "", since: float | None = None
-    ) -> Mapping[str, Any]:
-        """Let through images of this study, the session asked for and a file uploaded with the request; nothing else.
-
-        Args:
-            session: its id, "" for none.
-            since: when the request came, in seconds since the epoch; None: a program of this computer asks, which may
-                name any file of the studies and the sessions.
-
-        Returns:
-            the request; with the path of the image where its id is also a file of the server's working folder, which
-            MONAI Label would take instead.
-
-        Raises:
-            Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet; (422) a scan that
-                cannot be used, or the result would be stored as a submitted label.
-        """
-        if request.get("save_label"):
-            request = {**request, "label_tag": check_tag(request.get("label_tag"))}
-        model, image = request.get("model"), request.get("image")
-        if not isinstance(model, str) or model not in tasks:
-            raise Refusal(f"There is no model '{model}' here. There is: {', '.join(tasks)}.", 404)
-        if not tasks[model].is_valid():
-            tasks[model].published("cpu")  # says that it is not trained yet
-        if isinstance(image, str) and image in self.store.list_images():
-            return {**request, "image": self.store.get_image_uri(image)} if os.path.exists(image) else request
-        unusable = self.store.unusable().get(str(image))
-        if unusable:
-            raise Refusal(unusable[1], 422)
-        path = Path(str(image))
-        if path.is_absolute() or os.sep in str(image) or ".." in str(image):
-            if not self._may_read(path, session, since):
-                raise Refusal(
-                    f"'{image}' is not an image of this study: ask for one by its id, or upload the file.",
-                    403,
-                )
-            return request
-        raise Refusal(f"There is no image '{image}' in this study: check the name, or upload the file.", 404)
-
     def proposed(self, image: Any, result: dict[str, Any]) -> dict[str, Any]:
         """MONAI Label's result of an inference, which is handed out now; of an image of the study it is remembered."""
         told = result.get("params") or {}
@@ -205,19 +148,6 @@ class Study:
             self.store.proposals.remember(image, told["model_version"], told["checksum"], names, "infer")
         return result
 
-    def _may_read(self, path: Path, session: str, since: float | None) -> bool:
-        """Whether ``path`` is what the request brought: its session's image, or an upload just put aside for it."""
-        try:
-            real = path.resolve()
-        except (OSError, RuntimeError, ValueError):  # a zero byte, a loop of links
-            return False
-        own = [self.studies, self.sessions] if since is None else [self.sessions / session] if session else []
-        if any(real.is_relative_to(folder.resolve()) for folder in own):
-            return True
-        if real.parent != Path(tempfile.gettempdir()).resolve() or not _UPLOAD.fullmatch(real.name):
-            return False
-        return since is None or (real.is_file() and real.stat().st_ctime >= since - 1)  # clocks of disks are coarse
-
     def describe_scans(self, info: dict[str, Any]) -> dict[str, Any]:
         """What ``/info/`` says, with what the folder holds and which labels are not used.
 
@@ -227,17 +157,6 @@ class Study:
         said = found.problem or " ".join(left_out.values())
         told = {"scans": asdict(found), "labels_left_out": left_out}
         return {**info, **told, **({"description": said} if said else {})}
-
-    def check_next(self, request: Mapping[str, Any], strategies: Mapping[str, Strategy]) -> dict[str, Any]:
-        """The request with the default strategy filled in.
-
-        Raises:
-            Refusal: (404) there is no such strategy.
-        """
-        strategy = request.get("strategy") or DEFAULT_STRATEGY
-        if strategy not in strategies:
-            raise Refusal(f"There is no strategy '{strategy}' here. There are: {', '.join(strategies)}.", 404)
-        return {**request, "strategy": strategy}
 
     def handed_out(self, sample: dict[str, Any], strategy: str) -> dict[str, Any]:
         """The case that is labelled next; remembered with the strategy that chose it."""
@@ -251,6 +170,7 @@ class Study:
         replaced = self.store.take_submitted(image)
         if replaced is None:
             return notes
+        self.keeper.submitted()
         files = self.store.get_image_uri(image), self.store.get_label_uri(image, "final")
         notes["kind"] = kind = kind_of(self.store.get_label_info(image, "final"))
         return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image), kind)
@@ -260,7 +180,13 @@ class Study:
         self.store.refresh()
         self.ready()
 
-    def ready(self) -> None:
-        """The server is up: look at the scans in the background."""
+    def ready(self, trainer: str | None = None) -> None:
+        """The server is up: look at labels and scans in the background, and train where that goes on by itself.
+
+        Args:
+            trainer: name of the training task; None where there is none, or it is looked after already.
+        """
+        threading.Thread(target=self.store.left_out, name="labels", daemon=True).start()
+        self.keeper.keep(trainer, self.store)
         self.features.fill_in_background(list(self.store.list_images()), self.store.get_image_uri, self.settings.seed)
         logger.info("FewLabel serves %s; its state is in %s", self.studies, self.workspace.folder)

@@ -15,6 +15,9 @@ from fewlabel.errors import Refusal
 _UMASK = os.umask(0)  # reading it means setting it: done once, before any thread exists
 os.umask(_UMASK)
 
+WRITING = ".writing-"
+"""Beginning of the name of a file that is being written; the process that writes it follows."""
+
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write ``path`` so that a reader, or a crash, sees the old file or the new one and nothing between.
@@ -32,7 +35,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         suffix = "".join(path.suffixes[-2:])
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{WRITING}{os.getpid()}-", suffix=suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
@@ -52,6 +55,15 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def replace_bytes(path: Path, content: bytes) -> None:
+    """The same with a content that is known already.
+
+    Raises:
+        Refusal: (507) as :func:`replace_file`.
+    """
+    replace_file(path, lambda temporary: temporary.write_bytes(content))
+
+
 def finite(value: Any) -> Any:
     """Replace every NaN or infinite number in nested lists and dicts by None: JSON has no such numbers."""
     if isinstance(value, dict):
@@ -65,7 +77,12 @@ def finite(value: Any) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically; numbers that are not finite become null."""
-    text = json.dumps(finite(value), indent=1)
+    try:
+        text = json.dumps(
+            value, allow_nan=False
+        )  # without line breaks: ten times as fast, and some grow with the study
+    except ValueError:
+        text = json.dumps(finite(value), allow_nan=False)
     replace_file(path, lambda temporary: _write_text(temporary, text))
 
 
@@ -113,6 +130,8 @@ class Workspace:
         self.replaced = self.folder / "replaced"
         self.scans = self.folder / "scans.json"
         self.converted = self.folder / "converted"
+        self.training = self.folder / "training.json"
+        self.people = self.folder / "people-ask"
         self.by_name = self.folder / "by_name"
         self.renaming = self.folder / "renaming.json"
         self.moved = self.folder / "moved"

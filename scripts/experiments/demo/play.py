@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-import serve
+from serving import process as serving
 from environment import ROOT
 from experiments.demo import bundle as exported
 from experiments.demo.report import write_report
@@ -151,7 +151,7 @@ def main(options: argparse.Namespace) -> int:
         port = free_port()
         say("Starting the server (its log: {}) ...".format(log))
         server = launch(study.images, port, server_conf(options), log)
-        if not serve.wait_until_ready(server, "127.0.0.1", port):
+        if not serving.wait_until_ready(server, "127.0.0.1", port):
             raise ExperimentError("The server stopped while starting.")
         say("The server is ready on port {}.".format(port))
         result = play(options, study, "http://127.0.0.1:{}".format(port))
@@ -167,4 +167,4 @@ def main(options: argparse.Namespace) -> int:
         return 1
     finally:
         if server is not None:
-            serve.stop(server)
+            serving.stop(server)

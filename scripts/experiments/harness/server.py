@@ -12,9 +12,9 @@ from pathlib import Path
 
 from monailabel.client import MONAILabelClient
 
-import serve
 from experiments.harness.clinician import connect
 from experiments.harness.errors import ExperimentError
+from serving import process as serving
 
 
 def free_port() -> int:
@@ -27,9 +27,11 @@ def free_port() -> int:
 def launch(studies: Path, port: int, conf: list[tuple[str, str]], log: Path) -> subprocess.Popen:
     """Start a server in a process group of its own; its output goes to ``log``."""
     group = {} if os.name == "nt" else {"start_new_session": True}
-    command = serve.server_command(studies, port, conf=conf)
+    command = serving.server_command(studies, port, conf=conf)
     with log.open("w", encoding="utf-8") as file:
-        return subprocess.Popen(command, env=serve.server_environment(), stdout=file, stderr=subprocess.STDOUT, **group)
+        return subprocess.Popen(
+            command, env=serving.server_environment(), stdout=file, stderr=subprocess.STDOUT, **group
+        )
 
 
 def show_log(log: Path, lines: int = 15) -> None:
@@ -56,12 +58,12 @@ def running(studies: Path, **conf: object) -> Iterator[Server]:
     Raises:
         ExperimentError: it does not start.
     """
-    pairs = [(key, str(value)) for key, value in conf.items()]
+    pairs = [(key, str(value)) for key, value in {"training": "on_request", **conf}.items()]
     log, port = studies.parent / f"{studies.name}.log", free_port()
     started = time.monotonic()
     process = launch(studies, port, pairs, log)
     try:
-        if not serve.wait_until_ready(process, "127.0.0.1", port):
+        if not serving.wait_until_ready(process, "127.0.0.1", port):
             raise ExperimentError("The server stopped while starting.")
         seconds = time.monotonic() - started
         yield Server(process, connect(f"http://127.0.0.1:{port}", studies.parent / "downloads"), seconds)
@@ -69,4 +71,4 @@ def running(studies: Path, **conf: object) -> Iterator[Server]:
         show_log(log)
         raise
     finally:
-        serve.stop(process)
+        serving.stop(process)

@@ -13,10 +13,10 @@ import numpy as np
 import psutil
 import requests
 
-import serve
 from experiments.harness.errors import ExperimentError
 from experiments.harness.server import free_port
 from fewlabel.volumes.reading import write_volume
+from serving import process as serving
 
 CLASSES = ("organ", "tumour")
 SHAPE = (20, 24, 18)
@@ -27,6 +27,7 @@ CONF = {
     "network": "unet_small",
     "patch": "16,16,16",
     "batch": "1",
+    "training": "on_request",
     "max_steps": "60",
     "max_minutes": "1",
     "scoring_minutes": "0.05",
@@ -77,8 +78,8 @@ class MortalServer:
         places = {"TMPDIR": str(self.temporary), "MONAI_LABEL_SESSION_PATH": str(self.sessions)}
         with (self.home / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                serve.server_command(self.studies, port, conf=conf),
-                env={**serve.server_environment(), "OMP_NUM_THREADS": "1", **places},
+                serving.server_command(self.studies, port, conf=conf),
+                env={**serving.server_environment(), "OMP_NUM_THREADS": "1", **places},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -134,9 +135,17 @@ class MortalServer:
         return self.request("GET", "/fewlabel/export").json()
 
     def leftovers(self) -> list[str]:
-        """Files that belong to nobody: half written ones, uploads put aside, sessions; one lock is its own."""
+        """Files that belong to nobody: half written ones, uploads put aside, sessions.
+
+        Its own are the lock of its folder, and the settings of its log, which the next start removes.
+        """
         own = [path for path in self.studies.rglob("*") if path.name.startswith(".writing-")]
         lent = [path for folder in (self.temporary, self.sessions) for path in folder.rglob("*") if path.is_file()]
         locks = [path for path in lent if path.name == "server.lock"]
-        left = [*own, *(path for path in lent if path not in locks), *locks[1:]]
+        logs = [path for path in lent if path.suffix == ".json" and _just_written(path)]
+        left = [*own, *(path for path in lent if path not in (*locks, *logs)), *locks[1:]]
         return sorted(os.path.relpath(path, self.home) for path in left)
+
+
+def _just_written(path: Path) -> bool:
+    return path.stat().st_mtime > time.time() - PATIENCE

@@ -1,6 +1,5 @@
 """The volumes that the benchmark measures on: generated or copied, some of them labelled."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +9,13 @@ import numpy as np
 from experiments.harness.errors import ExperimentError
 from fewlabel.volumes.reading import EXTENSIONS, read_volume, split_extension, write_volume
 
-DISTINCT = 20  # files with a content of their own; larger pools are hard links to them
+DISTINCT = 20  # files with a content of their own; larger pools are copies of them
 
 
 def generate(folder: Path, count: int, shape: Sequence[int], seed: int) -> None:
     """Write `count` volumes of `shape` voxels of 1 mm: a bright ellipsoid in noise; at most 20 differ.
 
-    The others are hard links (copies where there are none): as files, and for whoever reads them, they are their own.
+    The others are copies: a server takes two links to one file for one case.
     """
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
@@ -28,10 +27,7 @@ def generate(folder: Path, count: int, shape: Sequence[int], seed: int) -> None:
         write_volume(folder / f"case_{place:05d}.nii.gz", image.clip(0).astype(np.int16), np.eye(4))
     for place in range(distinct, count):
         source, target = folder / f"case_{place % distinct:05d}.nii.gz", folder / f"case_{place:05d}.nii.gz"
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
+        shutil.copyfile(source, target)
 
 
 def take(folder: Path, source: Path, fewest: int, most: int) -> None:

@@ -35,6 +35,15 @@ def latency(what: str, seconds: Sequence[float], most: float) -> Row:
     return Row(f"{what} ({len(seconds)} requests)", text, f"≤ {most:g} s", high, most)
 
 
+def typical(what: str, seconds: Sequence[float], most: float | None) -> Row:
+    """A line on latencies; the target is held against the median. None: there is no target."""
+    if not seconds:
+        return Row(what, "no answer was measured: the long request was too short")
+    middle, high = statistics.median(seconds), float(np.percentile(seconds, 95))
+    text = f"median {middle:.3f} s, 95 % {high:.3f} s, longest {max(seconds):.3f} s"
+    return Row(f"{what} ({len(seconds)} requests)", text, "" if most is None else f"≤ {most:g} s", middle, most)
+
+
 def machine() -> str:
     """What is needed to judge and to repeat the numbers."""
     import monai

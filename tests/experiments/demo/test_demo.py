@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import environment
-import serve
+from serving import process
 from experiments.demo import options as options_module
 from experiments.demo import play
 from experiments.harness.errors import ExperimentError
@@ -61,7 +61,7 @@ def test_the_server_is_stopped_however_the_demo_ends(ending, code, words, tmp_pa
 
     monkeypatch.setattr(play, "make_study", lambda options: Study(tmp_path, {}, {}))
     monkeypatch.setattr(play, "launch", launch)
-    monkeypatch.setattr(serve, "wait_until_ready", end)
+    monkeypatch.setattr(process, "wait_until_ready", end)
     assert play.main(options_module.parse(["--output", str(tmp_path)])) == code
     assert servers[0].poll() is not None
     printed = capsys.readouterr().err

@@ -148,6 +148,7 @@ def test_a_round(anna, server, study, picture, number):
     np.testing.assert_array_equal(study.stored(case.id), drawn)
     assert f"'{case.id}' is submitted" in ui.submitLabel.text
     assert cases.row(case.id)["state"] in ("submitted", "validation")
+    assert cases.row(case.id)["kind"] == ("drawn" if number == 1 else "corrected")
     picture("submit", "submitSection")
 
     before = len(anna.said)

@@ -1,5 +1,7 @@
 """The sections "This case", "Submit" and "Training": what is done with a case, and by which keys."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,18 @@ def box(desk, *corner):
 
 
 # --- this case
+
+
+def test_a_proposal_that_only_was_looked_at_is_submitted_as_accepted_and_a_painted_one_as_corrected(desk, server):
+    server.versions = 1
+    desk.do("refreshButton")
+    desk.do("nextButton")
+    desk.ui.placeButton.click()
+    desk.do("submitButton")
+    assert server.said == {"kind": "accepted"}
+    desk.paint("liver", box(desk, 1, 1, 1))
+    desk.do("submitButton")
+    assert server.said == {"kind": "corrected"}
 
 
 def test_a_case_is_skipped_with_a_reason_and_the_next_one_is_shown(desk, server):
@@ -192,16 +206,16 @@ def test_after_a_submission_the_next_case_comes_by_itself_unless_a_flag_was_rais
 # --- training
 
 
-def test_a_training_starts_by_itself_whenever_so_many_labels_are_new(desk, server):
-    desk.ui.keepGoingSpin.value = 2
-    desk.ui.keepGoingCheck.click()
-    desk.do("nextButton")
-    desk.do("submitButton")
-    assert not server.count("train")
-    desk.do("nextButton")
-    desk.do("submitButton")
-    assert server.count("train") == 1
-    assert desk.told("2 new labels: a training starts.")
-    assert desk.ui.stopButton.enabled
+def test_whether_the_server_trains_while_people_label_is_chosen_here_and_kept(desk, server, monkeypatch):
+    plain = server.capabilities()
+    offers = dataclasses.replace(plain, options={**plain.options, "training": ["on_request", "continuous"]})
+    monkeypatch.setattr(server, "capabilities", lambda: offers)
+    desk.do("connectButton")
+    assert not desk.ui.continuousCheck.checked
+    desk.ui.continuousCheck.click()
+    desk.do("trainButton")
+    assert [call[1]["training"] for call in server.calls if call[0] == "train"] == ["continuous"]
+    assert not desk.ui.continuousCheck.enabled
     desk.do("stopButton")
     assert desk.told("The training was stopped.")
+    assert desk.ui.continuousCheck.checked

@@ -7,14 +7,11 @@ from pathlib import Path
 
 from fewlabel.errors import Refusal
 from fewlabel.volumes.geometry import Grid, spacing_of
-from fewlabel.volumes.layers import read_label_grid
 from fewlabel.volumes.reading import UnreadableVolume, read_grid
+from fewlabel.volumes.segments import layers_of
 
 _ALWAYS, _FINER, _MUCH = 2**24, 8, 2**27
 """Voxels: what every label may have; how many times its image's (twice along each axis), and up to how many."""
-
-_LAYERS = 16
-"""Of one segmentation: Slicer needs as many as segments lie over each other in one place."""
 
 
 def check_belongs(image_id: str, image_path: str | Path, label_path: str | Path) -> None:
@@ -33,28 +30,21 @@ def check_belongs(image_id: str, image_path: str | Path, label_path: str | Path)
     """
     called = f"The label for image '{image_id}'"
     try:
-        image = read_grid(image_path)
-        label, layers = read_label_grid(label_path, called)
+        image, label = read_grid(image_path), read_grid(label_path, called, layers=True)
     except UnreadableVolume as error:
         raise Refusal(f"{error} Nothing was stored.", 422) from error
     sides = [size for size in label.shape if size > 1]
-    if layers > _LAYERS:
-        raise Refusal(
-            f"{called} has {layers} layers; at most {_LAYERS} are read. Nothing was stored. Let fewer of its segments "
-            "overlap, and save it again.",
-            422,
-        )
     if len(sides) > 3:
         raise Refusal(
             f"{called} has {len(label.shape)} dimensions ({_size(label)}): several frames or layers. Nothing was "
             "stored. Save one 3-D label map.",
             422,
         )
-    voxels = math.prod(image.shape)
-    most = max(_ALWAYS, 2 * voxels, min(_FINER * voxels, _MUCH))
-    if math.prod(label.shape) > most:
+    voxels, layers = math.prod(image.shape), layers_of(label_path)
+    most = max(_ALWAYS, (2 if layers == 1 else _FINER) * voxels, min(_FINER * voxels, _MUCH))
+    if math.prod(label.shape) * layers > most:
         raise Refusal(
-            f"{called} has {math.prod(label.shape):,} voxels ({_size(label)}), the image has {voxels:,} "
+            f"{called} has {math.prod(label.shape) * layers:,} voxels ({_size(label)}), the image has {voxels:,} "
             f"({_size(image)}): it is the label of something else. Nothing was stored. Save it with the image's "
             "geometry.",
             422,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -41,6 +42,7 @@ class LabelsByName(ScannedImages):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._headers: dict[Path, tuple[Stamp | None, Named]] = {}
+        self._looked_at: dict[str, tuple[DataModel, tuple[Any, ...], str]] = {}
         self._judged: dict[str, tuple[str, Path | Refusal]] = {}
         if not self._read_only:
             shutil.rmtree(self._workspace.by_name, ignore_errors=True)
@@ -107,15 +109,35 @@ class LabelsByName(ScannedImages):
         """
         return self.get_label_uri(image_id, FINAL)
 
+    def stored_label(self, image_id: str) -> str:
+        """Path of a submitted label as it is stored, whether or not it can be used."""
+        return super().get_label_uri(image_id, FINAL)
+
     def left_out(self) -> dict[str, str]:
-        """Cases whose submitted label is not used, and why, in a sentence."""
-        reasons = {}
-        for case in self.get_labeled_images():
+        """Cases whose submitted label is not used, and why, in a sentence; each is looked at again when it changed."""
+        classes, folder = tuple(self._workspace.classes()), Path(self._datastore.label_path(FINAL))
+        for case, entry in self._datastore.objects.items():
+            label = entry.labels.get(FINAL)
+            if label is None:
+                continue
             try:
-                self.label_for_training(case)
-            except Refusal as refusal:
-                reasons[case] = str(refusal)
-        return reasons
+                files = folder / (case + label.ext), self._image_place(case)
+            except Refusal:  # removed a moment ago
+                continue
+            now = (classes, *(stamp(file) for file in files))
+            known = self._looked_at.get(case)
+            if known is None or known[0] is not label or known[1] != now:
+                self._looked_at[case] = label, now, self._why_left_out(case)
+        submitted = self.get_labeled_images()
+        reasons = {case: self._looked_at[case][2] for case in submitted if case in self._looked_at}
+        return {case: reason for case, reason in reasons.items() if reason}
+
+    def _why_left_out(self, image_id: str) -> str:
+        try:
+            self.label_for_training(image_id)
+        except Refusal as refusal:
+            return str(refusal)
+        return ""
 
     def label_notes(self) -> dict[str, list[str]]:
         """What people should know of stored labels, by case: those that are not used, and what was assumed."""
@@ -138,7 +160,7 @@ class LabelsByName(ScannedImages):
         ]
         if full_path:
             return pairs
-        above = str(Path(self._datastore_path).resolve()) + "/"
+        above = os.path.realpath(self._datastore_path) + os.sep
         return [{key: path.removeprefix(above) for key, path in pair.items()} for pair in pairs]
 
     def get_dataset_archive(self, limit_cases: int | None) -> str:

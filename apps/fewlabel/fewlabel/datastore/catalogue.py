@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -12,11 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import EXTENSIONS, split_extension
-from fewlabel.workspace import finite
+from fewlabel.workspace import WRITING, finite
 
 logger = logging.getLogger(__name__)
 
@@ -192,11 +194,28 @@ def _is_writable(folder: Path) -> bool:
         return False
 
 
-def remove_leftovers(images: Path, labels: Path) -> None:
+def remove_leftovers(images: Path, labels: Path, workspace: Path) -> None:
     """Remove temporary files of processes that were killed while they wrote."""
-    for path in (*images.glob(".writing-*"), *labels.glob("*/.writing-*")):
+    started: dict[int, float | None] = {}
+    for path in (*images.glob(f"{WRITING}*"), *labels.glob(f"*/{WRITING}*"), *workspace.rglob(f"{WRITING}*")):
         try:
-            if time.time() - path.stat().st_mtime > _LEFTOVER:
-                path.unlink()
+            if _is_left(path, started):
+                path.unlink(missing_ok=True)
         except OSError as error:
             logger.warning("%s could not be removed: %s", path, error)
+
+
+def _is_left(path: Path, started: dict[int, float | None]) -> bool:
+    """Whether nobody writes a file any more: its process is gone, or began later; ``started`` keeps what was asked."""
+    changed = path.stat().st_mtime
+    process = re.match(r"(\d+)-", path.name.removeprefix(WRITING))
+    if process is None:  # by an earlier version
+        return time.time() - changed > _LEFTOVER
+    number = int(process[1])
+    if number not in started:
+        try:
+            started[number] = psutil.Process(number).create_time()
+        except psutil.Error:
+            started[number] = None
+    began = started[number]
+    return began is None or changed < began - 1  # seconds: clocks of disks are coarse

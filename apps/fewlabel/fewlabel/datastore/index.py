@@ -20,14 +20,12 @@ from fewlabel.datastore.kinds_of_before import with_kinds
 from fewlabel.datastore.old_grid import OldGridLabels
 from fewlabel.datastore.proposals import Proposals
 from fewlabel.datastore.scan import Choices, FolderScan
+from fewlabel.datastore.watched import Watched
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import EXTENSIONS
-from fewlabel.workspace import Workspace, replace_file
+from fewlabel.workspace import Workspace, replace_bytes
 
 logger = logging.getLogger(__name__)
-
-_SETTLE = 0.3
-"""Seconds from the first change seen in the folder to reading it again: many files may arrive together."""
 
 _SOON = 1.0
 """Seconds until a change is written that a crash may lose: to whom a case was handed out."""
@@ -36,7 +34,7 @@ _OURS = ("name", "path", "ts")
 """Entries of an info that no client may set: others build file names and orders from them."""
 
 
-class FolderIndex(OldGridLabels):
+class FolderIndex(Watched, OldGridLabels):
     """Which images and labels one study has.
 
     The files are the truth; ``datastore_v2.json`` is MONAI Label's list of them and can be rebuilt. One
@@ -71,6 +69,7 @@ class FolderIndex(OldGridLabels):
         self._of_image: dict[str, threading.RLock] = {}
         self._unsaved = False
         self._pending: threading.Timer | None = None
+        self._changed: set[Path] = set()
         self._saving: threading.Timer | None = None
         self._told: set[str] = set()
         self._looking = False
@@ -82,7 +81,7 @@ class FolderIndex(OldGridLabels):
             Path(studies), workspace, known, choices, read_only, never=Path(studies, self._labels_dir)
         )
         if not read_only:
-            remove_leftovers(Path(studies), Path(studies, self._labels_dir))
+            remove_leftovers(Path(studies), Path(studies, self._labels_dir), workspace.folder)
         super().__init__(
             studies,
             labels_dir=self._labels_dir,
@@ -129,7 +128,7 @@ class FolderIndex(OldGridLabels):
         with self._guard:
             content = self._datastore.model_dump_json(exclude={"base_path"}).encode()
             try:
-                replace_file(path, lambda temporary: temporary.write_bytes(content) and None)
+                replace_bytes(path, content)
             except Refusal as error:
                 self._unsaved = True
                 logger.error("The list of images could not be saved; it will be tried again. %s", error)
@@ -193,36 +192,6 @@ class FolderIndex(OldGridLabels):
                 self._told.add(name)
         return found
 
-    def _on_any_event(self, event: Any) -> None:
-        """Read the folder again, once for all changes that come together, except for our own writing."""
-        place = os.fsdecode(getattr(event, "dest_path", "") or event.src_path)
-        if any(part.startswith(".") for part in Path(os.path.relpath(place, self._datastore_path)).parts):
-            return
-        with self._guard:
-            if os.path.basename(place) == os.path.basename(self._datastore_config_path) and self._is_own_list():
-                return
-            if self._pending is None:
-                self._pending = threading.Timer(_SETTLE, self._settled)
-                self._pending.daemon = True
-                self._pending.start()
-
-    def _on_modify_event(self, event: Any) -> None:
-        """A list that another program wrote; a scan that could not be used, since it is still being copied."""
-        place = os.fsdecode(event.src_path)
-        if place.endswith(os.path.basename(self._datastore_config_path)) or self._scan.may_change(place):
-            self._on_any_event(event)
-
-    def _is_own_list(self) -> bool:
-        try:
-            return os.stat(self._datastore_config_path).st_mtime == self._config_ts
-        except OSError:
-            return False
-
-    def _settled(self) -> None:
-        with self._guard:
-            self._pending = None
-        self.refresh()
-
     # --- entries
 
     @contextmanager
@@ -277,9 +246,6 @@ class FolderIndex(OldGridLabels):
         if label is None:
             raise Refusal(f"Image '{label_id}' has no label of the tag '{tag}': check the tag.", 404)
         return label
-
-    def _label_place(self, image_id: str, tag: str, extension: str) -> Path:
-        return Path(self._datastore.label_path(tag), image_id + extension)
 
     def _put(self, image_id: str, entry: ImageLabelModel, soon: bool = False) -> None:
         self._datastore.objects = {**self._datastore.objects, image_id: entry}

@@ -10,7 +10,7 @@ from typing import Any
 
 from monailabel.datastore.local import DataModel, ImageLabelModel
 
-from fewlabel.datastore.kinds import KIND, KIND_KEYS, KINDS, assumed
+from fewlabel.datastore.kinds import FROM_HISTORY, KIND, KIND_KEYS, KINDS, assumed
 from fewlabel.errors import Refusal
 from fewlabel.workspace import read_json, write_json
 
@@ -22,7 +22,9 @@ Objects = dict[str, ImageLabelModel]
 def with_kinds(
     objects: Objects, history: Path, sidecar: Callable[[str, str], Path], write: bool
 ) -> tuple[Objects, bool]:
-    """Give every label of MONAI Label's list a kind, in the list and in its sidecar.
+    """Give every label of MONAI Label's list a kind, in the list and, where the history gave it, in its sidecar.
+
+    The others would get the same again; thousands of files are not written while a server starts.
 
     Args:
         objects: the list; left as it is.
@@ -70,7 +72,7 @@ def _with_kind(
     if isinstance(beside, dict) and beside.get(KIND) in KINDS:  # the list is older than what is kept beside it
         return {**info, **{key: beside[key] for key in KIND_KEYS if key in beside}}
     found = assumed(info, tag, said)
-    if write and isinstance(beside, dict):
+    if write and FROM_HISTORY in found and isinstance(beside, dict):
         try:
             write_json(sidecar, {**kept, "info": {**beside, **found}})
         except Refusal as error:

@@ -84,7 +84,7 @@ class OldGridLabels(LabelsByName):
     def misplaced(self, image_id: str) -> Misplaced | None:
         """What is to be said of a submitted label that lies on an old grid; None for one that lies right."""
         label = self._datastore.label(image_id, FINAL)
-        if label is None:
+        if label is None or self._names_in_file(image_id):  # labels had no names in their headers then
             return None
         place, image = self._label_place(image_id, FINAL, label.ext), Path(self.get_image_uri(image_id))
         stamps = stamp(place), stamp(image)
@@ -125,7 +125,7 @@ class OldGridLabels(LabelsByName):
         array, affine = self._in_place(old, Path(self.get_image_uri(image_id)), beside)
         named = self.names_of(image_id)
         aside = self._workspace.moved / f"{image_id}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}{label.ext}"
-        replace_file(aside, lambda temporary: shutil.copyfile(old, temporary) and None)
+        replace_file(aside, lambda temporary: shutil.copyfile(old, temporary))
         names = [each["name"] for each in named]
         write_volume(new, array, affine, names if named == listed(names) else ())
         if old != new:

@@ -249,7 +249,7 @@ class SafeDatastore(FolderIndex):
 
 
 def _copy(source: str, place: Path) -> None:
-    replace_file(place, lambda temporary: shutil.copyfile(source, temporary) and None)
+    replace_file(place, lambda temporary: shutil.copyfile(source, temporary))
 
 
 def _remove(place: Path) -> None:

@@ -13,15 +13,19 @@ import numpy as np
 from scipy import ndimage
 
 from fewlabel.errors import Refusal
+from fewlabel.files import Stamp, stamp
 from fewlabel.labels import InvalidNames, UnknownClass, check_names, names_from_label_info, remap
 from fewlabel.volumes.layers import read_named_label
-from fewlabel.volumes.reading import UnreadableVolume, Volume, read_grid, read_label, same_grid
+from fewlabel.volumes.reading import UnreadableVolume, Volume, read_grid, read_label, read_volume, same_grid
 from fewlabel.volumes.segments import layers_of
 
 logger = logging.getLogger(__name__)
 
 RESAMPLED = "it was resampled to it"
 """In the note of every label that was sent on another grid than its image's."""
+
+_usable: dict[str, Stamp | None] = {}
+"""Images that were read as a whole and can be used, as they were then."""
 
 _LEAST_INSIDE = 0.5
 """A label of which less lies in its image belongs to another image or lost its geometry."""
@@ -129,7 +133,15 @@ def check_on_grid(image_id: str, image_path: str | Path, label_path: str | Path)
 
 
 def place_of(image_path: str | Path) -> Volume:
-    """An image without its voxels (all 0, which take no memory): its grid is all that a label is compared with."""
+    """An image without its voxels (all 0, which take no memory): its grid is all that a label is compared with.
+
+    Raises:
+        UnreadableVolume: the image cannot be used; it is read as a whole once, and again when its file changed.
+    """
+    now = stamp(image_path)
+    if _usable.get(str(image_path)) != now:
+        read_volume(image_path)
+        _usable[str(image_path)] = now
     grid = read_grid(image_path)
     return Volume(np.broadcast_to(np.uint8(0), grid.shape[:3]), grid.affine)
 

@@ -17,7 +17,7 @@ from fewlabel.datastore.kinds import KIND, KINDS, assumed
 from fewlabel.datastore.kinds_of_before import entries_by_case
 from fewlabel.datastore.store import SafeDatastore
 from fewlabel.errors import Refusal
-from fewlabel.workspace import read_json, replace_file, write_json
+from fewlabel.workspace import read_json, replace_bytes, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class UndoDatastore(SafeDatastore):
     def _restore(self, image_id: str, kept: dict[str, Any]) -> None:
         extension, content = kept["extension"], base64.b64decode(kept["content"])
         place = self._label_place(image_id, FINAL, extension)
-        replace_file(place, lambda temporary: temporary.write_bytes(content) and None)
+        replace_bytes(place, content)
         for other in LABEL_EXTENSIONS:
             if other != extension:
                 self._label_place(image_id, FINAL, other).unlink(missing_ok=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -133,6 +135,19 @@ class Export:
         except OSError:  # a folder of that name, a file where its folder would be
             return False
         return isinstance(card, dict) and "fewlabel" in card
+
+
+def run_alone(command: list[str], folder: Path) -> None:
+    """Run a command as somebody without FewLabel would: in the export's folder, with no path of ours and no GPU.
+
+    Raises:
+        Refusal: (500) it failed; its last words are in the message.
+    """
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["CUDA_VISIBLE_DEVICES"] = ""  # the server compares on its CPU: a GPU rounds otherwise
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        raise Refusal("The export does not run:\n" + "\n".join(done.stderr.splitlines()[-8:]), 500)
 
 
 def _put(draft: Path, target: Path, replaced: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
-from fewlabel.errors import Refusal
+from fewlabel.export.base import run_alone
 
 
 def bundle_command(bundle: Path, images: Path, output: Path) -> list[str]:
@@ -25,15 +23,4 @@ def run_bundle(bundle: Path, images: Path, output: Path) -> None:
     Raises:
         Refusal: (500) it failed; its last words are in the message.
     """
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment["CUDA_VISIBLE_DEVICES"] = ""  # the server compares on its CPU: a GPU rounds otherwise
-    done = subprocess.run(
-        bundle_command(bundle, images, output),
-        cwd=bundle,
-        env=environment,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if done.returncode != 0:
-        raise Refusal("The exported bundle does not run:\n" + "\n".join(done.stderr.splitlines()[-8:]), 500)
+    run_alone(bundle_command(bundle, images, output), bundle)

@@ -11,10 +11,11 @@ Names joined by ``+`` mean the mean of these networks' probabilities: so a metho
 from __future__ import annotations
 
 import ast
+import inspect
 import math
+import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from monai.networks import nets
@@ -28,10 +29,10 @@ from fewlabel.networks.vnet import VNet
 @lru_cache
 def _files(module: str) -> frozenset[str]:
     """Files of this folder that hold a module of it and what that imports from beside it (``from .vnet import``)."""
-    file = f"{module.rpartition('.')[2]}.py"
-    tree = ast.parse(Path(__file__).with_name(file).read_text(encoding="utf-8"))
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
     beside = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
-    return frozenset({file}.union(*(_files(name) for name in beside if name)))
+    own = f"{module.rpartition('.')[2]}.py"
+    return frozenset({own}.union(*(_files(f"{__name__}.{name}") for name in beside if name)))
 
 
 def _target(kind: type[nn.Module]) -> str:

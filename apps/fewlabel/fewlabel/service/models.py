@@ -15,6 +15,7 @@ from monailabel.utils.others.generic import file_checksum
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
 from fewlabel.replaced import how_to_restore, move_aside
+from fewlabel.service.borrowed import is_waited_for
 from fewlabel.training.offered import Offer, is_published
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ class ModelDesk:
             raise Refusal(f"There is no model '{model}' here. There is: {', '.join(names)}.", 404)
 
     def _refuse_while_training(self) -> None:
-        if any(task["status"] in ("SUBMITTED", "RUNNING") for task in tasks("train")):
+        if is_waited_for("train") or any(task["status"] in ("SUBMITTED", "RUNNING") for task in tasks("train")):
             raise Refusal(
-                "A training is running, which may publish a model itself: stop it (DELETE /train/) or wait for its "
-                "end, then try again.",
+                "A training is running, which may publish a model itself: stop it (DELETE /train/; one of run_sync "
+                "cannot be stopped) or wait for its end, then try again.",
                 409,
             )
 

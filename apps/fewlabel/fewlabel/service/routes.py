@@ -36,6 +36,7 @@ from fewlabel.service.labels import make_label_router
 from fewlabel.service.logins import Login, TokenLogin
 from fewlabel.service.models import make_model_router
 from fewlabel.service.overview import Overview
+from fewlabel.service.trainings import make_training_router
 
 if TYPE_CHECKING:
     from fewlabel.study import Study
@@ -207,6 +208,7 @@ def mount(study: Study, login: Login | None = None) -> None:
     others = [route for route in app.router.routes if not any(route is each for each in former)]
     app.router.routes[:] = others
     routers = [make_router(study), make_model_router(study), make_label_router(study), make_borrowed_router()]
+    routers.insert(0, make_training_router(study, routers[-1]))
     routers += [login.router()] if isinstance(login, TokenLogin) else []
     app.include_router(make_reload_router())
     for router in routers:

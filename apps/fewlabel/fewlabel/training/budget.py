@@ -6,6 +6,8 @@ import math
 import time
 from dataclasses import dataclass
 
+NO_LIMIT = 10**9  # steps that no training reaches
+
 
 @dataclass
 class Budget:

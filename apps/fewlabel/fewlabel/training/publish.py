@@ -116,7 +116,7 @@ class Publisher:
             if may_replace(dice, self.published_dice):
                 self._publish(candidates[chosen], chosen, dice, done, self._others(method, candidates[chosen]))
         if measured:
-            self.progress.values["best_metric"] = max(self.progress.values["best_metric"], mean)
+            self.progress.values["best_metric"] = mean  # of the last weights: the best of many looks would flatter
         self.progress.update(done, validation=dice)
         if done >= 1:
             self._tell_result(self.best[0])

@@ -75,3 +75,41 @@ class PoolRefresh:
         )
         self.spent += self.budget.elapsed() - begun
         return found
+
+
+class Movement:
+    """Whether a model moved so much since its last pass over the pool that another one is worth its time.
+
+    A new label is reason enough. Otherwise the Dice of the validation cases must have moved, or the predictions of a
+    few scans, which are made for that and stored.
+
+    Attributes:
+        scans: looked at for that.
+    """
+
+    scans = 10
+
+    def __init__(self, least_dice: float = 0.01, least_changed: float = 0.03) -> None:
+        """``least_dice``: of the validation Dice; ``least_changed``: share of foreground voxels (see Pass.changed)."""
+        self.least_dice, self.least_changed = least_dice, least_changed
+        self._dice: float | None = None
+        self._label_came = True  # nothing was predicted yet
+
+    def label_came(self) -> None:
+        """What was predicted before does not know it."""
+        self._label_came = True
+
+    def is_worth_it(self, dice: float, look: Callable[[], float]) -> bool:
+        """Whether to predict the pool again.
+
+        Args:
+            dice: mean Dice of the validation cases; NaN where there are none.
+            look: predicts some scans and gives the share that changed, NaN where none was predicted before; called
+                only where nothing else says that it is worth it.
+        """
+        moved = self._dice is not None and abs(dice - self._dice) > self.least_dice  # never where it is NaN
+        return self._label_came or moved or not look() <= self.least_changed
+
+    def predicted(self, dice: float) -> None:
+        """A pass was made, by a model of this Dice."""
+        self._dice, self._label_came = dice, False

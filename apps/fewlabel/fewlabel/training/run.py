@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from monai.utils import set_determinism
 from monailabel.interfaces.datastore import Datastore
 
@@ -22,24 +20,23 @@ from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.methods import default_method, make_method
 from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
-from fewlabel.plan import Plan, ScanFacts, make_plan, save_plan, saved_plan, scan_facts
+from fewlabel.plan import Plan, save_plan
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
-from fewlabel.training.budget import Budget
+from fewlabel.training.budget import NO_LIMIT, Budget
+from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
 from fewlabel.training.short import runs_through, with_less
 from fewlabel.training.stored_pool import StoredPool
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
-from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume
+from fewlabel.volumes.reading import UnreadableVolume, read_label
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
-
-_PLAN_FROM = 12  # scans that are looked at to make the plan
 
 
 class Run:
@@ -52,10 +49,7 @@ class Run:
         self._clear_away()
         self.left_out = datastore.left_out()
         self.pools = self._make_pools()
-        self.progress = Progress(
-            workspace.progress,
-            settings.max_minutes * 60,
-            settings.scoring_minutes * 60,
+        self.progress = self._make_progress(
             method=self.method_name,
             device=self.device,
             labelled=len(self.pools.labelled),
@@ -70,6 +64,10 @@ class Run:
         self.progress.update(phase="reading scans")
         self.trainer: Trainer | None = None
         self.stored = StoredPool(workspace, settings, self.device, self._beat)
+
+    def _make_progress(self, **fields: Any) -> Progress:
+        settings = self.settings
+        return Progress(self.workspace.progress, settings.max_minutes * 60, settings.scoring_minutes * 60, **fields)
 
     def _clear_away(self) -> None:
         """Remove what a killed training was writing; only trainings write .pt files, one at a time."""
@@ -92,19 +90,15 @@ class Run:
         images = set(self.datastore.list_images()) - self.left_out.keys()
         share, seed = self.settings.validation_share, self.settings.seed
         pools = make_pools(labelled, images, kept, share, seed, accepted_cases(self.datastore, labelled))
-        write_json(self.workspace.pools, remember(pools, kept))
+        known = remember(pools, kept)
+        if known != kept:
+            write_json(self.workspace.pools, known)
         return pools
 
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
-        labelled, validation = self._labelled(self.pools.labelled), self._labelled(self.pools.validation)
-        unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
-        if not self.workspace.classes():
-            raise Refusal("No class has a name yet: submit a label that names its segments, then train.", 409)
-        if not labelled:
-            reasons = " ".join(problem["reason"] for problem in self.progress.values["problems"])
-            raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
-        plan = self._plan(labelled, unlabelled)
+        labelled, validation, unlabelled = self._records()
+        plan = plan_of(self.workspace, self.settings, self.device, labelled, unlabelled)
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
         method = self._method(plan).to(self.device)
         pool = unlabelled if method.learns_from_unlabelled(1.0) else []
@@ -114,7 +108,7 @@ class Run:
         loader = make_loader(plan, predictions=store)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
-        budget = Budget(self.settings.max_steps, self.settings.max_minutes * 60)
+        budget = Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
         self.trainer = trainer = Trainer(
             method,
             loader,
@@ -128,7 +122,7 @@ class Run:
             self.stored.refresh(method, store, plan, pool, budget, publisher.version),
         )
         self.progress.note(trainer.resume())
-        if not _runs_through(trainer):
+        if not runs_to_its_end(trainer):
             plan = with_less(plan, self.device, self.progress)
             save_plan(self.workspace.plan, plan)  # for the next trainings too
             store = self.stored.open(plan)
@@ -136,7 +130,7 @@ class Run:
             trainer.refresh = self.stored.refresh(method, store, plan, pool, budget, publisher.version)
             publisher.use(plan)
             trainer.use(loader, self._identity(plan))
-            if not _runs_through(trainer):
+            if not runs_to_its_end(trainer):
                 raise too_little("Training", self.device)
         if publisher.best is not None and self.progress.values["published"]:
             method.load_state_dict(publisher.best[1])
@@ -145,6 +139,21 @@ class Run:
         self.progress.update(1.0, phase="done", seconds_left=0.0, **told)
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
+
+    def _records(self) -> tuple[list[Record], list[Record], list[Record]]:
+        """Of the labelled, the validation and the unlabelled cases.
+
+        Raises:
+            Refusal: (409) no class has a name; (422) no label can be used.
+        """
+        labelled, validation = self._labelled(self.pools.labelled), self._labelled(self.pools.validation)
+        unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
+        if not self.workspace.classes():
+            raise Refusal("No class has a name yet: submit a label that names its segments, then train.", 409)
+        if not labelled:
+            reasons = " ".join(problem["reason"] for problem in self.progress.values["problems"])
+            raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
+        return labelled, validation, unlabelled
 
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
@@ -195,27 +204,12 @@ class Run:
             records.append({"id": case, "image": self._image(case), "label": path})
         return records
 
-    def _plan(self, labelled: list[Record], unlabelled: list[Record]) -> Plan:
-        classes = self.workspace.classes()
-        plan = saved_plan(self.workspace.plan, classes, self.settings)
-        if plan is not None:
-            return plan
-        facts: list[ScanFacts] = []
-        spread = unlabelled[:: max(1, len(unlabelled) // _PLAN_FROM)]
-        for record in [*labelled[:_PLAN_FROM], *spread][:_PLAN_FROM]:
-            try:
-                facts.append(scan_facts(read_volume(record["image"])))
-            except (UnreadableVolume, OSError) as error:
-                logger.warning("not used for the plan: %s", error)
-        if not facts:
-            raise Refusal("None of the scans can be read; see the problems listed with the training.", 422)
-        plan = make_plan(facts, classes, self.settings, self.device, _foreground(labelled))
-        save_plan(self.workspace.plan, plan)
-        return plan
-
     def _beat(self) -> None:
         if self.progress.due():
             self.progress.update(self.trainer.done() if self.trainer else None)
+
+    def _give_way(self) -> None:
+        """Called often: lets others have the machine first, where that was agreed."""
 
     def _score(
         self, method: Method, plan: Plan, unlabelled: list[Record], version: int, store: PredictionStore
@@ -226,6 +220,7 @@ class Run:
         self.progress.update(phase="scoring cases")
 
         def report(done: int, of: int) -> None:
+            self._give_way()
             if self.progress.due():
                 self.progress.update(scored=done, to_score=of)
 
@@ -238,7 +233,7 @@ class Run:
             self.progress.note(f"Not all cases were scored. {too_little('Scoring', self.device)}")
 
 
-def _runs_through(trainer: Trainer) -> bool:
+def runs_to_its_end(trainer: Trainer) -> bool:
     try:
         return runs_through(trainer)
     except EmptyPool as error:
@@ -247,19 +242,6 @@ def _runs_through(trainer: Trainer) -> bool:
 
 def _channels(plan: Plan) -> int:
     return len(plan.classes) + 1
-
-
-def _foreground(labelled: list[Record]) -> tuple[float, float] | None:
-    """0.5th and 99.5th percentile of the intensities inside the labels of a few cases."""
-    inside = []
-    for record in labelled[:_PLAN_FROM]:
-        with contextlib.suppress(UnreadableVolume, OSError, IndexError):
-            inside.append(read_volume(record["image"]).array[read_label(record["label"]).array > 0][:200_000])
-    values = np.concatenate(inside) if inside else np.array([])
-    if not values.size:
-        return None
-    low, high = np.percentile(values, (0.5, 99.5))
-    return float(low), float(high)
 
 
 def _clock(values: dict[str, Any]) -> str:

@@ -18,9 +18,12 @@ from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.methods import METHODS, default_method
 from fewlabel.networks import NETWORKS
 from fewlabel.review.history import Outlook
-from fewlabel.settings import Settings
+from fewlabel.settings import TRAINING, Settings
+from fewlabel.training.continuous import ContinuousRun
+from fewlabel.training.mode import CONTINUOUS, Mode
 from fewlabel.training.progress import Progress, read_progress
 from fewlabel.training.run import Run
+from fewlabel.training.told import RESTING, one_line
 from fewlabel.workspace import Workspace
 
 
@@ -35,19 +38,21 @@ class FewLabelTrain(TrainTask):
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         super().__init__("Learns from the labelled cases and from all scans without a label")
         self.workspace, self.settings = workspace, settings
+        self.mode = Mode(workspace, settings)
         self.outlook = Outlook(workspace.history)
 
     def config(self) -> dict[str, Any]:
         """What viewers show as options; a list is a choice whose first entry is the default."""
-        settings = self.settings
+        settings, training = self.settings, self.mode()
         devices = device_names(settings.device)
         method = settings.method or default_method(devices[0])
         networks = ["auto" if settings.network is None else settings.network]
         return {
             "method": [method, *(name for name in METHODS if name != method)],
             "network": [*networks, *(name for name in NETWORKS if name not in networks)],
+            "training": [training, *(name for name in TRAINING if name != training)],
             "max_minutes": settings.max_minutes,
-            "max_steps": settings.max_steps,
+            **({"max_steps": settings.max_steps} if settings.max_steps else {}),  # viewers show no empty field
             "device": devices,
         }
 
@@ -58,8 +63,10 @@ class FewLabelTrain(TrainTask):
     def stats(self) -> dict[str, Any]:
         """Progress of the running training, or how the last one ended, and what more labels would bring."""
         values = read_progress(self.workspace.progress)
-        if values and values["phase"] not in ("done", "failed") and not processes("train"):
+        if values and values["phase"] not in ("done", "failed", RESTING) and not processes("train"):
             values["phase"] = "stopped"
+        line = one_line(values)
+        values = {**values, "line": line} if line else values
         outlook = self.outlook() if values else {}
         return {**values, "five_more_labels": outlook} if outlook else values
 
@@ -76,7 +83,8 @@ class FewLabelTrain(TrainTask):
         try:
             device, note = pick_device(request.get("device"), self.settings.device)
             settings = dataclasses.replace(self.settings.with_request(request), device=device)
-            run = Run(self.workspace, settings, datastore)
+            goes_on = settings.training == CONTINUOUS and is_background_process()  # somebody waits for all others
+            run = (ContinuousRun if goes_on else Run)(self.workspace, settings, datastore)
             progress = run.progress
             if note:
                 progress.note(note)

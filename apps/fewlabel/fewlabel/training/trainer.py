@@ -12,37 +12,26 @@ from typing import Any, cast
 
 import torch
 from ignite.engine import Engine, Events
-from monai.metrics import DiceHelper
 
 from fewlabel.data.loaders import Batch, PairedLoader
 from fewlabel.devices import memory_used
 from fewlabel.methods.base import Method, total
 from fewlabel.published import save_tensors
-from fewlabel.training.budget import Budget, learning_rate
+from fewlabel.training.budget import NO_LIMIT, Budget, learning_rate
 from fewlabel.training.guard import HarmGuard
+from fewlabel.training.measures import dice_of_crops, is_finite
 from fewlabel.training.progress import Progress
+
+__all__ = ["Diverged", "Trainer", "dice_of_crops", "is_finite"]
 
 logger = logging.getLogger(__name__)
 
 _GRADIENT_NORM = 12.0  # as in nnU-Net; a guard against single wild batches
-_CHECKPOINT_EVERY = 20.0  # seconds; and at every tenth of the training
+CHECKPOINT_EVERY = 20.0  # seconds; and at every tenth of the training
 
 
 class Diverged(RuntimeError):
     """The loss stopped being a number; the message says what to do."""
-
-
-def dice_of_crops(logits: torch.Tensor, label: torch.Tensor) -> float:
-    """Mean Dice of the foreground classes on one batch of labelled crops; NaN where none of them holds any."""
-    classes = logits.shape[1]
-    metric = DiceHelper(include_background=False, num_classes=classes, reduction="none", get_not_nans=False)
-    dice = cast(torch.Tensor, metric(logits.float(), label))  # a pair only with get_not_nans
-    return float(dice.nanmean())
-
-
-def is_finite(module: torch.nn.Module) -> bool:
-    """Whether every weight is a number."""
-    return bool(torch.stack([weight.detach().isfinite().all() for weight in module.parameters()]).all())
 
 
 class Trainer:
@@ -81,13 +70,17 @@ class Trainer:
         self.device, self.highest = device, highest_learning_rate
         self.checkpoint, self.identity, self.validate = checkpoint, identity, validate
         self.refresh = refresh
-        trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
-        self.optimiser = torch.optim.AdamW(trained, lr=highest_learning_rate, weight_decay=1e-5)
+        self.optimiser = self.optimiser_of(method)
         self.guard = HarmGuard()
         self.amp = device.startswith("cuda")
         self.step = 0
         self._saved = time.monotonic()
         self._tenth = 0
+
+    def optimiser_of(self, method: Method) -> torch.optim.AdamW:
+        """A new one for all that asks for a gradient."""
+        trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(trained, lr=self.highest, weight_decay=1e-5)
 
     def run(self) -> None:
         """Train until the budget is spent.
@@ -113,10 +106,18 @@ class Trainer:
         """Share of the training that is done, in [0, 1]; grows with time, during a validation too."""
         return self.budget.progress(self.step)
 
-    def _train_step(self, engine: Engine, batch: Batch) -> dict[str, Any]:
+    def rate(self, done: float) -> float:
+        """The learning rate at this share of the training."""
+        return learning_rate(done, self.highest)
+
+    def weights(self, done: float) -> dict[str, float]:
+        """The weight of each term at this share of the training."""
+        return self.method.weights(done)
+
+    def _train_step(self, engine: Engine | None, batch: Batch) -> dict[str, Any]:
         done = self.done()
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(done, self.highest)
+            group["lr"] = self.rate(done)
         self.method.train()
         labelled = {key: value.to(self.device, non_blocking=True) for key, value in batch["labelled"].items()}
         unlabelled = None if self.guard.labels_only else batch["unlabelled"]
@@ -124,7 +125,7 @@ class Trainer:
             unlabelled = {key: value.to(self.device, non_blocking=True) for key, value in unlabelled.items()}
         with torch.autocast("cuda", torch.bfloat16, enabled=self.amp):
             result = self.method.step(labelled, unlabelled, done)
-            loss = total(result, self.method.weights(done))
+            loss = total(result, self.weights(done))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
@@ -138,7 +139,7 @@ class Trainer:
         self.step += 1
         done = self.done()
         tenth = int(done * 10) > self._tenth
-        late = time.monotonic() - self._saved > _CHECKPOINT_EVERY
+        late = time.monotonic() - self._saved > CHECKPOINT_EVERY
         output = cast(dict[str, Any], engine.state.output)  # of _train_step; ignite annotates it as a number
         if self.guard.is_due(done):
             self._watch(self.guard.fit(dice_of_crops(output["logits"], output["label"])), "labelled crops", done)
@@ -177,14 +178,14 @@ class Trainer:
                 f"The training diverged at step {self.step} (loss {values['total']}) and was stopped: its weights were "
                 "not published. Train again, with a smaller --conf learning_rate if it happens twice."
             )
-        weights = {name: round(weight, 4) for name, weight in self.method.weights(done).items()}
+        weights = {name: round(weight, 4) for name, weight in self.weights(self.done()).items()}
         left = self.budget.elapsed() / max(done, 1e-3) * (1 - done)
         left = min(left, max(0.0, self.budget.seconds - self.budget.elapsed()))
         self.progress.fit(dice_of_crops(output["logits"], output["label"]))
         self.progress.update(
             done,
             step=self.step,
-            steps=self.budget.steps,
+            steps=self.budget.steps if self.budget.steps < NO_LIMIT else None,
             losses=values,
             weights=weights,
             seconds_left=round(left, 1),
@@ -205,9 +206,14 @@ class Trainer:
             "elapsed": self.budget.elapsed(),
             "method": self.method.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            **self.more_state(),
         }
         save_tensors(self.checkpoint, content)
         self._saved = time.monotonic()
+
+    def more_state(self) -> dict[str, Any]:
+        """What else a checkpoint keeps."""
+        return {}
 
     def resume(self) -> str:
         """Go on from the checkpoint where it fits; says in words what was done.
@@ -227,8 +233,7 @@ class Trainer:
             return "Started from scratch: the last checkpoint could not be read."
 
     def _take(self, saved: dict[str, Any]) -> str:
-        fixed = {key: value for key, value in self.identity.items() if key != "labelled"}
-        if {key: value for key, value in saved["identity"].items() if key != "labelled"} != fixed:
+        if not self._is_of_this_kind(saved):
             return "Started from scratch: plan, method or classes changed."
         self.method.load_state_dict(saved["method"])
         if saved["finished"] or saved["identity"] != self.identity:
@@ -238,3 +243,8 @@ class Trainer:
         self.optimiser.load_state_dict(saved["optimiser"])
         self.step, self.budget.spent = step, spent
         return f"Went on with the interrupted training at step {self.step}."
+
+    def _is_of_this_kind(self, saved: dict[str, Any]) -> bool:
+        """Whether a checkpoint's weights fit, whatever labels it was trained with."""
+        fixed = {key: value for key, value in self.identity.items() if key != "labelled"}
+        return {key: value for key, value in saved["identity"].items() if key != "labelled"} == fixed

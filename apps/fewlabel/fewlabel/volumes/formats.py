@@ -8,6 +8,8 @@ stream. So the bytes are unpacked and counted here, and only then handed to niba
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +40,20 @@ def unpack(data: bytes, header_size: int, expected: int | None = None) -> bytes:
     Raises:
         UnreadableVolume: damaged, cut, or far larger than the header says.
     """
+    with _unpacking(), gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        if expected is None:
+            return stream.read(header_size)
+        content = stream.read(expected)
+        # The checksum is compared only when the end of the stream has been reached.
+        if len(stream.read(_SLACK + 1)) > _SLACK:
+            raise UnreadableVolume("holds far more data than its header says. Save it again")
+        return content
+
+
+@contextmanager
+def _unpacking() -> Iterator[None]:
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            if expected is None:
-                return stream.read(header_size)
-            content = stream.read(expected)
-            # The checksum is compared only when the end of the stream has been reached.
-            if len(stream.read(_SLACK + 1)) > _SLACK:
-                raise UnreadableVolume("holds far more data than its header says. Save it again")
-            return content
+        yield
     except EOFError as error:
         raise UnreadableVolume("is cut short: the compressed data end too early. Save it again") from error
     except (OSError, zlib.error) as error:
@@ -94,8 +101,12 @@ def decode_nifti(data: bytes, compressed: bool, dtype: type | None) -> tuple[np.
     return np.array(stored, dtype=dtype or np.float32), _nifti_place(start)
 
 
-def grid_of_file(path: Path) -> Grid:
+def grid_of_file(path: Path, layers: bool = False) -> Grid:
     """The grid of a NIfTI or NRRD file, from its header alone; the voxels are neither read nor counted.
+
+    Args:
+        path: of the file.
+        layers: let a segmentation in several layers through, with the grid that each of them has.
 
     Raises:
         UnreadableVolume: it is neither, or its header is damaged.
@@ -107,9 +118,12 @@ def grid_of_file(path: Path) -> Grid:
             header = nrrd.read_header(file)
             sizes = tuple(int(size) for size in header.get("sizes", ()))
             check_shape(sizes)
-            return _nrrd_place(np.broadcast_to(np.uint8(0), sizes), header)[1]
-        stream = gzip.GzipFile(fileobj=file) if start[:2] == b"\x1f\x8b" else file
-        return _nifti_place(stream.read(540))
+            array = np.broadcast_to(np.uint8(0), sizes)
+            return (_layers_place if layers and len(sizes) == 4 else _nrrd_place)(array, header)[1]
+        if start[:2] != b"\x1f\x8b":
+            return _nifti_place(file.read(540))
+        with _unpacking(), gzip.GzipFile(fileobj=file) as stream:
+            return _nifti_place(stream.read(540))
 
 
 def _nifti_place(start: bytes) -> Grid:
@@ -141,19 +155,6 @@ def decode_nrrd(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]:
 def decode_nrrd_layers(data: bytes) -> tuple[np.ndarray, Grid]:
     """The same of a segmentation in layers: (layer, i, j, k) of the file's own type, and the grid of each layer."""
     return _layers_place(*_nrrd_content(data))
-
-
-def grid_of_layers(path: Path) -> Grid:
-    """The grid of each layer of such a segmentation, from its header alone.
-
-    Raises:
-        UnreadableVolume: its header is damaged, or it has other axes than one of layers and three of space.
-    """
-    with open(path, "rb") as file:
-        header = nrrd.read_header(file)
-    sizes = tuple(int(size) for size in header.get("sizes", ()))
-    check_shape(sizes)
-    return _layers_place(np.broadcast_to(np.uint8(0), sizes), header)[1]
 
 
 def _layers_place(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:

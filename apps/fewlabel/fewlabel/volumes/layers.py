@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fewlabel.volumes.formats import UnreadableVolume, decode_nrrd_layers, grid_of_layers
-from fewlabel.volumes.geometry import Grid
-from fewlabel.volumes.reading import LABEL_LIMIT, Volume, check_affine, in_words, read_grid, read_label
+from fewlabel.volumes.checks import LABEL_LIMIT
+from fewlabel.volumes.formats import UnreadableVolume, decode_nrrd_layers
+from fewlabel.volumes.reading import Volume, check_affine, in_words, read_label
 from fewlabel.volumes.segments import Segment, layers_of, named_segments
 
 
@@ -37,21 +37,6 @@ def read_named_label(
         return _joined(path, called, segments, order)
     volume = read_label(path, called)
     return volume, _info((segment.name, segment.value) for segment in segments) if segments else None
-
-
-def read_label_grid(path: str | Path, called: str) -> tuple[Grid, int]:
-    """From the header alone: the grid of a label map, or of each layer of a segmentation, and how many layers it has.
-
-    Raises:
-        UnreadableVolume: the header is damaged, or of no image.
-    """
-    layers = layers_of(path)
-    if layers == 1:
-        return read_grid(path, called), 1
-    with in_words(called):
-        grid = grid_of_layers(Path(path))
-        check_affine(grid.affine)
-        return grid, layers
 
 
 def _info(named: Any) -> list[dict[str, Any]]:

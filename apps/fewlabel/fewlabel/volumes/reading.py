@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fewlabel.volumes.checks import checked_image, checked_label
 from fewlabel.volumes.formats import (
     UnreadableVolume,
     decode_nifti,
@@ -40,9 +41,6 @@ WRITTEN = (".nii.gz", ".nii", ".nrrd")
 
 EXTENSIONS = (*WRITTEN, ".mha")
 """Supported file names; `.seg.nrrd` ends with one of them."""
-
-LABEL_LIMIT = 255
-"""Label maps are stored as uint8."""
 
 _WRITABLE = (np.uint8, np.uint16, np.int16, np.float32)
 
@@ -89,7 +87,7 @@ def read_volume(path: str | Path, name: str | None = None) -> Volume:
     Raises:
         UnreadableVolume: not an image, damaged, not one 3-D scalar volume, or without contrast.
     """
-    return _read(path, name, np.float32, _checked_image)
+    return _read(path, name, np.float32, checked_image)
 
 
 def read_label(path: str | Path, name: str | None = None) -> Volume:
@@ -107,22 +105,23 @@ def read_label(path: str | Path, name: str | None = None) -> Volume:
     Raises:
         UnreadableVolume: not an image, damaged, or values that are not whole numbers from 0 to 255.
     """
-    return _read(path, name, None, _checked_label)
+    return _read(path, name, None, checked_label)
 
 
-def read_grid(path: str | Path, name: str | None = None) -> Grid:
+def read_grid(path: str | Path, name: str | None = None, layers: bool = False) -> Grid:
     """Where the voxels of a file lie, from its header alone.
 
     Args:
         path: as :func:`read_volume`.
         name: as :func:`read_volume`.
+        layers: let a segmentation in several layers through, with the grid that each of them has.
 
     Raises:
         UnreadableVolume: the header is damaged, or of no image.
     """
     with in_words(name or Path(path).name):
         kind = _kind_of(Path(path))
-        grid = _metaimage_grid(Path(path)) if kind == ".mha" else grid_of_file(Path(path))
+        grid = _metaimage_grid(Path(path)) if kind == ".mha" else grid_of_file(Path(path), layers)
         check_affine(grid.affine)
         return grid
 
@@ -206,49 +205,6 @@ def check_affine(affine: np.ndarray) -> None:
     usable = np.isfinite(affine).all() and lengths.min() > 0
     if not usable or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4:
         raise UnreadableVolume("has an unusable geometry (its axes span no volume). Export the scan again")
-
-
-def _checked_image(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    finite = np.isfinite(array)
-    if not finite.any():
-        raise UnreadableVolume("has no voxel with a finite value. Export the scan again")
-    smallest = array[finite].min()
-    damaged = int(finite.size - np.count_nonzero(finite))
-    if damaged:
-        array = np.where(finite, array, smallest)
-        notes = [*notes, f"{damaged} voxel(s) that were not finite were set to {smallest:g}, the minimum."]
-    if array.max() == smallest:
-        raise UnreadableVolume(f"is constant (every voxel is {smallest:g}). Export the scan again")
-    return array, notes
-
-
-def _checked_label(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    lowest, highest = np.rint(array.min()), np.rint(array.max())
-    if not (np.isfinite(lowest) and np.isfinite(highest)):  # NaN goes through both
-        raise UnreadableVolume("has values that are not finite. Save it as a label map of whole numbers")
-    fits = lowest >= 0 and highest <= LABEL_LIMIT
-    if array.dtype.kind not in "iu":
-        array = _rounded(array, fits)
-    if not fits:
-        raise UnreadableVolume(
-            f"has values from {lowest:g} to {highest:g}; a label has 0 to {LABEL_LIMIT}. Renumber its classes from 1"
-        )
-    return array.astype(np.uint8), notes
-
-
-def _rounded(array: np.ndarray, fits: bool) -> np.ndarray:
-    """(i, j, k) whole numbers, uint8 if they fit, one layer after the other: a large map is not copied as a whole."""
-    whole = np.zeros(array.shape, np.uint8)
-    for layer in range(array.shape[2]):
-        rounded = np.rint(array[:, :, layer])
-        if np.abs(array[:, :, layer] - rounded).max() > 0.1:
-            raise UnreadableVolume(
-                "has values between the whole numbers, as a probability or smoothed map has. "
-                "Save it as a label map of whole numbers"
-            )
-        if fits:
-            whole[:, :, layer] = rounded
-    return whole
 
 
 def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray, classes: Sequence[str] = ()) -> None:

@@ -1,6 +1,7 @@
 """The planted faults, one file for each room. To add one: a ``Fault`` there, with the test that must notice it."""
 
 from experiments.mutants.fault import Fault
+from experiments.mutants.faults.continuous import CONTINUOUS
 from experiments.mutants.faults.data import DATA
 from experiments.mutants.faults.dtlp import DTLP
 from experiments.mutants.faults.export import EXPORT
@@ -16,5 +17,5 @@ from experiments.mutants.faults.training import TRAINING
 
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
-    *(*DATA, *TRAINING, *SELECTION, *STORING, *EXPORT),
+    *(*DATA, *TRAINING, *CONTINUOUS, *SELECTION, *STORING, *EXPORT),
 )

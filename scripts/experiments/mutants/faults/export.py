@@ -55,7 +55,7 @@ EXPORT = (
         "export/base.py",
         '        except OSError as error:\n            raise Refusal(f"Could not export',
         '        except ZeroDivisionError as error:\n            raise Refusal(f"Could not export',
-        _FULL,
+        "tests/export/test_bundle.py::test_a_full_disk_is_told_and_the_earlier_export_stays",
     ),
     Fault(
         "what is there is overwritten whoever made it",
@@ -157,7 +157,7 @@ EXPORT = (
     ),
     Fault(
         "a stranger's Python is given our package",
-        "export/bundle_run.py",
+        "export/base.py",
         'if key != "PYTHONPATH"',
         'if key != "NOTHING"',
         _ELSEWHERE,
@@ -199,7 +199,7 @@ EXPORT = (
     ),
     Fault(
         "a bundle that fails is said to have run",
-        "export/bundle_run.py",
+        "export/base.py",
         "if done.returncode != 0:",
         "if done.returncode > 1000:",
         _CONTRACT + "an_export_that_lost_its_weights_says_that_it_does_not_run",

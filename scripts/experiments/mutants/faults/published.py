@@ -47,7 +47,8 @@ PUBLISHED = (
         "student logits from the teacher (USB)",
         "methods/mean_teacher.py",
         "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))",
-        'consistency = masked_cross_entropy(self.teacher(unlabelled["strong"]), guess.classes, guess.sure(0.8))',
+        'consistency = masked_cross_entropy(self.teacher(unlabelled["strong"]), guess.classes, '
+        "guess.sure(self.threshold))",
         _trains("mean_teacher"),
     ),
     Fault(
@@ -69,8 +70,8 @@ PUBLISHED = (
         "labels of the unlabelled batch are read",
         "methods/mean_teacher.py",
         "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))",
-        "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))\n"
-        '            consistency = consistency + unlabelled.get("label", strong).mean() * 0',
+        "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold)) + "
+        'unlabelled.get("label", strong).mean() * 0',
         _item(4, "labels_of_the_unlabelled_batch_are_never_read", "mean_teacher"),
     ),
     Fault(
@@ -91,8 +92,8 @@ PUBLISHED = (
         "classes joined by OR (AIPMLab)",
         "methods/mean_teacher.py",
         "consistency = masked_cross_entropy(strong, guess.classes, guess.sure(self.threshold))",
-        "either = (guess.classes | strong.argmax(1)).clamp_max(self.classes - 1)\n"
-        "            consistency = masked_cross_entropy(strong, either, guess.sure(self.threshold))",
+        "consistency = masked_cross_entropy(strong, (guess.classes | "
+        "strong.argmax(1)).clamp_max(self.classes - 1), guess.sure(0.8))",
         _permuted("mean_teacher"),
     ),
     Fault(
@@ -225,8 +226,8 @@ PUBLISHED = (
     Fault(
         "labels for one of two networks",
         "methods/cps.py",
-        "torch.stack([dice_cross_entropy(each, label) for each in logits])",
-        "dice_cross_entropy(logits[0], label)",
+        "[dice_cross_entropy(each, label) for each in logits]",
+        "[dice_cross_entropy(logits[0], label)]",
         _trains("cps"),
     ),
     Fault(

@@ -88,7 +88,7 @@ STORING = (
     Fault(
         "undo restores nothing",
         "datastore/undo.py",
-        "replace_file(place, lambda temporary: temporary.write_bytes(content) and None)",
+        "replace_bytes(place, content)",
         "pass",
         "tests/datastore/test_undo.py",
     ),

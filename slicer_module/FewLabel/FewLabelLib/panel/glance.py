@@ -98,6 +98,7 @@ def offered(session: Session) -> FrozenSet[str]:
         "trainer": capabilities.trainer,
         "methods": len(capabilities.methods) > 1,
         "minutes": "max_minutes" in capabilities.options,
+        "continuous": "training" in capabilities.options,
         "device": len(capabilities.devices) > 1,
         "exports": capabilities.exports and capabilities.has("export"),
     }

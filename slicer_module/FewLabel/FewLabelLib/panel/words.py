@@ -142,6 +142,9 @@ def training(progress: Progress, starting: bool = False) -> str:
     """How far the training is."""
     if starting:
         return "Starting ..."
+    line = str(progress.told.get("line") or "")
+    if line and not progress.error:  # one that goes on by itself: the server says all of it
+        return f"{line[:1].upper()}{line[1:]}."
     if not progress.running:
         if progress.error:
             return f"Failed. {progress.error}"

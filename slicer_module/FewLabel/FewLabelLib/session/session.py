@@ -80,9 +80,7 @@ class Session:
         connection.leaving.connect(cases.close)
         for part in (cases, training, self.export):
             connection.forgotten.connect(part.reset)
-        connection.found.connect(training.connected)
         connection.changed.connect(lambda _: cases.refresh())
-        connection.changed.connect(lambda _: training.consider())
         connection.answered.connect(training.poll)
         connection.drafts_found.connect(self._offer_drafts)
 

@@ -1,11 +1,10 @@
-"""Training as it is seen from the panel: start, stop, keep going, and how far it is."""
+"""Training as it is seen from the panel: start, stop, and how far it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..net.capabilities import Capabilities
 from .connection import Connection
 from .context import Context, Signal
 
@@ -48,8 +47,7 @@ class Training:
         running: whether one runs, of whomever.
         starting: whether the server was asked for one and has not answered.
         progress: the last that was told.
-        keep_going: train whenever so many new labels have arrived, of whomever; 0: only when asked.
-        options: of the next training: method, max_minutes, device, ...
+        options: of the next training: method, max_minutes, device, training, ...
         changed: Progress, at each look.
         ended: Progress.
     """
@@ -57,7 +55,6 @@ class Training:
     def __init__(self, context: Context, connection: Connection) -> None:
         self._context, self._connection = context, connection
         self.changed, self.ended = Signal(), Signal()
-        self.keep_going = 0
         self.options: Dict[str, Any] = {}
         self.reset()
 
@@ -65,15 +62,10 @@ class Training:
         """Another server: forget what was known."""
         self.running = self.starting = self._polling = self._stopped = False
         self.progress = Progress()
-        self._trained_with = 0  # labels when the last training was started
         self._next_look = self._seen_since = 0.0
         self._started: Any = None  # which training the curves are of
         self._before: Any = None  # which training was the last when ours was started
         self._complaint = ""
-
-    def connected(self, capabilities: Capabilities) -> None:
-        """Labels count as new from now on; all of them if there is no model yet."""
-        self._trained_with = capabilities.counts.get("completed", 0) if capabilities.trained else 0
 
     def start(self) -> None:
         """Start a training with ``options``."""
@@ -96,16 +88,6 @@ class Training:
         if self._connection.online:
             self._stopped = True
             self._context.run(lambda: client.stop_training(), lambda _: self.poll())
-
-    def consider(self) -> None:
-        """Keep going: start if enough labels are new. A training that failed is not repeated before that."""
-        capabilities = self._connection.capabilities
-        if self.keep_going <= 0 or self.running or self.starting or capabilities is None:
-            return
-        new = capabilities.counts.get("completed", 0) - self._trained_with
-        if new >= self.keep_going and capabilities.trainer is not None:
-            self._context.say("info", f"{new} new label{'' if new == 1 else 's'}: a training starts.")
-            self.start()
 
     def tick(self, now: float) -> None:
         """Look at the training if it is time."""
@@ -159,9 +141,14 @@ class Training:
         progress = self.progress
         self.ended.emit(progress)
         if self._stopped:
-            self._context.say("info", "The training was stopped. What it learnt is kept: the next one goes on from it.")
+            rests = " It rests until somebody presses Train." if progress.told.get("training") == "continuous" else ""
+            self._context.say(
+                "info", f"The training was stopped. What it learnt is kept: the next one goes on from it.{rests}"
+            )
         elif progress.error:
             self._context.say("error", f"The training failed. {progress.error}")
+        elif progress.phase == "resting":
+            self._context.say("info", "The training rests: nothing improves any more. It goes on with the next label.")
         elif status == "DONE":
             version = progress.told.get("version")
             model = f"Model version {version} is in use." if version and progress.told.get("published") else ""

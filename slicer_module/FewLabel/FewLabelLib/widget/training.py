@@ -17,13 +17,11 @@ class TrainingSection:
     def __init__(self, ui: Any, session: Any, settings: Settings) -> None:
         self.ui, self.session, self.settings = ui, session, settings
         ui.minutesSpin.value = int(settings.number("minutes", 0))
-        ui.keepGoingSpin.value = int(settings.number("keep_going_labels", 5))
         ui.curveLabel.setVisible(False)
         ui.methodCombo.connect("currentIndexChanged(int)", lambda _=0: self._choose())
         ui.deviceCombo.connect("currentIndexChanged(int)", lambda _=0: self._choose())
         ui.minutesSpin.connect("valueChanged(int)", lambda _=0: self._choose())
-        ui.keepGoingCheck.connect("toggled(bool)", lambda _=False: self._keep_going())
-        ui.keepGoingSpin.connect("valueChanged(int)", lambda _=0: self._keep_going())
+        ui.continuousCheck.connect("clicked(bool)", lambda _=False: self._choose_continuous())
         ui.trainButton.connect("clicked(bool)", lambda _=False: self._train())
         ui.stopButton.connect("clicked(bool)", lambda _=False: session.training.stop())
         session.training.changed.connect(self._changed)
@@ -37,14 +35,17 @@ class TrainingSection:
             ("methods", (ui.methodLabel, ui.methodCombo)),
             ("minutes", (ui.minutesLabel, ui.minutesSpin)),
             ("device", (ui.deviceLabel, ui.deviceCombo)),
+            ("continuous", (ui.continuousCheck,)),
         )
         for name, widgets in rows:
             for widget in widgets:
                 widget.setVisible(name in offered)
         ui.trainButton.enabled = "train" in glance.may
         ui.stopButton.enabled = "stop" in glance.may
-        for widget in (ui.methodCombo, ui.minutesSpin, ui.deviceCombo):
+        self._offer_continuous()
+        for widget in (ui.methodCombo, ui.minutesSpin, ui.deviceCombo, ui.continuousCheck):
             widget.enabled = "stop" not in glance.may
+        ui.minutesSpin.enabled = "stop" not in glance.may and not self._continuous()
         say(ui.trainingLabel, glance.training)
         say(ui.outlookLabel, glance.outlook)
         ui.trainingBar.setVisible("stop" in glance.may)
@@ -61,6 +62,8 @@ class TrainingSection:
             options["device"] = ui.deviceCombo.currentText or None
         if capabilities is not None and "max_minutes" in capabilities.options:
             options["max_minutes"] = ui.minutesSpin.value or None
+        if capabilities is not None and "training" in capabilities.options:
+            options["training"] = "continuous" if ui.continuousCheck.checked else "on_request"
         return options
 
     def _choose(self) -> None:
@@ -71,12 +74,21 @@ class TrainingSection:
         self._choose()
         self.session.training.start()
 
-    def _keep_going(self) -> None:
+    def _offer_continuous(self) -> None:
+        """What is chosen here, once somebody did; before that what the server does by itself."""
+        capabilities = self.session.connection.capabilities
+        offered = capabilities.options.get("training") if capabilities is not None else None
+        if isinstance(offered, list) and offered:
+            self.ui.continuousCheck.checked = self.settings.flag("continuous", offered[0] == "continuous")
+
+    def _continuous(self) -> bool:
+        capabilities = self.session.connection.capabilities
+        return capabilities is not None and "training" in capabilities.options and self.ui.continuousCheck.checked
+
+    def _choose_continuous(self) -> None:
+        self.settings.put("continuous", self.ui.continuousCheck.checked)
+        self.ui.minutesSpin.enabled = not self._continuous()
         self._choose()
-        training, labels = self.session.training, self.ui.keepGoingSpin.value
-        training.keep_going = labels if self.ui.keepGoingCheck.checked else 0
-        self.settings.put("keep_going_labels", labels)
-        training.consider()
 
     def _changed(self, progress: Progress) -> None:
         self.ui.trainingBar.setValue(round(100 * progress.share))

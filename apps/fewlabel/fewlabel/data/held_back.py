@@ -1,0 +1,42 @@
+"""Which labels of a study that trains all the time are kept for validation: decided when each is submitted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+FIRST, LATEST = 4, 8  # label that may be the first to be kept; label that is kept if none was before
+
+
+def decide(
+    order: Sequence[str], kept: Mapping[str, Sequence[str]], share: float = 0.2, seed: int = 0
+) -> dict[str, list[str]]:
+    """What is known of labels, with those that nobody has decided on yet.
+
+    A label is kept for validation by a hash of its id alone, before any training sees it, so that no strategy can
+    choose what a model is judged by. The first three are never kept; of the 4th to the 8th at least one is: the 8th,
+    where no hash kept one before. What was decided once stays for ever.
+
+    Args:
+        order: labelled cases, in the order of their first submission.
+        kept: ids under ``validation`` and ``trained``, as in ``pools.json``.
+        share: of the labels that validate, in [0, 1); 0: none.
+        seed: of the hash.
+    """
+    validation, trained = list(kept.get("validation", ())), list(kept.get("trained", ()))
+    for case in order:
+        if case in validation or case in trained:
+            continue
+        number = len(validation) + len(trained) + 1
+        by_hash = number >= FIRST and _hash(case, seed) < share
+        (validation if by_hash or _is_last_chance(number, validation, share) else trained).append(case)
+    return {"validation": sorted(validation), "trained": sorted(trained)}
+
+
+def _is_last_chance(number: int, validation: Sequence[str], share: float) -> bool:
+    return share > 0 and number >= LATEST and not validation
+
+
+def _hash(case: str, seed: int) -> float:
+    """An even number in [0, 1) that the id alone gives."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{case}".encode()).digest()[:8], "big") / 2**64

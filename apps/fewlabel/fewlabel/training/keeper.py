@@ -1,0 +1,175 @@
+"""The server's side of a training that goes on: starts it, lets it rest when told so, wakes it when a label comes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from monailabel.config import settings as monailabel_settings
+from monailabel.interfaces.datastore import Datastore
+from monailabel.utils.async_tasks.utils import run_background_task, tasks
+
+from fewlabel.data.held_back import decide
+from fewlabel.errors import Refusal
+from fewlabel.settings import Settings
+from fewlabel.training.arrivals import Known, in_order, known_labels
+from fewlabel.training.mode import CONTINUOUS, Mode
+from fewlabel.training.people import People
+from fewlabel.training.progress import read_progress
+from fewlabel.training.told import RESTING
+from fewlabel.workspace import Workspace, read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY = 2.0  # seconds
+_WAIT_AFTER_FAILURE, _LONGEST_WAIT = 10.0, 600.0  # seconds; doubled with each failure, until a label comes
+
+
+class Keeper:
+    """Keeps the one background task "train" going, wherever ``training`` is continuous.
+
+    It starts by itself once there is a label, and again after a crash, a restart of the server, and when a label came
+    after it had come to rest. A person who stops it is obeyed until somebody says Train; that is remembered on disk.
+
+    Args:
+        workspace: of the study.
+        settings: of the server.
+    """
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self.workspace, self.settings = workspace, settings
+        self.people = People(workspace.people)
+        self.mode = Mode(workspace, settings)
+        self._model = ""
+        self._store: Datastore | None = None
+        self._guard = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._held = 0
+        self._failures, self._not_before = 0, 0.0
+        self._failed_with: Known = {}
+        self._seen_failing = ""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the training goes on by itself."""
+        return bool(monailabel_settings.MONAI_LABEL_TASKS_TRAIN) and self.mode() == CONTINUOUS
+
+    def keep(self, model: str | None, datastore: Datastore) -> None:
+        """Begin to look after the training of this model; nothing where it is None."""
+        if not model or not monailabel_settings.MONAI_LABEL_TASKS_TRAIN:
+            return
+        with self._guard:
+            self._model, self._store = model, datastore
+            self.workspace.people.unlink(missing_ok=True)  # of a server that was killed
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="training keeper", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.look()
+            except Exception:  # whatever it is, a training that is not started is tried again
+                logger.exception("the training could not be looked after")
+            time.sleep(_LOOK_EVERY)
+
+    def look(self) -> None:
+        """Start the training where it should run and does not."""
+        with self._guard:
+            if (
+                self.is_on
+                and not self._held
+                and self.active() is None
+                and not self.mode.rests()
+                and self._is_worth_it()
+            ):
+                self._start({})
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[bool]:
+        """Within, no training begins by itself; gives False where one that does is running."""
+        with self._guard:
+            self._held += 1
+            free = not (self.is_on and self.active())
+        try:
+            yield free
+        finally:
+            self._held -= 1
+
+    def active(self) -> dict[str, Any] | None:
+        """The task that runs or waits to be run, None where there is none."""
+        return next((task for task in tasks("train") if task["status"] in ("SUBMITTED", "RUNNING")), None)
+
+    def rest(self) -> None:
+        """Remember that it should rest until somebody says otherwise.
+
+        Raises:
+            Refusal: (507) that cannot be written.
+        """
+        with self._guard:
+            self.mode.remember(rests=True)
+
+    def submitted(self) -> None:
+        """Decide of labels that have just been stored which validate, before the training sees them."""
+        with self._guard:
+            if not self.is_on or self._store is None:
+                return
+            kept = read_json(self.workspace.pools, {})
+            if not isinstance(kept, dict):
+                return  # damaged: the training says what to do
+            order = in_order(self._store)
+            decided = decide(order, kept, self.settings.validation_share, self.settings.seed)
+            if decided != kept:
+                with contextlib.suppress(Refusal):  # a full disk: the training decides the same
+                    write_json(self.workspace.pools, decided)
+
+    def go_on(self, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Train on now; the task, and whether it ran already.
+
+        Raises:
+            Refusal: (507) it cannot be remembered that it should not rest any more.
+        """
+        with self._guard:
+            self.mode.remember(CONTINUOUS, rests=False)
+            running = self.active()
+            if running is not None:
+                return running, True
+            self._failures, self._not_before = 0, 0.0
+            return self._start(request), False
+
+    def _start(self, request: dict[str, Any]) -> dict[str, Any]:
+        logger.info("The training goes on.")
+        return run_background_task({**request, "model": self._model, "training": CONTINUOUS}, "train")
+
+    def _is_worth_it(self) -> bool:
+        """Whether there is something to learn that the last training has not learnt already."""
+        labels = known_labels(self._store) if self._store is not None else {}
+        if not labels:
+            return False
+        self._count_failures(labels)
+        if time.monotonic() < self._not_before and labels == self._failed_with:
+            return False
+        told = read_progress(self.workspace.progress)
+        return told.get("phase") != RESTING or told.get("learned") != labels
+
+    def _count_failures(self, labels: Known) -> None:
+        last = tasks("train")[-1] if tasks("train") else None
+        if last is None or last["id"] == self._seen_failing:
+            return
+        self._seen_failing = last["id"]
+        if last["status"] != "ERROR":
+            self._failures = 0
+            return
+        wait = min(_WAIT_AFTER_FAILURE * 2**self._failures, _LONGEST_WAIT)
+        self._failures += 1
+        self._not_before, self._failed_with = time.monotonic() + wait, labels
+        logger.warning("The training ended with an error; it is tried again in %.0f s, or with the next label.", wait)
+
+
+def refuse_second() -> Refusal:
+    """What the second person is told who wants to start a training."""
+    return Refusal("The training is running already: it takes in new labels by itself.", 429)

@@ -1,0 +1,62 @@
+"""What a training that goes on publishes: nothing that was good in one look only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from fewlabel.files import stamp
+from fewlabel.methods.base import Method
+from fewlabel.training.publish import Publisher
+from fewlabel.training.validation import best_candidate, may_replace, mean_dice
+
+
+class LookPublisher(Publisher):
+    """Publishes a candidate that is not worse than the published model in two successive looks.
+
+    Each look is at other weights, so a single lucky one publishes nothing, and after each publication two more are
+    needed. The first model of all is published at once, and so is each where nothing can be validated: the last is the
+    best guess then, and it is flagged. What is told is the Dice of the last weights, never the best of many.
+
+    Attributes:
+        looks: taken so far.
+        released: called after each publication with the method whose network it is.
+    """
+
+    looks = 0
+    released: Callable[[Method], None] = staticmethod(lambda method: None)
+    _good = False  # whether the last look's candidate was not worse, and was not published
+
+    def consider(self, method: Method, done: float, beat: Callable[[], None]) -> float:
+        """Measure a candidate, and publish it where this and the last one were not worse than what is published.
+
+        Returns:
+            Mean Dice of the validation cases; NaN where nothing can be measured.
+
+        Raises:
+            Refusal: (507) the model cannot be written; the published one is still there.
+        """
+        self.looks += 1
+        candidates = method.candidates
+        chosen, dice = best_candidate({name: self.validator(network, beat) for name, network in candidates.items()})
+        mean = mean_dice(dice)
+        if stamp(self.path) != self._seen:  # by another hand meanwhile: sent, deleted, put back
+            self.measure_published(beat)
+        known = mean_dice(self.published_dice or {})
+        first = not math.isfinite(mean) or not math.isfinite(known)
+        good = may_replace(dice, self.published_dice)
+        publishes = good and (self._good or first)
+        if publishes:
+            self._publish(candidates[chosen], chosen, dice, done, self._others(method, candidates[chosen]))
+            self.progress.update(published_dice=mean if math.isfinite(mean) else None)
+            self.version += 1
+            self.released(method)
+        self._good = good and not publishes
+        if math.isfinite(mean):
+            self.progress.values["best_metric"] = mean
+        self.progress.update(validation=dice)
+        return mean
+
+    def begin_anew(self) -> None:
+        """The validation cases may be others now: no look of before counts."""
+        self._good, self._seen = False, None

@@ -1,0 +1,83 @@
+"""The examples of docs/extending.md: laid into a copy of the package, each keeps the contract of its table."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"`(apps/fewlabel/[\w/]+\.py)`(?:[^\n]*table `(\w+)`)?:\n\n```python\n(.*?)```", re.DOTALL)
+BLOCKS = BLOCK.findall(TEXT)
+EXAMPLES = {"pseudo_label": "methods", "missing_structure": "selection", "torchscript": "export", "half": "networks"}
+OTHERS = ["tests/test_examples.py", "tests/test_architecture.py"]
+LONGEST = 1200  # seconds, on a busy machine
+
+
+def with_row(source: str, table: str, block: str) -> str:
+    """The source of a table with an import and a line more."""
+    line, row = block.split("\n", 1)
+    last = list(re.finditer(r"^from fewlabel[^\n(]*\n", source, re.MULTILINE))[-1].end()
+    source = f"{source[:last]}{line}\n{source[last:]}"
+    end = source.index("\n}\n", re.search(rf"^{table}: .*{{$", source, re.MULTILINE).start()) + 1
+    return f"{source[:end]}{row.strip(chr(10))}\n{source[end:]}"
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    """A copy of the app with all examples in it."""
+    app = tmp_path_factory.mktemp("extended") / "fewlabel"
+    shutil.copytree(ROOT / "apps" / "fewlabel", app, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, table, block in BLOCKS:
+        file = app / Path(name).relative_to("apps/fewlabel")
+        if table:
+            file.write_text(with_row(file.read_text(encoding="utf-8"), table, block), encoding="utf-8")
+        else:
+            assert not file.exists(), f"{name} is there already: the example adds nothing"
+            file.write_text(block, encoding="utf-8")
+    return app
+
+
+def outcomes(app: Path, example: str) -> dict[str, str]:
+    """What became of every test that ran on an example: the test's name, and why it failed."""
+    report = app.parent / f"{example}.xml"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    command += [f"--basetemp={app.parent / example}", "-k", example]
+    command += ["-o", f"pythonpath={app} scripts slicer_module/FewLabel", "-o", f"timeout={LONGEST}"]
+    command += [f"tests/{EXAMPLES[example]}/test_contract.py", *OTHERS]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert report.exists(), done.stdout + done.stderr
+    found = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        faults = [each for each in case if each.tag in ("failure", "error")]
+        found[f"{case.get('classname')} {case.get('name')}"] = faults[0].get("message") if faults else ""
+    return found
+
+
+def test_there_is_one_file_and_one_line_for_each(extended):
+    files = [Path(name).parent.name for name, table, _ in BLOCKS if not table]
+    assert files == list(EXAMPLES.values())
+    assert [table for _, table, _ in BLOCKS if table] == ["METHODS", "STRATEGIES", "EXPORTS", "NETWORKS"]
+    assert all(len(block.strip().splitlines()) == 3 for _, table, block in BLOCKS if table)  # import, empty, line
+
+
+@pytest.mark.timeout(LONGEST)
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_each_example_keeps_its_contract(extended, example):
+    found = outcomes(extended, example)
+    assert {name: why for name, why in found.items() if why} == {}
+    assert sum("test_contract" in name for name in found) >= 3
+    assert any("test_it_is_complete" in name for name in found)
+
+
+def test_the_tests_of_each_contract_are_named():
+    for room in EXAMPLES.values():
+        assert f"python3 scripts/test.py tests/{room}/test_contract.py" in TEXT

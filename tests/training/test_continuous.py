@@ -1,0 +1,123 @@
+"""A whole training that goes on, of a study on disk: what it takes in, publishes and leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fewlabel.published import load_published, read_card
+from fewlabel.training import continuous as continuous_module
+from fewlabel.training.arrivals import known_labels
+from fewlabel.training.continuous import ContinuousRun
+from fewlabel.workspace import read_json
+
+
+@pytest.fixture
+def goes_on(make_study, monkeypatch):
+    """A study of nine scans and a callable (change, ...): train, and change something after the first four steps."""
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)  # of this process, for good
+    study = make_study(9)
+
+    def train(change=lambda: None, **settings):
+        settings = {"max_steps": 4, "publish_minutes": 0.01, "scoring_minutes": 0.01, "method": "supervised"} | settings
+        run = ContinuousRun(study.workspace, study.settings(training="continuous", **settings), study.store)
+        changes = iter([change])
+
+        def changed():
+            if run.ongoing._steps_of_run == 2:
+                next(changes, lambda: None)()
+            return known_labels(study.store) != run.arrivals.known
+
+        monkeypatch.setattr(continuous_module.Arrivals, "changed", lambda arrivals: changed())
+        run()
+        study.run = run
+        return study.progress()
+
+    study.goes_on = train
+    return study
+
+
+def test_it_publishes_scores_and_rests(goes_on):
+    goes_on.label("ab")
+    told = goes_on.goes_on()
+    assert told["phase"] == "resting"
+    assert told["learned"] == known_labels(goes_on.store)
+    assert load_published(goes_on.workspace.model).card["labelled"] == 2
+    assert read_json(goes_on.workspace.scores)["version"] >= 1
+
+
+def test_a_label_that_comes_meanwhile_is_learnt_from_and_leaves_the_pool(goes_on):
+    goes_on.label("ab")
+    told = goes_on.goes_on(lambda: goes_on.label("c"), method="mean_teacher")
+    assert (told["labelled"], told["unlabelled"]) == (3, 6)
+    assert {record["id"] for record in goes_on.run.labels.records} == set("abc")
+    assert "c" not in {record["id"] for record in goes_on.run.pool.records}
+    assert {record["id"] for record, _ in goes_on.run.labels.held} == set("abc")
+    assert goes_on.run.ongoing.step == 6, "two steps before it came and four with it"
+    assert read_card(goes_on.workspace.model)["labelled"] == 3
+
+
+def test_a_label_that_validates_is_never_trained_on_nor_is_its_scan(goes_on):
+    goes_on.label("abcdefg")
+    told = goes_on.goes_on(lambda: goes_on.label("h"), method="mean_teacher")
+    kept = read_json(goes_on.workspace.pools)["validation"]
+    assert kept
+    assert told["validation_cases"] == kept
+    trained = {record["id"] for record in [*goes_on.run.labels.records, *goes_on.run.pool.records]}
+    assert not trained & set(kept)
+    assert not {record["id"] for record, _ in goes_on.run.pool.held} & set(kept)
+
+
+def test_a_label_that_is_taken_back_is_learnt_from_no_more(goes_on):
+    goes_on.label("ab")
+    told = goes_on.goes_on(lambda: goes_on.store.remove_label("b", "final"))
+    assert told["labelled"] == 1
+    assert {record["id"] for record, _ in goes_on.run.labels.held} == {"a"}
+
+
+def test_without_any_label_left_it_ends(goes_on):
+    goes_on.label("a")
+    told = goes_on.goes_on(lambda: goes_on.store.remove_label("a", "final"))
+    assert told["phase"] == "starting again"
+    assert any("no labels" in note for note in told["notes"])
+
+
+def test_changed_classes_let_it_begin_again(goes_on):
+    goes_on.label("a")
+
+    def change():
+        goes_on.workspace.set_classes(["organ", "tumour"])
+        goes_on.label("b", classes=("organ", "tumour"))
+
+    told = goes_on.goes_on(change)
+    assert told["phase"] == "starting again"
+    told = goes_on.goes_on()
+    assert told["phase"] == "resting"
+    assert load_published(goes_on.workspace.model).plan.classes == ("organ", "tumour")
+
+
+def test_the_next_one_goes_on_and_versions_never_return(goes_on):
+    goes_on.label("ab")
+    first = goes_on.goes_on()
+    goes_on.label("c")
+    second = goes_on.goes_on()
+    assert any(note.startswith("Went on at step 4, with other labels.") for note in second["notes"])
+    assert second["step"] == 8
+    assert second["version"] > first["version"]
+
+
+def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, clock, monkeypatch):
+    goes_on.label("ab")
+    scored = []
+    monkeypatch.setattr(ContinuousRun, "_score", lambda run, *arguments: scored.append(arguments[-1]))
+    goes_on.goes_on()
+    monkeypatch.setattr(continuous_module, "time", clock)
+    goes_on.run._scored_at, goes_on.run._scoring_took = 90.0, 10.0
+    scored.clear()
+    goes_on.run.movement.label_came()
+    for clock.now in (100.0, 139.0):
+        goes_on.run._score_sometimes(None)
+    assert scored == []
+    clock.now = 141.0
+    goes_on.run._score_sometimes(None)
+    assert len(scored) == 1
