@@ -167,15 +167,12 @@ POOL = (
         "if ask is None:",
         _GUESSES + "test_a_cached_guess_is_what_came_with_the_crops_and_nobody_is_asked",
     ),
-    *(
-        Fault(
-            f"{name} learns what is not known",
-            "methods/guesses.py",
-            "(self.confidence >= threshold) & (self.confidence > 0)",
-            "self.confidence >= threshold",
-            f"{_CONTRACT}[{name}-item_11_a_guess_of_which_nothing_is_known_teaches_nothing]",
-        )
-        for name in ("cps", "dtlp")
+    Fault(
+        "cps learns what is not known",
+        "methods/guesses.py",
+        "(self.confidence >= threshold) & (self.confidence > 0)",
+        "self.confidence >= threshold",
+        f"{_CONTRACT}[cps-item_11_a_guess_of_which_nothing_is_known_teaches_nothing]",
     ),
     Fault(
         "bcp takes guessed voxels for true ones",
