@@ -75,12 +75,12 @@ class FewLabelApp(MONAILabelApp):
         return self.study.describe_scans(super().info())
 
     def infer(self, request, datastore=None):
-        return self.study.proposed(request.get("image"), self.predict(request, datastore))
+        with self.study.keeper.people.ask():
+            return self.study.proposed(request.get("image"), self.predict(request, datastore))
 
     def predict(self, request, datastore=None):
         request = self.requests.check_infer(request, self._infers, **brought_by_the_request())
-        with self.study.keeper.people.ask():
-            return super().infer(request, datastore)
+        return super().infer(request, datastore)
 
     def batch_infer(self, request, datastore=None):
         several = torch.cuda.device_count() > 1  # without a GPU, MONAI Label's own default divides by zero

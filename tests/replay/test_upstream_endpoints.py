@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.demo.phantom import write_study
+from fewlabel.settings import TRAINING
 
 HERE = Path(__file__).parent
 APP = HERE.parents[1] / "apps" / "fewlabel" / "main.py"
@@ -54,6 +55,7 @@ ALIASES = f'''
 """FewLabel under the names that these tests ask for; MONAI Label takes the class below MONAILabelApp."""
 
 import importlib.util
+import os
 
 from monailabel.tasks.scoring.dice import Dice
 
@@ -64,6 +66,7 @@ _specification.loader.exec_module(_main)
 SETTINGS = {{
     "network": "unet_small", "patch": "16,16,16", "spacing": "8", "batch": "1", "method": "supervised",
     "hosts": "testserver", "max_minutes": "0.07", "max_steps": "100000", "scoring_minutes": "0.02",
+    "publish_minutes": "0.05", "training": os.environ["REPLAY_TRAINING"],
 }}
 _EPISTEMIC = "segmentation_spleen_epistemic"
 
@@ -98,7 +101,7 @@ class Aliases(MONAILabelApp):
 SLOW = "(TestEndPointTrain and (test_002_train or test_003_stop))"  # they wait for fixed times
 
 
-def replay(folder, files, left_out):
+def replay(folder, files, left_out, training="on_request"):
     """Run these files without these tests; a list of (test, what went wrong or "")."""
     app, data = folder / "app", folder / "data"
     app.mkdir()
@@ -116,6 +119,7 @@ def replay(folder, files, left_out):
         "OMP_NUM_THREADS": "1",
         "REPLAY_APP": str(app),
         "REPLAY_DATA": str(data),
+        "REPLAY_TRAINING": training,
         "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",
         "MONAI_LABEL_TRACKING_ENABLED": "false",
     }
@@ -147,8 +151,9 @@ def _installed():
     return sorted(path for path in FOLDER.parents[1].rglob("*") if "__pycache__" not in path.parts)
 
 
-def test_every_selected_test_of_the_wheel_passes(tmp_path):
-    outcomes = replay(tmp_path, FILES, " or ".join([*EXCLUDED_TESTS, SLOW]))
+@pytest.mark.parametrize("training", TRAINING)
+def test_every_selected_test_of_the_wheel_passes(tmp_path, training):
+    outcomes = replay(tmp_path, FILES, " or ".join([*EXCLUDED_TESTS, SLOW]), training)
     assert [f"{name}:\n{problem}" for name, problem in outcomes if problem] == []
     assert len(outcomes) == 38
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
 
 from fewlabel.service import trainings
+from fewlabel.service.requests import Requests
 from fewlabel.training import keeper as keeper_module
 
 
@@ -46,7 +47,7 @@ def serve(open_service, monkeypatch):
         monkeypatch.setattr(keeper_module, "tasks", lambda method: tasks)
         monkeypatch.setattr(keeper_module.Keeper, "_run", lambda keeper: None)
         stand_in = SimpleNamespace(
-            bundle_path=lambda model: service.study.check_task(model, service.study.trainers()),
+            bundle_path=lambda model: Requests(service.study).check_task(model, service.study.trainers()),
             info=lambda: {"trainers": service.study.trainers()},
         )
         monkeypatch.setattr(trainings, "app_instance", lambda: stand_in)
@@ -105,6 +106,18 @@ def test_a_training_that_is_waited_for_has_an_end(serve):
     assert service.theirs == [("fewlabel", {"training": "on_request"}, True)]
     service.trains.post("/train/fewlabel")
     assert service.trains.post("/train/fewlabel?run_sync=true").status_code == 429
+
+
+def test_one_without_a_model_that_is_waited_for_ends_the_one_that_goes_on_for_so_long(serve, monkeypatch):
+    service = serve("continuous")
+    service.trains.post("/train/fewlabel")
+    monkeypatch.setattr(
+        keeper_module, "stop_background_task", lambda method: service.tasks[-1].update(status="STOPPED")
+    )
+    assert service.trains.post("/train/?run_sync=true").json() == {"theirs": True}
+    assert service.tasks[-1]["status"] == "STOPPED"
+    service.study.keeper.look()
+    assert service.tasks[-1]["status"] == "RUNNING", "it goes on afterwards"
 
 
 def test_a_viewer_switches_from_one_to_the_other(serve):

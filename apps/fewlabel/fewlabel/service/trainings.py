@@ -57,13 +57,15 @@ class TrainingDesk:
     async def on_request(self, answer: Answer, options: Options, waited_for: bool, **more: Any) -> Any:
         """MONAI Label's own answer; while somebody waits for a training, none begins by itself.
 
+        A request that names no model would be queued: it ends the one that goes on, for as long as it takes.
+
         Raises:
             Refusal: (429) one that goes on is running.
         """
         params = {**options, "training": ON_REQUEST}
         if not waited_for:
             return await answer(params=params, run_sync=False, user=None, **more)
-        with self.keeper.held() as free:
+        with self.keeper.held(end="model" not in more) as free:
             if not free:
                 raise Refusal("The training is running: stop it (DELETE /train/), then try again.", 429)
             return await answer(params=params, run_sync=True, user=None, **more)

@@ -11,7 +11,7 @@ from typing import Any
 
 from monailabel.config import settings as monailabel_settings
 from monailabel.interfaces.datastore import Datastore
-from monailabel.utils.async_tasks.utils import run_background_task, tasks
+from monailabel.utils.async_tasks.utils import run_background_task, stop_background_task, tasks
 
 from fewlabel.data.held_back import decide
 from fewlabel.errors import Refusal
@@ -90,13 +90,19 @@ class Keeper:
                 self._start({})
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[bool]:
-        """Within, no training begins by itself; gives False where one that does is running."""
+    def held(self, end: bool = False) -> Iterator[bool]:
+        """Within, no training begins by itself; gives False where one that does is running.
+
+        Args:
+            end: end that one for so long; it goes on afterwards.
+        """
         with self._guard:
             self._held += 1
-            free = not (self.is_on and self.active())
+            running = self.is_on and self.active() is not None
+            if running and end:
+                stop_background_task("train")
         try:
-            yield free
+            yield end or not running
         finally:
             self._held -= 1
 

@@ -30,7 +30,10 @@ logger = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Keeps the best weights of one training; publishes them where they are not worse than what is published.
+    """Publishes the last weights of a training where they are not worse than the model that it found.
+
+    On the way the best weights so far are published under the same condition, so that who ends a training early has
+    them; in the end the last ones take their place, since the best of many looks would flatter.
 
     Args:
         path: the published model.
@@ -44,7 +47,7 @@ class Publisher:
 
     Attributes:
         version: of what this training publishes.
-        best: mean Dice and whole state of the method, on the CPU; the last state where nothing can be measured.
+        best: mean Dice and whole state of the method, on the CPU, of what was published, or best so far.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Publisher:
         self.version = last_version + 1
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
         self.published_dice: dict[str, float] | None = None
+        self.before: dict[str, float] | None = None  # of the model that this training found
         self._seen: tuple[int, int] | None = None
 
     def use(self, plan: Plan) -> None:
@@ -70,11 +74,12 @@ class Publisher:
 
     def measure_published(self, beat: Callable[[], None]) -> None:
         """Dice of the published model on today's validation cases, for a fair comparison."""
-        self.published_dice, self._seen = None, stamp(self.path)
+        self.published_dice = self.before = None
+        self._seen = stamp(self.path)
         published = self._published()
         if published is None or not self.validator.records:
             return
-        self.published_dice = dice_of_published(published, self.validator, beat)
+        self.published_dice = self.before = dice_of_published(published, self.validator, beat)
         if self.published_dice is None:
             self.progress.note("The published model knows other classes: it is replaced without a comparison.")
 
@@ -90,7 +95,7 @@ class Publisher:
             return None
 
     def consider(self, method: Method, done: float, beat: Callable[[], None]) -> float:
-        """Measure, keep the best, publish where it is not worse than what is published.
+        """Measure, and publish where that is due and it is not worse than what is published.
 
         Args:
             method: as it is now.
@@ -109,17 +114,20 @@ class Publisher:
         measured = math.isfinite(mean)
         if not measured and done < 1:  # half-trained weights that nobody could check replace nothing
             return mean
-        if self.best is None or not mean < self.best[0]:
+        if stamp(self.path) != self._seen:  # by another hand meanwhile: sent, deleted, put back
+            self.measure_published(beat)
+        better = self.best is None or not mean < self.best[0]
+        # In the end the last weights count, whatever was better on the way: the best of many looks would flatter.
+        if may_replace(dice, self.before) if done >= 1 else better and may_replace(dice, self.published_dice):
+            self._publish(candidates[chosen], chosen, dice, done, self._others(method, candidates[chosen]))
+            better = True
+        if better:
             self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
-            if stamp(self.path) != self._seen:  # by another hand meanwhile: sent, deleted, put back
-                self.measure_published(beat)
-            if may_replace(dice, self.published_dice):
-                self._publish(candidates[chosen], chosen, dice, done, self._others(method, candidates[chosen]))
         if measured:
             self.progress.values["best_metric"] = mean  # of the last weights: the best of many looks would flatter
         self.progress.update(done, validation=dice)
         if done >= 1:
-            self._tell_result(self.best[0])
+            self._tell_result(mean)
         return mean
 
     def _others(self, method: Method, published: Module) -> list[tuple[str, Module]]:
@@ -151,7 +159,7 @@ class Publisher:
         if not self.progress.values["published"]:
             self.progress.note(
                 f"Not published: on the validation cases the published model has Dice "
-                f"{mean_dice(self.published_dice or {}):.3f}, this training reached {reached:.3f}."
+                f"{mean_dice(self.before or {}):.3f}, this training reached {reached:.3f}."
             )
             return
         candidate = self.progress.values["candidate"]

@@ -3,6 +3,8 @@
 from experiments.mutants.fault import Fault
 
 _STEPS = "tests/training/test_trainer_steps.py"
+_PUBLISH = "tests/training/test_publish.py"
+_PUBLISHES = "if may_replace(dice, self.before) if done >= 1 else better and may_replace(dice, self.published_dice):"
 
 TRAINING = (
     Fault(
@@ -199,17 +201,24 @@ TRAINING = (
         "tests/training/test_validation.py",
     ),
     Fault(
-        "the last weights are kept and not the best",
+        "what is scored is not what was published",
         "training/publish.py",
-        "if self.best is None or not mean < self.best[0]:",
-        "if True:",
-        "tests/training/test_publish.py::test_the_best_weights_are_published_and_scored_not_the_last",
+        "better = self.best is None or not mean < self.best[0]",
+        "better = True",
+        _PUBLISH,
     ),
     Fault(
         "a model is published whatever the old one reached",
         "training/publish.py",
-        "if may_replace(dice, self.published_dice):",
-        "if True:",
+        _PUBLISHES,
+        "if done >= 1 or better:",
         "tests/training/test_publish.py::test_a_worse_model_is_not_published_and_nothing_is_scored",
+    ),
+    Fault(
+        "the best of many looks is published",
+        "training/publish.py",
+        _PUBLISHES,
+        "if better and may_replace(dice, self.published_dice):",
+        _PUBLISH,
     ),
 )
