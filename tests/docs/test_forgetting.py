@@ -55,7 +55,7 @@ STRATEGY = {
     "count": (", count: int)", ")", r"Its rank must take \(unlabelled, datastore, count\)"),
     "Ranking": ("return Ranking(order, describe)", "return order", r"give Ranking\(order, describe\)"),
     "a case": ("sorted(unlabelled, key", "sorted(unlabelled[1:], key", "Its rank leaves cases out"),
-    "the reason": ('{"reason": reason, **scores.told(case)}', "scores.told(case)", 'gives no "reason"'),
+    "the reason": ('{"reason": reason, **scores.details(case)}', "scores.details(case)", 'gives no "reason"'),
     "the end of the sentence": ("next by name.", "next by name", "a sentence for the person"),
 }
 EXPORT = {

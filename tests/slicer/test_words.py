@@ -73,12 +73,12 @@ def test_what_came_of_a_submission_flags_first():
 
 def test_how_far_a_training_is():
     told = {"validation_cases": ["x"], "step": 1200, "method": "bcp", "device": "cpu", "memory": 3 * 2**30}
-    running = Progress(running=True, phase="training", seconds_left=200, dice=0.81, told=told)
+    running = Progress(running=True, phase="training", seconds_left=200, dice=0.81, state=told)
     assert words.training(running) == "Training; 3 min left; Dice 0.810 on validation."
     assert words.training_details(told) == "bcp, on cpu, 3.0 GiB of memory, step 1,200"
     assert words.training(Progress()) == "No training has run yet."
     assert words.training(Progress(), starting=True) == "Starting ..."
-    assert words.training(Progress(told=told, phase="done")) == "Last training: done."
+    assert words.training(Progress(state=told, phase="done")) == "Last training: done."
     assert words.training(Progress(error="No memory.")) == "Failed. No memory."
     noted = {"notes": ["Started from scratch."], "problems": [{"id": "c", "reason": "Empty."}]}
     assert words.training_details(noted) == "Started from scratch.\nc: Empty."
@@ -104,7 +104,7 @@ def test_numbers_in_words():
 
 def test_of_a_training_that_goes_on_the_server_s_own_line_is_shown():
     told = {"line": "learning from 5 labels and 80 scans since 14:02; still improving", "training": "continuous"}
-    shown = words.training(Progress(running=True, phase="training", told=told))
+    shown = words.training(Progress(running=True, phase="training", state=told))
     assert shown == "Learning from 5 labels and 80 scans since 14:02; still improving."
-    failed = Progress(running=False, told=told, error="The disk is full.")
+    failed = Progress(running=False, state=told, error="The disk is full.")
     assert words.training(failed) == "Failed. The disk is full."

@@ -11,7 +11,7 @@ from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import load_published, read_card
 from fewlabel.training.looks import LookPublisher
-from fewlabel.training.told import OngoingProgress
+from fewlabel.training.ongoing_progress import OngoingProgress
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 1, ("organ",))
 

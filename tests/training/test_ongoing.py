@@ -13,7 +13,7 @@ from fewlabel.methods import METHODS
 from fewlabel.training import ongoing as ongoing_module
 from fewlabel.training.clock import RETRY_AFTER, WARM_UP, Clock
 from fewlabel.training.ongoing import OngoingTrainer
-from fewlabel.training.told import OngoingProgress
+from fewlabel.training.ongoing_progress import OngoingProgress
 
 
 class Loader:

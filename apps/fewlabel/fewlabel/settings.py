@@ -218,8 +218,8 @@ REQUEST_KEYS = ("method", "network", "device", "training", "max_minutes", "max_s
 
 def ignored(conf: Mapping[str, Any]) -> list[str]:
     """A sentence for each key of MONAI Label's own apps, which means nothing here; none for those it sets by itself."""
-    told = sorted(_FOREIGN & set(conf or {}) - _BY_ITSELF)
-    return [f"--conf {key} is a setting of MONAI Label's own apps; FewLabel has none of this name." for key in told]
+    foreign = sorted(_FOREIGN & set(conf or {}) - _BY_ITSELF)
+    return [f"--conf {key} is a setting of MONAI Label's own apps; FewLabel has none of this name." for key in foreign]
 
 
 def table() -> str:
@@ -227,6 +227,6 @@ def table() -> str:
     rows = []
     for field in dataclasses.fields(Settings):
         default = "from the data" if field.default is None else field.default
-        told = "" if "default" in field.metadata["help"] else f" [{default}]"
-        rows.append(f"  {field.name:<17}{field.metadata['help']}{told}")
+        default_note = "" if "default" in field.metadata["help"] else f" [{default}]"
+        rows.append(f"  {field.name:<17}{field.metadata['help']}{default_note}")
     return "\n".join(rows)

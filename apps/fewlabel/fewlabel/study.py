@@ -140,12 +140,12 @@ class Study:
 
     def proposed(self, image: Any, result: dict[str, Any]) -> dict[str, Any]:
         """MONAI Label's result of an inference, which is handed out now; of an image of the study it is remembered."""
-        told = result.get("params") or {}
-        if "checksum" in told and image in self.store.list_images():
-            values, classes = told["label_names"], self.workspace.classes()
+        params = result.get("params") or {}
+        if "checksum" in params and image in self.store.list_images():
+            values, classes = params["label_names"], self.workspace.classes()
             in_study_values = values == {name: classes.index(name) + 1 for name in values if name in classes}
             names = classes if in_study_values else sorted(values, key=values.get)
-            self.store.proposals.remember(image, told["model_version"], told["checksum"], names, "infer")
+            self.store.proposals.remember(image, params["model_version"], params["checksum"], names, "infer")
         return result
 
     def describe_scans(self, info: dict[str, Any]) -> dict[str, Any]:
@@ -155,8 +155,8 @@ class Study:
         """
         found, left_out = self.store.found(), self.store.left_out()
         said = found.problem or " ".join(left_out.values())
-        told = {"scans": asdict(found), "labels_left_out": left_out}
-        return {**info, **told, **({"description": said} if said else {})}
+        counts = {"scans": asdict(found), "labels_left_out": left_out}
+        return {**info, **counts, **({"description": said} if said else {})}
 
     def handed_out(self, sample: dict[str, Any], strategy: str) -> dict[str, Any]:
         """The case that is labelled next; remembered with the strategy that chose it."""

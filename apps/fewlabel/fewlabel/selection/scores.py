@@ -49,7 +49,7 @@ class Scores:
             values.append(np.nan if value is None else float(value))
         return np.array(values, float)
 
-    def told(self, case: str) -> dict[str, Any]:
+    def details(self, case: str) -> dict[str, Any]:
         """What an answer carries of a case besides its reason: score, uncertain class, where to look, the version."""
         known, said = self.cases.get(case), {"model_version": self.version}
         if known is None:

@@ -106,6 +106,6 @@ class ForegroundRandom(FewLabelStrategy):
             reason = "It was drawn at random among the scans in which the model sees the structures."
             if share.get(case, math.inf) < least:
                 reason = "The model sees next to nothing to label in it, as in all that are left."
-            return {"reason": reason, **scores.told(case)}
+            return {"reason": reason, **scores.details(case)}
 
         return Ranking(order, describe)

@@ -198,7 +198,7 @@ def describe(
         wanted: the class for which it was chosen; None: for all.
         differs: whether it is unlike the cases that are labelled.
     """
-    said = scores.told(case)
+    said = scores.details(case)
     if case not in scores.cases:
         return {"reason": "The model has not looked at it yet.", **said}
     known = scores.cases[case]

@@ -18,9 +18,9 @@ from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
 from fewlabel.training.arrivals import Known, in_order, known_labels
 from fewlabel.training.mode import CONTINUOUS, Mode
+from fewlabel.training.ongoing_progress import RESTING
 from fewlabel.training.people import People
 from fewlabel.training.progress import read_progress
-from fewlabel.training.told import RESTING
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -159,8 +159,8 @@ class Keeper:
         self._count_failures(labels)
         if time.monotonic() < self._not_before and labels == self._failed_with:
             return False
-        told = read_progress(self.workspace.progress)
-        return told.get("phase") != RESTING or told.get("learned") != labels
+        state = read_progress(self.workspace.progress)
+        return state.get("phase") != RESTING or state.get("learned") != labels
 
     def _count_failures(self, labels: Known) -> None:
         last = tasks("train")[-1] if tasks("train") else None

@@ -135,8 +135,8 @@ class Run:
         if publisher.best is not None and self.progress.values["published"]:
             method.load_state_dict(publisher.best[1])
             self._score(method, plan, unlabelled, publisher.version, store)
-        told = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.values)}
-        self.progress.update(1.0, phase="done", seconds_left=0.0, **told)
+        counts = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.values)}
+        self.progress.update(1.0, phase="done", seconds_left=0.0, **counts)
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
 

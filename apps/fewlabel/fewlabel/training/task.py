@@ -21,9 +21,9 @@ from fewlabel.review.history import Outlook
 from fewlabel.settings import TRAINING, Settings
 from fewlabel.training.continuous import ContinuousRun
 from fewlabel.training.mode import CONTINUOUS, Mode
+from fewlabel.training.ongoing_progress import RESTING, one_line
 from fewlabel.training.progress import Progress, read_progress
 from fewlabel.training.run import Run
-from fewlabel.training.told import RESTING, one_line
 from fewlabel.workspace import Workspace
 
 

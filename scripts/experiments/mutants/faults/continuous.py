@@ -152,7 +152,7 @@ CONTINUOUS = (
     Fault(
         "a training that rests is begun again for nothing",
         "training/keeper.py",
-        'return told.get("phase") != RESTING or told.get("learned") != labels',
+        'return state.get("phase") != RESTING or state.get("learned") != labels',
         "return True",
         "tests/training/test_keeper.py",
     ),

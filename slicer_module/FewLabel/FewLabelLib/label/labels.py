@@ -111,14 +111,14 @@ def assign(
         Unusable: the mapping names a class that the server does not have.
     """
     known = {key(entry.name): entry for entry in classes}
-    told = {key(name): target for name, target in (mapping or {}).items()}
+    renamed = {key(name): target for name, target in (mapping or {}).items()}
     assigned: List[Tuple[Segment, Optional[LabelClass]]] = []
     unknown: Dict[str, Optional[str]] = {}
     for segment in segments:
-        target: Optional[str] = told.get(key(segment.name), segment.name)
+        target: Optional[str] = renamed.get(key(segment.name), segment.name)
         entry = None if target is None else known.get(key(target))
         if entry is None and target is not None:
-            if key(segment.name) in told:
+            if key(segment.name) in renamed:
                 raise Unusable(f"'{target}' is no class of the server. It has: {', '.join(c.name for c in classes)}.")
             if segment.mask.any():
                 origin = known.get(key(segment.origin))
@@ -171,10 +171,10 @@ def label_map(
 
 def learned(segments: Sequence[Segment], mapping: Optional[Mapping[str, Optional[str]]] = None) -> List[LabelClass]:
     """Classes for a server that has none yet: the names of the segments, numbered from 1 in their order."""
-    told = {key(name): target for name, target in (mapping or {}).items()}
+    renamed = {key(name): target for name, target in (mapping or {}).items()}
     names: List[str] = []
     for segment in segments:
-        name = told.get(key(segment.name), segment.name)
+        name = renamed.get(key(segment.name), segment.name)
         if name is not None and name.strip() and key(name) not in map(key, names) and segment.mask.any():
             names.append(name.strip())
     if not names:

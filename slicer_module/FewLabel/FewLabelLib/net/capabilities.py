@@ -102,10 +102,10 @@ def _classes(info: Dict[str, Any], study: Dict[str, Any], model: Dict[str, Any])
     """From where they are told best: the study (with colours), the model (with values), the app (in order)."""
     if study.get("classes"):
         return [LabelClass(entry["name"], int(entry["value"]), tuple(entry["color"])) for entry in study["classes"]]
-    told = model.get("labels") or info.get("labels") or {}
-    values = told if isinstance(told, dict) else {}
-    if not isinstance(told, dict):
-        names = [name for name in told if str(name).strip().casefold() != "background"]
+    labels = model.get("labels") or info.get("labels") or {}
+    values = labels if isinstance(labels, dict) else {}
+    if not isinstance(labels, dict):
+        names = [name for name in labels if str(name).strip().casefold() != "background"]
         values = {name: place + 1 for place, name in enumerate(names)}
     classes = [LabelClass(str(name), int(value)) for name, value in values.items() if isinstance(value, int)]
     return sorted(

@@ -149,7 +149,7 @@ class Client:
     def infer(self, model: str, case: str, extension: str = ".nrrd", **options: Any) -> Tuple[Path, Dict[str, Any]]:
         """Let a model work on a case; gives the file, and what is told along (``label_names``, ...)."""
         params = {"client_id": self.client_id, "result_extension": extension, **options}
-        place, told = self._transport.download(
+        place, params = self._transport.download(
             "POST",
             f"/infer/{quote(model, safe='')}",
             lambda name: self._place(case, model, _kind(name) or extension),
@@ -158,7 +158,7 @@ class Client:
             data={"params": json.dumps(params)},
         )
         keep_newest(self.folder)
-        return place, told or {}
+        return place, params or {}
 
     def submit_label(self, case: str, file: Path, label_info: List[Dict[str, Any]], **params: Any) -> Dict[str, Any]:
         """Submit a label map; gives what the server says: ``notes``, ``correction``, ``flags`` where it knows them.

@@ -25,7 +25,7 @@ def file_name(disposition: str) -> str:
 def unpack(body: Path, content_type: str, called: str) -> Tuple[str, Any]:
     """Leave only the file of a multipart answer in ``body``; gives its name, and the JSON part."""
     boundary = _header("Content-Type", content_type).get_param("boundary")
-    told, name, content = None, "", None
+    params, name, content = None, "", None
     for part in body.read_bytes().split(b"--" + str(boundary).encode())[1:-1]:
         head, _, data = part.partition(b"\r\n\r\n")
         disposition = re.search(rb"Content-Disposition:([^\r]*)", head, re.IGNORECASE)
@@ -33,8 +33,8 @@ def unpack(body: Path, content_type: str, called: str) -> Tuple[str, Any]:
         if offered:
             name, content = offered, data[:-2]
         else:
-            told = json.loads(data)
+            params = json.loads(data)
     if content is None:
         raise Damaged(f"{called} arrived without a file. Nothing was changed; try again.")
     body.write_bytes(content)
-    return name, told
+    return name, params

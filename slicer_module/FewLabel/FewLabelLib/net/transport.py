@@ -121,7 +121,7 @@ class Transport:
         try:
             with os.fdopen(handle, "wb") as file:
                 response = self._open(method, path, arguments)
-                headers, told = response.headers, None
+                headers, params = response.headers, None
                 kind = str(headers.get("Content-Type", ""))
                 offered = file_name(headers.get("Content-Disposition", ""))
                 if reuse and _is_still(place, offered, headers):
@@ -129,13 +129,13 @@ class Transport:
                     return place(offered), None
                 self._receive(response, file, called, progress)
             if kind.startswith("multipart/"):
-                offered, told = unpack(temporary, kind, called)
+                offered, params = unpack(temporary, kind, called)
             elif kind.startswith("application/json"):
                 raise Refused(f"The server sent no file for {called}: it does not make any.", 200)
             target = _move_when_whole(temporary, place(offered), called)
             if reuse:
                 _remember(target, headers)
-            return target, told
+            return target, params
         finally:
             temporary.unlink(missing_ok=True)
 

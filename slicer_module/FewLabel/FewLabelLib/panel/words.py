@@ -142,37 +142,37 @@ def training(progress: Progress, starting: bool = False) -> str:
     """How far the training is."""
     if starting:
         return "Starting ..."
-    line = str(progress.told.get("line") or "")
+    line = str(progress.state.get("line") or "")
     if line and not progress.error:  # one that goes on by itself: the server says all of it
         return f"{line[:1].upper()}{line[1:]}."
     if not progress.running:
         if progress.error:
             return f"Failed. {progress.error}"
-        return f"Last training: {progress.phase}." if progress.told else "No training has run yet."
+        return f"Last training: {progress.phase}." if progress.state else "No training has run yet."
     parts = [progress.phase[:1].upper() + progress.phase[1:] if progress.phase else "Running"]
     left = duration(progress.seconds_left)
     if left:
         parts.append(f"{left} left")
     if progress.dice:
-        kind = "validation" if progress.told.get("validation_cases") else "what is being learnt"
+        kind = "validation" if progress.state.get("validation_cases") else "what is being learnt"
         parts.append(f"Dice {number(progress.dice)} on {kind}")
     return "; ".join(parts) + "."
 
 
-def training_details(told: Dict[str, Any]) -> str:
+def training_details(state: Dict[str, Any]) -> str:
     """Method, device, memory and numbers of cases; then what the server noted."""
-    parts = [str(told[name]) for name in ("method", "network") if told.get(name)]
-    if told.get("device"):
-        parts.append(f"on {told['device']}")
-    if isinstance(told.get("memory"), (int, float)) and told["memory"]:
-        parts.append(f"{size(told['memory'])} of memory")
-    if told.get("step"):
-        parts.append(f"step {told['step']:,}" + (f" of {told['steps']:,}" if told.get("steps") else ""))
-    if told.get("labelled") is not None:
-        parts.append(f"{told['labelled']} labelled, {told.get('unlabelled', 0)} unlabelled")
+    parts = [str(state[name]) for name in ("method", "network") if state.get(name)]
+    if state.get("device"):
+        parts.append(f"on {state['device']}")
+    if isinstance(state.get("memory"), (int, float)) and state["memory"]:
+        parts.append(f"{size(state['memory'])} of memory")
+    if state.get("step"):
+        parts.append(f"step {state['step']:,}" + (f" of {state['steps']:,}" if state.get("steps") else ""))
+    if state.get("labelled") is not None:
+        parts.append(f"{state['labelled']} labelled, {state.get('unlabelled', 0)} unlabelled")
     lines = [", ".join(parts)] if parts else []
-    lines += [str(note) for note in told.get("notes") or []]
-    problems = [each for each in told.get("problems") or [] if isinstance(each, dict)]
+    lines += [str(note) for note in state.get("notes") or []]
+    problems = [each for each in state.get("problems") or [] if isinstance(each, dict)]
     lines += [f"{each.get('id')}: {each.get('reason')}" for each in problems]
     return "\n".join(lines)
 
@@ -194,9 +194,9 @@ def export(state: Dict[str, Any], running: bool) -> str:
     if running:
         return "The file is on its way."
     version = state.get("model_version")
-    told = f"Model version {version} was exported." if version else "The model was exported."
+    message = f"Model version {version} was exported." if version else "The model was exported."
     verified = state.get("verified")
     if not verified:
-        return f"{told} It was not run by itself."
+        return f"{message} It was not run by itself."
     same = f"{verified.get('voxels_differing')} of {verified.get('of')} voxels differ"
-    return f"{told} Verified: run by itself on case '{verified.get('case')}', {same} from the server's own result."
+    return f"{message} Verified: run by itself on case '{verified.get('case')}', {same} from the server's own result."

@@ -16,7 +16,7 @@ class Case:
         id, server, study: which it is.
         reason: why it was chosen; "": it was opened by hand.
         slices, points: where to look, for each of sagittal, coronal and axial, the worst first.
-        told: all that the server said when it chose it.
+        response: all that the server said when it chose it.
         handle: the scene's; None until the image is there.
         ready: whether it can be edited.
         draft: the draft that its edits were taken from.
@@ -30,7 +30,7 @@ class Case:
     id: str
     server: str
     study: str
-    told: Dict[str, Any] = field(default_factory=dict)
+    response: Dict[str, Any] = field(default_factory=dict)
     handle: Any = None
     ready: bool = False
     draft: Optional[Draft] = None
@@ -42,7 +42,7 @@ class Case:
 
     @property
     def reason(self) -> str:
-        return str(self.told.get("reason", ""))
+        return str(self.response.get("reason", ""))
 
     @property
     def kind(self) -> Optional[str]:
@@ -56,11 +56,11 @@ class Case:
 
     @property
     def slices(self) -> Dict[str, List[int]]:
-        return self.told.get("slices") or {}
+        return self.response.get("slices") or {}
 
     @property
     def points(self) -> Dict[str, List[List[float]]]:
-        return self.told.get("points") or {}
+        return self.response.get("points") or {}
 
 
 class Current:

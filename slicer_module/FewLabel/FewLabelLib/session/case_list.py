@@ -35,8 +35,8 @@ class CaseList:
         """Ask for the list of cases, and for the history of the submissions."""
         connection = self._connection
         if connection.online:
-            client, told = connection.client, connection.known.has("history")
-            self._context.run(lambda: (client.cases(), client.history() if told else {}), self._has_listed)
+            client, has_history = connection.client, connection.known.has("history")
+            self._context.run(lambda: (client.cases(), client.history() if has_history else {}), self._has_listed)
 
     def _has_listed(self, answer: Tuple[List[Dict[str, Any]], Dict[str, Any]]) -> None:
         self.rows, self.history = answer

@@ -76,13 +76,13 @@ class Loading:
         """Nothing new: what was on the screen before stays, and can be edited."""
         self._current.fall_back()
 
-    def _chosen(self, told: Dict[str, Any]) -> None:
-        self._load(told["id"], told)
+    def _chosen(self, response: Dict[str, Any]) -> None:
+        self._load(response["id"], response)
 
-    def _load(self, name: str, told: Dict[str, Any], draft: Optional[Draft] = None, fresh: bool = False) -> None:
+    def _load(self, name: str, response: Dict[str, Any], draft: Optional[Draft] = None, fresh: bool = False) -> None:
         connection, worker, drafts = self._connection, self._context.worker, self._context.drafts
         client = connection.client
-        case = Case(name, client.url, connection.known.study, told)
+        case = Case(name, client.url, connection.known.study, response)
 
         def fetch() -> Tuple[Path, Optional[Draft]]:
             file = client.download_image(name, lambda now, of: worker.post(self.arriving.emit, now, of))
@@ -166,10 +166,10 @@ class Loading:
 
         self._run(lambda: unpacked(client.infer(task, case.id, extension=".nii.gz")[0]), arrived)
 
-    def _classes_of(self, told: Dict[str, Any]) -> List[LabelClass]:
+    def _classes_of(self, response: Dict[str, Any]) -> List[LabelClass]:
         """Classes of a result: its own values, in the study's colours; and those that the model has not learnt yet."""
         known = self._connection.known.classes
-        values = told.get("label_names")
+        values = response.get("label_names")
         if not isinstance(values, dict) or not all(isinstance(value, int) for value in values.values()):
             return known
         colors = {key(entry.name): entry.color for entry in known}

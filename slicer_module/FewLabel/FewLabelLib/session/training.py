@@ -25,7 +25,7 @@ class Progress:
         dice: best on validation cases or, without any, on what is being learnt; None: not told.
         losses: curve of (step, value) by name.
         validation: curve of (step, Dice) by class.
-        told: everything that the server said, e.g. method, device, memory, notes, problems.
+        state: everything that the server said, e.g. method, device, memory, notes, problems.
         error: the server's words; "": none.
     """
 
@@ -36,7 +36,7 @@ class Progress:
     dice: Optional[float] = None
     losses: Dict[str, Curve] = field(default_factory=dict)
     validation: Dict[str, Curve] = field(default_factory=dict)
-    told: Dict[str, Any] = field(default_factory=dict)
+    state: Dict[str, Any] = field(default_factory=dict)
     error: str = ""
 
 
@@ -78,7 +78,7 @@ class Training:
             return
         client, trainer = connection.client, connection.known.trainer
         options = {name: value for name, value in self.options.items() if value is not None}
-        self.starting, self._stopped, self._before = True, False, self.progress.told.get("start_ts")
+        self.starting, self._stopped, self._before = True, False, self.progress.state.get("start_ts")
         self._trained_with = connection.known.counts.get("completed", 0)
         self._context.run(lambda: client.train(trainer, **options), self._has_started, self._not_started)
 
@@ -127,12 +127,12 @@ class Training:
         if self.running and not was:
             self._seen_since = now
         self._complaint = ""
-        told = answer["progress"] or {}
-        if self.running and self._before is not None and told.get("start_ts") == self._before:
-            told = {}  # it has not said anything yet
-        if told.get("start_ts") != self._started:  # another training: its own curves
-            self._started, self.progress = told.get("start_ts"), Progress()
-        self.progress = self._read(answer, told, now)
+        state = answer["progress"] or {}
+        if self.running and self._before is not None and state.get("start_ts") == self._before:
+            state = {}  # it has not said anything yet
+        if state.get("start_ts") != self._started:  # another training: its own curves
+            self._started, self.progress = state.get("start_ts"), Progress()
+        self.progress = self._read(answer, state, now)
         self.changed.emit(self.progress)
         if was and not self.running:
             self._has_ended(answer["status"])
@@ -141,7 +141,7 @@ class Training:
         progress = self.progress
         self.ended.emit(progress)
         if self._stopped:
-            rests = " It rests until somebody presses Train." if progress.told.get("training") == "continuous" else ""
+            rests = " It rests until somebody presses Train." if progress.state.get("training") == "continuous" else ""
             self._context.say(
                 "info", f"The training was stopped. What it learnt is kept: the next one goes on from it.{rests}"
             )
@@ -150,33 +150,33 @@ class Training:
         elif progress.phase == "resting":
             self._context.say("info", "The training rests: nothing improves any more. It goes on with the next label.")
         elif status == "DONE":
-            version = progress.told.get("version")
-            model = f"Model version {version} is in use." if version and progress.told.get("published") else ""
+            version = progress.state.get("version")
+            model = f"Model version {version} is in use." if version and progress.state.get("published") else ""
             self._context.say("info", f"The training is done. {model}".strip())
         else:
             self._context.say("warning", "The training was interrupted. Press Train: it goes on from where it was.")
         self._stopped = False
         self._connection.refresh()  # a new model, perhaps labels that have arrived meanwhile
 
-    def _read(self, answer: Dict[str, Any], told: Dict[str, Any], now: float) -> Progress:
-        total = float(told.get("total_epochs") or 0)
-        share = float(told.get("progress", (told.get("epoch") or 0) / total if total else 0.0))
-        left = told.get("seconds_left")
+    def _read(self, answer: Dict[str, Any], state: Dict[str, Any], now: float) -> Progress:
+        total = float(state.get("total_epochs") or 0)
+        share = float(state.get("progress", (state.get("epoch") or 0) / total if total else 0.0))
+        left = state.get("seconds_left")
         if left is None and self.running and share > 0:
             left = (now - self._seen_since) / share * (1 - share)
-        step = float(told.get("step", told.get("epoch") or 0))
-        error = str(told.get("error") or "") if told.get("phase") == "failed" else ""
+        step = float(state.get("step", state.get("epoch") or 0))
+        error = str(state.get("error") or "") if state.get("phase") == "failed" else ""
         if not error and answer["status"] == "ERROR":
             error = str((answer["details"] or ["The server's log says why."])[-1])
         return Progress(
             running=self.running,
-            phase=str(told.get("phase") or answer["status"].lower()),
+            phase=str(state.get("phase") or answer["status"].lower()),
             share=min(1.0, max(0.0, share)),
             seconds_left=left if self.running else None,
-            dice=told.get("best_metric"),
-            losses=_extended(self.progress.losses, step, told.get("losses")),
-            validation=_extended(self.progress.validation, step, told.get("validation")),
-            told=told,
+            dice=state.get("best_metric"),
+            losses=_extended(self.progress.losses, step, state.get("losses")),
+            validation=_extended(self.progress.validation, step, state.get("validation")),
+            state=state,
             error=error,
         )
 

@@ -49,7 +49,7 @@ class TrainingSection:
         say(ui.trainingLabel, glance.training)
         say(ui.outlookLabel, glance.outlook)
         ui.trainingBar.setVisible("stop" in glance.may)
-        if not self.session.training.progress.told:
+        if not self.session.training.progress.state:
             self._changed(self.session.training.progress)  # another server
 
     def _options(self) -> Dict[str, Any]:
@@ -92,7 +92,7 @@ class TrainingSection:
 
     def _changed(self, progress: Progress) -> None:
         self.ui.trainingBar.setValue(round(100 * progress.share))
-        say(self.ui.detailsLabel, training_details(progress.told))
+        say(self.ui.detailsLabel, training_details(progress.state))
         there = bool(progress.losses or progress.validation)
         self.ui.curveLabel.setVisible(there)
         if there:

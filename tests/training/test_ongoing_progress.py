@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fewlabel.training.told import ROUND, OngoingProgress, one_line
+from fewlabel.training.ongoing_progress import ROUND, OngoingProgress, one_line
 
 RUNNING = {
     "training": "continuous",
