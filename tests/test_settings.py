@@ -24,6 +24,8 @@ BAD = {
     "batch": ["0", "two", "1.5"],
     "validation_share": ["1", "-0.1", "half", "nan"],
     "scoring_minutes": ["0", "a"],
+    "teacher": ["none", "", "Live"],
+    "predictions_gb": ["0", "-1", "much"],
     "seed": ["-1", "1.5", "x", str(2**31)],
     "hosts": ["", ",", "http://a", "a:80", "a b", "*", "a/b"],
     "origins": ["", "*", "null", "a.example", "https://a.example/", "https://a b", "https://a.example/x"],

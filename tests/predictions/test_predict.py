@@ -28,13 +28,13 @@ def network(seed):
 @pytest.fixture
 def scan(tmp_path):
     random = np.random.default_rng(0)
-    write_volume(tmp_path / "scan.nii", random.normal(size=(22, 18, 20)).astype(np.float32), AFFINE)
+    write_volume(tmp_path / "scan.nii", random.normal(size=(40, 18, 20)).astype(np.float32), AFFINE)
     return tmp_path / "scan.nii"
 
 
-def predicted(scan, deployed, members, overlap=0.5):
+def predicted(scan, deployed, members):
     image = Preprocessing(PLAN)({"image": str(scan)})["image"]
-    seen = Eyes(deployed, members, PLAN, overlap)(image.as_tensor())
+    seen = Eyes(deployed, members, PLAN)(image.as_tensor())
     return describe(seen, image, PLAN, "case", 4, (1, 2)), seen
 
 
@@ -102,7 +102,7 @@ def test_each_network_looks_at_each_crop_once_in_evaluation_mode_and_its_mode_is
     eyes = Eyes(MeanOfNetworks([first, second]).train(), [first, second], PLAN)
     first.seen = second.seen = 0
     eyes(image)
-    assert first.seen == second.seen == 8  # 2 x 2 x 2 crops
+    assert first.seen == second.seen == 16  # 4 x 2 x 2 crops
     assert first.training
     assert second.training
 

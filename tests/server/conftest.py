@@ -134,6 +134,23 @@ class Server:
         """Send a request that must be refused with ``status``; returns what the person is told."""
         return self.request(method, path, expect=status, **arguments)["detail"]
 
+    def ask(self, method, path, **arguments):
+        """Send a request; the status, the sentence, and the whole answer."""
+        answer = requests.request(method, self.url + path, timeout=PATIENCE, **arguments)
+        try:
+            said = answer.json()
+        except ValueError:
+            said = {}
+        return answer.status_code, str(said.get("detail", "")) if isinstance(said, dict) else "", answer
+
+    def must_refuse(self, method, path, status, *words, **arguments):
+        """Send a request that must be refused in a sentence with these words; the whole answer."""
+        code, sentence, answer = self.ask(method, path, **arguments)
+        assert code == status, (method, path, answer.text[:300])
+        assert sentence.endswith(".")
+        assert [word for word in words if word not in sentence] == [], sentence
+        return answer
+
     def put_label(self, image, file, names=None, expect=200, tag=None, **params):
         """Submit a label file as viewers do."""
         if names is not None:

@@ -1,23 +1,18 @@
 """A web page, another computer and a stranger, each before a real server: nobody gets in, nothing is left behind."""
 
-import importlib.util
 import io
 import json
-import sys
 import tarfile
 import tempfile
-import uuid
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 
-from fewlabel.service.rules import EVERYBODY, RULES
-from FewLabelLib.net.client import Client, LoginNeeded
+from fewlabel.service.rules import RULES
 
 CLASSES = ("organ", "tumour")
-TOKEN = "correct-horse-battery-staple-0815"
 FOREIGN = ("https://evil.example", "null", "http://localhost:1", "http://127.0.0.1")
 WRITING = [
     ("POST", "/train/fewlabel"),
@@ -46,15 +41,6 @@ def server(serve, studies, volumes):
     return started
 
 
-@pytest.fixture(scope="module")
-def locked(serve, tmp_path_factory, volumes):
-    """A server with a token."""
-    folder = tmp_path_factory.mktemp("locked")
-    (folder / "token").write_text(f"{TOKEN}\n")
-    (folder / "token").chmod(0o600)
-    return serve(volumes.study(folder / "studies", 2), {"token": str(folder / "token")})
-
-
 @pytest.fixture(autouse=True)
 def nothing_changed(request):
     """After each test the study holds the same files with the same bytes, and the server has no more processes."""
@@ -78,24 +64,6 @@ def children(server):
     return len(psutil.Process(server.process.pid).children(recursive=True))
 
 
-def ask(server, method, path, **arguments):
-    """The status and the sentence."""
-    answer = requests.request(method, server.url + path, timeout=30, **arguments)
-    try:
-        told = answer.json()
-    except ValueError:
-        told = {}
-    return answer.status_code, str(told.get("detail", "")) if isinstance(told, dict) else "", answer
-
-
-def assert_refused(server, method, path, status, *words, **arguments):
-    code, sentence, answer = ask(server, method, path, **arguments)
-    assert code == status, (method, path, answer.text[:300])
-    assert sentence.endswith(".")
-    assert [word for word in words if word not in sentence] == [], sentence
-    return answer
-
-
 def make_session(server, *files, **query):
     """The answer to an upload of (name, bytes)."""
     parts = [("files", file) for file in files]
@@ -112,7 +80,7 @@ def make_session(server, *files, **query):
 def test_no_request_chooses_code_or_a_path_of_the_server(server, tmp_path, route, key):
     (tmp_path / "sitecustomize.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     for body in ({key: str(tmp_path)}, {"fewlabel": {key: str(tmp_path)}}):
-        assert_refused(server, "POST", route, 422, key, "--conf", json=body)
+        server.must_refuse("POST", route, 422, key, "--conf", json=body)
     assert not (tmp_path / "ran").exists()
 
 
@@ -120,26 +88,9 @@ def test_code_in_a_session_is_not_run_by_a_training(server, tmp_path):
     code = f"open({str(tmp_path / 'ran')!r}, 'w')".encode()
     made = make_session(server, ("sitecustomize.py", code), ("a.nii.gz", b"x")).json()
     folder = made["session_info"]["image"]
-    assert_refused(server, "POST", "/train/fewlabel", 422, "bundle_path", json={"bundle_path": folder})
+    server.must_refuse("POST", "/train/fewlabel", 422, "bundle_path", json={"bundle_path": folder})
     assert not (tmp_path / "ran").exists()
     requests.delete(f"{server.url}/session/{made['session_id']}", timeout=60)
-
-
-def test_the_environment_of_a_training_is_not_chosen_by_a_request(locked, volumes):
-    signed = {"headers": {"Authorization": f"Bearer {TOKEN}"}}
-    with open(volumes.truth(locked.studies, 0), "rb") as label:
-        info = json.dumps({"label_info": [{"name": name, "idx": value} for value, name in enumerate(CLASSES, 1)]})
-        files, query = {"label": ("label.nii.gz", label)}, {"image": "scan_0"}
-        answer = requests.put(
-            f"{locked.url}/datastore/label", files=files, data={"params": info}, params=query, timeout=120, **signed
-        )
-    assert answer.status_code == 200, answer.text
-    task = requests.post(
-        f"{locked.url}/train/fewlabel", json={"gpus": "7", "max_steps": 100_000}, timeout=120, **signed
-    ).json()
-    assert task["request"].get("gpus") in (None, "all")
-    assert task["request"]["max_steps"] == 100_000
-    locked.wait_until(lambda: requests.delete(f"{locked.url}/train/", timeout=60, **signed).json())
 
 
 def test_an_archive_is_not_unpacked(server, tmp_path):
@@ -167,14 +118,14 @@ def test_a_tag_is_no_path(server, studies, volumes, tag):
 @pytest.mark.parametrize(("method", "path"), WRITING + READING)
 @pytest.mark.parametrize("origin", FOREIGN)
 def test_a_page_of_another_origin_gets_nothing_and_changes_nothing(server, method, path, origin):
-    answer = assert_refused(server, method, path, 403, "--conf origins", headers={"Origin": origin})
+    answer = server.must_refuse(method, path, 403, "--conf origins", headers={"Origin": origin})
     assert "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.parametrize(("method", "path"), WRITING + READING)
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "something new"])
 def test_what_another_page_embeds_or_sends_is_refused(server, method, path, site):
-    assert_refused(server, method, path, 403, "--conf origins", headers={"Sec-Fetch-Site": site})
+    server.must_refuse(method, path, 403, "--conf origins", headers={"Sec-Fetch-Site": site})
 
 
 @pytest.mark.parametrize(
@@ -182,28 +133,28 @@ def test_what_another_page_embeds_or_sends_is_refused(server, method, path, site
 )
 def test_a_name_that_points_here_is_not_this_server(server, name):
     for method, path in (("GET", "/info/"), ("POST", "/reload"), ("GET", "/")):
-        code, sentence, _ = ask(server, method, path, headers={"Host": name})
+        code, sentence, _ = server.ask(method, path, headers={"Host": name})
         assert code in (400, 403)  # the HTTP parser knows some of them for none
         assert code == 400 or "--conf hosts" in sentence or "Host header" in sentence
 
 
 def test_the_servers_own_page_a_typed_address_and_a_viewer_are_served(server):
     for headers in ({}, {"Origin": server.url}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}):
-        assert ask(server, "GET", "/info/", headers=headers)[0] == 200
-    assert ask(server, "GET", "/info/", headers={"Host": "localhost:8000"})[0] == 200
+        assert server.ask("GET", "/info/", headers=headers)[0] == 200
+    assert server.ask("GET", "/info/", headers={"Host": "localhost:8000"})[0] == 200
 
 
 def test_a_page_that_was_named_may_read_and_is_told_so(server):
     page = {"Origin": "https://viewer.example", "Sec-Fetch-Site": "cross-site"}
-    code, _, answer = ask(server, "GET", "/info/", headers=page)
+    code, _, answer = server.ask("GET", "/info/", headers=page)
     assert (code, answer.headers["access-control-allow-origin"]) == (200, "https://viewer.example")
     asked = {**page, "Access-Control-Request-Method": "PUT"}
-    assert ask(server, "OPTIONS", "/datastore/label", headers=asked)[0] == 200
+    assert server.ask("OPTIONS", "/datastore/label", headers=asked)[0] == 200
 
 
 def test_the_old_forms_of_an_html_page_start_nothing(server):
     for path in ("/train/fewlabel", "/batch/infer/fewlabel", "/scoring/fewlabel", "/activelearning/random"):
-        assert_refused(server, "POST", path, 422, "no JSON", data={"max_minutes": "1"})
+        server.must_refuse("POST", path, 422, "no JSON", data={"max_minutes": "1"})
 
 
 def test_no_get_changes_or_starts_anything(server):
@@ -214,7 +165,7 @@ def test_no_get_changes_or_starts_anything(server):
             for name, value in names.items():
                 path = path.replace(name, value)
             query = {"image": "scan_0", "label": "scan_0", "tag": "final"}
-            assert ask(server, "GET", path, params=query)[0] in (200, 404, 409)
+            assert server.ask("GET", path, params=query)[0] in (200, 404, 409)
 
 
 def test_what_fewlabel_does_not_need_is_switched_off_in_a_sentence(server):
@@ -222,80 +173,15 @@ def test_what_fewlabel_does_not_need_is_switched_off_in_a_sentence(server):
     assert len(off) > 10
     for rule in off:
         path = rule.path.replace("{path:path}", "x").replace("{model}", "fewlabel")
-        assert_refused(server, rule.method, path, 404, "switched off")
+        server.must_refuse(rule.method, path, 404, "switched off")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/datastore/label/other", "//info/"])
 def test_an_address_that_is_in_no_table_is_not_served(server, path):
-    assert_refused(server, "POST", path, 404, "no address")
+    server.must_refuse("POST", path, 404, "no address")
 
 
-# --- 3. other computers and logins
-
-
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
-def test_a_request_that_a_proxy_passes_on_is_from_another_computer(server, header):
-    assert_refused(server, "GET", "/info/", 403, "--conf token", "--conf remote yes", headers={header: "127.0.0.1"})
-
-
-def test_the_log_says_who_is_answered(server, locked):
-    assert "answers this computer only" in server.tail(10**7)
-    assert "asks everybody for a login" in locked.tail(10**7)
-
-
-@pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"])
-def test_with_a_token_every_route_asks_for_it(locked, authorization):
-    headers = {"Authorization": authorization} if authorization else {}
-    for rule in RULES:
-        if rule.who != EVERYBODY:
-            path = rule.path.replace("{path:path}", "x").replace("{session_id}", str(uuid.uuid4()))
-            answer = assert_refused(locked, rule.method, path, 401, headers=headers) if rule.method != "HEAD" else None
-            assert answer is None or answer.headers["www-authenticate"] == "Bearer"
-    assert_refused(locked, "GET", "/anything", 401, headers=headers)
-
-
-def test_the_stock_viewers_login_takes_the_token_as_password(locked):
-    file = Path(sys.prefix, "monailabel/plugins/slicer/MONAILabel/MONAILabelLib/client.py")
-    specification = importlib.util.spec_from_file_location("stock_client", file)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    client = module.MONAILabelClient(locked.url, str(locked.home))
-    assert client.auth_enabled()
-    assert not client.auth_valid_token()
-    with pytest.raises(module.MONAILabelClientException) as caught:
-        client.auth_token("anybody", "wrong")
-    assert "not the token" in caught.value.msg
-    client.update_auth(client.auth_token("anybody", TOKEN))
-    assert client.auth_valid_token()
-    assert client.info()["name"] == "FewLabel"
-    assert client.next_sample("first", {})["id"] in ("scan_0", "scan_1")
-
-
-def test_the_panel_logs_in_with_the_token_and_downloads_images(locked, tmp_path):
-    client = Client(locked.url, tmp_path)
-    with pytest.raises(LoginNeeded, match="it is the password"):
-        client.capabilities()
-    client.login("", TOKEN)
-    assert client.capabilities().name == "FewLabel"
-    again = Client(locked.url, tmp_path, token=client.token)
-    assert again.download_image("scan_0").read_bytes() == (locked.studies / "scan_0.nii.gz").read_bytes()
-
-
-def test_the_token_is_in_no_log(locked):
-    form = {"username": "a", "password": TOKEN}
-    assert requests.post(f"{locked.url}/auth/token", data=form, timeout=60).json()["access_token"] == TOKEN
-    signed = {"Authorization": f"Bearer {TOKEN}"}
-    told = requests.get(f"{locked.url}/logs/?lines=0", headers=signed, timeout=60).text
-    assert TOKEN not in told + locked.tail(10**7)
-
-
-def test_with_a_login_another_computer_is_answered(locked):
-    headers = {"X-Forwarded-For": "203.0.113.7"}
-    assert_refused(locked, "GET", "/info/", 401, "--conf token", headers=headers)
-    assert ask(locked, "GET", "/info/", headers={**headers, "Authorization": f"bearer {TOKEN}"})[0] == 200
-
-
-# --- 4. sessions and paths in /infer
+# --- 3. sessions and paths in /infer
 
 
 @pytest.mark.parametrize("form", ["{}", "{}/", "../{name}", "x", "..", "%00"])
@@ -305,11 +191,11 @@ def test_a_session_is_no_path(server, form):
     (victim / "meta.info").write_text(json.dumps({"image": "/no/such/file"}))
     given = form.format(victim, name="../victim")
     for query in ({"session_id": given}, {"session_id": given, "image": "scan_0"}):
-        assert_refused(server, "POST", "/infer/fewlabel", 404, "no session", params=query)
+        server.must_refuse("POST", "/infer/fewlabel", 404, "no session", params=query)
     assert (victim / "meta.info").exists()
     for method in ("GET", "DELETE"):
         if given != "..":  # which the sender takes for the folder above
-            assert ask(server, method, f"/session/{requests.utils.quote(given, safe='')}")[0] == 404
+            assert server.ask(method, f"/session/{requests.utils.quote(given, safe='')}")[0] == 404
     assert (victim / "meta.info").exists()
 
 
@@ -320,8 +206,7 @@ def test_one_session_does_not_reach_into_another_and_a_request_into_no_upload(se
         server.get("/info/")
         targets = [other["session_info"]["image"], str(studies / "scan_1.nii.gz")]
         answers = [
-            ask(
-                server,
+            server.ask(
                 "POST",
                 "/infer/fewlabel",
                 params={"image": "scan_0"},

@@ -115,6 +115,7 @@ def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, clock, monkeypat
     monkeypatch.setattr(continuous_module, "time", clock)
     goes_on.run._scored_at, goes_on.run._scoring_took = 90.0, 10.0
     scored.clear()
+    goes_on.run.movement.label_came()
     for clock.now in (100.0, 139.0):
         goes_on.run._score_sometimes(None)
     assert scored == []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from torch import nn
 
 from fewlabel.methods import METHODS
 from fewlabel.predictions.pool import Pass
 from fewlabel.training import refresh as refresh_module
-from fewlabel.training.refresh import MOST_TIME, SHARES, PoolRefresh
+from fewlabel.training.refresh import MOST_TIME, SHARES, Movement, PoolRefresh
 
 
 class Store:
@@ -50,15 +52,15 @@ def method():
     return METHODS["mean_teacher"](lambda: nn.Conv3d(1, 2, 1), 2, teacher="cached")
 
 
-def run(refresh, method, budget, steps=100, seconds=1000.0, first=0):
-    for number in range(first, steps + 1):
+def run(refresh, method, budget, steps=100, seconds=1000.0):
+    for number in range(steps + 1):
         budget.now = max(budget.now, seconds * number / steps)
         refresh(method, number / steps)
 
 
 def test_the_pool_is_predicted_after_each_share_and_never_else(passes, method, budget):
-    run(PoolRefresh(Store, None, [], "cpu", budget), method, budget)
-    assert [version for version, _ in passes] == [6, 7, 8, 9, 10]
+    run(PoolRefresh(Store, None, [], "cpu", budget, first=5), method, budget)
+    assert [version for version, _ in passes] == pytest.approx([5.2, 5.35, 5.5, 5.65, 5.8])
     assert len(passes) == len(SHARES)
 
 
@@ -71,20 +73,20 @@ def test_it_takes_a_fifth_of_the_time_at_most(passes, method, budget):
 
 
 def test_shares_that_passed_at_once_make_one_pass(passes, method, budget):
-    refresh = PoolRefresh(Store, None, [], "cpu", budget, first=0)
+    refresh = PoolRefresh(Store, None, [], "cpu", budget)
     budget.now = 600.0
     refresh(method, 0.55)
     refresh(method, 0.56)
-    assert [version for version, _ in passes] == [3]
+    assert [version for version, _ in passes] == [0.5]
 
 
 def test_an_interrupted_training_goes_on_with_the_version_that_it_had(passes, method, budget):
     """So what that version predicted already is not predicted again (see predict_pool)."""
-    run(PoolRefresh(Store, None, [], "cpu", budget, first=0), method, budget, steps=40)
+    PoolRefresh(Store, None, [], "cpu", budget)(method, 0.39)
     made = len(passes)
-    resumed = PoolRefresh(Store, None, [], "cpu", budget, first=0)
+    resumed = PoolRefresh(Store, None, [], "cpu", budget)
     resumed(method, 0.41)
-    assert passes[-1][0] == 2
+    assert passes[-1][0] == passes[-2][0] == 0.35
     assert len(passes) == made + 1
 
 
@@ -98,3 +100,33 @@ def test_the_published_network_predicts_and_not_the_student(monkeypatch, passes,
     monkeypatch.setattr(refresh_module, "Eyes", lambda deployed, members, *rest: asked.append((deployed, members)))
     PoolRefresh(Store, None, [], "cpu", budget)(method, 0.3)
     assert asked == [(method.teacher.network, [method.teacher.network])]
+
+
+def never():
+    raise AssertionError("looked at scans although the answer was known")
+
+
+def test_the_first_pass_and_each_new_label_are_worth_it_without_a_look():
+    movement = Movement()
+    assert movement.is_worth_it(0.8, never)
+    movement.predicted(0.8)
+    movement.label_came()
+    assert movement.is_worth_it(0.8, never)
+
+
+@pytest.mark.parametrize(
+    ("dice", "changed", "worth"),
+    [(0.805, 0.01, False), (0.795, 0.03, False), (0.82, None, True), (0.78, None, True), (0.8, 0.04, True)],
+)
+def test_a_model_that_did_not_move_predicts_nothing_again(dice, changed, worth):
+    movement = Movement()
+    movement.predicted(0.8)
+    assert movement.is_worth_it(dice, never if changed is None else lambda: changed) == worth
+
+
+def test_where_nothing_validates_the_scans_tell():
+    movement = Movement()
+    movement.predicted(math.nan)
+    assert not movement.is_worth_it(math.nan, lambda: 0.0)
+    assert movement.is_worth_it(math.nan, lambda: 0.5)
+    assert movement.is_worth_it(math.nan, lambda: math.nan)  # none of them had a prediction

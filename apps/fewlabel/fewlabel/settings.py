@@ -12,6 +12,7 @@ from typing import Any
 
 from fewlabel.labels import check_names
 from fewlabel.methods import METHODS, default_method
+from fewlabel.methods.guesses import TEACHERS
 from fewlabel.networks import NETWORKS
 
 # Keys that MONAI Label itself, or its own test suite, puts into --conf; they mean nothing here.
@@ -140,6 +141,15 @@ class Settings:
     )
     publish_minutes: float = _setting(
         2.0, _positive(float), "shortest time between two published models of a continuous training, in minutes"
+    )
+    teacher: str = _setting(
+        "live",
+        _one_of(dict.fromkeys(TEACHERS)),
+        "live: scans without a label are learnt from by a pass of the teacher in each step; "
+        "cached: by predictions of whole scans, made a few times in a training",
+    )
+    predictions_gb: float = _setting(
+        5.0, _positive(float), "most disk that stored predictions of the scans may take, in GB"
     )
     learning_rate: float = _setting(2e-3, _positive(float), "highest learning rate")
     spacing: tuple[float, ...] | None = _setting(None, _three(float), "voxel size in mm to work at, e.g. 1,1,1.5")

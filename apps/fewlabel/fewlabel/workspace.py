@@ -118,6 +118,7 @@ class Workspace:
         self.pools = self.folder / "pools.json"
         self.progress = self.folder / "progress.json"
         self.scores = self.folder / "scores.json"
+        self.predictions = self.folder / "predictions"
         self.features = self.folder / "features.json"
         self.leases = self.folder / "served.json"
         self.history = self.folder / "history.json"

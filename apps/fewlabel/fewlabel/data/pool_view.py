@@ -26,7 +26,7 @@ class StoredGuesses(Protocol):
     def usable(self) -> Collection[str]:
         """Ids of the cases that have a prediction which may be used now."""
 
-    def version(self, case: str) -> int | None:
+    def version(self, case: str) -> float | None:
         """Which model made the prediction of a case; None where there is none that may be used."""
 
     def guess(self, case: str, grid: Grid) -> torch.Tensor | None:
@@ -47,7 +47,7 @@ class Held:
         self.case, self.grid, self.predictions = case, grid, predictions
         self.pad = transforms.pad_to_patch(plan, ("guess",))
         self.classes = len(plan.classes) + 1
-        self._version: int | None = None
+        self._version: float | None = None
         self._known: tuple[torch.Tensor, list[Any]] | None = None
 
     def __call__(self) -> tuple[torch.Tensor, list[Any]] | None:

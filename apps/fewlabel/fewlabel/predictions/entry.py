@@ -38,7 +38,7 @@ class Head:
 
     Attributes:
         case: id.
-        version: of the model.
+        version: of the model: whole for a published one, between two for what a training predicted on its way.
         plan: see ``plan_key``.
         classes: names; ``classes[i]`` has the value ``i + 1``.
         shape, affine: the plan's grid of this scan: voxels, and 4 x 4 to RAS mm.
@@ -48,7 +48,7 @@ class Head:
     """
 
     case: str
-    version: int
+    version: float
     plan: str
     classes: tuple[str, ...]
     shape: tuple[int, ...]

@@ -7,12 +7,39 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.files import stamp
 from fewlabel.plan import Plan
 from fewlabel.predictions.predict import Eyes, describe
 from fewlabel.predictions.store import PredictionStore, try_to_put
 from fewlabel.volumes.reading import UnreadableVolume
+
+
+class Keeper:
+    """Looks at scans for somebody else, and keeps what it saw in the store: scoring and storing are one pass.
+
+    Args:
+        eyes: the networks.
+        store: under the same plan.
+        plan: of both.
+        version: of the model.
+        device: of the networks.
+    """
+
+    def __init__(self, eyes: Eyes, store: PredictionStore, plan: Plan, version: float, device: str) -> None:
+        self.eyes, self.store, self.plan, self.version, self.device = eyes, store, plan, version, device
+        store.begin(version)
+
+    def __call__(self, record: dict[str, str], image: MetaTensor) -> list[torch.Tensor]:
+        """The members' probabilities BCDHW of a preprocessed image 1HWD."""
+        source = stamp(record["image"])
+        seen = self.eyes(image.as_tensor().to(self.device))
+        try_to_put(self.store, describe(seen, image, self.plan, record["id"], self.version, source))
+        return seen.members
 
 
 class Pass(NamedTuple):
@@ -35,7 +62,7 @@ def predict_pool(
     store: PredictionStore,
     plan: Plan,
     records: Sequence[dict[str, str]],
-    version: int,
+    version: float,
     device: str,
     seconds: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
@@ -76,6 +103,6 @@ def predict_pool(
     return Pass(done, len(records), sum(changes) / len(changes) if changes else math.nan)
 
 
-def _changed(before, now) -> float:
+def _changed(before: np.ndarray, now: np.ndarray) -> float:
     foreground = (before > 0) | (now > 0)
     return float((before != now)[foreground].mean()) if foreground.any() else 0.0

@@ -97,7 +97,7 @@ class Eyes:
         return self.deployed(crops)
 
 
-def describe(seen: Seen, image: MetaTensor, plan: Plan, case: str, version: int, source: Stamp | None) -> Prediction:
+def describe(seen: Seen, image: MetaTensor, plan: Plan, case: str, version: float, source: Stamp | None) -> Prediction:
     """What is stored of a case.
 
     Args:

@@ -37,7 +37,7 @@ class PredictionStore:
         self.folder, self.gigabytes = Path(folder), gigabytes
         self.classes, self.key = plan.classes, plan_key(plan)
         self.heads: dict[str, Head] = {}
-        self.current = 0
+        self.current = 0.0
         self._sizes: dict[Path, int] = {}
         self._usable: frozenset[str] | None = None
         for path in sorted(self.folder.glob("*.npz")):
@@ -63,7 +63,7 @@ class PredictionStore:
         for leftover in self.folder.glob(".writing-*"):
             leftover.unlink(missing_ok=True)
 
-    def begin(self, version: int) -> None:
+    def begin(self, version: float) -> None:
         """A newer model is there: what it has not predicted is older by now."""
         self.current, self._usable = max(self.current, version), None
 
@@ -108,7 +108,7 @@ class PredictionStore:
         """On disk, entries of other plans counted."""
         return sum(self._sizes.values())
 
-    def age(self, case: str) -> int | None:
+    def age(self, case: str) -> float | None:
         """Versions that were published since the one that predicted a case; None where there is no prediction."""
         head = self.heads.get(case)
         return None if head is None else self.current - head.version
@@ -121,7 +121,7 @@ class PredictionStore:
             )
         return self._usable
 
-    def version(self, case: str) -> int | None:
+    def version(self, case: str) -> float | None:
         """Which model made the guess of a case; None where there is none to learn from."""
         return self.heads[case].version if case in self.usable() else None
 

@@ -14,6 +14,7 @@ from monai.data import MetaTensor
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.inference.predict import sliding_window
 from fewlabel.plan import Plan
+from fewlabel.predictions.pool import Keeper
 from fewlabel.selection.slices import worst_slices
 from fewlabel.uncertainty import case_score, uncertain_places
 from fewlabel.volumes.reading import UnreadableVolume
@@ -33,6 +34,7 @@ def score_cases(
     device: str,
     seed: int = 0,
     report: Callable[[int, int], None] | None = None,
+    keeper: Keeper | None = None,
 ) -> int:
     """Score as many cases as the time allows, in random order so that what is done is a fair sample.
 
@@ -50,6 +52,7 @@ def score_cases(
         device: to compute on.
         seed: of the order, together with the version: another sample after each training.
         report: called with (done, of) before each pass of the network and after each case.
+        keeper: looks in place of the members, and stores what it saw.
 
     Returns:
         number of these cases that are scored now; unreadable ones are left out.
@@ -81,7 +84,10 @@ def score_cases(
         except (UnreadableVolume, OSError):
             continue
         try:
-            predicted = list(inferer(image.as_tensor().to(device)[None], predict).values())
+            if keeper is not None:
+                predicted = keeper(record, image)
+            else:
+                predicted = list(inferer(image.as_tensor().to(device)[None], predict).values())
         except (RuntimeError, MemoryError):
             write()  # memory is short, say: what is scored stays
             raise

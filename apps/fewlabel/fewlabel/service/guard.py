@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,25 +17,22 @@ from monailabel.config import settings as monailabel_settings
 from starlette._utils import get_route_path
 from starlette.responses import JSONResponse
 
-from fewlabel.datastore.kinds import check_tag
 from fewlabel.errors import Refusal
+from fewlabel.service.bodies import Body, Receive, with_keys
 from fewlabel.service.doors import Doors
 from fewlabel.service.logins import Login
-from fewlabel.service.rules import EVERYBODY, Rule, Table
+from fewlabel.service.rules import EVERYBODY, Table
 from fewlabel.service.tidy import Tidy
 from fewlabel.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-LARGEST_JSON = 2**20  # bytes
 _DRAINED = 2**23  # bytes of a refused upload that are read, so that a viewer gets to read the sentence
 _NO = ("false", "0", "no", "off", "f", "n")
-_CHOOSES = re.compile(r"path|dir|folder|file|ur[il]|bundle|module|class|target|env|script|conf", re.IGNORECASE)
 
 
 _ASKED: ContextVar[dict[str, Any] | None] = ContextVar("asked", default=None)
@@ -51,22 +46,6 @@ def brought_by_the_request() -> dict[str, Any]:
         epoch. Nothing where no request is being answered, as in programs and background processes.
     """
     return _ASKED.get() or {}
-
-
-class Body:
-    """The body of a request as it arrives.
-
-    Attributes:
-        ended: nothing more of it will come; asking again waits for the caller to hang up.
-    """
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self.ended = receive, False
-
-    async def __call__(self) -> MutableMapping[str, Any]:
-        message = await self._receive()
-        self.ended = self.ended or message["type"] != "http.request" or not message.get("more_body", False)
-        return message
 
 
 class Guard:
@@ -135,7 +114,7 @@ class Guard:
         if rule.off:
             raise Refusal(rule.off, 404)
         _check_query(scope, parameters.get("session_id"))
-        return receive if rule.keys is None else await _with_keys(rule, receive)
+        return receive if rule.keys is None else await with_keys(rule, receive)
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:
@@ -165,59 +144,6 @@ def _bearer(scope: Scope) -> str:
     given = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
     kind, _, token = given[0].strip().partition(" ") if len(given) == 1 else ("", "", "")
     return token.strip() if kind.lower() == "bearer" else ""
-
-
-async def _with_keys(rule: Rule, receive: Body) -> Receive:
-    """Read a JSON body and pass on only those of its keys that the route may be given.
-
-    Raises:
-        Refusal: (413, 422) it is too long or no JSON; (422) it tries to choose what is the server's to choose.
-    """
-    body = b""
-    while not receive.ended:
-        body += (await receive()).get("body", b"")
-        if len(body) > LARGEST_JSON:
-            raise Refusal(f"The request's body is longer than {LARGEST_JSON // 2**20} MiB: send options only.", 413)
-    if body.strip():
-        try:
-            parsed = json.loads(body)
-        except (ValueError, RecursionError):
-            raise Refusal('The request\'s body is no JSON: send options as {"name": value}, or nothing.', 422) from None
-        kept = _kept(parsed, rule.keys or frozenset())
-        if isinstance(kept, dict):
-            check_tag(kept.get("label_tag"))
-        body = json.dumps(kept).encode()
-    sent = False
-
-    async def receive_again() -> MutableMapping[str, Any]:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive_again
-
-
-def _kept(given: Any, keys: frozenset[str]) -> Any:
-    """``given`` without foreign keys; the options of each model, where there are several, in the same way."""
-    if not isinstance(given, dict):
-        return given
-    kept: dict[str, Any] = {}
-    for key, value in given.items():
-        if key in keys:
-            kept[key] = value
-        elif _CHOOSES.search(key):
-            raise Refusal(
-                f"The request names '{key[:100]}': paths, code and environments of the server are chosen with --conf "
-                "when it is started, never by a request.",
-                422,
-            )
-        elif isinstance(value, dict):
-            kept[key] = _kept(value, keys)
-        else:
-            logger.info("The option '%s' of a request means nothing to FewLabel and was left out", key[:100])
-    return kept
 
 
 async def _refuse(refusal: Refusal, scope: Scope, receive: Body, send: Send) -> None:

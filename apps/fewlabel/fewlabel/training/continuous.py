@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import random
 import time
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from fewlabel.errors import Refusal
 from fewlabel.memory import too_little
 from fewlabel.methods.base import Method
 from fewlabel.plan import save_plan
+from fewlabel.predictions.pool import predict_pool
 from fewlabel.published import read_card
 from fewlabel.replaced import next_version
 from fewlabel.training.arrivals import Arrivals, in_order
@@ -31,10 +33,11 @@ from fewlabel.training.ongoing import OngoingTrainer
 from fewlabel.training.people import wait_for_people
 from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
+from fewlabel.training.refresh import Movement
 from fewlabel.training.run import Run, runs_to_its_end
 from fewlabel.training.short import with_less
 from fewlabel.training.told import AGAIN, RESTING, OngoingProgress
-from fewlabel.training.validation import Validator
+from fewlabel.training.validation import Validator, mean_dice
 from fewlabel.workspace import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -76,7 +79,8 @@ class ContinuousRun(Run):
         self.plan = plan_of(self.workspace, self.settings, self.device, labelled, unlabelled)
         self.progress.update(network=self.plan.network, plan=dataclasses.asdict(self.plan))
         method = self._method(self.plan).to(self.device)
-        self.learns_from_pool = method.learns_from_unlabelled(1.0)
+        self.learns_from_pool, self.views = method.learns_from_unlabelled(1.0), method.needs
+        self.movement = Movement()
         self._make_loader(labelled, unlabelled)
         self.publisher = self._look_publisher(validation, labelled)
         self.publisher.measure_published(self._beat)
@@ -110,7 +114,9 @@ class ContinuousRun(Run):
 
     def _make_loader(self, labelled: list[Record], unlabelled: list[Record]) -> None:
         pool = unlabelled if self.learns_from_pool else []
-        loader = PairedLoader(labelled, pool, self.plan, seed=self.settings.seed, report=self.progress.problem)
+        self.store = self.stored.open(self.plan)
+        seed, report = self.settings.seed, self.progress.problem
+        loader = PairedLoader(labelled, pool, self.plan, seed, report, self.views, self.store)
         self.labels, self.pool = JoiningStream.of(loader.labelled), JoiningStream.of(loader.unlabelled)
         loader.labelled, loader.unlabelled = self.labels, self.pool
         self.loader = loader
@@ -154,6 +160,7 @@ class ContinuousRun(Run):
         except Refusal as error:
             self.progress.note(str(error))
             return False
+        self.movement.label_came()
         self.labels.change(labelled, new)
         self.pool.change(unlabelled if self.learns_from_pool else [])
         self.publisher.validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
@@ -183,13 +190,23 @@ class ContinuousRun(Run):
         if self.progress.due():
             self.progress.update(self.ongoing.clock.round() if self.trainer else None)
 
+    def _changed(self, method: Method, unlabelled: list[Record], version: int) -> float:
+        """Share of the foreground that this version gives to another class, on ten scans of the pool."""
+        order = random.Random(version).sample(unlabelled, len(unlabelled))
+        some = [record for record in order if record["id"] in self.store.heads][: Movement.scans]
+        keeper = self.stored.keeper(method, self.progress.values["candidate"], self.store, self.plan, version)
+        return predict_pool(keeper.eyes, self.store, self.plan, some, version, self.device).changed
+
     def _score_sometimes(self, method: Method) -> None:
-        """Score the pool with what was published, in at most a fifth of the time."""
+        """Score the pool with what was published where it moved enough, in at most a fifth of the time."""
         now = time.monotonic()
         if now - self._scored_at < self._scoring_took / _SCORING_SHARE:
             return
         unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
-        self._score(method, self.plan, unlabelled, self.publisher.version - 1)
+        version, dice = self.publisher.version - 1, mean_dice(self.publisher.published_dice or {})
+        if self.movement.is_worth_it(dice, lambda: self._changed(method, unlabelled, version)):
+            self._score(method, self.plan, unlabelled, version, self.store)
+            self.movement.predicted(dice)
         self.progress.update(phase="training")
         self._scored_at = time.monotonic()
         self._scoring_took = self._scored_at - now

@@ -32,7 +32,8 @@ class PoolRefresh:
         budget: of the training: its time.
         shares: after which the pool is predicted, each in 0..1, rising.
         beat: called often, so that people see it is alive.
-        first: version that was there before this training; the passes are counted on from it. None: the store's newest.
+        first: version that was published before this training. Its predictions on the way to the next one are between
+            the two: 7.35 was made after 35 % of the training that makes version 8.
     """
 
     def __init__(
@@ -44,11 +45,11 @@ class PoolRefresh:
         budget: Budget,
         shares: Sequence[float] = SHARES,
         beat: Callable[[], None] = lambda: None,
-        first: int | None = None,
+        first: float = 0.0,
     ) -> None:
         self.store, self.plan, self.records, self.device = store, plan, list(records), device
         self.budget, self.shares, self.beat = budget, list(shares), beat
-        self.first = store.current if first is None else first
+        self.first = first
         self.spent = 0.0
         self.passed = 0
 
@@ -67,10 +68,48 @@ class PoolRefresh:
             self.store,
             self.plan,
             self.records,
-            self.first + passed,
+            self.first + self.shares[passed - 1],
             self.device,
             allowed,
             self.budget.elapsed,
         )
         self.spent += self.budget.elapsed() - begun
         return found
+
+
+class Movement:
+    """Whether a model moved so much since its last pass over the pool that another one is worth its time.
+
+    A new label is reason enough. Otherwise the Dice of the validation cases must have moved, or the predictions of a
+    few scans, which are made for that and stored.
+
+    Attributes:
+        scans: looked at for that.
+    """
+
+    scans = 10
+
+    def __init__(self, least_dice: float = 0.01, least_changed: float = 0.03) -> None:
+        """``least_dice``: of the validation Dice; ``least_changed``: share of foreground voxels (see Pass.changed)."""
+        self.least_dice, self.least_changed = least_dice, least_changed
+        self._dice: float | None = None
+        self._label_came = True  # nothing was predicted yet
+
+    def label_came(self) -> None:
+        """What was predicted before does not know it."""
+        self._label_came = True
+
+    def is_worth_it(self, dice: float, look: Callable[[], float]) -> bool:
+        """Whether to predict the pool again.
+
+        Args:
+            dice: mean Dice of the validation cases; NaN where there are none.
+            look: predicts some scans and gives the share that changed, NaN where none was predicted before; called
+                only where nothing else says that it is worth it.
+        """
+        moved = self._dice is not None and abs(dice - self._dice) > self.least_dice  # never where it is NaN
+        return self._label_came or moved or not look() <= self.least_changed
+
+    def predicted(self, dice: float) -> None:
+        """A pass was made, by a model of this Dice."""
+        self._dice, self._label_came = dice, False

@@ -21,6 +21,7 @@ from fewlabel.methods import default_method, make_method
 from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan, save_plan
+from fewlabel.predictions.store import PredictionStore
 from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
@@ -29,6 +30,7 @@ from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
 from fewlabel.training.short import runs_through, with_less
+from fewlabel.training.stored_pool import StoredPool
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
 from fewlabel.volumes.reading import UnreadableVolume, read_label
@@ -61,6 +63,7 @@ class Run:
             self.progress.note(f"Left out of this training: {reason}")
         self.progress.update(phase="reading scans")
         self.trainer: Trainer | None = None
+        self.stored = StoredPool(workspace, settings, self.device, self._beat)
 
     def _make_progress(self, **fields: Any) -> Progress:
         settings = self.settings
@@ -99,33 +102,39 @@ class Run:
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
         method = self._method(plan).to(self.device)
         pool = unlabelled if method.learns_from_unlabelled(1.0) else []
-        make_loader = partial(PairedLoader, labelled, pool, seed=self.settings.seed, report=self.progress.problem)
-        loader = make_loader(plan)
+        report, views = self.progress.problem, method.needs
+        make_loader = partial(PairedLoader, labelled, pool, seed=self.settings.seed, report=report, views=views)
+        store = self.stored.open(plan)
+        loader = make_loader(plan, predictions=store)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
+        budget = Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
         self.trainer = trainer = Trainer(
             method,
             loader,
-            Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60),
+            budget,
             self.progress,
             self.device,
             self.settings.learning_rate,
             self.workspace.checkpoint,
             self._identity(plan),
             lambda method, done: publisher.consider(method, done, self._beat),
+            self.stored.refresh(method, store, plan, pool, budget, publisher.version),
         )
         self.progress.note(trainer.resume())
         if not runs_to_its_end(trainer):
             plan = with_less(plan, self.device, self.progress)
             save_plan(self.workspace.plan, plan)  # for the next trainings too
-            loader = make_loader(plan)
+            store = self.stored.open(plan)
+            loader = make_loader(plan, predictions=store)
+            trainer.refresh = self.stored.refresh(method, store, plan, pool, budget, publisher.version)
             publisher.use(plan)
             trainer.use(loader, self._identity(plan))
             if not runs_to_its_end(trainer):
                 raise too_little("Training", self.device)
         if publisher.best is not None and self.progress.values["published"]:
             method.load_state_dict(publisher.best[1])
-            self._score(method, plan, unlabelled, publisher.version)
+            self._score(method, plan, unlabelled, publisher.version, store)
         told = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.values)}
         self.progress.update(1.0, phase="done", seconds_left=0.0, **told)
         logger.info("training done: %s", self.progress.values["notes"])
@@ -150,7 +159,7 @@ class Run:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
         classes = _channels(plan)
         build, build_second = (partial(find(name), classes) for name in (plan.network, partner(plan.network)))
-        return make_method(self.method_name, build, build_second, classes)
+        return make_method(self.method_name, build, build_second, classes, **self.stored.teacher_of(self.method_name))
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
         card = {
@@ -165,7 +174,12 @@ class Run:
     def _identity(self, plan: Plan) -> dict[str, Any]:
         fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
         fixed.pop("reasons")
-        return {"plan": fixed, "method": self.method_name, "labelled": self.pools.labelled}
+        return {
+            "plan": fixed,
+            "method": self.method_name,
+            "labelled": self.pools.labelled,
+            **self.stored.teacher_of(self.method_name),
+        }
 
     def _image(self, case: str) -> str:
         return self.datastore.get_image_uri(case)
@@ -197,9 +211,12 @@ class Run:
     def _give_way(self) -> None:
         """Called often: lets others have the machine first, where that was agreed."""
 
-    def _score(self, method: Method, plan: Plan, unlabelled: list[Record], version: int) -> None:
-        """Score the pool with the weights that were published."""
+    def _score(
+        self, method: Method, plan: Plan, unlabelled: list[Record], version: int, store: PredictionStore
+    ) -> None:
+        """Score the pool with the weights that were published, and store what they predict."""
         method.eval()
+        keeper = self.stored.keeper(method, self.progress.values["candidate"], store, plan, version)
         self.progress.update(phase="scoring cases")
 
         def report(done: int, of: int) -> None:
@@ -209,7 +226,7 @@ class Run:
 
         pool = self.workspace.scores, version, self.settings.scoring_minutes, self.device, self.settings.seed
         try:
-            score_cases(method.members, plan, unlabelled, *pool, report)
+            score_cases(method.members, plan, unlabelled, *pool, report, keeper)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

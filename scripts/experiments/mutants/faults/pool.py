@@ -9,6 +9,7 @@ _PLAN = _STORE + "test_entries_of_another_plan_or_other_classes_are_never_used"
 _PREDICT = "tests/predictions/test_predict.py::"
 _PASS = "tests/predictions/test_pool.py::"
 _REFRESH = "tests/training/test_refresh.py::"
+_STORED = "tests/training/test_stored_pool.py::"
 _GUESSES = "tests/methods/test_guesses.py::"
 _CONTRACT = "tests/methods/test_contract.py::test_every_method_that_takes_stored_guesses_keeps_the_contract_with_them"
 
@@ -167,15 +168,12 @@ POOL = (
         "if ask is None:",
         _GUESSES + "test_a_cached_guess_is_what_came_with_the_crops_and_nobody_is_asked",
     ),
-    *(
-        Fault(
-            f"{name} learns what is not known",
-            "methods/guesses.py",
-            "(self.confidence >= threshold) & (self.confidence > 0)",
-            "self.confidence >= threshold",
-            f"{_CONTRACT}[{name}-item_11_a_guess_of_which_nothing_is_known_teaches_nothing]",
-        )
-        for name in ("cps", "dtlp")
+    Fault(
+        "cps learns what is not known",
+        "methods/guesses.py",
+        "(self.confidence >= threshold) & (self.confidence > 0)",
+        "self.confidence >= threshold",
+        f"{_CONTRACT}[cps-item_11_a_guess_of_which_nothing_is_known_teaches_nothing]",
     ),
     Fault(
         "bcp takes guessed voxels for true ones",
@@ -183,5 +181,47 @@ POOL = (
         "return inward, box\n",
         "return inward, ~box\n",
         _GUESSES + "test_true_labels_count_in_the_box_and_guesses_outside_of_it",
+    ),
+    Fault(
+        "the pool is predicted again though nothing moved",
+        "training/refresh.py",
+        "or not look() <= self.least_changed",
+        "or look() >= 0",
+        _REFRESH + "test_a_model_that_did_not_move_predicts_nothing_again",
+    ),
+    Fault(
+        "a new label does not reach the stored predictions",
+        "training/refresh.py",
+        "return self._label_came or moved",
+        "return moved",
+        _REFRESH + "test_the_first_pass_and_each_new_label_are_worth_it_without_a_look",
+    ),
+    Fault(
+        "the student predicts the pool and not what is published",
+        "training/refresh.py",
+        "deployed = method.deployed",
+        "deployed = method.member_networks[-1]",
+        _REFRESH + "test_the_published_network_predicts_and_not_the_student",
+    ),
+    Fault(
+        "what scoring sees is not stored",
+        "predictions/pool.py",
+        '        try_to_put(self.store, describe(seen, image, self.plan, record["id"], self.version, source))\n',
+        "",
+        _STORED + "test_what_is_stored_of_each_scan_is_what_inference_says_of_it",
+    ),
+    Fault(
+        "what is stored is made at a smaller overlap than what is shown",
+        "predictions/predict.py",
+        "overlap: float = 0.5,\n        beat",
+        "overlap: float = 0.0,\n        beat",
+        _PREDICT + "test_the_label_map_is_that_of_inference_voxel_by_voxel",
+    ),
+    Fault(
+        "a cached teacher that was asked for is a live one",
+        "training/stored_pool.py",
+        'return {"teacher": "cached"} if cached else {}',
+        "return {}",
+        _STORED + "test_a_cached_teacher_teaches_what_was_predicted_on_the_way",
     ),
 )
