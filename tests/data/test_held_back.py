@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewlabel.data.held_back import FIRST, LATEST, decide
+from fewlabel.data.held_back import FIRST, LATEST, decide, no_validation_yet
 from fewlabel.data.pools import make_pools
 
 CASES = [f"case_{number}" for number in range(30)]
@@ -64,3 +64,11 @@ def test_what_an_earlier_study_decided_stays():
     kept = {"validation": ["case_0", "case_1"], "trained": ["case_2"]}
     decided = decide(CASES[:3], kept)
     assert decided == kept
+
+
+def test_while_none_is_kept_people_are_told_when_one_will_be():
+    assert no_validation_yet(1).startswith("The only label is used for training")
+    assert no_validation_yet(3) == (
+        "All 3 labels are used for training, so the model is not validated; of the 4th to the 8th at least one is kept "
+        "for validation."
+    )

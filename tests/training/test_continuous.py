@@ -42,6 +42,7 @@ def test_it_publishes_scores_and_rests(goes_on):
     told = goes_on.goes_on()
     assert told["phase"] == "resting"
     assert told["learned"] == known_labels(goes_on.store)
+    assert any("of the 4th to the 8th at least one is kept" in note for note in told["notes"])
     assert load_published(goes_on.workspace.model).card["labelled"] == 2
     assert read_json(goes_on.workspace.scores)["version"] >= 1
 

@@ -224,6 +224,16 @@ def test_after_harm_the_pool_rests_and_is_tried_again_at_half_the_weight(make_on
         assert half[name] == whole[name] * (1 if name in trainer.method.labelled_terms else 0.5)
 
 
+def test_after_harm_the_average_begins_anew_from_the_healthy_state(make_ongoing):
+    trainer = make_ongoing(publishes="mean")
+    trainer.run()
+    trainer.guard.keep(trainer.step, trainer.method, trainer.optimiser)
+    trainer._watch(0.9, "labelled crops", 1.0)
+    trainer._watch(0.5, "labelled crops", 1.0)
+    assert trainer.guard.labels_only
+    assert same(trainer.mean.method.state_dict(), trainer.method.state_dict())
+
+
 def test_after_harm_the_next_label_brings_the_pool_back_at_its_whole_weight(make_ongoing, loader, identity):
     trainer = make_ongoing(steps=3)
     trainer.run()

@@ -31,7 +31,7 @@ def say(text: str) -> None:
 def server_conf(options: argparse.Namespace) -> list[tuple[str, str]]:
     """Settings of the server, as pairs for ``--conf``."""
     minutes = str(options.minutes)
-    conf = [("max_minutes", minutes), ("scoring_minutes", minutes), ("seed", str(options.seed))]
+    conf = [("training", "on_request"), ("max_minutes", minutes), ("scoring_minutes", minutes), ("seed", str(options.seed))]
     conf += [("method", options.method)] if options.method else []
     return conf + [tuple(pair) for pair in options.conf]
 

@@ -33,6 +33,15 @@ def decide(
     return {"validation": sorted(validation), "trained": sorted(trained)}
 
 
+def no_validation_yet(labelled: int) -> str:
+    """What people are told while none of so many labels is kept."""
+    all_of_them = "The only label is" if labelled == 1 else f"All {labelled} labels are"
+    return (
+        f"{all_of_them} used for training, so the model is not validated; of the {FIRST}th to the {LATEST}th at least "
+        "one is kept for validation."
+    )
+
+
 def _is_last_chance(number: int, validation: Sequence[str], share: float) -> bool:
     return share > 0 and number >= LATEST and not validation
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from monai.utils import set_determinism
 
-from fewlabel.data.held_back import decide
+from fewlabel.data.held_back import decide, no_validation_yet
 from fewlabel.data.joining import JoiningStream
 from fewlabel.data.loaders import PairedLoader, Record
 from fewlabel.data.pools import Pools
@@ -65,7 +65,10 @@ class ContinuousRun(Run):
             decided = decide(order, kept, self.settings.validation_share, self.settings.seed)
             if decided != kept:
                 write_json(self.workspace.pools, decided)
-        return super()._make_pools()
+        pools = super()._make_pools()
+        if pools.validation or not self.settings.validation_share:
+            return pools
+        return dataclasses.replace(pools, note=no_validation_yet(len(pools.labelled)))
 
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)

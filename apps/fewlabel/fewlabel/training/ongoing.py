@@ -131,6 +131,12 @@ class OngoingTrainer(Trainer):
         self._ask_for_pool(done)
         self.ended_by = self.ends() or ("steps" if self._steps_of_run >= self.most_steps else "")
 
+    def _watch(self, dice: float | None, where: str, done: float) -> None:
+        rested = self.guard.labels_only
+        super()._watch(dice, where, done)
+        if self.mean is not None and self.guard.labels_only and not rested:
+            self.mean = RunningMean(self.method)  # without the steps that did harm
+
     def _look(self, batches: Iterator[Batch]) -> None:
         """Show a candidate; what is trained is left as it is."""
         with self._candidate(batches) as candidate:
