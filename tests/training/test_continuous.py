@@ -122,3 +122,21 @@ def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, clock, monkeypat
     clock.now = 141.0
     goes_on.run._score_sometimes(None)
     assert len(scored) == 1
+
+
+def test_what_is_published_predicts_the_pool_and_a_model_that_did_not_move_does_not_again(goes_on, monkeypatch):
+    goes_on.label("ab")
+    told = goes_on.goes_on(method="bcp", teacher="cached", scoring_minutes=5.0)
+    store = goes_on.run.store
+    assert set(store.heads) == set("cdefghi")
+    assert {head.version for head in store.heads.values()} == {told["version"]}
+    assert goes_on.run.loader.views == ("confidence", "pseudo_label", "strong")
+    again = []
+    monkeypatch.setattr(ContinuousRun, "_score", lambda run, *arguments: again.append(arguments))
+    method = goes_on.run.ongoing.method
+    goes_on.run._scored_at = float("-inf")
+    for changed in (0.0, 0.01, 0.2):
+        monkeypatch.setattr(ContinuousRun, "_changed", lambda run, *arguments, changed=changed: changed)
+        goes_on.run._score_sometimes(method)
+        goes_on.run._scored_at = float("-inf")
+    assert len(again) == 1
