@@ -10,8 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from fewlabel.datastore import store as store_module
-from fewlabel.datastore import submission
+from fewlabel.datastore import incoming_labels, submission
 from fewlabel.datastore.belongs import check_belongs
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import write_volume
@@ -80,7 +79,7 @@ def test_while_a_label_is_stored_other_cases_are_handed_out_and_labelled(store, 
             assert go_on.wait(60)
         write(path, *what)
 
-    monkeypatch.setattr(store_module, "write_volume", write_later)
+    monkeypatch.setattr(incoming_labels, "write_volume", write_later)
     thread = threading.Thread(target=store.save_label, args=("a", sent, "final", {"label_info": NAMES}))
     thread.start()
     assert begun.wait(60)

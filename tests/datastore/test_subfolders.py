@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import read_volume, write_volume
 from fewlabel.workspace import Workspace
@@ -93,7 +93,7 @@ def test_folders_of_ours_are_never_entered(folder):
         (folder.root / name).write_text("{}")
     (folder.root / "dataset" / "label").mkdir()
     workspace = Workspace(folder.root / "other")
-    store = UndoDatastore(str(folder.root), workspace, auto_reload=False, read_only=False)
+    store = StudyDatastore(str(folder.root), workspace, auto_reload=False, read_only=False)
     assert store.list_images() == ["a", "sub--h"]
 
 
