@@ -49,13 +49,8 @@ class LabelsByName:
         path = self.stored(image_id, tag)
         if tag != FINAL or not path or stamp(path) is None:
             return path
-        label = LabelInStudyValues(
-            image_id,
-            Path(path),
-            Path(self._images.uri(image_id)),
-            self.names_of(image_id),
-            self._workspace.classes(),
-        )
+        image, named = Path(self._images.uri(image_id)), self.names_of(image_id)
+        label = LabelInStudyValues(image_id, Path(path), image, named, self._workspace.classes())
         key = label.key
         known = self._judged.get(image_id)
         if known is None or known[0] != key:
@@ -105,7 +100,7 @@ class LabelsByName:
         """Info of a label that the list does not know: of the workspace, else of the file, else assumed."""
         kept = read_json(self._entries.sidecar(image_id, tag), {}).get("info", {})
         if tag == FINAL and "label_info" not in kept:  # put there by hand, or the server died before the sidecar
-            segments = named_segments(self._entries.label_file(image_id, tag, name.removeprefix(image_id)))
+            segments = named_segments(Path(self._entries.table.label_path(tag), name))
             if segments:
                 kept = {**kept, "label_info": [{"name": each.name, "idx": each.value} for each in segments]}
             else:

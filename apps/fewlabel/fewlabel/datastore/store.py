@@ -23,6 +23,7 @@ from fewlabel.datastore.scan import FolderScan
 from fewlabel.datastore.stored import StoredLabels
 from fewlabel.datastore.undo import Undo
 from fewlabel.datastore.watched import FolderWatch
+from fewlabel.volumes.reading import EXTENSIONS
 from fewlabel.workspace import Workspace
 
 
@@ -63,7 +64,8 @@ class StudyDatastore(LocalDatastore):
         scan = FolderScan(Path(studies), workspace, known, choices, read_only, never=labels)
         if not read_only:
             remove_leftovers(Path(studies), labels, workspace.folder)
-        super().__init__(studies, labels_dir=labels_dir, datastore_config=file, auto_reload=False, read_only=True)
+        kinds = tuple(f"*{extension}" for extension in EXTENSIONS)  # which MONAI Label only logs here
+        super().__init__(studies, labels_dir=labels_dir, datastore_config=file, extensions=kinds, read_only=True)
         self.entries = entries = Entries(self._datastore, Path(studies, file), workspace, read_only)
         entries.load(first=True)
         self.proposals = Proposals(workspace.proposals)
@@ -148,10 +150,6 @@ class StudyDatastore(LocalDatastore):
     def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
         """What is known about a label, ``label_info`` as the file of :meth:`get_label_uri` has it; {} for none."""
         return self._by_name.info(label_id, label_tag)
-
-    def names_of(self, image_id: str) -> list[dict[str, Any]]:
-        """Names of the values of a submitted label as they are stored with it; [] where nobody knows them."""
-        return self._by_name.names_of(image_id)
 
     def stored_label(self, image_id: str) -> str:
         """Path of a submitted label as it is stored, whether or not it can be used."""

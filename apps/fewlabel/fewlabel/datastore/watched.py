@@ -53,6 +53,7 @@ class FolderWatch:
         try:
             self._observer.schedule(_Handler(self, str(self._entries.file)), path=self._folder, recursive=True)
             self._observer.start()
+            logger.info("%s is watched for files that others put there or take away", self._folder)
         except OSError as error:
             logger.error("%s cannot be watched, so files that are put there are not seen: %s", self._folder, error)
 
