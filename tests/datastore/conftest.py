@@ -149,3 +149,21 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr("fewlabel.workspace.os.replace", refuse)
 
     return fill
+
+
+@pytest.fixture
+def final(studies):
+    return studies / "labels" / "final"
+
+
+@pytest.fixture
+def reopen(studies, tmp_path):
+    """Callable (classes, workspace name, read_only): open the study anew, in a workspace of its own by default."""
+
+    def open_it(classes=(), name="another", read_only=False):
+        workspace = Workspace(tmp_path / name)
+        if classes:
+            workspace.set_classes(list(classes))
+        return StudyDatastore(str(studies), workspace, auto_reload=False, read_only=read_only)
+
+    return open_it

@@ -9,7 +9,6 @@ import pytest
 
 from fewlabel.datastore import entries, headers, index
 from fewlabel.datastore import scan as scan_module
-from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import Workspace, read_json
 
@@ -43,18 +42,6 @@ def test_a_restart_finds_the_same_study(store, sent, open_store):
     store.save_label("b", sent, "final", {"label_info": NAMES})
     store.update_image_info("a", {"note": "seen"})
     assert open_store().json() == store.json()
-
-
-def test_to_whom_a_case_was_handed_out_is_written_a_little_later_with_all_that_came_together(store, monkeypatch):
-    timers, written = [], []
-    monkeypatch.setattr(store.entries, "save", lambda: written.append(store.json()))
-    monkeypatch.setattr(entries.threading, "Timer", lambda _, save: timers.append(save) or threading.Event())
-    monkeypatch.setattr(threading.Event, "start", lambda self: None, raising=False)
-    store.update_image_info("a", {"strategy": {"first": {"ts": 1}}})
-    store.update_image_info("b", {"strategy": {"first": {"ts": 2}}})
-    assert (len(timers), written) == (1, [])
-    timers[0]()
-    assert [entry["objects"]["b"]["image"]["info"]["strategy"]["first"]["ts"] for entry in written] == [2]
 
 
 def test_leftovers_of_a_killed_process_are_removed_and_never_listed(studies, open_store):
@@ -109,19 +96,6 @@ def test_a_read_only_process_knows_all_files_and_leaves_the_list_alone(store, st
     store.refresh()
     assert store.get_label_info("b", "original")["model"] == "fewlabel"
     assert store.get_label_info("a", "final")["label_info"] == NAMES
-
-
-def test_a_background_process_may_not_change_submitted_labels(store, studies, sent, open_store):
-    store.save_label("a", sent, "final", {})
-    child = open_store(read_only=True)
-    for request in (
-        lambda: child.save_label("a", sent, "final", {}),
-        lambda: child.remove_label("a", "final"),
-        lambda: child.remove_image("a"),
-        lambda: child.add_image("c", str(studies / "a.nii.gz"), {}),
-    ):
-        with pytest.raises(Refusal, match="server only"):
-            request()
 
 
 def test_nothing_is_lost_when_labels_are_saved_while_the_folder_is_read_again(store, sent, open_store):
