@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -135,6 +136,17 @@ def test_no_import_points_upwards_in_the_picture():
             if floors[other] > floors.get(room, max(floors.values())) and other.rstrip("/").removesuffix(".py") in known
         }
         assert not above, f"{'/'.join(inside)} knows {above}, which the picture draws above it"
+
+
+def test_a_part_of_the_datastore_knows_only_those_above_it_in_the_documents():
+    text = (PACKAGE.parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.split("## The parts of the datastore")[1].split("##")[0]
+    parts = re.findall(r"^\| `(\w+)\.py` \|", table, re.MULTILINE)
+    assert len(parts) > 8
+    for number, part in enumerate(parts):
+        source = (PACKAGE / "datastore" / f"{part}.py").read_text(encoding="utf-8")
+        found = imported(source, ["fewlabel", "datastore"])
+        assert not {f"fewlabel.datastore.{other}" for other in ("store", *parts[number:])} & found, part
 
 
 def test_relative_imports_and_imports_inside_functions_are_seen():

@@ -11,7 +11,7 @@ from fewlabel import workspace as workspace_module
 from fewlabel.commands import rename_class
 from fewlabel.datastore.lock import unlock_studies
 from fewlabel.datastore.proposals import checksum
-from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.errors import Refusal
 from fewlabel.published import load_published
 from fewlabel.renaming import finish_renaming, start_renaming
@@ -40,13 +40,13 @@ def studies(tmp_path, write_segmentation):
     write_volume(sent, label, image.affine, CLASSES)
     store = open_store(folder)
     store.save_label("case_1", str(sent), "final", {})
-    store._save()
+    store.entries.save_what_waits()
     yield folder
     unlock_studies()
 
 
 def open_store(studies):
-    return UndoDatastore(str(studies), Workspace(studies / ".fewlabel"), auto_reload=False, read_only=False)
+    return StudyDatastore(str(studies), Workspace(studies / ".fewlabel"), auto_reload=False, read_only=False)
 
 
 def everything(studies):

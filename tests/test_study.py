@@ -171,7 +171,7 @@ def test_an_image_archive_of_a_hospital_is_refused_in_words():
 
 def test_a_background_process_does_not_write_the_list_of_images(studies, monkeypatch):
     opened = []
-    monkeypatch.setattr("fewlabel.study.UndoDatastore", lambda *args, **options: opened.append(options))
+    monkeypatch.setattr("fewlabel.study.StudyDatastore", lambda *args, **options: opened.append(options))
     Study(str(studies), {}).datastore()
     started = types.SimpleNamespace(__spec__=types.SimpleNamespace(name="monailabel.interfaces.utils.app"))
     monkeypatch.setitem(sys.modules, "__main__", started)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from fewlabel.datastore.scan import Choices
-from fewlabel.datastore.store import SafeDatastore
-from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.datastore.choices import Choices
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.volumes.reading import read_volume, write_volume
 from fewlabel.workspace import Workspace
 
@@ -35,10 +34,10 @@ class Folder:
                 write_volume(file, self.volume(len(path)), AFFINE)
         return file
 
-    def open(self, reload: bool = False, read_only: bool = False, **choices: bool) -> UndoDatastore:
+    def open(self, reload: bool = False, read_only: bool = False, **choices: bool) -> StudyDatastore:
         """Open the study anew, as a restarted server does."""
         workspace = Workspace(self.root / ".fewlabel")
-        return UndoDatastore(
+        return StudyDatastore(
             str(self.root), workspace, auto_reload=reload, read_only=read_only, choices=Choices(**choices)
         )
 
@@ -55,7 +54,7 @@ class Folder:
         content = {"name": "", "description": "", "images_dir": ".", "labels_dir": "labels", "objects": listed}
         (self.root / "datastore_v2.json").write_text(json.dumps(content))
 
-    def label(self, store: UndoDatastore, case: str) -> None:
+    def label(self, store: StudyDatastore, case: str) -> None:
         """Submit a label."""
         label = self.root.parent / "label.nii.gz"
         write_volume(label, (self.volume() > 50).astype(np.uint8), read_volume(store.get_image_uri(case)).affine)
@@ -94,17 +93,17 @@ def workspace(studies: Path) -> Workspace:
 
 
 @pytest.fixture
-def open_store(studies: Path, workspace: Workspace) -> Callable[..., SafeDatastore]:
+def open_store(studies: Path, workspace: Workspace) -> Callable[..., StudyDatastore]:
     """Opens the study anew, as a restarted server or a child process does."""
 
-    def open_it(workspace: Workspace = workspace, read_only: bool = False, reload: bool = False) -> SafeDatastore:
-        return SafeDatastore(str(studies), workspace, auto_reload=reload, read_only=read_only)
+    def open_it(workspace: Workspace = workspace, read_only: bool = False, reload: bool = False) -> StudyDatastore:
+        return StudyDatastore(str(studies), workspace, auto_reload=reload, read_only=read_only)
 
     return open_it
 
 
 @pytest.fixture
-def store(open_store: Callable[..., SafeDatastore]) -> SafeDatastore:
+def store(open_store: Callable[..., StudyDatastore]) -> StudyDatastore:
     return open_store()
 
 
@@ -150,3 +149,21 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr("fewlabel.workspace.os.replace", refuse)
 
     return fill
+
+
+@pytest.fixture
+def final(studies):
+    return studies / "labels" / "final"
+
+
+@pytest.fixture
+def reopen(studies, tmp_path):
+    """Callable (classes, workspace name, read_only): open the study anew, in a workspace of its own by default."""
+
+    def open_it(classes=(), name="another", read_only=False):
+        workspace = Workspace(tmp_path / name)
+        if classes:
+            workspace.set_classes(list(classes))
+        return StudyDatastore(str(studies), workspace, auto_reload=False, read_only=read_only)
+
+    return open_it

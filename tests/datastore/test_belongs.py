@@ -1,20 +1,17 @@
-"""A label that cannot be one of its image is refused by its header; others go on while a label is stored."""
+"""A label that cannot be one of its image is refused by its header, unread."""
 
 import gzip
 import os
 import subprocess
 import sys
-import threading
 
 import nibabel
 import numpy as np
 import pytest
 
-from fewlabel.datastore import store as store_module
 from fewlabel.datastore import submission
 from fewlabel.datastore.belongs import check_belongs
 from fewlabel.errors import Refusal
-from fewlabel.volumes.reading import write_volume
 
 AFFINE = np.array([[-1.0, 0, 0, 30], [0, 1.5, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])
 NAMES = [{"name": "liver", "idx": 1}, {"name": "tumour", "idx": 2}]
@@ -68,47 +65,6 @@ def test_a_finer_grid_is_let_through_up_to_a_bound(tmp_path, image, label, fits)
     else:
         with pytest.raises(Refusal, match="the label of something else"):
             check_belongs("a", *files)
-
-
-def test_while_a_label_is_stored_other_cases_are_handed_out_and_labelled(store, workspace, sent, monkeypatch):
-    workspace.set_classes(["liver", "tumour"])
-    begun, go_on, write = threading.Event(), threading.Event(), write_volume
-
-    def write_later(path, *what):
-        if path.name.startswith("a."):
-            begun.set()
-            assert go_on.wait(60)
-        write(path, *what)
-
-    monkeypatch.setattr(store_module, "write_volume", write_later)
-    thread = threading.Thread(target=store.save_label, args=("a", sent, "final", {"label_info": NAMES}))
-    thread.start()
-    assert begun.wait(60)
-    store.update_image_info("a", {"strategy": {"first": {"ts": 1}}})
-    store.save_label("b", sent, "final", {"label_info": NAMES})
-    store.refresh()
-    assert thread.is_alive()
-    assert store.get_labeled_images() == ["b"]
-    go_on.set()
-    thread.join()
-    assert sorted(store.get_labeled_images()) == ["a", "b"]
-    assert store.get_image_info("a")["strategy"] == {"first": {"ts": 1}}
-
-
-def test_each_submission_learns_whether_it_replaced_one_whoever_submits_at_the_same_time(store, sent):
-    told = {}
-
-    def submit(name, case):
-        store.save_label(case, sent, "final", {"label_info": NAMES})
-        told[name] = store.take_submitted(case), store.take_submitted(case)
-
-    submit("first", "a")
-    store.save_label("a", sent, "final", {"label_info": NAMES})
-    thread = threading.Thread(target=submit, args=("other", "a"))
-    thread.start()
-    thread.join()
-    assert store.take_submitted("a") is True
-    assert told == {"first": (False, None), "other": (True, None)}
 
 
 def test_what_a_killed_process_was_writing_is_removed_and_what_another_writes_is_not(studies, workspace, open_store):

@@ -48,8 +48,7 @@ def test_broken_links_and_names_that_appear_later_stop_nothing(folder, caplog):
         assert len(folder.said(caplog, "loop.nii.gz")) == 1
         assert store.get_labeled_images() == []
     finally:
-        store._observer.stop()
-        store._observer.join()
+        store.watch.stop()
 
 
 def test_a_file_that_cannot_be_opened_is_unusable_and_all_else_goes_on(folder, monkeypatch):
@@ -99,5 +98,4 @@ def test_a_scan_that_is_still_being_copied_becomes_a_case_when_it_is_whole(folde
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
-        store._observer.stop()
-        store._observer.join()
+        store.watch.stop()

@@ -2,16 +2,13 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fewlabel.datastore import headers, index
+from fewlabel.datastore import entries, headers, index
 from fewlabel.datastore import scan as scan_module
-from fewlabel.datastore.store import SafeDatastore
-from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import Workspace, read_json
 
@@ -25,13 +22,6 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 def scan(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(8, 9, 10)).astype(np.float32)
-
-
-def wait_until(true) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("content", [b"", b'{"name": "x", "obj', b"[]"])
@@ -52,18 +42,6 @@ def test_a_restart_finds_the_same_study(store, sent, open_store):
     store.save_label("b", sent, "final", {"label_info": NAMES})
     store.update_image_info("a", {"note": "seen"})
     assert open_store().json() == store.json()
-
-
-def test_to_whom_a_case_was_handed_out_is_written_a_little_later_with_all_that_came_together(store, monkeypatch):
-    timers, written = [], []
-    monkeypatch.setattr(store, "_update_datastore_file", lambda: written.append(store.json()))
-    monkeypatch.setattr(index.threading, "Timer", lambda _, save: timers.append(save) or threading.Event())
-    monkeypatch.setattr(threading.Event, "start", lambda self: None, raising=False)
-    store.update_image_info("a", {"strategy": {"first": {"ts": 1}}})
-    store.update_image_info("b", {"strategy": {"first": {"ts": 2}}})
-    assert (len(timers), written) == (1, [])
-    timers[0]()
-    assert [entry["objects"]["b"]["image"]["info"]["strategy"]["first"]["ts"] for entry in written] == [2]
 
 
 def test_leftovers_of_a_killed_process_are_removed_and_never_listed(studies, open_store):
@@ -101,8 +79,8 @@ def test_a_read_only_process_knows_all_files_and_leaves_the_list_alone(store, st
     write_volume(studies / "late.nii.gz", scan(4), AFFINE)
     before = everything(studies)
     script = (
-        "import sys; from fewlabel.datastore.store import SafeDatastore; from fewlabel.workspace import Workspace\n"
-        "store = SafeDatastore(sys.argv[1], Workspace(sys.argv[2]), auto_reload=False, read_only=True)\n"
+        "import sys; from fewlabel.datastore.store import StudyDatastore; from fewlabel.workspace import Workspace\n"
+        "store = StudyDatastore(sys.argv[1], Workspace(sys.argv[2]), auto_reload=False, read_only=True)\n"
         "store.update_image_info('a', {'score': 1})\n"
         "store.save_label('b', sys.argv[3], 'original', {'model': 'fewlabel'})\n"
         "store.refresh()\n"
@@ -118,75 +96,6 @@ def test_a_read_only_process_knows_all_files_and_leaves_the_list_alone(store, st
     store.refresh()
     assert store.get_label_info("b", "original")["model"] == "fewlabel"
     assert store.get_label_info("a", "final")["label_info"] == NAMES
-
-
-def test_a_background_process_may_not_change_submitted_labels(store, studies, sent, open_store):
-    store.save_label("a", sent, "final", {})
-    child = open_store(read_only=True)
-    for request in (
-        lambda: child.save_label("a", sent, "final", {}),
-        lambda: child.remove_label("a", "final"),
-        lambda: child.remove_image("a"),
-        lambda: child.add_image("c", str(studies / "a.nii.gz"), {}),
-    ):
-        with pytest.raises(Refusal, match="server only"):
-            request()
-
-
-def test_the_watcher_sees_files_that_arrive_and_not_its_own_writing(studies, monkeypatch, open_store):
-    refreshes, seen, woken = [], [], []
-    refresh, on_event = SafeDatastore.refresh, SafeDatastore._on_any_event
-
-    def record(self, event):
-        before = self._pending
-        on_event(self, event)
-        seen.append(os.path.basename(event.src_path))
-        if self._pending is not before:
-            woken.append(seen[-1])
-
-    def all_events_have_come(mark):
-        """Events come in their order: when that of a file made now is here, so are all before it."""
-        (studies / mark).touch()
-        wait_until(lambda: mark in seen)
-
-    monkeypatch.setattr(SafeDatastore, "refresh", lambda self: (refreshes.append(1), refresh(self)))
-    monkeypatch.setattr(SafeDatastore, "_on_any_event", record)
-    store = open_store(reload=True)
-    try:
-        for number in range(20):
-            write_volume(studies / f"late{number:02}.nii.gz", scan(number), AFFINE)
-        wait_until(lambda: len(store.list_images()) == 22)
-        assert len(refreshes) < 20
-        all_events_have_come(".first.nii.gz")
-        wait_until(lambda: store._pending is None)
-        woken.clear()
-        for number in range(5):
-            store.update_image_info("a", {"number": number})
-        all_events_have_come(".second.nii.gz")
-        assert any(name.startswith(("datastore", ".writing")) for name in seen)
-        assert not woken
-    finally:
-        store._observer.stop()
-        store._observer.join()
-
-
-def test_the_folder_is_read_again_for_labels_that_come_or_go_not_for_those_that_are_listed(store, sent, monkeypatch):
-    refreshes = []
-    monkeypatch.setattr(store, "refresh", lambda: refreshes.append(1))
-    store.save_label("a", sent, "final", {})
-    place = Path(store.get_label_uri("a", "final"))
-
-    def settle(*places):
-        store._changed, before = set(places), len(refreshes)
-        store._settled()
-        return len(refreshes) - before
-
-    assert settle(place) == 0
-    assert settle(place, place.with_name("b.nii.gz")) == 1
-    assert settle(place.with_name("a.nrrd")) == 1
-    assert settle(place.parents[2] / "a.nii.gz") == 1
-    place.unlink()
-    assert settle(place) == 1
 
 
 def test_nothing_is_lost_when_labels_are_saved_while_the_folder_is_read_again(store, sent, open_store):
@@ -246,8 +155,8 @@ def test_ten_thousand_images_are_listed_by_one_look_and_one_writing(studies, mon
     writings, looks, opened = [], [], []
     fault_of = headers.fault_of
     monkeypatch.setattr(headers, "fault_of", lambda *given: (opened.append(1), fault_of(*given))[1])
-    replace, scan_folder = index.replace_bytes, index.list_files
-    monkeypatch.setattr(index, "replace_bytes", lambda *given: (writings.append(1), replace(*given)))
+    replace, scan_folder = entries.replace_bytes, index.list_files
+    monkeypatch.setattr(entries, "replace_bytes", lambda *given: (writings.append(1), replace(*given)))
     monkeypatch.setattr(index, "list_files", lambda folder: (looks.append(folder), scan_folder(folder))[1])
     store = open_store()
     assert len(store.list_images()) == count + 2

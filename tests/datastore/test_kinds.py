@@ -20,7 +20,7 @@ from fewlabel.datastore.kinds import (
     person_labelled,
 )
 from fewlabel.datastore.proposals import checksum
-from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.errors import Refusal
 from fewlabel.workspace import Workspace, read_json, write_json
 
@@ -31,7 +31,7 @@ NAMES = [{"name": name, "idx": value} for value, name in enumerate(CLASSES, 1)]
 
 @pytest.fixture
 def open_undo(studies, workspace):
-    return lambda: UndoDatastore(str(studies), workspace, auto_reload=False, read_only=False)
+    return lambda: StudyDatastore(str(studies), workspace, auto_reload=False, read_only=False)
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def former(tmp_path):
 
 
 def open_former(folder, read_only=False):
-    return UndoDatastore(str(folder), Workspace(folder / ".fewlabel"), auto_reload=False, read_only=read_only)
+    return StudyDatastore(str(folder), Workspace(folder / ".fewlabel"), auto_reload=False, read_only=read_only)
 
 
 def kinds(store):
@@ -211,7 +211,7 @@ def test_only_what_was_accepted_for_sure_stops_validating(former, tmp_path):
 
 def test_a_label_that_nobody_has_looked_at_is_never_trained_on(former):
     store = open_former(former)
-    info = store._datastore.objects["case_3"].labels["final"].info
+    info = store.entries.objects["case_3"].labels["final"].info
     info["kind"] = "predicted"  # as of a list that another program wrote
     assert person_labelled(store) == [case for case in EXPECTED if case != "case_3"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from fewlabel.commands import move_labels
 from fewlabel.datastore.lock import unlock_studies
-from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import read_label, read_volume, same_grid
 from fewlabel.volumes.segments import named_segments
@@ -29,7 +29,7 @@ def studies(tmp_path):
 @pytest.fixture
 def reopen(studies):
     def open_it():
-        return UndoDatastore(str(studies), Workspace(studies / ".fewlabel"), auto_reload=False, read_only=False)
+        return StudyDatastore(str(studies), Workspace(studies / ".fewlabel"), auto_reload=False, read_only=False)
 
     return open_it
 

@@ -1,16 +1,15 @@
 """Scans in subfolders and in two files: their ids, and what a header may name."""
 
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK
 
-from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.errors import Refusal
-from fewlabel.volumes.reading import read_volume, write_volume
+from fewlabel.volumes.reading import read_volume
 from fewlabel.workspace import Workspace
 
 
@@ -39,42 +38,6 @@ def test_a_path_and_a_file_with_its_id_are_never_mixed_up(folder, caplog):
     assert folder.said(caplog, "Left out", "site--p1.nrrd")
 
 
-def test_an_upload_never_replaces_a_scan_of_a_subfolder(folder, tmp_path):
-    file = folder.put("site/p1.nii.gz", "c.mhd")
-    before = file.read_bytes()
-    store = folder.open()
-    write_volume(tmp_path / "new.nii.gz", folder.volume(77), folder.affine)
-    for case in ("c", "site--p1"):
-        with pytest.raises(Refusal, match="Add it under another name"):
-            store.add_image(case, str(tmp_path / "new.nii.gz"), {})
-    assert file.read_bytes() == before
-    assert store.list_images() == ["c", "site--p1"]
-
-
-def test_a_scan_that_replaces_an_unusable_one_is_served(folder, tmp_path):
-    (folder.root / "p1.nii.gz").write_bytes(b"damaged")
-    (folder.root / "sub").mkdir()
-    (folder.root / "sub" / "p2.nii.gz").write_bytes(b"damaged")
-    folder.put("b.nii.gz")
-    store = folder.open()
-    assert store.list_images() == ["b"]
-    write_volume(tmp_path / "new.nrrd", folder.volume(77), folder.affine)
-    for case in ("p1", "sub--p2"):
-        store.add_image(case, str(tmp_path / "new.nrrd"), {})
-        store.refresh()
-        np.testing.assert_array_equal(read_volume(store.get_image_uri(case)).array, folder.volume(77))
-    assert folder.open().list_images() == store.list_images()
-
-
-def test_a_removed_scan_of_a_subfolder_is_gone(folder):
-    file = folder.put("b.nii.gz", "site/p1.nii.gz")
-    store = folder.open()
-    store.remove_image("site--p1")
-    assert not file.exists()
-    store.refresh()
-    assert store.list_images() == ["b"]
-
-
 def test_folders_of_ours_are_never_entered(folder):
     folder.put(
         "a.nii.gz",
@@ -93,7 +56,7 @@ def test_folders_of_ours_are_never_entered(folder):
         (folder.root / name).write_text("{}")
     (folder.root / "dataset" / "label").mkdir()
     workspace = Workspace(folder.root / "other")
-    store = UndoDatastore(str(folder.root), workspace, auto_reload=False, read_only=False)
+    store = StudyDatastore(str(folder.root), workspace, auto_reload=False, read_only=False)
     assert store.list_images() == ["a", "sub--h"]
 
 
@@ -187,18 +150,3 @@ def test_links_that_were_cases_before_stay_cases(folder):
     (folder.root / "link.nii.gz").symlink_to("a.nii.gz")
     folder.open_before()
     assert folder.open().list_images() == ["a", "link"]
-
-
-def test_all_labelled_scans_are_in_the_archive_under_their_ids(folder):
-    folder.put("p1/t1.nii.gz", "p2/t1.nii.gz", "c.mhd")
-    store = folder.open()
-    for case in store.list_images():
-        folder.label(store, case)
-    with zipfile.ZipFile(store.get_dataset_archive(None)) as archive:
-        names = {name for name in archive.namelist() if name != "metadata.json"}
-    assert names == {
-        *("image/p1--t1.nii.gz", "image/p2--t1.nii.gz", "image/c.nrrd"),
-        *("label/p1--t1.nii.gz", "label/p2--t1.nii.gz", "label/c.nii.gz"),
-    }
-    with zipfile.ZipFile(store.get_dataset_archive(1)) as archive:
-        assert len(archive.namelist()) == 3

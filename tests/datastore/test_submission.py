@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
-from fewlabel.volumes.reading import read_label, read_volume, write_volume
+from fewlabel.volumes.reading import read_label, read_volume
 from fewlabel.workspace import read_json
 
 AFFINE = np.array([[-1.0, 0, 0, 30], [0, 1.5, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])
@@ -104,23 +104,6 @@ def test_a_label_that_lies_mostly_inside_is_resampled(store, send, label_map):
     np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array[3:], label_map[:5])
 
 
-def test_a_second_label_replaces_the_first_one_whatever_its_extension(store, studies, sent, label_map):
-    write_volume(studies / "labels" / "final" / "a.nrrd", label_map, AFFINE)
-    store.refresh()
-    assert store.get_label_uri("a", "final").endswith("a.nrrd")
-    store.save_label("a", sent, "final", {})
-    assert [path.name for path in (studies / "labels" / "final").iterdir()] == ["a.nii.gz"]
-
-
-def test_a_pre_label_is_kept_as_it_is_and_is_no_submitted_label(store, send, label_map):
-    path = send(label_map, name="sent.nrrd")
-    store.save_label("a", path, "original", {"model": "fewlabel", "params": {"label_names": {"liver": 1}}})
-    assert Path(store.get_label_uri("a", "original")).read_bytes() == Path(path).read_bytes()
-    assert store.get_label_info("a", "original")["params"] == {"label_names": {"liver": 1}}
-    assert store.get_unlabeled_images() == ["a", "b"]
-    assert store.status()["label_tags"] == {"original": 1}
-
-
 @pytest.mark.parametrize(
     ("fault", "info", "words"),
     [
@@ -157,40 +140,6 @@ def test_names_that_cannot_be_learned_are_refused_and_stay_unknown(store, worksp
     with pytest.raises(Refusal, match="liver,left"):
         store.save_label("a", sent, "final", {"label_info": [{"name": "liver,left", "idx": 1}, NAMES[1]]})
     assert workspace.classes() == []
-
-
-def test_a_pre_label_on_another_grid_is_refused(store, send, label_map):
-    with pytest.raises(Refusal, match="grid"):
-        store.save_label("a", send(label_map[1:]), "original", {})
-
-
-def test_a_full_disk_leaves_the_old_label_and_says_so(store, sent, monkeypatch, label_map, send, full_disk):
-    store.save_label("a", sent, "final", {"label_info": NAMES})
-    second = send(label_map[::-1].copy())
-    full_disk("final")
-    with pytest.raises(Refusal, match="No space left") as caught:
-        store.save_label("a", second, "final", {"label_info": NAMES})
-    monkeypatch.undo()
-    assert caught.value.status_code == 507
-    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map)
-    store.save_label("a", second, "final", {"label_info": NAMES})
-    np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map[::-1])
-
-
-def test_classes_of_a_label_that_could_not_be_stored_are_not_learned(store, workspace, sent, monkeypatch, full_disk):
-    full_disk("a.nii.gz")
-    with pytest.raises(Refusal, match="No space left"):
-        store.save_label("a", sent, "final", {"label_info": NAMES})
-    monkeypatch.undo()
-    assert workspace.classes() == []
-
-
-def test_a_stored_label_counts_even_if_the_list_cannot_be_written(store, sent, monkeypatch, full_disk, open_store):
-    full_disk("datastore_v2", "a.json")
-    store.save_label("a", sent, "final", {"label_info": NAMES})
-    monkeypatch.undo()
-    assert store.get_labeled_images() == ["a"]
-    assert open_store().get_labeled_images() == ["a"]
 
 
 def test_lost_class_names_come_back_from_the_sidecars(store, workspace, sent, open_store):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.errors import Refusal
 from fewlabel.volumes.reading import read_label
 from fewlabel.workspace import read_json
@@ -17,7 +17,7 @@ NAMES = [{"name": "organ", "idx": 1}, {"name": "tumour", "idx": 2}]
 
 @pytest.fixture
 def store(studies, workspace):
-    return UndoDatastore(str(studies), workspace, auto_reload=False, read_only=False)
+    return StudyDatastore(str(studies), workspace, auto_reload=False, read_only=False)
 
 
 @pytest.fixture

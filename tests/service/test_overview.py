@@ -148,11 +148,11 @@ def opened():
 
 
 def test_ten_thousand_cases_are_told_without_opening_their_files(service, opened):
-    objects = service.store._datastore.objects
+    objects = service.store.entries.objects
     service.submit("a")
     write_json(service.workspace.scores, {"version": 1, "cases": {"a": {"score": 0.5}}})
     entry = objects["b"]
-    service.store._datastore.objects = {**service.store._datastore.objects, **{f"x{n}": entry for n in range(10_000)}}
+    service.store.entries.replace({**service.store.entries.objects, **{f"x{n}": entry for n in range(10_000)}})
     service.get("cases")
     opened.clear()
     assert len(service.get("cases")["cases"]) == 10_005

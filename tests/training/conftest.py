@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from fewlabel.datastore.store import SafeDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.methods import METHODS
 from fewlabel.settings import Settings
 from fewlabel.training import budget as budget_module
@@ -43,7 +43,7 @@ class TinyStudy:
             noise = np.random.default_rng(seed).normal(0, 10, (20, 18, 16))
             write_volume(folder / f"{name}.nii.gz", (noise + 100 * self.truth(name)).astype(np.float32), AFFINE)
         self.workspace = Workspace(folder / ".fewlabel")
-        self.store = SafeDatastore(str(folder), self.workspace, auto_reload=False, read_only=False)
+        self.store = StudyDatastore(str(folder), self.workspace, auto_reload=False, read_only=False)
 
     def truth(self, name: str) -> np.ndarray:
         label = np.zeros((20, 18, 16), np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fewlabel.datastore.store import SafeDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.training import arrivals as arrivals_module
 from fewlabel.training.arrivals import Arrivals, in_order, known_labels
 from fewlabel.volumes.reading import write_volume
@@ -18,7 +18,7 @@ def seen(make_study, clock, monkeypatch):
     """A study with one label; what a background process sees of it, five seconds later at each look."""
     study = make_study(5)
     study.label("a")
-    store = SafeDatastore(str(study.folder), study.workspace, auto_reload=False, read_only=True)
+    store = StudyDatastore(str(study.folder), study.workspace, auto_reload=False, read_only=True)
     monkeypatch.setattr(arrivals_module, "time", clock)
     study.arrivals = Arrivals(store, study.workspace)
 
@@ -46,7 +46,7 @@ def test_a_label_that_comes_is_seen_with_the_next_look(seen):
 def test_one_that_came_before_the_first_look_is_seen_too(make_study, clock, monkeypatch):
     study = make_study(3)
     study.label("a")
-    store = SafeDatastore(str(study.folder), study.workspace, auto_reload=False, read_only=True)
+    store = StudyDatastore(str(study.folder), study.workspace, auto_reload=False, read_only=True)
     study.label("b")
     monkeypatch.setattr(arrivals_module, "time", clock)
     arrivals = Arrivals(store, study.workspace)
@@ -72,7 +72,7 @@ def test_a_label_that_is_taken_back_is_gone(seen):
 
 def test_handing_out_a_case_is_no_change(seen):
     seen.store.update_image_info("b", {"strategy": {"random": {"ts": 1}}})
-    seen.store._update_datastore_file()
+    seen.store.entries.save()
     assert not seen.changed()
 
 
@@ -87,7 +87,7 @@ def test_server_and_training_know_the_same_labels(seen):
 def test_labels_are_in_the_order_in_which_they_were_submitted(make_study, monkeypatch):
     study = make_study(4)
     for second, name in enumerate("dbca"):
-        monkeypatch.setattr("fewlabel.datastore.store.time.time", lambda second=second: 1000.0 + second)
+        monkeypatch.setattr("fewlabel.datastore.incoming_labels.time.time", lambda second=second: 1000.0 + second)
         study.label(name)
     assert in_order(study.store) == list("dbca")
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from fewlabel.datastore.lock import StudyInUse, lock_study
-from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.errors import Refusal
 from fewlabel.renaming import finish_renaming, start_renaming
 from fewlabel.replaced import put_aside, restore
@@ -102,7 +102,7 @@ def move_labels(studies: Path, folder: Path, list_only: bool) -> int:
     workspace = _stopped(studies, folder)
     if workspace is None:
         return 1
-    store = UndoDatastore(str(studies), workspace, auto_reload=False, read_only=list_only)
+    store = StudyDatastore(str(studies), workspace, auto_reload=False, read_only=list_only)
     found = [each for each in map(store.misplaced, store.get_labeled_images()) if each]
     failed = 0
     for each in found:

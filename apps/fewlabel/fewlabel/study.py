@@ -17,12 +17,12 @@ from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
+from fewlabel.datastore.choices import Choices
 from fewlabel.datastore.classes import agree_on_classes
 from fewlabel.datastore.found import was_made_now
 from fewlabel.datastore.kinds import kind_of
 from fewlabel.datastore.lock import lock_study
-from fewlabel.datastore.scan import Choices
-from fewlabel.datastore.undo import UndoDatastore
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.inference.segment import FewLabelInfer, FewLabelUncertainty
 from fewlabel.renaming import finish_renaming
 from fewlabel.review.submitted import Reviewer
@@ -70,7 +70,7 @@ class Study:
             for line in finish_renaming(self.studies, self.workspace):  # one that was killed
                 logger.warning("renamed: %s", line)
         agree_on_classes(self.studies, self.workspace, self.settings.labels or ())
-        self._store: UndoDatastore | None = None
+        self._store: StudyDatastore | None = None
         self._strategies, self.features = make_strategies(self.workspace, self.settings.seed)
         self.infer = FewLabelInfer(self.workspace, self.settings.device)
         self.reviewer = Reviewer(self.workspace, self.infer)
@@ -106,13 +106,13 @@ class Study:
             announce_server()
         reload = monailabel_settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD and not child
         choices = Choices(self.settings.subfolders, self.settings.companions, self._made)
-        self._store = UndoDatastore(
+        self._store = StudyDatastore(
             str(self.studies), self.workspace, auto_reload=reload, read_only=child, choices=choices
         )
         return self._store
 
     @property
-    def store(self) -> UndoDatastore:
+    def store(self) -> StudyDatastore:
         """The images and labels, once MONAI Label has asked for the ``datastore``.
 
         Raises:

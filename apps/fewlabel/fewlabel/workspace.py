@@ -64,6 +64,18 @@ def replace_bytes(path: Path, content: bytes) -> None:
     replace_file(path, lambda temporary: temporary.write_bytes(content))
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        Refusal: (507) it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Refusal(f"{path} cannot be removed: {error.strerror}. Make its folder writable.", 507) from error
+
+
 def finite(value: Any) -> Any:
     """Replace every NaN or infinite number in nested lists and dicts by None: JSON has no such numbers."""
     if isinstance(value, dict):

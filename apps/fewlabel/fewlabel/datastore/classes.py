@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fewlabel.datastore.catalogue import label_places, list_files
-from fewlabel.datastore.images import FINAL
+from fewlabel.datastore.entries import FINAL
 from fewlabel.datastore.meaning import Named
 from fewlabel.labels import UnknownClass, named_values
 from fewlabel.volumes.segments import named_segments

@@ -7,27 +7,30 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from monailabel.datastore.local import ImageLabelModel, LocalDatastore
-from monailabel.interfaces.datastore import DefaultLabelTag
+from monailabel.datastore.local import DataModel, ImageLabelModel
 
+from fewlabel.datastore.catalogue import plain
+from fewlabel.datastore.entries import Entries
 from fewlabel.datastore.found import Found
 from fewlabel.datastore.scan import FolderScan
 from fewlabel.errors import Refusal
-from fewlabel.volumes.detached import HEADERS
-from fewlabel.volumes.reading import EXTENSIONS
 
-FINAL = DefaultLabelTag.FINAL.value
-_VOXELS = (".raw", ".zraw", ".gz", ".bin", ".img", ".dat")
-"""Files of voxels that headers name."""
+RESERVED = ("name", "path", "ts")
+"""Entries of an info that no client may set: others build file names and orders from them."""
 
 
-class ScannedImages(LocalDatastore):
-    """MONAI Label's datastore for images that may lie in subfolders, or in two files.
+class Images:
+    """Images that may lie in subfolders, or in two files.
 
     MONAI Label takes an image's id for the name of its file. Here the scan of the folder says which file it is.
+
+    Args:
+        entries: of the study.
+        scan: of its folder.
     """
 
-    _scan: FolderScan
+    def __init__(self, entries: Entries, scan: FolderScan) -> None:
+        self._entries, self._scan = entries, scan
 
     def found(self) -> Found:
         """What the folder holds: usable scans, and what is passed over and why."""
@@ -37,32 +40,56 @@ class ScannedImages(LocalDatastore):
         """Scans that cannot be used, by id: (file, why not in a sentence)."""
         return {case: (file.path, why) for case, (file, why) in self._scan.cases.unusable.items()}
 
-    def get_image_uri(self, image_id: str) -> str:
-        """Path of an image.
+    def entry(self, image_id: str) -> ImageLabelModel:
+        """What the table holds of an image.
 
         Raises:
             Refusal: (404) this study has no such image; (422) it has one that cannot be used.
         """
-        return os.path.realpath(self._image_place(image_id))
-
-    def get_image_info(self, image_id: str) -> dict[str, Any]:
-        """What is known about an image, its path included. Raises as :meth:`get_image_uri`."""
-        info = deepcopy(self._image(image_id).image.info)
-        return {**info, "path": self.get_image_uri(image_id)}
-
-    def _watch_subfolders(self) -> None:
-        """Let the watcher, which MONAI Label started for one folder's files, see those of subfolders and headers."""
-        kinds = (*EXTENSIONS, *HEADERS, *_VOXELS)
-        patterns = [f"*{each}" for kind in kinds for each in (kind, kind.upper())]
-        self._handler._patterns = [*patterns, self._datastore_config_path]
-
-    def _image(self, image_id: str) -> ImageLabelModel:
-        entry = self._datastore.objects.get(image_id)
+        entry = self._entries.objects.get(image_id)
         if entry is None and image_id in self._scan.cases.unusable:
             raise Refusal(self._scan.cases.unusable[image_id][1], 422)
         if entry is None:
             raise Refusal(f"No image '{image_id}' in this study: check its id, or add it first.", 404)
         return entry
 
-    def _image_place(self, image_id: str) -> Path:
-        return self._scan.place(image_id, self._image(image_id).image.ext)
+    def label(self, image_id: str, tag: str) -> DataModel:
+        """What the table holds of a label.
+
+        Raises:
+            Refusal: as :meth:`entry`, and (404) the image has no such label.
+        """
+        label = self.entry(image_id).labels.get(tag)
+        if label is None:
+            raise Refusal(f"Image '{image_id}' has no label of the tag '{tag}': check the tag.", 404)
+        return label
+
+    def file(self, image_id: str) -> Path:
+        """The file that viewers are handed. Raises as :meth:`entry`."""
+        return self._scan.place(image_id, self.entry(image_id).image.ext)
+
+    def source(self, image_id: str) -> Path:
+        """The file of an image in its folder: of one that lies in two files, its header. Raises as :meth:`entry`."""
+        return self._scan.source(image_id) or self.file(image_id)
+
+    def uri(self, image_id: str) -> str:
+        """Path of the file that viewers are handed, links resolved. Raises as :meth:`entry`."""
+        return os.path.realpath(self.file(image_id))
+
+    def info(self, image_id: str) -> dict[str, Any]:
+        """What is known about an image, its path included. Raises as :meth:`entry`."""
+        info = deepcopy(self.entry(image_id).image.info)
+        return {**info, "path": self.uri(image_id)}
+
+    def update_info(self, image_id: str, info: dict[str, Any]) -> None:
+        """Merge ``info`` into what is known about an image; numbers that are not finite become null.
+
+        Raises:
+            Refusal: (404) no such image; (400) not a JSON object.
+        """
+        info = {key: value for key, value in plain(info).items() if key not in RESERVED}
+        with self._entries.guard:
+            entry = self.entry(image_id)
+            image = DataModel(info={**entry.image.info, **info}, ext=entry.image.ext)
+            new = ImageLabelModel(image=image, labels=entry.labels)
+            self._entries.put(image_id, new, soon=set(info) == {"strategy"})

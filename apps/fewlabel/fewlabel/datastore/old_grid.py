@@ -6,27 +6,25 @@ that time says itself where it lies: on the sform of its scan, and beside what i
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from monailabel.datastore.local import DataModel, ImageLabelModel
+from monailabel.datastore.local import DataModel
 
 from fewlabel.datastore.by_name import LabelsByName
-from fewlabel.datastore.images import FINAL
+from fewlabel.datastore.entries import FINAL, Entries
+from fewlabel.datastore.images import Images
 from fewlabel.datastore.meaning import listed
 from fewlabel.datastore.submission import RESAMPLED, on_grid_of
+from fewlabel.datastore.undo import Undo
 from fewlabel.errors import Refusal
 from fewlabel.files import Stamp, stamp
 from fewlabel.volumes.geometry import agree, corner_distance
 from fewlabel.volumes.reading import UnreadableVolume, Volume, read_grid, read_label, write_volume
-from fewlabel.workspace import read_json, replace_file, write_json
-
-logger = logging.getLogger(__name__)
+from fewlabel.workspace import Workspace, read_json, replace_file, write_json
 
 
 @dataclass(frozen=True)
@@ -71,22 +69,30 @@ def distance_beside(label: Path, image: Path) -> float:
     return corner_distance(shape, ours.former, scan.affine)
 
 
-class OldGridLabels(LabelsByName):
-    """A datastore that keeps labels on an old grid out of every training until a person has them put right."""
+class OldGridLabels:
+    """Labels on an old grid, which are kept out of every training until a person has them put right.
 
-    _put: Callable[..., None]
-    _label_place: Callable[[str, str, str], Path]
+    Args:
+        entries: of the study.
+        images: of the study.
+        by_name: knows the names in a label's header.
+        undo: forgets what a label that is put right replaced, since that lies beside the scan, too.
+        workspace: of the study.
+    """
 
-    def __init__(self, *arguments: object, **options: object) -> None:
+    def __init__(
+        self, entries: Entries, images: Images, by_name: LabelsByName, undo: Undo, workspace: Workspace
+    ) -> None:
+        self._entries, self._images, self._workspace = entries, images, workspace
+        self._by_name, self._undo = by_name, undo
         self._distances: dict[str, tuple[tuple[Stamp | None, Stamp | None], float]] = {}
-        super().__init__(*arguments, **options)
 
     def misplaced(self, image_id: str) -> Misplaced | None:
         """What is to be said of a submitted label that lies on an old grid; None for one that lies right."""
-        label = self._datastore.label(image_id, FINAL)
-        if label is None or self._names_in_file(image_id):  # labels had no names in their headers then
+        label = self._entries.label(image_id, FINAL)
+        if label is None or self._by_name.names_in_file(image_id):  # labels had no names in their headers then
             return None
-        place, image = self._label_place(image_id, FINAL, label.ext), Path(self.get_image_uri(image_id))
+        place, image = self._entries.label_file(image_id, FINAL, label.ext), Path(self._images.uri(image_id))
         stamps = stamp(place), stamp(image)
         known = self._distances.get(image_id)
         if known is None or known[0] != stamps:
@@ -95,18 +101,7 @@ class OldGridLabels(LabelsByName):
             return None
         return Misplaced(image_id, known[1], any(RESAMPLED in str(note) for note in label.info.get("notes") or []))
 
-    def label_for_training(self, image_id: str) -> str:
-        """Path of a submitted label that may be learned from and measured with.
-
-        Raises:
-            Refusal: (409) it must not be; the sentence says why.
-        """
-        beside = self.misplaced(image_id)
-        if beside:
-            raise Refusal(str(beside), 409)
-        return super().label_for_training(image_id)
-
-    def move_label(self, image_id: str) -> Path:
+    def move(self, image_id: str) -> Path:
         """Put a label right that lies on an old grid; the old file is kept.
 
         Returns:
@@ -119,25 +114,24 @@ class OldGridLabels(LabelsByName):
         beside = self.misplaced(image_id)
         if beside is None:
             raise Refusal(f"'{image_id}' has no label that lies on an old grid.", 409)
-        entry = self._datastore.objects[image_id]
-        label = entry.labels[FINAL]
-        old, new = (self._label_place(image_id, FINAL, extension) for extension in (label.ext, ".nii.gz"))
-        array, affine = self._in_place(old, Path(self.get_image_uri(image_id)), beside)
-        named = self.names_of(image_id)
+        label = self._images.label(image_id, FINAL)
+        old, new = (self._entries.label_file(image_id, FINAL, extension) for extension in (label.ext, ".nii.gz"))
+        array, affine = self._in_place(old, Path(self._images.uri(image_id)), beside)
+        named = self._by_name.names_of(image_id)
         aside = self._workspace.moved / f"{image_id}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}{label.ext}"
         replace_file(aside, lambda temporary: shutil.copyfile(old, temporary))
         names = [each["name"] for each in named]
         write_volume(new, array, affine, names if named == listed(names) else ())
         if old != new:
             old.unlink(missing_ok=True)
-        (self._workspace.undo / f"{image_id}.json").unlink(missing_ok=True)  # what it would restore lies there too
+        self._undo.forget(image_id)
         note = f"It lay up to {beside.distance:.1f} mm beside its scan and was put right; the old file is {aside}."
         kept = [each for each in label.info.get("notes") or [] if RESAMPLED not in str(each)]
         info = {**label.info, "label_info": named, "notes": [*kept, note], "name": new.name}
-        sidecar = self._sidecar(image_id, FINAL)
+        sidecar = self._entries.sidecar(image_id, FINAL)
         write_json(sidecar, {**read_json(sidecar, {}), "info": info})
-        labels = {**entry.labels, FINAL: DataModel(info=info, ext=".nii.gz")}
-        self._put(image_id, ImageLabelModel(image=entry.image, labels=labels))
+        with self._entries.guard:
+            self._entries.put_label(image_id, FINAL, DataModel(info=info, ext=".nii.gz"))
         return aside
 
     def _in_place(self, path: Path, image: Path, beside: Misplaced) -> tuple[np.ndarray, np.ndarray]:

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fewlabel.datastore.catalogue import name_fault
+from fewlabel.datastore.choices import Choices, serves_subfolders
 from fewlabel.datastore.companions import companions
 from fewlabel.datastore.found import COMPANION, NAMED, SUBFOLDER, Found, Teller, sum_up
 from fewlabel.datastore.headers import Headers
 from fewlabel.datastore.ids import id_of
 from fewlabel.datastore.walk import REPEATED, File, Passed, Walk
-from fewlabel.errors import Refusal
 from fewlabel.volumes.detached import HEADERS
 from fewlabel.volumes.inspect import SEGMENTATION
 from fewlabel.volumes.reading import EXTENSIONS
-from fewlabel.workspace import Workspace, read_json, write_json
-
-logger = logging.getLogger(__name__)
+from fewlabel.workspace import Workspace
 
 _KINDS = (*EXTENSIONS, *HEADERS)
 """Of two files of one id the one goes before whose kind does."""
 
 _PATIENCE = 3.0
 """Seconds in which headers are looked at before the others go on in the background."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the person who starts the server may say about the folder.
-
-    Attributes:
-        subfolders: serve what lies in subfolders; None: in a new study, or as before.
-        companions: serve what is no scan by its name.
-        made: the folder was made by the start of the server.
-    """
-
-    subfolders: bool | None = None
-    companions: bool = False
-    made: bool = False
 
 
 @dataclass
@@ -88,20 +70,7 @@ class FolderScan:
         self._below: Walk | None = None
         self._teller = Teller()
         self._looking = threading.Lock()
-        self.deep = self._decide(workspace, opened_before)
-
-    def _decide(self, workspace: Workspace, opened_before: bool) -> bool:
-        """Whether subfolders are served; kept, so that cases stay cases when the setting is left out later."""
-        kept = read_json(workspace.folder_choices, {})
-        before = kept.get("subfolders") if isinstance(kept, dict) else None
-        chosen = self.choices.subfolders
-        deep = chosen if chosen is not None else bool(before) if before is not None else not opened_before
-        if not self._read_only and deep != before:
-            try:
-                write_json(workspace.folder_choices, {"subfolders": deep})
-            except Refusal as error:
-                logger.error("%s", error)
-        return deep
+        self.deep = serves_subfolders(choices.subfolders, workspace, opened_before, read_only)
 
     def sort(self, known: Collection[str], labelled: Collection[str]) -> Cases:
         """Which files are cases now.

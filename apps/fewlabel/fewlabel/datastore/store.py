@@ -1,259 +1,214 @@
-"""MONAI Label's folder datastore made safe: nothing unchecked, nothing half written, nothing lost."""
+"""MONAI Label's datastore of one study, made safe: nothing unchecked, nothing half written, nothing lost."""
 
 from __future__ import annotations
 
-import filecmp
-import logging
 import os
-import shutil
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
-from monailabel.datastore.local import DataModel, ImageLabelModel
+from monailabel.datastore.local import LocalDatastore
 
-from fewlabel.datastore.belongs import check_belongs
-from fewlabel.datastore.catalogue import LABEL_EXTENSIONS, check_name, plain
-from fewlabel.datastore.index import FINAL, FolderIndex
-from fewlabel.datastore.kinds import KIND, PREDICTED, lower, said_kind, without_kind
-from fewlabel.datastore.submission import Submission, check_on_grid, check_submission
-from fewlabel.errors import Refusal
-from fewlabel.volumes.reading import EXTENSIONS, UnreadableVolume, read_volume, split_extension, write_volume
-from fewlabel.workspace import replace_file, write_json
+from fewlabel.datastore.by_name import LabelsByName
+from fewlabel.datastore.catalogue import label_places, remove_leftovers
+from fewlabel.datastore.choices import Choices
+from fewlabel.datastore.entries import Entries
+from fewlabel.datastore.found import Found
+from fewlabel.datastore.images import Images
+from fewlabel.datastore.incoming_images import IncomingImages
+from fewlabel.datastore.incoming_labels import IncomingLabels
+from fewlabel.datastore.index import FolderIndex
+from fewlabel.datastore.old_grid import Misplaced, OldGridLabels
+from fewlabel.datastore.proposals import Proposals
+from fewlabel.datastore.scan import FolderScan
+from fewlabel.datastore.stored import StoredLabels
+from fewlabel.datastore.undo import Undo
+from fewlabel.datastore.watched import FolderWatch
+from fewlabel.volumes.reading import EXTENSIONS
+from fewlabel.workspace import Workspace
 
-logger = logging.getLogger(__name__)
 
+class StudyDatastore(LocalDatastore):
+    """What MONAI Label and FewLabel ask of the images and labels of one study; each question goes to the part for it.
 
-class SafeDatastore(FolderIndex):
-    """Images and labels of one study: what comes in is checked, put in order and written atomically.
+    The files are the truth; MONAI Label's ``datastore_v2.json`` is a table of them and can be rebuilt. Where the folder
+    of the images cannot be written, labels and table are kept in the workspace, and stay there from then on.
 
-    A label of tag ``final`` (submitted, training truth) is stored as ``<id>.nii.gz`` on its image's grid, with
-    the study's values; what its client said is kept in a sidecar, ``workspace.labels/<id>.json``. Labels of other
-    tags (``original``: a model's pre-labels) are stored as they are, their sidecars in a folder of the tag's name. A
-    child process (``read_only``) may store these, but no submitted label. For the arguments see
-    :class:`FolderIndex`.
+    Of ``LocalDatastore`` there remain the questions that its table alone answers (names, tags, counts), as other parts
+    of MONAI Label ask them. It reads, writes and watches nothing here.
+
+    Args:
+        studies: folder of the images.
+        workspace: of the study.
+        auto_reload: watch the folder for files put there by hand.
+        read_only: for child processes: knows the files, writes no table, watches nothing.
+        choices: which files of the folder are images.
+
+    Attributes:
+        entries: the table, its file and its locks.
+        proposals: which proposals of a model were handed out.
+        watch: sees changes of the folder; None: it is not watched.
     """
+
+    def __init__(
+        self,
+        studies: str,
+        workspace: Workspace,
+        *,
+        auto_reload: bool,
+        read_only: bool,
+        choices: Choices = Choices(),  # noqa: B008  (it is frozen)
+    ) -> None:
+        labels_dir, file = label_places(Path(studies), workspace.folder)
+        known = any(Path(studies, each).exists() for each in (file, os.path.basename(file)))
+        labels = Path(studies, labels_dir)
+        scan = FolderScan(Path(studies), workspace, known, choices, read_only, never=labels)
+        if not read_only:
+            remove_leftovers(Path(studies), labels, workspace.folder)
+        kinds = tuple(f"*{extension}" for extension in EXTENSIONS)  # which MONAI Label only logs here
+        super().__init__(studies, labels_dir=labels_dir, datastore_config=file, extensions=kinds, read_only=True)
+        self.entries = entries = Entries(self._datastore, Path(studies, file), workspace, read_only)
+        entries.load(first=True)
+        self.proposals = Proposals(workspace.proposals)
+        self._images = images = Images(entries, scan)
+        self._by_name = LabelsByName(entries, images, workspace)
+        undo = Undo(entries, images, workspace)
+        self._old_grid = OldGridLabels(entries, images, self._by_name, undo, workspace)
+        self._stored = StoredLabels(entries, images, self._by_name, self._old_grid, workspace)
+        self._index = FolderIndex(entries, scan, self._by_name, workspace)
+        self._incoming_labels = IncomingLabels(entries, images, workspace, self.proposals, undo)
+        self._incoming_images = IncomingImages(entries, images, self._index, self._incoming_labels)
+        self._index.refresh()
+        self.watch: FolderWatch | None = None
+        if auto_reload and not read_only:
+            self.watch = FolderWatch(studies, entries, scan, self.refresh)
+            self.watch.start()
+
+    # --- the table
+
+    def _init_from_datastore_file(self, throw_exception: bool = False) -> None:
+        """Nothing: the entries read their file themselves."""
+
+    def _update_datastore_file(self, lock: bool = True) -> None:
+        self.entries.save()
+
+    def refresh(self) -> None:
+        """Read the folder again."""
+        self._index.refresh()
+
+    def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
+        """Ids of the images with a submitted label, whatever the arguments (as in MONAI Label)."""
+        return self.entries.labelled()
+
+    def get_unlabeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
+        """Ids of the images without a submitted label."""
+        return self.entries.unlabelled()
 
     # --- images
 
-    def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
-        """Store a copy of an image.
+    def found(self) -> Found:
+        """What the folder holds: usable scans, and what is passed over and why."""
+        return self._images.found()
 
-        Args:
-            image_id: its id; by default the name of the file.
-            image_filename: `.nii`, `.nii.gz` or `.nrrd`; the extension is kept.
-            image_info: kept with it.
+    def unusable(self) -> dict[str, tuple[str, str]]:
+        """Scans that cannot be used, by id: (file, why not in a sentence)."""
+        return self._images.unusable()
 
-        Returns:
-            The id.
+    def get_image_uri(self, image_id: str) -> str:
+        """Path of an image.
 
         Raises:
-            Refusal: (400) unusable id or extension; (409) would replace an image that is already labelled;
-                (422) not a readable 3-D image; (507) cannot be written.
+            Refusal: (404) this study has no such image; (422) it has one that cannot be used.
         """
-        self._only_in_server("An image")
-        stem, extension = split_extension(os.path.basename(image_filename))
-        image_id, extension = check_name(image_id or stem, "an image id"), extension.lower()
-        if not extension:
-            kinds = ", ".join(EXTENSIONS)
-            raise Refusal(f"Image '{image_id}' is of a kind that is not supported. Use one of {kinds}.", 400)
-        info = plain(image_info)
-        try:
-            read_volume(image_filename, f"Image '{image_id}'")
-        except UnreadableVolume as error:
-            raise Refusal(f"{error} Nothing was stored.", 422) from error
-        with self._alone(image_id):
-            if self._replaces_nothing(image_id, Path(image_filename)):
-                return image_id
-            place = Path(self._datastore.image_path(), image_id + extension)
-            _copy(image_filename, place)
-            with self._guard:
-                self._forget(image_id, keep=place)
-                info.update(ts=int(time.time()), name=place.name)
-                self._put(image_id, ImageLabelModel(image=DataModel(info=info, ext=extension)))
-        return image_id
+        return self._images.uri(image_id)
 
-    def _replaces_nothing(self, image_id: str, new: Path) -> bool:
-        """Whether the same image is stored already; refuse to replace another one that has been labelled."""
-        folder = Path(self._datastore.image_path())
-        if image_id not in self._datastore.objects:
-            if not any((folder / (image_id + extension)).exists() for extension in EXTENSIONS):
-                return False
-            self._reconcile_datastore()  # put there by hand a moment ago
-        known = self._datastore.objects.get(image_id)
-        if known is None:
-            return False
-        place = self._image_place(image_id)
-        if filecmp.cmp(place, new, shallow=False):
-            return True
-        if place.parent.resolve() != folder.resolve():
-            raise Refusal(
-                f"Image '{image_id}' lies in a subfolder of the study, or in two files, and differs from this one. "
-                "Nothing was stored. Add it under another name.",
-                409,
-            )
-        if FINAL in known.labels:
-            raise Refusal(
-                f"Image '{image_id}' is already labelled and differs from this one. Nothing was stored. "
-                "Add it under another name, or remove the labelled image first.",
-                409,
-            )
-        return False
+    def get_image_info(self, image_id: str) -> dict[str, Any]:
+        """What is known about an image, its path included. Raises as :meth:`get_image_uri`."""
+        return self._images.info(image_id)
+
+    def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
+        """Merge into what is known about an image: :meth:`Images.update_info`."""
+        self._images.update_info(image_id, info)
+
+    def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
+        """Check and store a copy of an image: :meth:`IncomingImages.add`."""
+        return self._incoming_images.add(image_id, image_filename, image_info)
 
     def remove_image(self, image_id: str) -> None:
-        """Remove an image and its labels.
+        """Remove an image and its labels: :meth:`IncomingImages.remove`."""
+        self._incoming_images.remove(image_id)
+
+    # --- labels that are stored
+
+    def get_label_uri(self, label_id: str, label_tag: str) -> str:
+        """Path of a label, "" where there is none; a submitted one has the study's values.
 
         Raises:
-            Refusal: (404) no such image; (507) the folder cannot be written.
+            Refusal: (409) a submitted label that holds a class which the study does not have.
         """
-        self._only_in_server("An image")
-        self._image(image_id)
-        with self._alone(image_id), self._guard:
-            self._forget(image_id)
-            objects = self._datastore.objects
-            self._datastore.objects = {key: entry for key, entry in objects.items() if key != image_id}
-            self._update_datastore_file()
+        return self._by_name.uri(label_id, label_tag)
 
-    # --- labels
+    def get_label_info(self, label_id: str, label_tag: str) -> dict[str, Any]:
+        """What is known about a label, ``label_info`` as the file of :meth:`get_label_uri` has it; {} for none."""
+        return self._by_name.info(label_id, label_tag)
+
+    def stored_label(self, image_id: str) -> str:
+        """Path of a submitted label as it is stored, whether or not it can be used."""
+        return self._by_name.stored(image_id)
+
+    def label_for_training(self, image_id: str) -> str:
+        """Path of a submitted label that may be learned from and measured with.
+
+        Raises:
+            Refusal: (409) it must not be; the sentence says why.
+        """
+        return self._stored.for_training(image_id)
+
+    def left_out(self) -> dict[str, str]:
+        """Cases whose submitted label is not used, and why, in a sentence; each is looked at again when it changed."""
+        return self._stored.left_out()
+
+    def label_notes(self) -> dict[str, list[str]]:
+        """What people should know of stored labels, by case: those that are not used, and what was assumed."""
+        return self._stored.notes()
+
+    def misplaced(self, image_id: str) -> Misplaced | None:
+        """What is to be said of a submitted label that lies on an old grid; None for one that lies right."""
+        return self._old_grid.misplaced(image_id)
+
+    def move_label(self, image_id: str) -> Path:
+        """Put a label right that lies on an old grid; where the old file is kept: :meth:`OldGridLabels.move`."""
+        return self._old_grid.move(image_id)
+
+    def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
+        """The images whose label can be used, and these labels; paths relative to the folder without ``full_path``."""
+        return self._stored.datalist(full_path)
+
+    def get_dataset_archive(self, limit_cases: int | None) -> str:
+        """Path of a zip of images and labels that can be used: :meth:`StoredLabels.archive`."""
+        return self._stored.archive(limit_cases)
+
+    # --- labels that come in
 
     def save_label(self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]) -> str:
-        """Check and store a label of an image.
+        """Check and store a label of an image: :meth:`IncomingLabels.save`."""
+        return self._incoming_labels.save(image_id, label_filename, label_tag, label_info)
 
-        Args:
-            image_id: the image.
-            label_filename: `.nii`, `.nii.gz` or `.nrrd`.
-            label_tag: ``final`` for a submitted label, any other name for others.
-            label_info: MONAI Label's ``params``: ``label_info`` names the values, ``client_id``, ``kind``, ...
+    def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
+        """Merge into what is known about a label: :meth:`IncomingLabels.update_info`."""
+        self._incoming_labels.update_info(label_id, label_tag, info)
 
-        Returns:
-            The label's id, which is the image's.
+    def remove_label(self, label_id: str, label_tag: str) -> None:
+        """Remove one label of an image: :meth:`IncomingLabels.remove`."""
+        self._incoming_labels.remove(label_id, label_tag)
 
-        Raises:
-            Refusal: (400) unusable id or tag; (404) no such image; (409) a submitted label from a child
-                process; (422) the label is unreadable, elsewhere in space, of unknown names, values or kind;
-                (507) cannot be written. Whatever was stored before is still there.
-        """
-        label_tag = getattr(label_tag, "value", label_tag) or FINAL
-        check_name(label_tag, "a label tag")
-        check_name(image_id, "an image id")
-        params = plain(label_info)
-        image = self.get_image_uri(image_id)
-        check_belongs(image_id, image, label_filename)
-        with self._alone(image_id):
-            if label_tag == FINAL:
-                replaces = FINAL in self._image(image_id).labels
-                self._save_final(image_id, image, label_filename, params)
-                self._submitted[threading.get_ident(), image_id] = replaces
-            else:
-                check_on_grid(image_id, image, label_filename)
-                extension = split_extension(label_filename)[1].lower()
-                _copy(label_filename, self._label_place(image_id, label_tag, extension))
-                before = self._image(image_id).labels.get(label_tag, DataModel()).info
-                info = {**before, **without_kind(params), KIND: PREDICTED}
-                self._keep_label(image_id, label_tag, extension, info, {})
-        return image_id
-
-    def _save_final(self, image_id: str, image: str, label_filename: str, params: dict[str, Any]) -> None:
-        self._only_in_server("A submitted label")
-        said, classes = said_kind(params), self._workspace.classes()
-        submission = check_submission(image_id, image, label_filename, params.get("label_info"), classes)
-        kind = lower(self.proposals.kind(image_id, submission.array, submission.classes), said)
-        place = self._label_place(image_id, FINAL, ".nii.gz")
-        self._store_map(place, submission, learned=submission.classes != classes)
-        values = {name: value for value, name in enumerate(submission.classes, start=1)}
-        info = {**without_kind(params), "notes": submission.notes, KIND: kind}
-        info["label_info"] = [{"name": name, "idx": value} for name, value in values.items()]
-        sidecar = {
-            "image": image_id,
-            "classes": values,
-            KIND: kind,
-            "client_id": params.get("client_id") or params.get("user"),
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "notes": submission.notes,
-            "file": os.path.basename(label_filename),
-            "submitted": params.get("label_info"),
-        }
-        self._keep_label(image_id, FINAL, ".nii.gz", info, sidecar)
-        with self._guard:
-            if not self._workspace.classes() and submission.classes:
-                self._workspace.set_classes(submission.classes)  # the label that taught them was taken back meanwhile
-
-    def _store_map(self, place: Path, submission: Submission, learned: bool) -> None:
-        """Names first: the next label would give other names to a map whose own were lost in a crash."""
-        if learned:
-            self._workspace.set_classes(submission.classes)
-        try:
-            write_volume(place, submission.array, submission.affine, submission.classes)
-        except Refusal:
-            if learned:
-                self._workspace.set_classes([])
-            raise
-
-    def _keep_label(
-        self, image_id: str, tag: str, extension: str, info: dict[str, Any], sidecar: dict[str, Any]
-    ) -> None:
-        """Enter a label that has been written; older files of the same label go."""
-        for other in LABEL_EXTENSIONS:
-            if other != extension:
-                self._label_place(image_id, tag, other).unlink(missing_ok=True)
-        info.update(ts=int(time.time()), name=image_id + extension)
-        try:
-            write_json(self._sidecar(image_id, tag), {**sidecar, "info": info})
-        except Refusal as error:
-            logger.error("The label of %s is stored, its description is not. %s", image_id, error)
-        with self._guard:
-            entry = self._image(image_id)
-            labels = {**entry.labels, tag: DataModel(info=info, ext=extension)}
-            self._put(image_id, ImageLabelModel(image=entry.image, labels=labels))
+    def undo_label(self, image_id: str) -> None:
+        """Take back the last submission of an image: :meth:`IncomingLabels.undo`."""
+        self._incoming_labels.undo(image_id)
 
     def notes(self, image_id: str) -> list[str]:
         """What was changed in the submitted label of an image, a sentence each; empty where it has none."""
-        label = self._image(image_id).labels.get(FINAL)
-        return [str(note) for note in label.info.get("notes", [])] if label else []
+        return self._incoming_labels.notes(image_id)
 
     def take_submitted(self, image_id: str) -> bool | None:
         """Asked once, by the thread that submitted a label: whether it replaced another. None where none was."""
-        return self._submitted.pop((threading.get_ident(), image_id), None)
-
-    def remove_label(self, label_id: str, label_tag: str) -> None:
-        """Remove one label of an image.
-
-        Raises:
-            Refusal: (404) no such label; (507) the folder cannot be written.
-        """
-        self._only_in_server("A label")
-        with self._alone(label_id), self._guard:
-            self._label(label_id, label_tag)
-            entry = self._image(label_id)
-            self._forget_label(label_id, label_tag)
-            labels = {tag: label for tag, label in entry.labels.items() if tag != label_tag}
-            self._put(label_id, ImageLabelModel(image=entry.image, labels=labels))
-
-    def _forget(self, image_id: str, keep: Path | None = None) -> None:
-        """Remove the files of an image and its labels, ``keep`` excepted; the list is left as it is."""
-        entry = self._datastore.objects.get(image_id)
-        if entry is None:
-            return
-        for tag in entry.labels:
-            self._forget_label(image_id, tag)
-        self.proposals.forget(image_id)
-        place = self._image_place(image_id)
-        if place != keep:
-            _remove(self._scan.source(image_id) or place)
-
-    def _forget_label(self, label_id: str, tag: str) -> None:
-        for extension in LABEL_EXTENSIONS:
-            _remove(self._label_place(label_id, tag, extension))
-        _remove(self._sidecar(label_id, tag))
-
-
-def _copy(source: str, place: Path) -> None:
-    replace_file(place, lambda temporary: shutil.copyfile(source, temporary))
-
-
-def _remove(place: Path) -> None:
-    try:
-        place.unlink(missing_ok=True)
-    except OSError as error:
-        raise Refusal(f"{place} cannot be removed: {error.strerror}. Make its folder writable.", 507) from error
+        return self._incoming_labels.take_submitted(image_id)

@@ -9,49 +9,70 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from monailabel.datastore.local import DataModel, ImageLabelModel
+from monailabel.datastore.local import DataModel
 
 from fewlabel.datastore.catalogue import LABEL_EXTENSIONS
-from fewlabel.datastore.index import FINAL
+from fewlabel.datastore.entries import FINAL, Entries
+from fewlabel.datastore.images import Images
 from fewlabel.datastore.kinds import KIND, KINDS, assumed
 from fewlabel.datastore.kinds_of_before import entries_by_case
-from fewlabel.datastore.store import SafeDatastore
 from fewlabel.errors import Refusal
-from fewlabel.workspace import read_json, replace_bytes, write_json
+from fewlabel.workspace import Workspace, read_json, replace_bytes, write_json
 
 logger = logging.getLogger(__name__)
 
 
-class UndoDatastore(SafeDatastore):
-    """A datastore that remembers what each submission replaced.
+class Undo:
+    """Remembers what each submission replaced.
 
     One JSON file for each case, ``workspace.undo/<id>.json``, written in one piece after the submission: what was
     there before (the file's bytes, its description, its sidecar, the kind in both; nothing for a first label) and the
     SHA-256 of the label that replaced it. Where that is not the label that is stored now (a crash in between, a file
     changed by hand), nothing is taken back.
+
+    Args:
+        entries: of the study.
+        images: of the study.
+        workspace: of the study.
     """
 
-    def undo_label(self, image_id: str) -> None:
-        """Take back the last submission of an image: the label before it is final again, or none is.
+    def __init__(self, entries: Entries, images: Images, workspace: Workspace) -> None:
+        self._entries, self._images, self._workspace = entries, images, workspace
+
+    def label_now(self, image_id: str) -> dict[str, Any]:
+        """All of the label that a submission is about to replace; ``{"extension": None}`` where there is none."""
+        label = self._images.entry(image_id).labels.get(FINAL)
+        place = self._entries.label_file(image_id, FINAL, label.ext) if label else None
+        if place is None or not place.exists():
+            return {"extension": None}
+        content = base64.b64encode(place.read_bytes()).decode("ascii")
+        sidecar = read_json(self._entries.sidecar(image_id, FINAL))
+        return {"extension": label.ext, "content": content, "info": label.info, "sidecar": sidecar}
+
+    def remember(self, image_id: str, before: dict[str, Any], learned: bool) -> None:
+        """Keep what a submission has just replaced.
+
+        Args:
+            image_id: the image.
+            before: of :meth:`label_now`, asked before the submission.
+            learned: the study's classes were learned from the submission.
+        """
+        replaced_by = _digest(self._entries.label_file(image_id, FINAL, ".nii.gz"))
+        try:
+            write_json(self._undo_file(image_id), {**before, "learned": learned, "replaced_by": replaced_by})
+        except Refusal as error:  # the submission counts more; what is kept of an earlier one does not fit it
+            logger.error("The label of %s is stored, but cannot be taken back. %s", image_id, error)
+            with contextlib.suppress(OSError):
+                self._undo_file(image_id).unlink(missing_ok=True)
+
+    def kept(self, image_id: str) -> dict[str, Any]:
+        """What the last submission of an image replaced.
 
         Raises:
             Refusal: (404) no such image; (409) there is nothing to take back, or the label was changed since in
-                another way; (507) cannot be written.
+                another way.
         """
-        self._only_in_server("A submitted label")
-        with self._alone(image_id), self._guard:
-            kept = self._kept(image_id)
-            if kept["extension"] is None:
-                self.remove_label(image_id, FINAL)
-                if kept["learned"] and not self.get_labeled_images() and not self._workspace.model.exists():
-                    self._workspace.set_classes([])  # the next first label may give other names
-            else:
-                self._restore(image_id, kept)
-                self._undo_file(image_id).unlink(missing_ok=True)
-
-    def _kept(self, image_id: str) -> dict[str, Any]:
-        """What the last submission of an image replaced."""
-        label = self._image(image_id).labels.get(FINAL)
+        label = self._images.entry(image_id).labels.get(FINAL)
         if label is None:
             raise Refusal(f"'{image_id}' has no submitted label: there is nothing to take back.", 409)
         kept = read_json(self._undo_file(image_id))
@@ -61,7 +82,7 @@ class UndoDatastore(SafeDatastore):
                 "Correct the label and submit it again.",
                 409,
             )
-        if kept.get("replaced_by") != _digest(self._label_place(image_id, FINAL, label.ext)):
+        if kept.get("replaced_by") != _digest(self._entries.label_file(image_id, FINAL, label.ext)):
             raise Refusal(
                 f"The label of '{image_id}' is not the one that was submitted last: its file was changed by hand. "
                 "Nothing was taken back.",
@@ -69,14 +90,23 @@ class UndoDatastore(SafeDatastore):
             )
         return kept
 
-    def _restore(self, image_id: str, kept: dict[str, Any]) -> None:
+    def restore(self, image_id: str, kept: dict[str, Any]) -> None:
+        """Make the label before final again, once.
+
+        Args:
+            image_id: the image.
+            kept: of :meth:`kept`, with a label before.
+
+        Raises:
+            Refusal: (507) cannot be written.
+        """
         extension, content = kept["extension"], base64.b64decode(kept["content"])
-        place = self._label_place(image_id, FINAL, extension)
+        place = self._entries.label_file(image_id, FINAL, extension)
         replace_bytes(place, content)
         for other in LABEL_EXTENSIONS:
             if other != extension:
-                self._label_place(image_id, FINAL, other).unlink(missing_ok=True)
-        sidecar = self._sidecar(image_id, FINAL)
+                self._entries.label_file(image_id, FINAL, other).unlink(missing_ok=True)
+        sidecar = self._entries.sidecar(image_id, FINAL)
         try:
             if kept["sidecar"] is None:
                 sidecar.unlink(missing_ok=True)
@@ -84,37 +114,15 @@ class UndoDatastore(SafeDatastore):
                 write_json(sidecar, kept["sidecar"])
         except (OSError, Refusal) as error:
             logger.error("The label of %s is restored, its description is not. %s", image_id, error)
-        entry, info = self._image(image_id), kept["info"]
+        info = kept["info"]
         if info.get(KIND) not in KINDS:  # kept before there were kinds
             info = {**info, **assumed(info, FINAL, entries_by_case(self._workspace.history)[image_id])}
-        labels = {**entry.labels, FINAL: DataModel(info=info, ext=extension)}
-        self._put(image_id, ImageLabelModel(image=entry.image, labels=labels))
+        self._entries.put_label(image_id, FINAL, DataModel(info=info, ext=extension))
+        self.forget(image_id)
 
-    def _save_final(self, image_id: str, image: str, label_filename: str, params: dict[str, Any]) -> None:
-        before, classes = self._label_now(image_id), self._workspace.classes()
-        super()._save_final(image_id, image, label_filename, params)
-        learned = self._workspace.classes() != classes
-        replaced_by = _digest(self._label_place(image_id, FINAL, ".nii.gz"))
-        try:
-            write_json(self._undo_file(image_id), {**before, "learned": learned, "replaced_by": replaced_by})
-        except Refusal as error:  # the submission counts more; what is kept of an earlier one does not fit it
-            logger.error("The label of %s is stored, but cannot be taken back. %s", image_id, error)
-            with contextlib.suppress(OSError):
-                self._undo_file(image_id).unlink(missing_ok=True)
-
-    def _label_now(self, image_id: str) -> dict[str, Any]:
-        label = self._image(image_id).labels.get(FINAL)
-        place = self._label_place(image_id, FINAL, label.ext) if label else None
-        if place is None or not place.exists():
-            return {"extension": None}
-        content = base64.b64encode(place.read_bytes()).decode("ascii")
-        sidecar = read_json(self._sidecar(image_id, FINAL))
-        return {"extension": label.ext, "content": content, "info": label.info, "sidecar": sidecar}
-
-    def _forget_label(self, label_id: str, tag: str) -> None:
-        super()._forget_label(label_id, tag)
-        if tag == FINAL:
-            self._undo_file(label_id).unlink(missing_ok=True)
+    def forget(self, image_id: str) -> None:
+        """Keep nothing of an image any more."""
+        self._undo_file(image_id).unlink(missing_ok=True)
 
     def _undo_file(self, image_id: str) -> Path:
         return self._workspace.undo / f"{image_id}.json"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fewlabel.datastore.index import FINAL
+from fewlabel.datastore.entries import FINAL
 from fewlabel.datastore.kinds import entry_of, is_unknown, kind_of
 from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import Scores

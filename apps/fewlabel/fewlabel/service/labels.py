@@ -12,7 +12,7 @@ from monailabel.endpoints import datastore as monai_label
 from monailabel.endpoints.user.auth import RBAC
 from monailabel.utils.others.generic import get_mime_type
 
-from fewlabel.datastore.index import FINAL
+from fewlabel.datastore.entries import FINAL
 from fewlabel.errors import Refusal
 
 if TYPE_CHECKING:

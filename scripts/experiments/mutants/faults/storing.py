@@ -38,7 +38,7 @@ STORING = (
     ),
     Fault(
         "what a client says of a kind is not checked",
-        "datastore/store.py",
+        "datastore/incoming_labels.py",
         "said, classes = said_kind(params), self._workspace.classes()",
         'said, classes = params.get("kind"), self._workspace.classes()',
         _KINDS,
@@ -94,7 +94,7 @@ STORING = (
     ),
     Fault(
         "undo removes the label that it should restore",
-        "datastore/undo.py",
+        "datastore/incoming_labels.py",
         'if kept["extension"] is None:',
         'if kept["extension"] is not None:',
         "tests/datastore/test_undo.py",
@@ -109,22 +109,21 @@ STORING = (
     Fault(
         "undo can be asked for twice",
         "datastore/undo.py",
-        "                self._restore(image_id, kept)\n"
-        "                self._undo_file(image_id).unlink(missing_ok=True)",
-        "                self._restore(image_id, kept)",
+        "DataModel(info=info, ext=extension))\n        self.forget(image_id)",
+        "DataModel(info=info, ext=extension))",
         "tests/datastore/test_undo.py",
     ),
     Fault(
         "unlabelled images are the labelled ones",
-        "datastore/index.py",
+        "datastore/entries.py",
         "if FINAL not in entry.labels]",
         "if FINAL in entry.labels]",
         "tests/datastore/test_undo.py",
     ),
     Fault(
         "a child process may submit a label",
-        "datastore/index.py",
-        "        if self._read_only:\n            raise Refusal(f",
+        "datastore/entries.py",
+        "        if self.read_only:\n            raise Refusal(f",
         "        if False:\n            raise Refusal(f",
         "tests/datastore/test_index.py",
     ),
