@@ -51,7 +51,52 @@ def preprocessing(plan: Plan) -> list[dict[str, Any]]:
 def inference(plan: Plan) -> dict[str, Any]:
     """The bundle's ``inference.json``: the same steps as the server's, all of them stock MONAI."""
     files = "[p for p in sorted(pathlib.Path(@dataset_dir).iterdir()) if p.name.endswith(@extensions)]"
-    post = [
+    return {
+        "imports": ["$import pathlib", "$import numpy", "$import torch"],
+        "bundle_root": ".",
+        "dataset_dir": "$@bundle_root + '/images'",
+        "output_dir": "$@bundle_root + '/eval'",
+        "extensions": "$('.nii.gz', '.nii', '.nrrd')",
+        "datalist": f"$[{{'image': str(p)}} for p in {files}]",
+        "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
+        "network_def": find(plan.network).config(len(plan.classes) + 1),
+        "network": "$@network_def.to(@device)",
+        "preprocessing": {"_target_": "Compose", "transforms": preprocessing(plan)},
+        "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},
+        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
+        "inferer": {
+            "_target_": "SlidingWindowInferer",
+            "roi_size": list(plan.patch),
+            "sw_batch_size": 2,
+            "overlap": 0.5,
+            "mode": "gaussian",
+        },
+        "postprocessing": {"_target_": "Compose", "transforms": _postprocessing()},
+        "checkpointloader": {
+            "_target_": "CheckpointLoader",
+            "load_path": "$@bundle_root + '/models/model.pt'",
+            "load_dict": {"model": "@network"},
+            "map_location": "@device",
+            "strict": True,
+        },
+        "handlers": ["@checkpointloader", {"_target_": "StatsHandler", "iteration_log": False}],
+        "evaluator": {
+            "_target_": "SupervisedEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+            "val_handlers": "@handlers",
+        },
+        "initialize": ["$monai.utils.set_determinism(seed=0)"],
+        "run": ["$@evaluator.run()"],
+    }
+
+
+def _postprocessing() -> list[dict[str, Any]]:
+    """From the network's output to a label map on the scan's own grid, in a file."""
+    return [
         {"_target_": "Activationsd", "keys": "pred", "softmax": True},
         {
             "_target_": "Invertd",
@@ -73,47 +118,6 @@ def inference(plan: Plan) -> dict[str, Any]:
             "separate_folder": False,
         },
     ]
-    return {
-        "imports": ["$import pathlib", "$import numpy", "$import torch"],
-        "bundle_root": ".",
-        "dataset_dir": "$@bundle_root + '/images'",
-        "output_dir": "$@bundle_root + '/eval'",
-        "extensions": "$('.nii.gz', '.nii', '.nrrd')",
-        "datalist": f"$[{{'image': str(p)}} for p in {files}]",
-        "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
-        "network_def": find(plan.network).config(len(plan.classes) + 1),
-        "network": "$@network_def.to(@device)",
-        "preprocessing": {"_target_": "Compose", "transforms": preprocessing(plan)},
-        "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},
-        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
-        "inferer": {
-            "_target_": "SlidingWindowInferer",
-            "roi_size": list(plan.patch),
-            "sw_batch_size": 2,
-            "overlap": 0.5,
-            "mode": "gaussian",
-        },
-        "postprocessing": {"_target_": "Compose", "transforms": post},
-        "checkpointloader": {
-            "_target_": "CheckpointLoader",
-            "load_path": "$@bundle_root + '/models/model.pt'",
-            "load_dict": {"model": "@network"},
-            "map_location": "@device",
-            "strict": True,
-        },
-        "handlers": ["@checkpointloader", {"_target_": "StatsHandler", "iteration_log": False}],
-        "evaluator": {
-            "_target_": "SupervisedEvaluator",
-            "device": "@device",
-            "val_data_loader": "@dataloader",
-            "network": "@network",
-            "inferer": "@inferer",
-            "postprocessing": "@postprocessing",
-            "val_handlers": "@handlers",
-        },
-        "initialize": ["$monai.utils.set_determinism(seed=0)"],
-        "run": ["$@evaluator.run()"],
-    }
 
 
 def metadata(model: Published) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,48 +58,78 @@ def score_cases(
     Returns:
         number of these cases that are scored now; unreadable ones are left out.
     """
-    cases = _scored_by(version, path, {record["id"] for record in records})
+    file = _ScoreFile(path, version, {record["id"] for record in records})
     order = random.Random(seed + version).sample(list(records), len(records))
-    steps, inferer = Preprocessing(plan), sliding_window(plan, overlap=0.25)
-    started = written = time.monotonic()
-    report = report or (lambda done, of: None)
+    steps, end = Preprocessing(plan), time.monotonic() + minutes * 60
+
+    def say() -> None:
+        if report is not None:
+            report(len(file.cases), len(order))
+
+    look = keeper or partial(_look, members, sliding_window(plan, overlap=0.25), device, say)
+    for record in [record for record in order if record["id"] not in file.cases]:
+        if time.monotonic() > end or not _score(record, steps, look, plan, file):
+            break
+        say()
+    file.write()
+    return len(file.cases)
+
+
+class _ScoreFile:
+    """What one version of the model has scored, in memory and in ``path``."""
+
+    def __init__(self, path: Path, version: int, asked: set[str]) -> None:
+        self.path, self.version = path, version
+        self.cases = _scored_by(version, path, asked)
+        self.of = len(asked)
+        self._written = time.monotonic()
+
+    def write(self) -> bool:
+        """False where a newer model has been scored meanwhile, whose scores stay."""
+        kept = read_json(self.path, {})
+        if isinstance(kept, dict) and kept.get("version", 0) > self.version:
+            return False
+        content = {"version": self.version, "done": len(self.cases), "of": self.of, "cases": self.cases}
+        write_json(self.path, content)
+        self._written = time.monotonic()
+        return True
+
+    def write_if_due(self) -> bool:
+        """The same every few seconds; True where it was not due."""
+        return time.monotonic() - self._written <= _WRITE_EVERY or self.write()
+
+
+def _look(
+    members: Callable[[torch.Tensor], list[torch.Tensor]],
+    inferer: Callable[..., Any],
+    device: str,
+    say: Callable[[], None],
+    record: Mapping[str, Any],
+    image: MetaTensor,
+) -> list[torch.Tensor]:
+    """The members' probabilities of a whole image."""
 
     def predict(crops: torch.Tensor) -> dict[int, torch.Tensor]:
         """A dict, since the inferer takes a tuple of one apart."""
-        report(len(cases), len(order))
+        say()
         return dict(enumerate(members(crops)))
 
-    def write() -> bool:
-        """False where a newer model has been scored meanwhile, whose scores stay."""
-        kept = read_json(path, {})
-        if isinstance(kept, dict) and kept.get("version", 0) > version:
-            return False
-        write_json(path, {"version": version, "done": len(cases), "of": len(order), "cases": cases})
-        return True
+    return list(inferer(image.as_tensor().to(device)[None], predict).values())
 
-    for record in [record for record in order if record["id"] not in cases]:
-        if time.monotonic() - started > minutes * 60:
-            break
-        try:
-            image = steps({"image": record["image"]})["image"]
-        except (UnreadableVolume, OSError):
-            continue
-        try:
-            if keeper is not None:
-                predicted = keeper(record, image)
-            else:
-                predicted = list(inferer(image.as_tensor().to(device)[None], predict).values())
-        except (RuntimeError, MemoryError):
-            write()  # memory is short, say: what is scored stays
-            raise
-        cases[record["id"]] = _describe(predicted, image, plan)
-        report(len(cases), len(order))
-        if time.monotonic() - written > _WRITE_EVERY:
-            if not write():
-                return len(cases)
-            written = time.monotonic()
-    write()
-    return len(cases)
+
+def _score(record: dict, steps: Preprocessing, look: Callable, plan: Plan, file: _ScoreFile) -> bool:
+    """Score one case, an unreadable one excepted; False where another model is being scored."""
+    try:
+        image = steps({"image": record["image"]})["image"]
+    except (UnreadableVolume, OSError):
+        return True
+    try:
+        predicted = look(record, image)
+    except (RuntimeError, MemoryError):
+        file.write()  # memory is short, say: what is scored stays
+        raise
+    file.cases[record["id"]] = _describe(predicted, image, plan)
+    return file.write_if_due()
 
 
 def _scored_by(version: int, path: Path, asked: set[str]) -> dict[str, dict]:

@@ -195,14 +195,14 @@ SELECTION = (
     Fault(
         "scores of an older model replace those of a newer",
         "selection/scoring.py",
-        'kept.get("version", 0) > version',
-        'kept.get("version", 0) < version',
+        'kept.get("version", 0) > self.version',
+        'kept.get("version", 0) < self.version',
         _SCORING,
     ),
     Fault(
         "scoring goes on past its time",
         "selection/scoring.py",
-        "time.monotonic() - started > minutes * 60",
+        "time.monotonic() > end",
         "False",
         _SCORING,
     ),
