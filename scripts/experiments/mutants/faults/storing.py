@@ -125,7 +125,7 @@ STORING = (
         "datastore/entries.py",
         "        if self.read_only:\n            raise Refusal(f",
         "        if False:\n            raise Refusal(f",
-        "tests/datastore/test_index.py",
+        "tests/datastore/test_entries.py",
     ),
     Fault(
         "the likeliest class is taken before the way back to the grid",
