@@ -117,7 +117,7 @@ def test_every_file_of_the_workspace_gives_the_name_back(tmp_path, name):
     assert (told["notes"], told["validation"]) == ([name], {name: 0.5})
     cases = {name: {"score": 0.5, "classes": {name: 0.5}}}
     write_json(workspace.scores, {"version": 1, "done": 1, "of": 1, "cases": cases})
-    assert ScoreFile(workspace.scores).read().told(name)["uncertain_class"] == name
+    assert ScoreFile(workspace.scores).read().details(name)["uncertain_class"] == name
     history = History(workspace.history)
     history.complete(history.add(name, False, strategy=name), dice={name: 0.5}, flags=[name])
     assert History(workspace.history).entries()[0]["dice"] == {name: 0.5}
