@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fewlabel.losses.pseudo_labels import confident_classes
 from fewlabel.methods.base import total
 from fewlabel.methods.dtlp import DTLP
+from fewlabel.methods.dtlp_parts import exchange
 from fewlabel.methods.supervised import Supervised
 from fewlabel.networks import NETWORKS
 
@@ -216,12 +217,17 @@ def test_one_crop_of_each_kind_is_enough(batches):
         method.after_step(1.0)
 
 
+def mix(method, labelled, unlabelled, pseudo):
+    how = method.pseudo_weight, method.box_share, method.both_mixtures, method.steps
+    return exchange(labelled["image"], labelled["label"], unlabelled["strong"], pseudo, *how)
+
+
 def test_a_mixture_holds_voxels_of_both_crops_and_pseudo_labels_count_half_where_confident(batches):
     labelled, unlabelled = batches
     method = build(box_share=8 / 27)
     say(method.teacher.network, 9.0)
     pseudo = method._teach({"weak": unlabelled["weak"]})
-    mixture = method._mix(labelled["image"], labelled["label"], unlabelled["strong"], pseudo)
+    mixture = mix(method, labelled, unlabelled, pseudo)
     for number, inside in enumerate(("unlabelled", "labelled")):  # the box changes sides from crop to crop
         guessed = mixture.weight[number] == 0.5
         assert (guessed | (mixture.weight[number] == 1)).all()
@@ -231,7 +237,7 @@ def test_a_mixture_holds_voxels_of_both_crops_and_pseudo_labels_count_half_where
         assert (mixture.label[number][guessed] == 1).all()
     say(method.teacher.network, 0.1)
     unsure = method._teach({"weak": unlabelled["weak"]})
-    mixture = method._mix(labelled["image"], labelled["label"], unlabelled["strong"], unsure)
+    mixture = mix(method, labelled, unlabelled, unsure)
     assert set(mixture.weight.unique().tolist()) == {0.0, 1.0}
 
 

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from fewlabel.losses.ensemble import distillation, entropy_weighted_mean
+from fewlabel.losses.ensemble import distillation
 from fewlabel.losses.propagation import propagation_loss
 from fewlabel.losses.reconstruction import feature_distance, hide_voxels
 from fewlabel.losses.regions import weighted_dice_cross_entropy
 from fewlabel.losses.supervised import dice_cross_entropy
 from fewlabel.methods.base import Step, is_empty
-from fewlabel.methods.dtlp_parts import Propagation, Pseudo, feature_generator
-from fewlabel.methods.student_teacher import StudentTeacher
-from fewlabel.mixing import Crops, alternating, beta_shares, hide, mixed, random_boxes, random_cubes
+from fewlabel.methods.dtlp_parts import Propagation, Pseudo, exchange, feature_generator, share_out
+from fewlabel.methods.dtlp_teachers import DiverseTeaching
+from fewlabel.mixing import hide, random_cubes
 from fewlabel.networks.diffusion_decoder import DiffusionDecoder
-from fewlabel.networks.features import find_tap, with_features
-
-_WHOLE_TERMS = ("reconstruction", "distillation", "propagation")  # on strong crops that nothing hides
+from fewlabel.networks.features import with_features
 
 
-class DTLP(StudentTeacher):
+class DTLP(DiverseTeaching):
     """A student learns from labels, a diffusion teacher and a mean teacher; the student alone is published.
 
     Only the abstracts of both versions of the paper could be had. They name the modules; formulas and numbers are
@@ -157,21 +156,28 @@ class DTLP(StudentTeacher):
         every: int = 3,
         noise_seed: int | None = None,
     ) -> None:
-        super().__init__(build, classes, decay, teacher, start, ramp)
+        diffusion = partial(DiffusionDecoder, classes, diffusion_channels, diffusion_patch, diffusion_steps)
+        super().__init__(
+            build,
+            classes,
+            (decay, teacher, start, ramp),
+            diffusion if denoising else None,
+            stride=stride,
+            threshold=threshold,
+            ensemble=ensemble,
+            every=every,
+            noise_seed=noise_seed,
+            teacher_every=teacher_every,
+        )
         reconstruction = 0.0 if self.guesses.cached else reconstruction
-        self.tap = find_tap(self.student, stride)
-        diffusion = diffusion_channels, diffusion_patch, diffusion_steps
-        self.diffusion = DiffusionDecoder(classes, *diffusion) if denoising else None
         self.generator = feature_generator(self.tap.channels) if reconstruction else None
         self.projections = Propagation(self.tap.channels, width, tokens) if propagation else None
-        self.denoising, self.every, self.noise_seed, self.ensemble = denoising, every, noise_seed, ensemble
+        self.denoising = denoising
         firmly = {"cutmix": cutmix, "masking": masking}
         softly = {"reconstruction": reconstruction, "distillation": distillation, "propagation": propagation}
         self.consistency = {**firmly, **softly}
-        self.threshold, self.teacher_every = threshold, teacher_every
         self.pseudo_weight, self.box_share, self.both_mixtures = pseudo_weight, box_share, both_mixtures
         self.cube, self.hidden, self.hidden_features, self.temperature = cube, hidden, hidden_features, temperature
-        self.steps = 0  # on the host: it decides what is computed
 
     def step(self, labelled: Mapping[str, Tensor], unlabelled: Mapping[str, Tensor] | None, progress: float) -> Step:
         image, label = labelled["image"], labelled["label"].long()
@@ -192,12 +198,13 @@ class DTLP(StudentTeacher):
     ) -> Tensor:
         """Fill in the terms that are on; give the logits of the labelled crops."""
         pseudo, strong = self._teach(unlabelled), unlabelled["strong"]
-        whole, covered = self._share_out(on)
+        whole, covered = share_out(on, self.steps)
         views = {"labelled": image, "strong": strong[whole], "covered": strong[covered]}
         side = max(1, round(self.cube * min(image.shape[2:])))
         views["covered"] = hide(views["covered"], random_cubes(views["covered"], side, *self.hidden))
         if "cutmix" in on:
-            mixture = self._mix(image, label, strong, pseudo)
+            how = self.pseudo_weight, self.box_share, self.both_mixtures, self.steps
+            mixture = exchange(image, label, strong, pseudo, *how)
             views["mixed"] = mixture.image
         all_logits, (all_features,) = with_features(self.student, torch.cat(list(views.values())), self.tap)
         sizes = [len(view) for view in views.values()]
@@ -229,71 +236,7 @@ class DTLP(StudentTeacher):
             propagated = self.projections(features, logits.softmax(1))
             losses["propagation"] = propagation_loss(propagated, pseudo.classes, pseudo.mask) / 2
 
-    def _share_out(self, on: set[str]) -> tuple[slice, slice]:
-        """Which strong crops are seen whole and which with cubes hidden: every other one, in turns, or all."""
-        everything, nothing = slice(None), slice(0)
-        if on.isdisjoint(_WHOLE_TERMS):
-            return nothing, everything if "masking" in on else nothing
-        if "masking" not in on:
-            return everything, nothing
-        return slice(self.steps % 2, None, 2), slice(1 - self.steps % 2, None, 2)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return self.guesses.views | ({"weak"} if self.diffusion is not None else set())
-
-    @torch.no_grad()
-    def _teach(self, unlabelled: Mapping[str, Tensor]) -> Pseudo:
-        """The ensemble's word; between the diffusion teacher's turns, the mean teacher's, live or as it was stored."""
-        if self.guesses.cached:
-            guess, features = self.guesses(unlabelled, None), None
-            probabilities, known = guess.probabilities(self.classes), guess.sure(0.0)
-        else:
-            logits, (features,) = with_features(self.teacher.network, unlabelled["weak"], self.tap)
-            probabilities = logits.softmax(1)
-            known = torch.ones_like(probabilities[:, 0], dtype=torch.bool)
-        if self.diffusion is not None and self.steps % self.every == self.every - 1:
-            sampled = self.diffusion.sample(unlabelled["weak"], self.noise_seed).softmax(1)
-            if self.ensemble:
-                probabilities = entropy_weighted_mean(sampled, probabilities)
-            else:
-                probabilities = (sampled + probabilities) / 2
-        confidence, classes = probabilities.max(1)
-        return Pseudo(probabilities, classes, (confidence >= self.threshold) & known, features)
-
-    def _mix(self, image: Tensor, label: Tensor, strong: Tensor, pseudo: Pseudo) -> Crops:
-        """One mixture of each pair, or both; the pseudo-labels count where they are confident, and less."""
-        pairs = min(len(image), len(strong))
-        weight = self.pseudo_weight * pseudo.mask[:pairs, None].to(image.dtype)
-        true = Crops(image[:pairs], label[:pairs], torch.ones_like(image[:pairs]))
-        guessed = Crops(strong[:pairs], pseudo.classes[:pairs, None], weight)
-        box = random_boxes(true.image, beta_shares(pairs, image) if self.box_share is None else self.box_share)
-        if not self.both_mixtures:
-            return mixed(guessed, true, alternating(box, self.steps))
-        ways = mixed(guessed, true, box), mixed(true, guessed, box)
-        return Crops(*(torch.cat(values) for values in zip(*ways, strict=True)))
-
     def weights(self, progress: float) -> dict[str, float]:
         ramp = self.grown(progress)
         grown = {name: weight * ramp for name, weight in self.consistency.items()}
         return {"supervised": 1.0, "denoising": self.denoising, **grown}
-
-    def after_step(self, progress: float) -> None:
-        self.steps += 1
-        if self.steps % self.teacher_every == 0:
-            self.teacher.update(self.student, progress)
-
-    def get_extra_state(self) -> Tensor:
-        """The number of steps, so that a resumed training goes on in turn."""
-        return torch.tensor(self.steps)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        self.steps = int(state)
-
-    @property
-    def deployed(self) -> nn.Module:
-        return self.student
-
-    @property
-    def member_networks(self) -> tuple[nn.Module, ...]:
-        return (self.student, self.teacher.network)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fewlabel.losses.propagation import propagate, token_grid
+from fewlabel.mixing import Crops, alternating, beta_shares, mixed, random_boxes
+
+_WHOLE_TERMS = ("reconstruction", "distillation", "propagation")  # on strong crops that nothing hides
 
 
 class Pseudo(NamedTuple):
@@ -54,3 +58,35 @@ def feature_generator(channels: int, width: int = 64) -> nn.Sequential:
     """
     inner = min(channels, width)
     return nn.Sequential(nn.Conv3d(channels, inner, 3, padding=1), nn.ReLU(), nn.Conv3d(inner, channels, 3, padding=1))
+
+
+def share_out(on: set[str], turn: int) -> tuple[slice, slice]:
+    """Which strong crops are seen whole and which with cubes hidden: every other one, in turns, or all."""
+    everything, nothing = slice(None), slice(0)
+    if on.isdisjoint(_WHOLE_TERMS):
+        return nothing, everything if "masking" in on else nothing
+    if "masking" not in on:
+        return everything, nothing
+    return slice(turn % 2, None, 2), slice(1 - turn % 2, None, 2)
+
+
+def exchange(
+    image: Tensor,
+    label: Tensor,
+    strong: Tensor,
+    pseudo: Pseudo,
+    pseudo_weight: float,
+    box_share: float | None,
+    both: bool,
+    turn: int,
+) -> Crops:
+    """One mixture of each pair, or both; the pseudo-labels count where they are confident, and less."""
+    pairs = min(len(image), len(strong))
+    weight = pseudo_weight * pseudo.mask[:pairs, None].to(image.dtype)
+    true = Crops(image[:pairs], label[:pairs], torch.ones_like(image[:pairs]))
+    guessed = Crops(strong[:pairs], pseudo.classes[:pairs, None], weight)
+    box = random_boxes(true.image, beta_shares(pairs, image) if box_share is None else box_share)
+    if not both:
+        return mixed(guessed, true, alternating(box, turn))
+    ways = mixed(guessed, true, box), mixed(true, guessed, box)
+    return Crops(*(torch.cat(values) for values in zip(*ways, strict=True)))

@@ -68,14 +68,14 @@ DTLP = (
     ),
     Fault(
         "dtlp's mixture takes the label of the other side",
-        "methods/dtlp.py",
-        "return mixed(guessed, true, alternating(box, self.steps))",
-        "return mixed(guessed, true, alternating(box, self.steps))._replace(label=label[:pairs])",
+        "methods/dtlp_parts.py",
+        "return mixed(guessed, true, alternating(box, turn))",
+        "return mixed(guessed, true, alternating(box, turn))._replace(label=label[:pairs])",
         _NOTHING,
     ),
     Fault(
         "dtlp's teacher is never updated",
-        "methods/dtlp.py",
+        "methods/dtlp_teachers.py",
         "self.teacher.update(self.student, progress)",
         "pass",
         "tests/methods/test_dtlp.py",
@@ -89,7 +89,7 @@ DTLP = (
     ),
     Fault(
         "turns of the diffusion teacher not saved",
-        "methods/dtlp.py",
+        "methods/dtlp_teachers.py",
         "self.steps = int(state)",
         "pass",
         "tests/methods/test_dtlp.py::test_a_resumed_training_goes_on_in_turn",
