@@ -243,5 +243,6 @@ def test_a_session_that_was_not_finished_does_not_stop_the_next_start(server, te
 
 
 def test_a_stored_label_is_as_before_and_so_is_what_is_said_of_it(server, volumes):
-    told = server.put_label("scan_2", volumes.truth(server.studies, 2), CLASSES)
-    assert told == {"notes": [], "correction": None, "flags": [], "image": "scan_2", "label": "scan_2"}
+    answer = server.put_label("scan_2", volumes.truth(server.studies, 2), CLASSES)
+    said = {"notes": [], "correction": None, "flags": [], "kind": "drawn"}
+    assert answer == {**said, "image": "scan_2", "label": "scan_2"}
