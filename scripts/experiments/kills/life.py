@@ -132,13 +132,20 @@ class Life:
 
     def _begin_training(self) -> None:
         """Start a training and wait until some moment of it; most lie in the training itself, not in its start."""
+        self._have_a_label()
         before = self._progress()
         expect(self.server.request("POST", "/train/fewlabel", json={}), 200)
         if self.random.random() < 0.8:
             self._wait_until(lambda: self._progress() != before or not self._is_training())
         time.sleep(self.random.uniform(0, 3))
 
+    def _have_a_label(self) -> None:
+        """Where all submissions have been taken back there is nothing to train on."""
+        if not any(known.may_be[0] for known in self.cases.values()):
+            self._submit_in_peace(self.random.choice(list(self.cases)))
+
     def _train_to_the_end(self) -> None:
+        self._have_a_label()
         expect(self.server.request("POST", "/train/fewlabel", json={"max_steps": 2}), 200)
         self._wait_until(lambda: not self._is_training())
         if not self.workspace.model.exists():
