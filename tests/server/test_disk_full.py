@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from monailabel.datastore.local import LocalDatastore
 
+from fewlabel.datastore.store import StudyDatastore
 from fewlabel.errors import Refusal
 from fewlabel.inference.segment import FewLabelInfer
 from fewlabel.networks import NETWORKS
@@ -70,7 +70,7 @@ def study(tmp_path, volumes):
     volumes.write(folder / "labels" / "final" / "scan_0.nii.gz", volumes.label(0))
     workspace = Workspace(tmp_path / "workspace")
     workspace.set_classes(["organ", "tumour"])
-    return workspace, LocalDatastore(str(folder), auto_reload=False)
+    return workspace, StudyDatastore(str(folder), workspace, auto_reload=False, read_only=False)
 
 
 SETTINGS = Settings(network="unet_small", patch=(16, 16, 16), batch=1, max_steps=2, scoring_minutes=0.01, device="cpu")
