@@ -132,7 +132,7 @@ def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
         "steps": trainer.step,
         "seconds_per_step": spent / max(1, trainer.step - first),
         "seconds": trainer.budget.elapsed(),
-        "notes": trainer.progress.values["notes"],
+        "notes": trainer.progress.snapshot()["notes"],
         **_size(method, method.deployed, device),
     }
 

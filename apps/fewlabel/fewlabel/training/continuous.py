@@ -34,6 +34,7 @@ from fewlabel.training.ongoing_progress import AGAIN, RESTING, OngoingProgress
 from fewlabel.training.people import wait_for_people
 from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
+from fewlabel.training.publish import Publication
 from fewlabel.training.refresh import Movement
 from fewlabel.training.run import Run, runs_to_its_end
 from fewlabel.training.short import with_less
@@ -75,7 +76,7 @@ class ContinuousRun(Run):
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one core is for people
         self.arrivals = Arrivals(self.datastore, self.workspace)
         self.pools = self._make_pools()
-        labelled, validation, unlabelled = self._records()
+        labelled, validation, unlabelled = self.records(self.pools, self.left_out)
         self.plan = plan_of(self.workspace, self.settings, self.device, labelled, unlabelled)
         self.progress.update(network=self.plan.network, plan=dataclasses.asdict(self.plan))
         method = self._method(self.plan).to(self.device)
@@ -155,8 +156,8 @@ class ContinuousRun(Run):
             return False
         try:
             self.pools = self._make_pools()
-            self.progress.values["problems"] = []
-            labelled, validation, unlabelled = self._records()
+            self.progress.put(problems=[])
+            labelled, validation, unlabelled = self.records(self.pools, self.left_out)
         except Refusal as error:
             self.progress.note(str(error))
             return False
@@ -178,9 +179,11 @@ class ContinuousRun(Run):
 
     def _rest(self) -> dict[str, Any]:
         """Say that it rests, and of which labels nothing more can be learnt; the server wakes it with the next."""
-        phase = AGAIN if self.ongoing.ended_by == "labels" else RESTING
-        self.progress.update(phase=phase, learned=self.arrivals.known, progress=1.0)
-        return self.progress.values
+        rests = self.ongoing.ended_by != "labels"
+        if rests:
+            self.learned.write(self.arrivals.known)
+        self.progress.update(phase=RESTING if rests else AGAIN, learned=self.arrivals.known, progress=1.0)
+        return self.progress.snapshot()
 
     def _give_way(self) -> None:
         wait_for_people(self.workspace.people)
@@ -190,22 +193,23 @@ class ContinuousRun(Run):
         if self.progress.due():
             self.progress.update(self.ongoing.clock.round() if self.trainer else None)
 
-    def _changed(self, method: Method, unlabelled: list[Record], version: int) -> float:
-        """Share of the foreground that this version gives to another class, on ten scans of the pool."""
+    def _changed(self, method: Method, unlabelled: list[Record], published: Publication) -> float:
+        """Share of the foreground that the published version gives to another class, on ten scans of the pool."""
+        version = published.version
         order = random.Random(version).sample(unlabelled, len(unlabelled))
         some = [record for record in order if record["id"] in self.store.heads][: Movement.scans]
-        keeper = self.stored.keeper(method, self.progress.values["candidate"], self.store, self.plan, version)
+        keeper = self.stored.keeper(method, published.candidate, self.store, self.plan, version)
         return predict_pool(keeper.eyes, self.store, self.plan, some, version, self.device).changed
 
     def _score_sometimes(self, method: Method) -> None:
         """Score the pool with what was published where it moved enough, in at most a fifth of the time."""
-        now = time.monotonic()
-        if now - self._scored_at < self._scoring_took / _SCORING_SHARE:
+        now, published = time.monotonic(), self.publisher.last
+        if published is None or now - self._scored_at < self._scoring_took / _SCORING_SHARE:
             return
-        unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
-        version, dice = self.publisher.version - 1, mean_dice(self.publisher.published_dice or {})
-        if self.movement.is_worth_it(dice, lambda: self._changed(method, unlabelled, version)):
-            self._score(method, self.plan, unlabelled, version, self.store)
+        unlabelled = self.records.images(self.pools.unlabelled)
+        dice = mean_dice(self.publisher.published_dice or {})
+        if self.movement.is_worth_it(dice, lambda: self._changed(method, unlabelled, published)):
+            self._score(method, self.plan, unlabelled, published, self.store)
             self.movement.predicted(dice)
         self.progress.update(phase="training")
         self._scored_at = time.monotonic()

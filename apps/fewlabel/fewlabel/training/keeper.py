@@ -17,10 +17,9 @@ from fewlabel.data.held_back import decide
 from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
 from fewlabel.training.arrivals import Known, in_order, known_labels
+from fewlabel.training.learned import Learned
 from fewlabel.training.mode import CONTINUOUS, Mode
-from fewlabel.training.ongoing_progress import RESTING
 from fewlabel.training.people import People
-from fewlabel.training.progress import read_progress
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -44,6 +43,7 @@ class Keeper:
         self.workspace, self.settings = workspace, settings
         self.people = People(workspace.people)
         self.mode = Mode(workspace, settings)
+        self.learned = Learned(workspace.learned)
         self._model = ""
         self._store: Datastore | None = None
         self._guard = threading.RLock()
@@ -159,8 +159,7 @@ class Keeper:
         self._count_failures(labels)
         if time.monotonic() < self._not_before and labels == self._failed_with:
             return False
-        state = read_progress(self.workspace.progress)
-        return state.get("phase") != RESTING or state.get("learned") != labels
+        return self.learned.labels() != labels
 
     def _count_failures(self, labels: Known) -> None:
         last = tasks("train")[-1] if tasks("train") else None

@@ -53,7 +53,7 @@ class LookPublisher(Publisher):
             self.released(method)
         self._good = good and not publishes
         if math.isfinite(mean):
-            self.progress.values["best_metric"] = mean
+            self.progress.put(best_metric=mean)
         self.progress.update(validation=dice)
         return mean
 

@@ -117,7 +117,7 @@ class OngoingTrainer(Trainer):
             self._watch(self.guard.fit(dice_of_crops(output["logits"], output["label"])), "labelled crops", done)
         self._say(self.guard.recover())
         since = self.clock.trained - self.clock.improved
-        self.progress.values.update(pool_rests=self.guard.labels_only, seconds_since_better=round(since))
+        self.progress.put(pool_rests=self.guard.labels_only, seconds_since_better=round(since))
         look = self.clock.is_look_due() or self._steps_of_run >= self.most_steps
         late = look or time.monotonic() - self._saved > CHECKPOINT_EVERY
         if late or self.progress.due():

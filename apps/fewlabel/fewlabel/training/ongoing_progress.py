@@ -1,4 +1,4 @@
-"""What a training that goes on tells people: rounds in the place of epochs, and one line in words."""
+"""Reports a continuous training: rounds instead of epochs, and one line in words."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ class OngoingProgress(Progress):
 
     Args:
         path: the file.
-        fields: constants to be told along.
+        fields: constants to report as well.
     """
 
     def __init__(self, path: Path, **fields: Any) -> None:
         super().__init__(path, 0.0, **fields)
-        self.values.update(total_epochs=ROUND, epoch=1, seconds_left=None, training="continuous")
-        self.values["since"] = datetime.now().strftime("%H:%M")
+        self._values.update(total_epochs=ROUND, epoch=1, seconds_left=None, training="continuous")
+        self._values["since"] = datetime.now().strftime("%H:%M")
 
     def update(self, progress: float | None = None, **fields: Any) -> None:
-        """Take in new values and write them now.
+        """Take new values and write the file now.
 
         Args:
             progress: share of the round that is done, in [0, 1].
-            fields: anything of the file's keys.
+            fields: any keys of the file.
         """
         if progress is not None:
-            self.values["progress"] = self.values["epoch"] = 0
+            self._values["progress"] = self._values["epoch"] = 0
         super().update(progress, **{**fields, "seconds_left": None})
 
     def note(self, text: str) -> None:
         """A sentence about the training; it goes on for days, so only the last ones are kept."""
-        self.values["notes"] = [*self.values["notes"], text][-_NOTES:]
+        self._values["notes"] = [*self._values["notes"], text][-_NOTES:]
 
     def _epoch(self, now: float) -> int:
-        return min(ROUND, max(1, int(self.values["progress"] * ROUND)))
+        return min(ROUND, max(1, int(self._values["progress"] * ROUND)))
 
 
 def one_line(values: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import Module
@@ -29,6 +29,20 @@ from fewlabel.training.validation import (
 logger = logging.getLogger(__name__)
 
 
+class Publication(NamedTuple):
+    """A model that a training published.
+
+    Attributes:
+        version: of the model.
+        candidate: which of the method's candidates it is (see Method.candidates).
+        validated: whether it was measured on validation cases.
+    """
+
+    version: int
+    candidate: str
+    validated: bool
+
+
 class Publisher:
     """Publishes the last weights of a training where they are not worse than the model that it found.
 
@@ -47,6 +61,7 @@ class Publisher:
 
     Attributes:
         version: of what this training publishes.
+        last: what this training published last; None as long as it published nothing.
         best: mean Dice and whole state of the method, on the CPU, of what was published, or best so far.
     """
 
@@ -63,6 +78,7 @@ class Publisher:
         self.path, self.plan, self.validator, self.progress = path, plan, validator, progress
         self.card, self.device = card, device
         self.version = last_version + 1
+        self.last: Publication | None = None
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
         self.published_dice: dict[str, float] | None = None
         self.before: dict[str, float] | None = None  # of the model that this training found
@@ -124,10 +140,10 @@ class Publisher:
         if better:
             self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
         if measured:
-            self.progress.values["best_metric"] = mean  # of the last weights: the best of many looks would flatter
+            self.progress.put(best_metric=mean)  # of the last weights: the best of many looks would flatter
         self.progress.update(done, validation=dice)
         if done >= 1:
-            self._tell_result(mean)
+            self._report_result(mean)
         return mean
 
     def _others(self, method: Method, published: Module) -> list[tuple[str, Module]]:
@@ -153,20 +169,21 @@ class Publisher:
         }
         save_published(self.path, network, plan, card, others)
         self.published_dice, self._seen = dice, stamp(self.path)
-        self.progress.update(published=True, version=self.version, validated=card["validated"], candidate=chosen)
+        self.last = Publication(self.version, chosen, card["validated"])
+        self.progress.update(published=True, **self.last._asdict())
 
-    def _tell_result(self, reached: float) -> None:
-        if not self.progress.values["published"]:
+    def _report_result(self, reached: float) -> None:
+        if self.last is None:
             self.progress.note(
                 f"Not published: on the validation cases the published model has Dice "
                 f"{mean_dice(self.before or {}):.3f}, this training reached {reached:.3f}."
             )
             return
-        candidate = self.progress.values["candidate"]
+        candidate = self.last.candidate
         if candidate != "network":
             what = "the mean of both networks" if candidate == "mean" else f"the {candidate} of two networks alone"
             self.progress.note(f"Published is {what}.")
-        if not self.progress.values["validated"]:
+        if not self.last.validated:
             reason = (
                 "none of the validation cases holds a class" if self.validator.records else "there are too few labels"
             )
