@@ -6,6 +6,7 @@ from pathlib import Path
 
 MEASUREMENTS = ("training", "store", "scoring", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
+PUBLISHED = ("branch", "mean")
 METHOD = "bcp"  # the default of the product on a CPU
 
 
@@ -69,6 +70,15 @@ def compare(command: "argparse.ArgumentParser") -> "None":
         type=float,
         help="the same in minutes of a core at work: a busy computer takes none away",
     )
+    add(
+        "--anytime",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="MINUTES",
+        help="runs that go on, as on the server, measured after so many core-minutes with what is published then",
+    )
+    add("--publishes", nargs="+", choices=PUBLISHED, default=["branch"], help="what that is (default branch)")
     add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--no-radiology", action="store_true", help="without that recipe alone")
     _data_options(command)
@@ -203,7 +213,7 @@ def problem_with(options: "argparse.Namespace") -> "str":
     if options.command in ("compare", "rounds"):
         sizes = options.labelled if options.command == "compare" else options.sizes
         numbers = [*sizes, options.steps, options.jobs, options.minutes, options.core_minutes]
-        numbers += [options.batch, options.threads]
+        numbers += [options.batch, options.threads, *getattr(options, "anytime", [])]
         if _too_small(numbers, options.seeds):
             return "Numbers must be above 0; --seeds may be 0 too."
         if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
