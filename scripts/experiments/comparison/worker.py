@@ -151,7 +151,7 @@ def _go_on(row: Row, experiment: Experiment, cases: Cases, state: Path, file: Pa
         outcome = {"row": {**row.to_dict(), "name": name}, "labelled_cases": drawn[0], "cases": list(found)}
         outcome |= {"minutes": minutes, "publishes": kind, "published": kept.seconds / 60, "seconds": kept.seconds}
         outcome |= {"steps": kept.step, "seconds_per_step": kept.seconds / max(1, kept.step)}
-        marks.append({**outcome, "notes": trainer.progress.values["notes"], **_size(method, method.deployed, device)})
+        marks.append({**outcome, "notes": trainer.progress.values["notes"], **size(method, method.deployed, device)})
         whole = len(marks) == len(experiment.marks) * len(experiment.publishes)
         write_json(file, {"row": row.to_dict(), "marks": marks, "whole": whole})
 
@@ -180,7 +180,7 @@ def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
         "seconds_per_step": spent / max(1, trainer.step - first),
         "seconds": trainer.budget.elapsed(),
         "notes": trainer.progress.values["notes"],
-        **_size(method, method.deployed, device),
+        **size(method, method.deployed, device),
     }
 
 
@@ -204,10 +204,10 @@ def _radiology(
         "seconds": steps * each,
         "notes": [],
     }
-    return {**outcome, "notes": [], **_size(recipe.network, recipe.network, experiment.device)}, recipe.segment
+    return {**outcome, "notes": [], **size(recipe.network, recipe.network, experiment.device)}, recipe.segment
 
 
-def _size(trained: torch.nn.Module, deployed: torch.nn.Module, device: str) -> dict[str, float]:
+def size(trained: torch.nn.Module, deployed: torch.nn.Module, device: str) -> dict[str, float]:
     """Peak memory in GiB (of the device; on a CPU of this process, with its libraries), and parameters."""
     if device.startswith("cuda"):
         memory = torch.cuda.max_memory_allocated() / 2**30
