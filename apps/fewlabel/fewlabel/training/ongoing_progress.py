@@ -12,12 +12,12 @@ from fewlabel.training.progress import Progress
 
 RESTING, AGAIN = "resting", "starting again"
 _NOTES = 12
-_QUIET = 300  # seconds of training without anything better, from which on that is said
-ROUND = 100  # "epochs" between two publications, for viewers that divide by their number
+_QUIET = 300  # seconds of training without improvement until that is reported
+ROUND = 100  # "epochs" of a round, for viewers that divide by their number
 
 
 class OngoingProgress(Progress):
-    """Progress of a training without an end: ``epoch`` goes from 1 to 100 between two looks at a candidate.
+    """Progress of a training without a planned end: ``epoch`` goes from 1 to 100 between two looks at a candidate.
 
     Args:
         path: the file.
@@ -41,7 +41,7 @@ class OngoingProgress(Progress):
         super().update(progress, **{**fields, "seconds_left": None})
 
     def note(self, text: str) -> None:
-        """A sentence about the training; it goes on for days, so only the last ones are kept."""
+        """Add a sentence about the training; it may run for days, so only the last ones are kept."""
         self._values["notes"] = [*self._values["notes"], text][-_NOTES:]
 
     def _epoch(self, now: float) -> int:
@@ -52,7 +52,10 @@ def one_line(values: Mapping[str, Any]) -> str:
     """``learning from 5 labels and 80 scans since 14:02; version 7, Dice 0.86 on 2 scans; still improving``.
 
     Args:
-        values: of the progress file, with a phase that is true now; "" where it is of a training on request.
+        values: of the progress file, with the present phase.
+
+    Returns:
+        The line; "" for a training on request.
     """
     if values.get("training") != "continuous":
         return ""
@@ -87,7 +90,7 @@ def _outlook(values: Mapping[str, Any]) -> str:
     if phase == "stopped":
         return "resting until you say Train"
     if phase == "failed":
-        return f"stopped by a mistake: {values.get('error', '')}".strip(": ")
+        return f"stopped by an error: {values.get('error', '')}".strip(": ")
     if values.get("pool_rests"):
         return "the unlabelled scans rest, since they did harm"
     since = values.get("seconds_since_better") or 0

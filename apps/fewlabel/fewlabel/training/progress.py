@@ -11,7 +11,7 @@ from typing import Any
 
 from fewlabel.workspace import read_json, write_json
 
-_TICK = 5.0  # seconds: viewers show whole "epochs", so one epoch is a tick that is sure to come
+_TICK = 5.0  # seconds: viewers show whole "epochs", so an epoch must pass every few seconds
 _WRITE_EVERY = 2.0
 
 
@@ -21,12 +21,12 @@ class Progress:
     The keys ``epoch``, ``total_epochs`` and ``best_metric`` are those that MONAI Label's viewers show; all numbers
     are finite. The epoch never goes back, and moves on while the last validation and the scoring run.
 
-    It only reports: what it is given are copies, and no training decides anything by what stands here.
+    It only reports: it is given copies, and no training decides anything by reading them back.
 
     Args:
         path: the file.
         budget: seconds that the training may take; an "epoch" is a tick of at most five seconds of it.
-        after: seconds that the work after it (scoring) may take, counted in the same ticks.
+        after: seconds that the scoring after it may take, in the same ticks.
         fields: constants to report as well, e.g. method, network, numbers of volumes.
     """
 
@@ -34,7 +34,7 @@ class Progress:
         self.path = path
         self.started = time.time()
         self._written = 0.0
-        self._trained: float | None = None  # when the training proper was over
+        self._trained: float | None = None  # when the last step was done
         self._ticks = max(100, round(budget / _TICK))
         self._values: dict[str, Any] = {
             "phase": "starting",

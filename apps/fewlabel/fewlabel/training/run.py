@@ -1,4 +1,4 @@
-"""One training of one study: pools, plan, method, publishing and scoring, in this order."""
+"""One training of one study: pools, plan, method, training, publishing and scoring, in this order."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
 from fewlabel.training.budget import NO_LIMIT, Budget
+from fewlabel.training.card import training_card
 from fewlabel.training.learned import Learned
 from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
@@ -122,7 +123,7 @@ class Run:
         loader = make_loader(plan, predictions=store)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
-        budget = Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
+        budget = self._budget()
         self.trainer = trainer = Trainer(
             method,
             loader,
@@ -135,10 +136,11 @@ class Run:
             lambda method, done: publisher.consider(method, done, self._beat),
             self.stored.refresh(method, store, plan, pool, budget, publisher.version),
         )
+        publisher.steps = lambda: trainer.step
         self.progress.note(trainer.resume())
         if not runs_to_its_end(trainer):
             plan = with_less(plan, self.device, self.progress)
-            save_plan(self.workspace.plan, plan)  # for the next trainings too
+            save_plan(self.workspace.plan, plan)  # also for the next trainings
             store = self.stored.open(plan)
             loader = make_loader(plan, predictions=store)
             trainer.refresh = self.stored.refresh(method, store, plan, pool, budget, publisher.version)
@@ -155,18 +157,18 @@ class Run:
         logger.info("training done: %s", result["notes"])
         return result
 
+    def _budget(self) -> Budget:
+        return Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
+
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
-        classes = _channels(plan)
+        classes = len(plan.classes) + 1
         build, build_second = (partial(find(name), classes) for name in (plan.network, partner(plan.network)))
         return make_method(self.method_name, build, build_second, classes, **self.stored.teacher_of(self.method_name))
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
-        card = {
-            "method": self.method_name,
-            "labelled": len(labelled),
-            "unlabelled": len(self.pools.unlabelled),
-        }
+        pool = len(self.pools.unlabelled)
+        card = training_card(self.method_name, len(labelled), pool, self.settings, self.device)
         validator = Validator(validation, plan, self.device, report=self.progress.problem)
         last = next_version(self.workspace) - 1
         return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, last)
@@ -186,7 +188,7 @@ class Run:
             self.progress.update(self.trainer.done() if self.trainer else None)
 
     def _give_way(self) -> None:
-        """Called often: lets others have the machine first, where that was agreed."""
+        """Called often: a continuous training lets requests have the machine first."""
 
     def _score(
         self, method: Method, plan: Plan, unlabelled: list[Record], published: Publication, store: PredictionStore
@@ -216,10 +218,6 @@ def runs_to_its_end(trainer: Trainer) -> bool:
         return runs_through(trainer)
     except EmptyPool as error:
         raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
-
-
-def _channels(plan: Plan) -> int:
-    return len(plan.classes) + 1
 
 
 def _clock(elapsed: float) -> str:
