@@ -17,7 +17,7 @@ from fewlabel.inference.predict import sliding_window
 from fewlabel.plan import Plan
 from fewlabel.predictions.pool import Keeper
 from fewlabel.selection.slices import worst_slices
-from fewlabel.uncertainty import case_score, uncertain_places
+from fewlabel.uncertainty import case_score, uncertain_voxels
 from fewlabel.volumes.reading import UnreadableVolume
 from fewlabel.workspace import read_json, write_json
 
@@ -144,6 +144,6 @@ def _describe(predicted: list[torch.Tensor], image: MetaTensor, plan: Plan) -> d
     """The scores of one case, its classes by name, and where to look."""
     score = case_score(predicted)
     score["classes"] = {plan.classes[value - 1]: each for value, each in score["classes"].items()}
-    uncertain = uncertain_places(predicted)[0].cpu().numpy()
+    uncertain = uncertain_voxels(predicted)[0].cpu().numpy()
     grid = image.meta["original_affine"], image.meta["spatial_shape"]
     return {**score, **worst_slices(uncertain, image.affine.numpy(), *grid)}
