@@ -104,7 +104,7 @@ def _kills(options):
 
 
 def _row(options):
-    from experiments.comparison.worker import work
+    from experiments.comparison.going_on import work
 
     work(options.folder, options.key)
     return "done"

@@ -79,6 +79,7 @@ def compare(command: "argparse.ArgumentParser") -> "None":
         help="runs that go on, as on the server, measured after so many core-minutes with what is published then",
     )
     add("--publishes", nargs="+", choices=PUBLISHED, default=["branch"], help="what that is (default branch)")
+    add("--fresh", action="store_true", help="make a candidate for each of these moments, beside those of the schedule")
     add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--no-radiology", action="store_true", help="without that recipe alone")
     _data_options(command)

@@ -9,8 +9,8 @@ from typing import Any
 
 from monai.utils import set_determinism
 
-from experiments.comparison.anytime import CoreTime, StepTime, same_random_numbers
 from experiments.comparison.experiment import Experiment
+from experiments.comparison.times import CoreTime, StepTime, same_random_numbers
 from experiments.comparison.worker import measured, size
 from experiments.day.rows import WHILE, Day
 from experiments.day.study import PlayedStudy
