@@ -15,9 +15,12 @@ from typing import Any
 from fewlabel import __version__, networks
 from fewlabel.export.base import Export
 from fewlabel.export.bundle_run import run_bundle
-from fewlabel.export.configs import NAME, inference, metadata
+from fewlabel.export.configs import NAME, inference
+from fewlabel.export.metadata import metadata, requirements
+from fewlabel.export.training import training
 from fewlabel.plan import Plan
 from fewlabel.published import Published, save_tensors
+from fewlabel.quality import quality
 
 _LOGGING = """[loggers]
 keys=root
@@ -45,8 +48,10 @@ def write_bundle(model: Published, folder: Path) -> None:
     copy_sources(folder, model.plan)
     _json(folder / "configs" / "metadata.json", metadata(model))
     _json(folder / "configs" / "inference.json", inference(model.plan))
+    _json(folder / "configs" / "train.json", training(model.plan))
     (folder / "configs" / "logging.conf").write_text(_LOGGING, encoding="utf-8")
     (folder / "docs" / "README.md").write_text(_readme(model), encoding="utf-8")
+    (folder / "requirements.txt").write_text(requirements(), encoding="utf-8")
     (folder / "LICENSE").write_text(
         "The weights in this folder were trained on data of those who exported them; they decide on its licence.\n",
         encoding="utf-8",
@@ -74,20 +79,31 @@ def _readme(model: Published) -> str:
     rows = "\n".join(f"- {value}: {name}" for value, name in enumerate(names, 1))
     measured = {name: dice for name, dice in (card.get("validation") or {}).items() if dice is not None}
     dice = ", ".join(f"{_markdown(name)} {value:.3f}" for name, value in measured.items())
-    quality = f"Dice on validation volumes: {dice}." if dice else "Not validated: there were too few labels."
+    known = _markdown(quality(card).sentence) + (f" By class: {dice}." if dice else "")
     return f"""# {NAME}, version {card["version"]}
 
 Segments {", ".join(names)} in 3-D volumes. Trained by FewLabel {__version__} ({card["method"]}) on
-{card["labelled"]} labelled and {card["unlabelled"]} unlabelled volumes. {quality} Not a medical device.
+{card["labelled"]} labelled and {card["unlabelled"]} unlabelled volumes. {known} Not a medical device.
 
 Values of the label maps:
 {rows}
+
+Packages: `pip install -r requirements.txt`, the versions that it was made with. Run the commands in this folder.
 
 Label maps of all volumes in a folder, written to another:
 
 ```
 python -m monai.bundle run --bundle_root . --config_file configs/inference.json \\
     --meta_file configs/metadata.json --dataset_dir IMAGES --output_dir LABELS
+```
+
+Train on from these weights: DATASET holds `images` and `labels`, whose files have the same names and the values above
+(or name both folders by `--images_dir` and `--labels_dir`). The last fifth of the pairs measures; weights that are
+better than those at the beginning replace `models/model.pt`:
+
+```
+python -m monai.bundle run --bundle_root . --config_file configs/train.json \\
+    --meta_file configs/metadata.json --dataset_dir DATASET --max_epochs 50
 ```
 
 In a MONAI Label server: put this folder into the monaibundle app's `model` folder and start the app with
