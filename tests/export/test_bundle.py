@@ -22,6 +22,7 @@ LAYOUT = {
     "models/model.pt",
     "docs/README.md",
     "requirements.txt",
+    "verification.json",
 }
 METADATA = {
     "schema",

@@ -12,6 +12,7 @@ from monai.transforms import map_classes_to_indices
 
 from fewlabel.data import transforms
 from fewlabel.data.streams import Record
+from fewlabel.files import Stamp, stamp
 from fewlabel.plan import Plan
 
 Grid = tuple[tuple[int, ...], np.ndarray]
@@ -29,8 +30,8 @@ class StoredGuesses(Protocol):
     def version(self, case: str) -> float | None:
         """Which model made the prediction of a case; None where there is none that may be used."""
 
-    def guess(self, case: str, grid: Grid) -> torch.Tensor | None:
-        """Label map and confidence (0..255), uint8 2HWD on that grid; None where there is none for it."""
+    def guess(self, case: str, grid: Grid, source: Stamp | None) -> torch.Tensor | None:
+        """Label map and confidence (0..255), uint8 2HWD, for this grid and image file; None where there is none."""
 
 
 class Held:
@@ -39,12 +40,13 @@ class Held:
     Args:
         case: id.
         grid: of the volume.
+        source: stamp of the image file that the volume was read from.
         predictions: where guesses are.
         plan: padding and classes.
     """
 
-    def __init__(self, case: str, grid: Grid, predictions: StoredGuesses, plan: Plan) -> None:
-        self.case, self.grid, self.predictions = case, grid, predictions
+    def __init__(self, case: str, grid: Grid, source: Stamp | None, predictions: StoredGuesses, plan: Plan) -> None:
+        self.case, self.grid, self.source, self.predictions = case, grid, source, predictions
         self.pad = transforms.pad_to_patch(plan, ("guess",))
         self.classes = len(plan.classes) + 1
         self._version: float | None = None
@@ -58,7 +60,7 @@ class Held:
         return self._known
 
     def _read(self) -> tuple[torch.Tensor, list[Any]] | None:
-        guess = self.predictions.guess(self.case, self.grid)
+        guess = self.predictions.guess(self.case, self.grid, self.source)
         if guess is None:
             return None
         doubt = torch.stack([guess[0], 255 - guess[1]])  # so that what is padded by 0 is background without a doubt
@@ -115,7 +117,8 @@ def with_guesses(
         return load
 
     def load_with(record: Record) -> dict:
+        source = stamp(record["image"])  # before it is read: a file that is replaced meanwhile is another one
         data = load(record)
-        return {**data, "held": Held(record["id"], data["grid"], predictions, plan)}
+        return {**data, "held": Held(record["id"], data["grid"], source, predictions, plan)}
 
     return load_with

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -84,7 +85,7 @@ def predict_pool(
     begun, changes = clock(), []
     store.begin(version)
     steps = Preprocessing(plan)
-    made = {case: head.version for case, head in store.heads.items()}
+    made = _versions(store, records)
     to_do = [record for record in records if made.get(record["id"], -1) < version]
     for record in sorted(to_do, key=lambda record: made.get(record["id"], -1)):
         if clock() - begun >= seconds:
@@ -95,12 +96,23 @@ def predict_pool(
         except (UnreadableVolume, OSError):
             continue
         prediction = describe(eyes(image.as_tensor().to(device)), image, plan, record["id"], version, source)
-        before = store.get(record["id"])
+        before = store.get(record["id"], source)
         if before is not None and before.head.shape == prediction.head.shape:
             changes.append(_changed(before.labels, prediction.labels))
         try_to_put(store, prediction)
-    done = sum(store.heads[r["id"]].version >= version for r in records if r["id"] in store.heads)
+    done = sum(each >= version for each in _versions(store, records).values())
     return Pass(done, len(records), sum(changes) / len(changes) if changes else math.nan)
+
+
+def _versions(store: PredictionStore, records: Sequence[dict[str, str]]) -> dict[str, float]:
+    """Case -> version that predicted it, as far as its image file is the one that was predicted."""
+    made = {}
+    for record in records:
+        head = store.heads.get(record["id"])
+        with contextlib.suppress(OSError):  # cannot be looked at: it cannot be read either, which is said elsewhere
+            if head is not None and head.source == stamp(record["image"]):
+                made[head.case] = head.version
+    return made
 
 
 def _changed(before: np.ndarray, now: np.ndarray) -> float:

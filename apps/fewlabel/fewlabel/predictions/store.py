@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from fewlabel.errors import Refusal
+from fewlabel.files import Stamp
 from fewlabel.plan import Plan
 from fewlabel.predictions.entry import Head, Prediction, load, load_guess, load_head, plan_key
 
@@ -125,22 +126,36 @@ class PredictionStore:
         """Which model made the guess of a case; None where there is none to learn from."""
         return self.heads[case].version if case in self.usable() else None
 
-    def guess(self, case: str, grid: tuple[tuple[int, ...], np.ndarray]) -> torch.Tensor | None:
+    def guess(self, case: str, grid: tuple[tuple[int, ...], np.ndarray], source: Stamp | None) -> torch.Tensor | None:
         """Label map and confidence (0..255), uint8 2HWD, for a scan on that grid (shape, affine).
 
-        None where there is no prediction, or one of another plan, grid or list of classes, or one that is too old.
+        None where there is no prediction, or one of another plan, grid, list of classes or image file, or one that is
+        too old.
+
+        Args:
+            case: id.
+            grid: of the scan under the plan.
+            source: stamp of its image file now; a scan that was replaced by another looks elsewhere.
         """
         if case not in self.usable():
             return None
         found = load_guess(self._path(case))
-        if found is None or not self._is_ours(found[0]) or not found[0].is_on(*grid):
+        if found is None or not self._serves(found[0], source) or not found[0].is_on(*grid):
             return None
         return torch.from_numpy(found[1])
 
-    def get(self, case: str) -> Prediction | None:
-        """All that is stored of a case, whatever its age; None: nothing of this plan and these classes."""
+    def get(self, case: str, source: Stamp | None) -> Prediction | None:
+        """All that is stored of a case, whatever its age; None: nothing of this plan, these classes and this file.
+
+        Args:
+            case: id.
+            source: see ``guess``.
+        """
         found = load(self._path(case)) if case in self.heads else None
-        return found if found is not None and self._is_ours(found.head) else None
+        return found if found is not None and self._serves(found.head, source) else None
+
+    def _serves(self, head: Head, source: Stamp | None) -> bool:
+        return self._is_ours(head) and head.source == source
 
 
 def try_to_put(store: PredictionStore, prediction: Prediction) -> bool:

@@ -73,7 +73,7 @@ class ContinuousRun(Run):
 
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one core is for people
+        self._leave_a_core()
         self.arrivals = Arrivals(self.datastore, self.workspace)
         self.pools = self._make_pools()
         labelled, validation, unlabelled = self._records()
@@ -107,7 +107,16 @@ class ContinuousRun(Run):
             self._why_end,
             partial(wait_for_people, self.workspace.people),
             most_steps=self.settings.max_steps or NO_LIMIT,
+            now=self._now,
         )
+
+    def _leave_a_core(self) -> None:
+        """One is for people."""
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+
+    def _now(self) -> float:
+        """Seconds, of what time is counted in."""
+        return time.monotonic()
 
     def _look_every(self) -> float:
         """Seconds; twice as often where a model is published after two looks."""
@@ -201,7 +210,7 @@ class ContinuousRun(Run):
 
     def _score_sometimes(self, method: Method) -> None:
         """Score the pool with what was published where it moved enough, in at most a fifth of the time."""
-        now = time.monotonic()
+        now = self._now()
         if now - self._scored_at < self._scoring_took / _SCORING_SHARE:
             return
         unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
@@ -210,5 +219,5 @@ class ContinuousRun(Run):
             self._score(method, self.plan, unlabelled, version, self.store)
             self.movement.predicted(dice)
         self.progress.update(phase="training")
-        self._scored_at = time.monotonic()
+        self._scored_at = self._now()
         self._scoring_took = self._scored_at - now

@@ -109,7 +109,7 @@ class Run:
         loader = make_loader(plan, predictions=store)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
-        budget = Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
+        budget = self._budget()
         self.trainer = trainer = Trainer(
             method,
             loader,
@@ -141,6 +141,9 @@ class Run:
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
 
+    def _budget(self) -> Budget:
+        return Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
+
     def _records(self) -> tuple[list[Record], list[Record], list[Record]]:
         """Of the labelled, the validation and the unlabelled cases.
 
@@ -158,7 +161,7 @@ class Run:
 
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
-        classes = _channels(plan)
+        classes = len(plan.classes) + 1
         build, build_second = (partial(find(name), classes) for name in (plan.network, partner(plan.network)))
         return make_method(self.method_name, build, build_second, classes, **self.stored.teacher_of(self.method_name))
 
@@ -236,10 +239,6 @@ def runs_to_its_end(trainer: Trainer) -> bool:
         return runs_through(trainer)
     except EmptyPool as error:
         raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
-
-
-def _channels(plan: Plan) -> int:
-    return len(plan.classes) + 1
 
 
 def _clock(values: dict[str, Any]) -> str:
