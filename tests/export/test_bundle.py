@@ -22,6 +22,9 @@ LAYOUT = {
     "models/model.pt",
     "docs/README.md",
     "requirements.txt",
+    "MODEL_CARD.md",
+    "model_card.json",
+    "model_card.html",
     "verification.json",
 }
 METADATA = {

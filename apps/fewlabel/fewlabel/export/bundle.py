@@ -5,9 +5,7 @@ Run it with ``python -m monai.bundle run``, or put it into MONAI Label's monaibu
 
 from __future__ import annotations
 
-import html
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from fewlabel import __version__, networks
 from fewlabel.export.base import Export
 from fewlabel.export.bundle_run import run_bundle
 from fewlabel.export.configs import NAME, inference
+from fewlabel.export.escaping import markdown
 from fewlabel.export.metadata import metadata, requirements
 from fewlabel.export.training import training
 from fewlabel.plan import Plan
@@ -75,15 +74,16 @@ def _json(path: Path, content: dict[str, Any]) -> None:
 
 def _readme(model: Published) -> str:
     plan, card = model.plan, model.card
-    names = [_markdown(name) for name in plan.classes]
+    names = [markdown(name) for name in plan.classes]
     rows = "\n".join(f"- {value}: {name}" for value, name in enumerate(names, 1))
     measured = {name: dice for name, dice in (card.get("validation") or {}).items() if dice is not None}
-    dice = ", ".join(f"{_markdown(name)} {value:.3f}" for name, value in measured.items())
-    known = _markdown(quality(card).sentence) + (f" By class: {dice}." if dice else "")
+    dice = ", ".join(f"{markdown(name)} {value:.3f}" for name, value in measured.items())
+    known = markdown(quality(card).sentence) + (f" By class: {dice}." if dice else "")
     return f"""# {NAME}, version {card["version"]}
 
 Segments {", ".join(names)} in 3-D volumes. Trained by FewLabel {__version__} ({card["method"]}) on
 {card["labelled"]} labelled and {card["unlabelled"]} unlabelled volumes. {known} Not a medical device.
+`model_card.html` says more.
 
 Values of the label maps:
 {rows}
@@ -109,11 +109,6 @@ python -m monai.bundle run --bundle_root . --config_file configs/train.json \\
 In a MONAI Label server: put this folder into the monaibundle app's `model` folder and start the app with
 `--conf models {NAME} --conf zoo_source local`.
 """
-
-
-def _markdown(name: str) -> str:
-    """A class name as Markdown shows it: what looks like HTML or a link is none."""
-    return re.sub(r"([\\`*\[\]~|])", r"\\\1", html.escape(name, quote=False))
 
 
 BUNDLE = Export(
