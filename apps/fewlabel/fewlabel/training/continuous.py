@@ -37,6 +37,7 @@ from fewlabel.training.progress import Progress
 from fewlabel.training.refresh import Movement
 from fewlabel.training.run import Run, runs_to_its_end
 from fewlabel.training.short import with_less
+from fewlabel.training.told import told_of
 from fewlabel.training.validation import Validator, mean_dice
 from fewlabel.workspace import read_json, write_json
 
@@ -123,7 +124,8 @@ class ContinuousRun(Run):
 
     def _look_publisher(self, validation: list[Record], labelled: list[Record]) -> LookPublisher:
         validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
-        card = {"method": self.method_name, "labelled": len(labelled), "unlabelled": len(self.pools.unlabelled)}
+        pool = len(self.pools.unlabelled)
+        card = told_of(self.method_name, len(labelled), pool, self.settings, self.device)
         last = next_version(self.workspace) - 1
         publisher = LookPublisher(self.workspace.model, self.plan, validator, self.progress, card, self.device, last)
         publisher.released = self._score_sometimes

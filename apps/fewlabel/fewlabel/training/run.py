@@ -31,6 +31,7 @@ from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
 from fewlabel.training.short import runs_through, with_less
 from fewlabel.training.stored_pool import StoredPool
+from fewlabel.training.told import told_of
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
 from fewlabel.volumes.reading import UnreadableVolume, read_label
@@ -162,11 +163,8 @@ class Run:
         return make_method(self.method_name, build, build_second, classes, **self.stored.teacher_of(self.method_name))
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
-        card = {
-            "method": self.method_name,
-            "labelled": len(labelled),
-            "unlabelled": len(self.pools.unlabelled),
-        }
+        pool = len(self.pools.unlabelled)
+        card = told_of(self.method_name, len(labelled), pool, self.settings, self.device)
         validator = Validator(validation, plan, self.device, report=self.progress.problem)
         last = next_version(self.workspace) - 1
         return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, last)
