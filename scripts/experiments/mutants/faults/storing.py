@@ -130,8 +130,8 @@ STORING = (
     Fault(
         "the likeliest class is taken before the way back to the grid",
         "inference/predict.py",
-        "labels = restored.argmax(0).to(torch.uint8)",
-        "labels = restored.argmin(0).to(torch.uint8)",
+        "return restored.argmax(0).to(torch.uint8)",
+        "return restored.argmin(0).to(torch.uint8)",
         _PREDICT,
     ),
     Fault(
