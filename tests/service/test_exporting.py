@@ -74,14 +74,14 @@ def test_one_export_runs_at_a_time_and_the_server_answers_meanwhile(service, hel
     answer = service.get("export")
     assert (answer["state"], answer["model_version"]) == ("running", 3)
     assert 0 < answer["progress"] < 1
-    assert "run by itself" in answer["step"]
+    assert "compare it with the server" in answer["step"]
     assert "running already" in service.refused("POST", "export", 409)
     assert "still running" in service.refused("GET", "export/file", 409)
     held_check.release()
     answer = service.get("export")
     assert answer["state"] == "done"
     assert answer["verified"]["voxels_differing"] == 2
-    assert "differs from the server in 2 of 960 voxels" in answer["step"]
+    assert "differs from the server's in 2 of 960 voxels" in answer["step"]
 
 
 def test_a_model_that_is_published_during_an_export_is_not_mixed_into_it(service, monkeypatch):

@@ -1,4 +1,4 @@
-"""What the routes tell of a study, put together from its lists and files; changes nothing."""
+"""Responses about a study, made from its lists and files; changes nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Overview:
-    """Reads one study for the routes; safe for threads.
+    """Reads one study for the routes; thread-safe.
 
     Args:
         study: open (its datastore is there).
@@ -59,8 +59,8 @@ class Overview:
             app_version=__version__,
             name=study.studies.name,
             classes=[
-                ClassEntry(name=name, value=place + 1, color=colour(place))
-                for place, name in enumerate(self.workspace.classes())
+                ClassEntry(name=name, value=index + 1, color=colour(index))
+                for index, name in enumerate(self.workspace.classes())
             ],
             methods=[Choice(name=name, description=method.description) for name, method in METHODS.items()],
             default_method=settings.method or default_method(device),
@@ -88,7 +88,7 @@ class Overview:
         return count(self._objects(), self.study.leases, self._validation())
 
     def state(self, case: str) -> State:
-        """Of one case.
+        """The state of one case.
 
         Raises:
             Refusal: (404) no such case.
@@ -105,11 +105,11 @@ class Overview:
         return case in self.study.store.get_labeled_images()
 
     def history(self) -> HistoryAnswer:
-        """What was said of each submission, and what more labels would bring."""
+        """The review of each submission, and the estimated gain from more labels."""
         return HistoryAnswer(entries=self._entries(), stopping=self._outlook() or None)
 
     def history_picture(self) -> Path:
-        """A newly drawn picture of the history, in the workspace.
+        """Plot the history into a file of the workspace.
 
         Raises:
             Refusal: (507) it cannot be written.
@@ -119,7 +119,7 @@ class Overview:
         return file
 
     def case_to_check(self) -> tuple[str, Path] | None:
-        """The smallest image file that is known to be readable, since it has a label; else the smallest of all."""
+        """The smallest image file with a label, which is known to be readable; else the smallest of all."""
         store = self.study.store
         files = [(case, Path(store.get_image_uri(case))) for case in store.get_labeled_images() or store.list_images()]
         there = [(case, path) for case, path in files if path.is_file()]
@@ -136,14 +136,14 @@ class Overview:
         return self._history.entries()
 
     def _model(self) -> tuple[PublishedModel | None, str | None]:
-        """The published model, or why it cannot be used: viewers shall connect all the same, and train anew."""
+        """The published model, or why it cannot be used: viewers can connect nevertheless, and train again."""
         try:
             card = self._card(self.workspace.model)
             if not card:
                 return None, self._put_aside()
             known = quality(card)
-            told = {**card, "quality": known.sentence, "doubtful": known.doubtful}
-            return PublishedModel.model_validate(told), None
+            shown = {**card, "quality": known.sentence, "doubtful": known.doubtful}
+            return PublishedModel.model_validate(shown), None
         except Refusal as error:
             return None, str(error)
         except ValidationError:
