@@ -98,7 +98,7 @@ def test_a_delay_within_patience_is_none(scripted, tmp_path):
 @pytest.mark.parametrize("body", [b"Internal Server Error", b'{"detail": null}', b"[]"])
 def test_an_error_without_a_reason_is_still_a_sentence(scripted, client, body):
     scripted.answers["POST", "/train/organs"] = 500, body
-    with pytest.raises(Refused, match=r"The server failed \(500 .*Its log says why"):
+    with pytest.raises(Refused, match=r"The server failed \(500 .*See its log"):
         client.train("organs")
 
 
