@@ -58,7 +58,7 @@ def test_login_gets_a_token_that_signs_every_further_request(scripted, client):
         scripted.send(handler, *((200, INFO) if allowed else (401, {"detail": "Not authenticated"})))
 
     scripted.answers["GET", "/info/"] = guarded
-    with pytest.raises(LoginNeeded, match="log in"):
+    with pytest.raises(LoginNeeded, match="requires a login"):
         client.capabilities()
     scripted.answers["POST", "/auth/token"] = 500, b"Internal Server Error"
     with pytest.raises(LoginNeeded, match="did not accept"):
