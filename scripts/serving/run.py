@@ -40,7 +40,7 @@ def serve(options: "argparse.Namespace") -> "int":
 
 
 def conf_problem(conf: "list") -> "str":
-    """One sentence about settings that cannot work, "" if they can; keys that mean nothing here are told of."""
+    """A sentence about settings that cannot work, "" if they can; prints keys that are ignored."""
     from fewlabel.settings import Settings, ignored
 
     keys = [key for key, _ in conf]

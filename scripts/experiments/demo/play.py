@@ -59,15 +59,15 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
     result = Result(list(study.classes), len(study.truth), folders={"predictions": str(clinician.folder)})
     measured = candidates(list(study.truth), options.evaluate, options.seed)
     labelled = []
-    for place, count in enumerate(options.plan, start=1):
-        say("Round {} of {}: labelling {} cases".format(place, len(options.plan), count))
+    for turn, count in enumerate(options.plan, start=1):
+        say("Round {} of {}: labelling {} cases".format(turn, len(options.plan), count))
         choices = []
         for _ in range(count):
             choices.append(clinician.label_next())
             print("  {}: {}".format(choices[-1].id, choices[-1].reason), flush=True)
         labelled += [choice.id for choice in choices]
         done = Round(len(labelled), choices)
-        say("Round {}: training with {} labels for {:g} minutes".format(place, len(labelled), options.minutes))
+        say("Round {}: training with {} labels for {:g} minutes".format(turn, len(labelled), options.minutes))
         start = time.monotonic()
         done.training = clinician.train({})
         done.seconds = time.monotonic() - start

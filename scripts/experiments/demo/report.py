@@ -111,20 +111,20 @@ def _prediction(result: Result, done, case: str) -> Path:
 def _legend(classes: list[str]) -> str:
     colours = pictures_module.COLOURS
     return ", ".join(
-        f"<b style='color:{colours[place % len(colours)]}'>{html.escape(name)}</b>"
-        for place, name in enumerate(classes)
+        f"<b style='color:{colours[index % len(colours)]}'>{html.escape(name)}</b>"
+        for index, name in enumerate(classes)
     )
 
 
 def _choices(result: Result, study: Study) -> str:
     rows = ["<tr><th>round</th><th>case</th><th></th><th>why the server asked for it</th><th>score</th></tr>"]
-    for place, done in enumerate(result.rounds, start=1):
+    for turn, done in enumerate(result.rounds, start=1):
         for choice in done.choices:
             png = pictures_module.thumbnail(study.image(choice.id), study.truth[choice.id])
             score = "-" if choice.score is None else f"{choice.score:.3f}"
             hard = f"<br><span class='muted'>hard: {html.escape(choice.hard)}</span>" if choice.hard else ""
             rows.append(
-                f"<tr><td class='number'>{place}</td><td>{html.escape(choice.id)}{hard}</td>"
+                f"<tr><td class='number'>{turn}</td><td>{html.escape(choice.id)}{hard}</td>"
                 f"<td>{picture(png, choice.id)}</td><td>{html.escape(choice.reason or 'not given')}</td>"
                 f"<td class='number'>{score}</td></tr>"
             )
