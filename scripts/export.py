@@ -1,4 +1,4 @@
-"""Export the published model of a study, and check that it gives the same label maps by itself.
+"""Export the published model of a study, and check that the export gives the same label maps.
 
 Usage:
     python3 scripts/export.py --studies FOLDER --output BUNDLE
@@ -20,8 +20,8 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     parser.add_argument("--studies", type=Path, help="folder of the images")
     parser.add_argument("--workspace", type=Path, help="the study's state; default STUDIES/.fewlabel")
     parser.add_argument("--output", type=Path, help="folder of the export, to be created")
-    parser.add_argument("--format", help="what is written; default: a MONAI bundle")
-    parser.add_argument("--formats", action="store_true", help="name all formats and end")
+    parser.add_argument("--format", help="format of the export; default: a MONAI bundle")
+    parser.add_argument("--formats", action="store_true", help="list all formats and stop")
     parser.add_argument("--check", type=Path, metavar="IMAGE", help="compare the export and FewLabel on this image")
     options = parser.parse_args(arguments)
     if not options.formats and not (options.studies and options.output):
@@ -30,7 +30,7 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
 
 
 def main(arguments: "list[str]") -> "int":
-    """Export; exit code 1 if it cannot be done or the check fails, with one sentence."""
+    """Export; exit code 1 with a message if that fails or the check fails."""
     options = parse(arguments)
     ensure_environment()
     from experiments.exporting import export

@@ -1,4 +1,4 @@
-"""What ``scripts/export.py`` does, once the environment is there."""
+"""The export of ``scripts/export.py``, after the environment was set up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fewlabel.workspace import Workspace
 
 
 def export(options: Namespace) -> int:
-    """Export, and compare if asked.
+    """Export, and compare if requested.
 
     Args:
         options: as ``scripts/export.py`` parses them.

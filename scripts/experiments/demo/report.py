@@ -1,4 +1,4 @@
-"""Write the report of a demo run: one HTML file that holds its own pictures."""
+"""Writes the report of a demo run: one HTML file with embedded pictures."""
 
 import base64
 import html
@@ -39,7 +39,7 @@ def write_report(result: Result, study: Study, path: Path) -> Path:
 
 
 def picture(png: bytes, text: str) -> str:
-    """An image element that holds its own data."""
+    """An image element with embedded data."""
     return f"<img alt='{html.escape(text)}' src='data:image/png;base64,{base64.b64encode(png).decode()}'>"
 
 
@@ -73,13 +73,13 @@ def _numbers(result: Result) -> str:
         for done in result.rounds
     )
     numbers = rows_to_html(table(result))
-    return f"<h2>Learning curve</h2>{curve}{numbers}<p>What the training said:</p><ul>{notes}</ul>"
+    return f"<h2>Learning curve</h2>{curve}{numbers}<p>Notes of the trainings:</p><ul>{notes}</ul>"
 
 
 def _overlays(result: Result, study: Study) -> str:
     cases = result.evaluated()
     if not cases:
-        return "<h2>Pictures</h2><p>Every measured case was labelled in the end: nothing to show.</p>"
+        return "<h2>Pictures</h2><p>All measured cases were labelled in the end: there is nothing to show.</p>"
     after = {case: mean(list(result.rounds[-1].dice[case].values())) for case in cases}
     ranked = sorted(cases, key=lambda case: (after[case] if after[case] == after[case] else 2.0, case))
     chosen = {
