@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +31,7 @@ def _cannot_run(folder: Path, images: Path, output: Path) -> None:
     raise NotImplementedError("This export has no run(folder, images, output).")
 
 
-def _cannot_read(source: Source, folder: Path) -> Sequence[tuple[str, np.ndarray, np.ndarray]]:
+def _cannot_read(source: Source, folder: Path) -> Iterable[tuple[str, np.ndarray, np.ndarray]]:
     raise NotImplementedError("This export has no read(source, folder).")
 
 
@@ -83,7 +83,7 @@ class Export:
     card: str = "fewlabel.json"
     readme: str = "README.md"
     kind: Kind = "model"
-    read: Callable[[Source, Path], Sequence[tuple[str, np.ndarray, np.ndarray]]] = _cannot_read
+    read: Callable[[Source, Path], Iterable[tuple[str, np.ndarray, np.ndarray]]] = _cannot_read
     needs: tuple[str, ...] = ()
     refuses: Callable[[Source], str] = lambda _: ""
     agrees: Callable[[Comparison], str] = identical

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def _spacing(image: Path) -> np.ndarray:
 
 
 def read_back(
-    source: Source, folder: Path, read: Callable[[Source, Path], Sequence[tuple[str, np.ndarray, np.ndarray]]]
+    source: Source, folder: Path, read: Callable[[Source, Path], Iterable[tuple[str, np.ndarray, np.ndarray]]]
 ) -> list[Comparison]:
     """Compare what was exported with what another library reads from the export, voxel for voxel."""
     rows, begun = [], time.monotonic()
