@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import os
 import random
 import time
@@ -51,6 +52,8 @@ class ContinuousRun(Run):
     It is begun anew by the server when a label comes after that, when it was killed, and when the classes have changed.
     """
 
+    progress: OngoingProgress
+
     def _make_progress(self, **fields: Any) -> Progress:
         with contextlib.suppress(Refusal, KeyError, ValueError, OSError):
             card = read_card(self.workspace.model)
@@ -96,7 +99,7 @@ class ContinuousRun(Run):
         return OngoingTrainer(
             method,
             self.loader,
-            Clock(look_every=self._look_every()),
+            self._clock(),
             self.progress,
             self.device,
             self.settings.learning_rate,
@@ -107,6 +110,15 @@ class ContinuousRun(Run):
             partial(wait_for_people, self.workspace.people),
             most_steps=self.settings.max_steps or NO_LIMIT,
         )
+
+    def _clock(self) -> Clock:
+        """It begins with an early look, since something is better than nothing, where nothing is published yet.
+
+        Otherwise what began from scratch (another class, a damaged checkpoint) learns for a round first: where nothing
+        can be compared, its first seconds would take the place of a whole training.
+        """
+        looked = 0.0 if self.workspace.model.exists() else -math.inf
+        return Clock(look_every=self._look_every(), looked=looked)
 
     def _look_every(self) -> float:
         """Seconds; twice as often where a model is published after two looks."""
@@ -154,8 +166,11 @@ class ContinuousRun(Run):
             self.progress.note("The classes have changed: it begins again.")
             return False
         try:
-            self.pools = self._make_pools()
+            before, self.pools = self.pools, self._make_pools()
+            self.progress.say_instead(before.note, self.pools.note)
             self.progress.values["problems"] = []
+            for case, reason in self.left_out.items():
+                self.progress.problem(case, reason)
             labelled, validation, unlabelled = self._records()
         except Refusal as error:
             self.progress.note(str(error))
@@ -165,14 +180,13 @@ class ContinuousRun(Run):
         self.pool.change(unlabelled if self.learns_from_pool else [])
         self.publisher.validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
         self.publisher.card.update(labelled=len(labelled), unlabelled=len(unlabelled))
-        self.publisher.begin_anew()
+        self.publisher.begin_anew(self._beat)
         self.ongoing.clock.look_every = self._look_every()
         self.ongoing.labels_came(self.loader, self._identity(self.plan))
         self.progress.update(
             labelled=len(labelled),
             unlabelled=len(unlabelled),
             validation_cases=self.pools.validation,
-            published_dice=None,
         )
         return True
 
@@ -184,6 +198,9 @@ class ContinuousRun(Run):
 
     def _give_way(self) -> None:
         wait_for_people(self.workspace.people)
+
+    def _has_news(self) -> bool:
+        return self.arrivals.changed()
 
     def _beat(self) -> None:
         self._give_way()

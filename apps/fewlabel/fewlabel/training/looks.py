@@ -57,6 +57,13 @@ class LookPublisher(Publisher):
         self.progress.update(validation=dice)
         return mean
 
-    def begin_anew(self) -> None:
-        """The validation cases may be others now: no look of before counts."""
-        self._good, self._seen = False, None
+    def measure_published(self, beat: Callable[[], None]) -> None:
+        """As Publisher; people are told of the published model what it reaches on today's validation cases."""
+        super().measure_published(beat)
+        mean = mean_dice(self.published_dice or {})
+        self.progress.values["published_dice"] = mean if math.isfinite(mean) else None
+
+    def begin_anew(self, beat: Callable[[], None]) -> None:
+        """The validation cases may be others now: no look of before counts, and the published model is measured."""
+        self._good = False
+        self.measure_published(beat)

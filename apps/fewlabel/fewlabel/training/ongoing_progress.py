@@ -6,14 +6,22 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fewlabel.training.progress import Progress
 
 RESTING, AGAIN = "resting", "starting again"
+STARTING, STOPPED, FAILED, WAITING, OFF = "starting", "stopped", "failed", "waiting for a label", "switched off"
 _NOTES = 12
 _QUIET = 300  # seconds of training without anything better, from which on that is said
 ROUND = 100  # "epochs" between two publications, for viewers that divide by their number
+_STILL = {
+    STARTING: "starting",
+    RESTING: "resting until the next label: nothing improves any more",
+    STOPPED: "resting until you say Train",
+    WAITING: "waiting for a label: it begins by itself with the first one",
+    OFF: "trainings are switched off on this server",
+}
 
 
 class OngoingProgress(Progress):
@@ -44,8 +52,49 @@ class OngoingProgress(Progress):
         """A sentence about the training; it goes on for days, so only the last ones are kept."""
         self.values["notes"] = [*self.values["notes"], text][-_NOTES:]
 
+    def say_instead(self, before: str, now: str) -> None:
+        """A sentence that is true now in the place of one that was true before; "": none."""
+        if now != before:
+            self.values["notes"] = [note for note in self.values["notes"] if note != before]
+            if now:
+                self.note(now)
+
     def _epoch(self, now: float) -> int:
         return min(ROUND, max(1, int(self.values["progress"] * ROUND)))
+
+
+class Standing(NamedTuple):
+    """What the server knows of a training beside what its process wrote last.
+
+    Attributes:
+        at_work: whether there is a process.
+        possible: whether trainings are switched on.
+        by_itself: whether one begins by itself where there is something to learn.
+        rests: whether somebody said that it should rest.
+        labelled: whether there is a label.
+    """
+
+    at_work: bool
+    possible: bool = True
+    by_itself: bool = True
+    rests: bool = False
+    labelled: bool = True
+
+    def phase(self, told: str) -> str:
+        """The phase of a training that goes on, as it is now.
+
+        Args:
+            told: what its last process wrote, "" where there was none; a process that was killed took nothing back.
+        """
+        if self.at_work:
+            return STARTING if told in ("", RESTING, AGAIN, FAILED) else told  # it has not written anything yet
+        if not self.possible:
+            return OFF
+        if not self.by_itself or self.rests:
+            return FAILED if told == FAILED else STOPPED
+        if not self.labelled:
+            return WAITING
+        return told if told in (RESTING, FAILED) else STARTING
 
 
 def one_line(values: Mapping[str, Any]) -> str:
@@ -56,20 +105,17 @@ def one_line(values: Mapping[str, Any]) -> str:
     """
     if values.get("training") != "continuous":
         return ""
-    labels, scans = values.get("labelled") or 0, values.get("unlabelled") or 0
-    parts = [f"{_doing(values)} {_count(labels, 'label')} and {_count(scans, 'scan')}{_since(values)}"]
-    if values.get("version"):
-        parts.append(f"version {values['version']}, {_dice(values)}")
-    parts.append(_outlook(values))
-    return "; ".join(part for part in parts if part)
+    version = f"version {values['version']}, {_dice(values)}" if values.get("version") else ""
+    return "; ".join(part for part in (_from_what(values), version, _outlook(values)) if part)
 
 
-def _doing(values: Mapping[str, Any]) -> str:
-    return "learnt from" if values.get("phase") in (RESTING, "stopped", "failed") else "learning from"
-
-
-def _since(values: Mapping[str, Any]) -> str:
-    return f" since {values['since']}" if values.get("since") and _doing(values) == "learning from" else ""
+def _from_what(values: Mapping[str, Any]) -> str:
+    if not values.get("labelled"):
+        return ""
+    at_work = values.get("phase") not in (RESTING, STOPPED, FAILED, WAITING, OFF, STARTING)
+    since = f" since {values['since']}" if at_work and values.get("since") else ""
+    material = f"{_count(values['labelled'], 'label')} and {_count(values.get('unlabelled') or 0, 'scan')}"
+    return f"{'learning' if at_work else 'learnt'} from {material}{since}"
 
 
 def _dice(values: Mapping[str, Any]) -> str:
@@ -81,19 +127,19 @@ def _dice(values: Mapping[str, Any]) -> str:
 
 
 def _outlook(values: Mapping[str, Any]) -> str:
-    phase = values.get("phase")
-    if phase == RESTING:
-        return "resting until the next label: nothing improves any more"
-    if phase == "stopped":
-        return "resting until you say Train"
-    if phase == "failed":
-        return f"stopped by a mistake: {values.get('error', '')}".strip(": ")
+    phase = str(values.get("phase"))
+    if phase == FAILED:
+        return f"it failed: {values.get('error', '')}".strip(": .")
+    if phase in _STILL:
+        return _STILL[phase]
     if values.get("pool_rests"):
         return "the unlabelled scans rest, since they did harm"
+    if not values.get("step"):
+        return _STILL[STARTING]
+    if not values.get("validation_cases"):
+        return "no label is kept to measure whether it improves"
     since = values.get("seconds_since_better") or 0
-    if values.get("validation_cases") and since >= _QUIET:
-        return f"nothing better for {since // 60} min"
-    return "still improving" if values.get("step") else "starting"
+    return f"nothing better for {since // 60} min" if since >= _QUIET else "still improving"
 
 
 def _count(number: int, noun: str) -> str:

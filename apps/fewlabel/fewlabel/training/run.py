@@ -157,7 +157,7 @@ class Run:
 
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
-        classes = _channels(plan)
+        classes = len(plan.classes) + 1
         build, build_second = (partial(find(name), classes) for name in (plan.network, partner(plan.network)))
         return make_method(self.method_name, build, build_second, classes, **self.stored.teacher_of(self.method_name))
 
@@ -211,6 +211,10 @@ class Run:
     def _give_way(self) -> None:
         """Called often: lets others have the machine first, where that was agreed."""
 
+    def _has_news(self) -> bool:
+        """Whether something came that is more urgent than scoring."""
+        return False
+
     def _score(
         self, method: Method, plan: Plan, unlabelled: list[Record], version: int, store: PredictionStore
     ) -> None:
@@ -226,7 +230,7 @@ class Run:
 
         pool = self.workspace.scores, version, self.settings.scoring_minutes, self.device, self.settings.seed
         try:
-            score_cases(method.members, plan, unlabelled, *pool, report, keeper)
+            score_cases(method.members, plan, unlabelled, *pool, report, keeper, self._has_news)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -238,10 +242,6 @@ def runs_to_its_end(trainer: Trainer) -> bool:
         return runs_through(trainer)
     except EmptyPool as error:
         raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
-
-
-def _channels(plan: Plan) -> int:
-    return len(plan.classes) + 1
 
 
 def _clock(values: dict[str, Any]) -> str:
