@@ -11,14 +11,14 @@ from typing import Any
 
 from monailabel.config import settings as monailabel_settings
 from monailabel.interfaces.datastore import Datastore
-from monailabel.utils.async_tasks.utils import run_background_task, stop_background_task, tasks
+from monailabel.utils.async_tasks.utils import processes, run_background_task, stop_background_task, tasks
 
 from fewlabel.data.held_back import decide
 from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
 from fewlabel.training.arrivals import Known, in_order, known_labels
 from fewlabel.training.mode import CONTINUOUS, Mode
-from fewlabel.training.ongoing_progress import RESTING
+from fewlabel.training.ongoing_progress import RESTING, Standing
 from fewlabel.training.people import People
 from fewlabel.training.progress import read_progress
 from fewlabel.workspace import Workspace, read_json, write_json
@@ -87,7 +87,7 @@ class Keeper:
                 and not self.mode.rests()
                 and self._is_worth_it()
             ):
-                self._start({})
+                self._start(self.mode.options())
 
     @contextlib.contextmanager
     def held(self, end: bool = False) -> Iterator[bool]:
@@ -105,6 +105,16 @@ class Keeper:
             yield end or not running
         finally:
             self._held -= 1
+
+    def standing(self) -> Standing:
+        """What is known here of the training, whatever its process wrote last."""
+        return Standing(
+            at_work=bool(processes("train")),
+            possible=bool(monailabel_settings.MONAI_LABEL_TASKS_TRAIN),
+            by_itself=self.is_on,
+            rests=self.mode.rests(),
+            labelled=self._store is None or bool(self._store.get_labeled_images()),
+        )
 
     def active(self) -> dict[str, Any] | None:
         """The task that runs or waits to be run, None where there is none."""
@@ -136,16 +146,22 @@ class Keeper:
     def go_on(self, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Train on now; the task, and whether it ran already.
 
+        What is chosen of the training holds for those too that begin by themselves after it.
+
         Raises:
-            Refusal: (507) it cannot be remembered that it should not rest any more.
+            Refusal: (400) a choice that cannot be met; (507) it cannot be remembered.
         """
+        try:
+            self.settings.with_request(request)
+        except ValueError as error:
+            raise Refusal(str(error), 400) from error
         with self._guard:
-            self.mode.remember(CONTINUOUS, rests=False)
             running = self.active()
+            self.mode.remember(CONTINUOUS, rests=False, options={} if running else request)
             if running is not None:
                 return running, True
             self._failures, self._not_before = 0, 0.0
-            return self._start(request), False
+            return self._start({**self.mode.options(), **request}), False
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
         logger.info("The training goes on.")
