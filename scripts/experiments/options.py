@@ -6,6 +6,7 @@ from pathlib import Path
 
 MEASUREMENTS = ("training", "store", "scoring", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
+PUBLISHED = ("branch", "mean")
 METHOD = "bcp"  # the default of the product on a CPU
 
 
@@ -69,6 +70,15 @@ def compare(command: "argparse.ArgumentParser") -> "None":
         type=float,
         help="the same in minutes of a core at work: a busy computer takes none away",
     )
+    add(
+        "--anytime",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="MINUTES",
+        help="runs that go on, as on the server, measured after so many core-minutes with what is published then",
+    )
+    add("--publishes", nargs="+", choices=PUBLISHED, default=["branch"], help="what that is (default branch)")
     add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--no-radiology", action="store_true", help="without that recipe alone")
     _data_options(command)
@@ -85,6 +95,24 @@ def rounds(command: "argparse.ArgumentParser") -> "None":
     _data_options(command)
     _run_options(command)
     command.set_defaults(minutes=None, core_minutes=None)
+
+
+def day(command: "argparse.ArgumentParser") -> "None":
+    """Options of `day`."""
+    add = command.add_argument
+    add("--output", type=Path, default=Path("day"), help="results; what is there is not played again")
+    add("--labels", type=int, default=8, help="of the day (default 8)")
+    add("--draw", type=float, default=5.0, help="minutes that each takes (default 5)")
+    add("--train", type=float, default=5.0, help="core-minutes of a training that is waited for (default 5)")
+    add("--until", type=float, default=80.0, help="minute at which the day ends (default 80)")
+    add("--every", type=float, default=5.0, help="minutes between two measurements, the second is first (default 5)")
+    both = "of training while they draw, and of trainings that are waited for (default %(default)s)"
+    add("--methods", nargs=2, default=(METHOD, METHOD), help=both)
+    add("--teachers", nargs=2, choices=("live", "cached"), default=("cached", "live"), help="the same")
+    add("--ways", nargs="+", choices=("while", "after"), default=("while", "after"), help="some of both")
+    _data_options(command)
+    _run_options(command, methods=False)
+    command.set_defaults(steps=None, minutes=None, core_minutes=None)
 
 
 def map(command: "argparse.ArgumentParser") -> "None":
@@ -166,10 +194,11 @@ def _data_options(command: "argparse.ArgumentParser") -> "None":
     add("--batch", type=int, help="crops of each kind in a step (default 2)")
 
 
-def _run_options(command: "argparse.ArgumentParser") -> "None":
+def _run_options(command: "argparse.ArgumentParser", methods: "bool" = True) -> "None":
     """What any comparison has."""
     add = command.add_argument
-    add("--methods", nargs="*", default=[METHOD], help="of the table in docs/methods.md (default %(default)s)")
+    if methods:
+        add("--methods", nargs="*", default=[METHOD], help="of the table in docs/methods.md (default %(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--device", help="default: the first GPU, else the CPU")
     add("--jobs", type=int, default=1, help="runs at a time")
@@ -200,10 +229,18 @@ def problem_with(options: "argparse.Namespace") -> "str":
         return "Numbers must be above 0; --seeds may be 0 too."
     if options.command == "panel" and _too_small([options.rounds], [0]):
         return "--rounds must be above 0."
-    if options.command in ("compare", "rounds"):
-        sizes = options.labelled if options.command == "compare" else options.sizes
-        numbers = [*sizes, options.steps, options.jobs, options.minutes, options.core_minutes]
-        numbers += [options.batch, options.threads]
+    if options.command == "day" and _too_small([options.labels, options.draw, options.train, options.every], [0]):
+        return "--labels, --draw, --train and --every must be above 0."
+    if options.command in ("compare", "rounds", "day"):
+        sizes = {"compare": "labelled", "rounds": "sizes"}.get(options.command)
+        numbers = [
+            *(getattr(options, sizes) if sizes else []),
+            options.steps or None,
+            options.jobs,
+            options.minutes,
+            options.core_minutes,
+        ]
+        numbers += [options.batch, options.threads, *getattr(options, "anytime", [])]
         if _too_small(numbers, options.seeds):
             return "Numbers must be above 0; --seeds may be 0 too."
         if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):

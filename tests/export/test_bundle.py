@@ -19,6 +19,7 @@ LAYOUT = {
     "configs/logging.conf",
     "models/model.pt",
     "docs/README.md",
+    "verification.json",
 }
 METADATA = {
     "version",

@@ -36,10 +36,10 @@ def test_what_is_there_when_connected():
     assert words.connection(server(capabilities=fresh), False) == (
         "Not trained yet: liver at http://one; 12 cases, 1 with a label."
     )
-    card = {"version": 3, "method": "bcp", "validated": True}
+    card = {"version": 3, "method": "bcp", "quality": "Dice 0.10 on 1 validation case: do not use it yet."}
     trained = Capabilities(study="liver", segmentation="fewlabel", model=card)
     assert words.connection(server(capabilities=trained), False) == (
-        "Ready: liver at http://one; model version 3 (bcp, validated)."
+        "Ready: liver at http://one; model version 3 (bcp). Dice 0.10 on 1 validation case: do not use it yet."
     )
     assert words.connection(server(capabilities=trained), True).startswith("Training: liver")
     assert "go on editing" in words.connection(server(capabilities=trained, lost=True), False)

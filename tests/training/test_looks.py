@@ -12,6 +12,7 @@ from fewlabel.plan import Plan
 from fewlabel.published import load_published, read_card
 from fewlabel.training.looks import LookPublisher
 from fewlabel.training.ongoing_progress import OngoingProgress
+from fewlabel.training.validation import Measured
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 1, ("organ",))
 
@@ -23,7 +24,7 @@ class FixedValidator:
         self.values, self.records, self.plan = list(values), [{"id": "v"}] if values else [], PLAN
 
     def __call__(self, network, beat=None):
-        return {"organ": self.values.pop(0)} if self.records else {}
+        return Measured({"organ": self.values.pop(0)} if self.records else {})
 
 
 @pytest.fixture

@@ -114,3 +114,6 @@ def test_only_the_last_notes_are_kept(tmp_path):
         progress.note(str(number))
     assert progress.values["notes"][-1] == "99"
     assert len(progress.values["notes"]) < 20
+    progress.note("95")
+    assert progress.values["notes"].count("95") == 1
+    assert progress.values["notes"][-1] == "95"

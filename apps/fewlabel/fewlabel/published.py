@@ -27,7 +27,7 @@ class Published:
     Attributes:
         network: in eval mode, on the asked device.
         plan: under which it was trained.
-        card: method, version, validation Dice per class, whether it was validated, time, numbers of volumes.
+        card: method, version, validation Dice per class and per case, time, numbers of volumes, settings, software.
     """
 
     network: torch.nn.Module

@@ -15,12 +15,14 @@ from typing import Any
 import torch
 from monai.utils import set_determinism
 
+from experiments.comparison.anytime import Anytime, AnytimeTrainer, Kept, MarkProgress, clock_of
 from experiments.comparison.cases import Cases
 from experiments.comparison.experiment import Experiment
 from experiments.comparison.measures import measure
+from experiments.comparison.passes import Passes
 from experiments.comparison.radiology import Radiology
 from experiments.comparison.rows import RADIOLOGY, Row
-from fewlabel.data.loaders import PairedLoader
+from fewlabel.data.loaders import PairedLoader, Record
 from fewlabel.inference.predict import segment
 from fewlabel.methods import make_method
 from fewlabel.methods.base import Method
@@ -46,10 +48,14 @@ def work(folder: Path, key: str) -> None:
     experiment.prepare_process()
     set_determinism(row.seed)
     cases, plan = experiment.cases(), experiment.plan
-    train = _radiology if row.method == RADIOLOGY else _ours
-    outcome, predict = train(row, experiment, cases, plan, state, given["seconds"])
-    outcome["cases"] = list(measured(cases, plan, predict))
-    write_json(folder / "outcomes" / f"{key}.json", {"row": row.to_dict(), **outcome})
+    file = folder / "outcomes" / f"{key}.json"
+    if experiment.marks:
+        _go_on(row, experiment, cases, state, file)
+    else:
+        train = _radiology if row.method == RADIOLOGY else _ours
+        outcome, predict = train(row, experiment, cases, plan, state, given["seconds"])
+        outcome["cases"] = list(measured(cases, plan, predict))
+        write_json(file, {"row": row.to_dict(), **outcome})
     shutil.rmtree(state)
 
 
@@ -109,16 +115,57 @@ def make_trainer(
     identity: dict[str, Any],
 ) -> Trainer:
     """The product's trainer on some labelled and some unlabelled cases (``drawn``), without validation."""
-    labelled, unlabelled = drawn
     plan, views = experiment.plan, method.needs
-    known = [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled]
-    pool = [{"id": case, "image": str(cases.images[case])} for case in unlabelled]
-    pool = pool if method.learns_from_unlabelled(1.0) else []
+    known, pool = records_of(method, cases, drawn)
     store = PredictionStore(checkpoint.parent / "predictions", plan) if "pseudo_label" in views else None
     loader = PairedLoader(known, pool, plan, seed, views=views, predictions=store)
     refresh = PoolRefresh(store, plan, pool, experiment.device, budget, first=0) if store else None
     end = experiment.device, experiment.learning_rate, checkpoint, identity, lambda *_: math.nan, refresh
     return Trainer(method, loader, budget, progress, *end)
+
+
+def records_of(
+    method: Method, cases: Cases, drawn: tuple[Sequence[str], Sequence[str]]
+) -> tuple[list[Record], list[Record]]:
+    """Of some labelled and some unlabelled cases; of the latter none where a method learns from labels alone."""
+    labelled, unlabelled = drawn
+    known = [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled]
+    pool = [{"id": case, "image": str(cases.images[case])} for case in unlabelled]
+    return known, pool if method.learns_from_unlabelled(1.0) else []
+
+
+def _go_on(row: Row, experiment: Experiment, cases: Cases, state: Path, file: Path) -> None:
+    """A training that goes on; each mark is written as soon as it was measured."""
+    device, plan = experiment.device, experiment.plan
+    method = make_method_of(row.method, plan, device, **row.settings)
+    drawn = cases.draw(row.labelled, row.seed)
+    known, pool = records_of(method, cases, drawn)
+    marks = read_json(file, {}).get("marks", [])
+    now, clock = clock_of(experiment.steps)
+    store = PredictionStore(state / "predictions", plan) if pool and "pseudo_label" in method.needs else None
+    passes = Passes(store, plan, pool, device, now) if store else None
+
+    def measure(kind: str, minutes: float, kept: Kept) -> None:
+        found = measured(cases, plan, lambda image: segment(kept.network, plan, image, device, experiment.overlap)[0])
+        name = row.name if len(experiment.publishes) == 1 else f"{row.name} {kind}"
+        outcome = {"row": {**row.to_dict(), "name": name}, "labelled_cases": drawn[0], "cases": list(found)}
+        outcome |= {"minutes": minutes, "publishes": kind, "published": kept.seconds / 60, "seconds": kept.seconds}
+        outcome |= {"steps": kept.step, "seconds_per_step": kept.seconds / max(1, kept.step)}
+        marks.append({**outcome, "notes": trainer.progress.values["notes"], **size(method, method.deployed, device)})
+        whole = len(marks) == len(experiment.marks) * len(experiment.publishes)
+        write_json(file, {"row": row.to_dict(), "marks": marks, "whole": whole})
+
+    done = [(mark["publishes"], mark["minutes"]) for mark in marks]
+    anytime = Anytime(experiment.publishes, experiment.marks, now, passes, measure, done)
+    make_loader = partial(PairedLoader, known, pool, plan, views=method.needs, predictions=store)
+    progress = MarkProgress(state / "progress.json", anytime.share)
+    identity = {"row": row.to_dict(), "labelled": drawn[0]}
+    end = device, experiment.learning_rate, state / "checkpoint.pt", identity
+    trainer = AnytimeTrainer(anytime, method, make_loader(seed=row.seed), clock, progress, *end)
+    progress.note(trainer.resume())
+    if trainer.step:  # other crops than before, not the first ones again
+        trainer.use(make_loader(seed=row.seed + trainer.step), identity)
+    trainer.run()
 
 
 def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
@@ -133,7 +180,7 @@ def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
         "seconds_per_step": spent / max(1, trainer.step - first),
         "seconds": trainer.budget.elapsed(),
         "notes": trainer.progress.values["notes"],
-        **_size(method, method.deployed, device),
+        **size(method, method.deployed, device),
     }
 
 
@@ -157,10 +204,10 @@ def _radiology(
         "seconds": steps * each,
         "notes": [],
     }
-    return {**outcome, "notes": [], **_size(recipe.network, recipe.network, experiment.device)}, recipe.segment
+    return {**outcome, "notes": [], **size(recipe.network, recipe.network, experiment.device)}, recipe.segment
 
 
-def _size(trained: torch.nn.Module, deployed: torch.nn.Module, device: str) -> dict[str, float]:
+def size(trained: torch.nn.Module, deployed: torch.nn.Module, device: str) -> dict[str, float]:
     """Peak memory in GiB (of the device; on a CPU of this process, with its libraries), and parameters."""
     if device.startswith("cuda"):
         memory = torch.cuda.max_memory_allocated() / 2**30

@@ -90,13 +90,40 @@ def segment(
     Raises:
         UnreadableVolume: the file is not a usable image; the message says why.
     """
+    restored, meta = restored_probabilities(network, plan, path, device, overlap)
+    labels = label_map(restored)
+    return labels, {**meta, "confidence": _confidence(restored, labels)}
+
+
+@torch.no_grad()
+def restored_probabilities(
+    network: torch.nn.Module,
+    plan: Plan,
+    path: str | Path,
+    device: str = "cpu",
+    overlap: float | Sequence[float] = 0.5,
+) -> tuple[torch.Tensor, dict]:
+    """Probabilities of one image file, as ``segment`` takes the label map from.
+
+    Args:
+        network, plan, path, device, overlap: as ``segment``.
+
+    Returns:
+        float32 CHWD on the file's own grid, background first; and the reader's meta data (``affine``, ``notes``).
+
+    Raises:
+        UnreadableVolume: as ``segment``.
+    """
     steps = Preprocessing(plan)
     data = steps({"image": str(path)})
     image = data["image"]
     prediction = probabilities(network, plan, image.as_tensor().to(device), overlap).cpu()
-    restored, meta = _on_the_file_s_grid(prediction, data, steps)
-    labels = restored.argmax(0).to(torch.uint8)
-    return labels, {**meta, "confidence": _confidence(restored, labels)}
+    return _on_the_file_s_grid(prediction, data, steps)
+
+
+def label_map(restored: torch.Tensor) -> torch.Tensor:
+    """The likeliest class of each voxel, uint8 HWD, of probabilities CHWD."""
+    return restored.argmax(0).to(torch.uint8)
 
 
 @torch.no_grad()

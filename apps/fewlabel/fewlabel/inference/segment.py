@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 import time
@@ -20,7 +21,8 @@ from fewlabel.inference.predict import map_uncertainty, segment
 from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.labels import values_between
 from fewlabel.memory import free_memory, is_out_of_memory, memory_of, too_little
-from fewlabel.published import Published, load_members, load_published
+from fewlabel.published import Published, load_members, load_published, read_card
+from fewlabel.quality import quality
 from fewlabel.replaced import how_to_restore
 from fewlabel.volumes.reading import WRITTEN, UnreadableVolume, write_volume
 from fewlabel.workspace import Workspace
@@ -43,11 +45,16 @@ class PublishedTask(InferTask):
         self.workspace = workspace
         self.device = device
         self._loaded: tuple[str, ReadAgain[Any]] | None = None
+        self._quality = ReadAgain(lambda path: quality(read_card(path)).sentence, str)
         super().__init__(self.kind, {}, 3, self.about, {"device": device_names(device)})
 
     def info(self) -> dict[str, Any]:
         self.labels = {name: value for value, name in enumerate(self.workspace.classes(), 1)}
-        return super().info()
+        told = super().info()
+        with contextlib.suppress(Refusal):  # a damaged model is told of where it is used
+            known = self._quality(self.workspace.model)
+            told["description"] = f"{self.about}. {known}" if known else self.about
+        return told
 
     def is_valid(self) -> bool:
         """Viewers are offered the model only once it is trained."""
@@ -103,6 +110,7 @@ class PublishedTask(InferTask):
             "label_names": dict(zip(model.plan.classes, _values(model, self.workspace)[1:].tolist(), strict=True)),
             "model_version": model.card.get("version"),
             "validated": model.card.get("validated"),
+            "quality": quality(model.card).sentence,
             "notes": [*meta["notes"], *filter(None, (note, short)), *_where_from(self.workspace, model.card)],
             "latencies": {"total": seconds},
             **self.told_of(result),

@@ -37,6 +37,8 @@ class PublishedModel(BaseModel):
     validation: dict[str, float | None] = Field(description="Dice by class on the validation cases")
     labelled: int = Field(description="cases that it was trained on with their labels")
     time: int = Field(description="of publishing, seconds since the epoch")
+    quality: str = Field(description="its Dice with the number of validation cases, and a warning where one is due")
+    doubtful: bool = Field(description="whether that warns")
 
 
 class Scans(BaseModel):

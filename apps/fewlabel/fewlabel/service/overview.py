@@ -15,6 +15,7 @@ from fewlabel.export.table import EXPORTS
 from fewlabel.files import ReadAgain
 from fewlabel.methods import METHODS, default_method
 from fewlabel.published import read_card
+from fewlabel.quality import quality
 from fewlabel.replaced import how_to_restore
 from fewlabel.review.history import Outlook
 from fewlabel.review.picture import history_picture
@@ -46,7 +47,7 @@ class Overview:
 
     def __init__(self, study: Study) -> None:
         self.study, self.workspace = study, study.workspace
-        self._card = ReadAgain(lambda path: read_card(path), dict)
+        self._card: ReadAgain[dict[str, Any]] = ReadAgain(lambda path: read_card(path), dict)
         self._history, self._outlook = study.reviewer.history, Outlook(self.workspace.history)
 
     def describe(self) -> StudyAnswer:
@@ -139,7 +140,11 @@ class Overview:
         """The published model, or why it cannot be used: viewers shall connect all the same, and train anew."""
         try:
             card = self._card(self.workspace.model)
-            return (PublishedModel.model_validate(card), None) if card else (None, self._put_aside())
+            if not card:
+                return None, self._put_aside()
+            known = quality(card)
+            told = {**card, "quality": known.sentence, "doubtful": known.doubtful}
+            return PublishedModel.model_validate(told), None
         except Refusal as error:
             return None, str(error)
         except ValidationError:

@@ -38,6 +38,7 @@ from fewlabel.training.progress import Progress
 from fewlabel.training.refresh import Movement
 from fewlabel.training.run import Run, runs_to_its_end
 from fewlabel.training.short import with_less
+from fewlabel.training.told import told_of
 from fewlabel.training.validation import Validator, mean_dice
 from fewlabel.workspace import read_json, write_json
 
@@ -75,7 +76,7 @@ class ContinuousRun(Run):
 
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one core is for people
+        self._leave_a_core()
         self.arrivals = Arrivals(self.datastore, self.workspace)
         self.pools = self._make_pools()
         labelled, validation, unlabelled = self._records()
@@ -109,6 +110,7 @@ class ContinuousRun(Run):
             self._why_end,
             partial(wait_for_people, self.workspace.people),
             most_steps=self.settings.max_steps or NO_LIMIT,
+            now=self._now,
         )
 
     def _clock(self) -> Clock:
@@ -119,6 +121,14 @@ class ContinuousRun(Run):
         """
         looked = 0.0 if self.workspace.model.exists() else -math.inf
         return Clock(look_every=self._look_every(), looked=looked)
+
+    def _leave_a_core(self) -> None:
+        """One is for people."""
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+
+    def _now(self) -> float:
+        """Seconds, of what time is counted in."""
+        return time.monotonic()
 
     def _look_every(self) -> float:
         """Seconds; twice as often where a model is published after two looks."""
@@ -135,7 +145,8 @@ class ContinuousRun(Run):
 
     def _look_publisher(self, validation: list[Record], labelled: list[Record]) -> LookPublisher:
         validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
-        card = {"method": self.method_name, "labelled": len(labelled), "unlabelled": len(self.pools.unlabelled)}
+        pool = len(self.pools.unlabelled)
+        card = told_of(self.method_name, len(labelled), pool, self.settings, self.device)
         last = next_version(self.workspace) - 1
         publisher = LookPublisher(self.workspace.model, self.plan, validator, self.progress, card, self.device, last)
         publisher.released = self._score_sometimes
@@ -216,7 +227,7 @@ class ContinuousRun(Run):
 
     def _score_sometimes(self, method: Method) -> None:
         """Score the pool with what was published where it moved enough, in at most a fifth of the time."""
-        now = time.monotonic()
+        now = self._now()
         if now - self._scored_at < self._scoring_took / _SCORING_SHARE:
             return
         unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
@@ -225,5 +236,5 @@ class ContinuousRun(Run):
             self._score(method, self.plan, unlabelled, version, self.store)
             self.movement.predicted(dice)
         self.progress.update(phase="training")
-        self._scored_at = time.monotonic()
+        self._scored_at = self._now()
         self._scoring_took = self._scored_at - now

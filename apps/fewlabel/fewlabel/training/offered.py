@@ -19,7 +19,7 @@ from fewlabel.methods import METHODS
 from fewlabel.plan import check_plan
 from fewlabel.published import Published, load_published, read_whole, save_published
 from fewlabel.replaced import copy_aside, how_to_restore, next_version
-from fewlabel.training.validation import Validator, dice_of_published, may_replace, mean_dice
+from fewlabel.training.validation import Measured, Validator, dice_of_published, may_replace, mean_dice
 from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume
 from fewlabel.workspace import Workspace, read_json
 
@@ -94,7 +94,7 @@ class Offer:
         logger.info("a model that was sent is published as version %d", version)
         return {"version": version, "validated": validated, "validation": card["validation"], "notes": notes}
 
-    def _measure(self) -> dict[str, float]:
+    def _measure(self) -> Measured:
         """Dice of the offered model, where it may be published."""
         for case in sorted(self.datastore.list_images())[:_LOOKED_AT]:
             with contextlib.suppress(UnreadableVolume, OSError):
@@ -173,7 +173,7 @@ class Offer:
                 422,
             )
 
-    def _card(self, version: int, dice: dict[str, float], validated: bool) -> dict[str, Any]:
+    def _card(self, version: int, dice: Measured, validated: bool) -> dict[str, Any]:
         """What is told of it; of what the file says of itself only what can be understood."""
         said = self.model.card if isinstance(self.model.card, dict) else {}
         numbers = {key: said.get(key) for key in ("labelled", "unlabelled")}
@@ -183,6 +183,7 @@ class Offer:
             "network": self.model.plan.network,
             "validation": dice,
             "validated": validated,
+            "validated_on": dice.cases,
             "sent": True,
             **{key: value if isinstance(value, int) and value >= 0 else 0 for key, value in numbers.items()},
         }

@@ -42,6 +42,7 @@ class OngoingTrainer(Trainer):
         waits: called before each step; returns when nobody else needs the machine.
         publishes: what a candidate is: a ``branch`` whose rate falls to zero, or the ``mean`` of the weights.
         most_steps: of one run; a limit for tests.
+        now: seconds, of whatever training time is counted in; None: of the computer's clock.
 
     Attributes:
         ended_by: why the last run ended: what ``ends`` said, or "steps".
@@ -62,10 +63,12 @@ class OngoingTrainer(Trainer):
         waits: Callable[[], None] = lambda: None,
         publishes: Published = "branch",
         most_steps: int = NO_LIMIT,
+        now: Callable[[], float] | None = None,
     ) -> None:
         budget = Budget(NO_LIMIT, math.inf)
         super().__init__(method, loader, budget, progress, device, highest_learning_rate, checkpoint, identity, look)
         self.clock, self.ends, self.waits, self.most_steps = clock, ends, waits, most_steps
+        self.now = now or time.monotonic
         self.guard: RecoveringGuard = RecoveringGuard(clock)
         self.mean = RunningMean(self.method) if publishes == "mean" else None
         self.ended_by = ""
@@ -88,9 +91,9 @@ class OngoingTrainer(Trainer):
                 ending.callback(batches.close)  # and with it the threads that make them
             while not self.ended_by:
                 self.waits()
-                started = time.monotonic()
+                started = self.now()
                 output = self._train_step(None, next(batches))
-                self.clock.trained += min(time.monotonic() - started, _LONGEST_STEP)
+                self.clock.trained += min(self.now() - started, _LONGEST_STEP)
                 self._one_more(output, batches)
         self.save(finished=True)
 
@@ -162,9 +165,9 @@ class OngoingTrainer(Trainer):
                 while spent < seconds:
                     self._falling = spent / seconds
                     self.waits()
-                    started = time.monotonic()
+                    started = self.now()
                     output = self._train_step(None, next(batches))
-                    spent += min(time.monotonic() - started, _LONGEST_STEP)
+                    spent += min(self.now() - started, _LONGEST_STEP)
                     if self.progress.due():
                         self._report(output, 1.0)
             finally:

@@ -49,8 +49,8 @@ class OngoingProgress(Progress):
         super().update(progress, **{**fields, "seconds_left": None})
 
     def note(self, text: str) -> None:
-        """A sentence about the training; it goes on for days, so only the last ones are kept."""
-        self.values["notes"] = [*self.values["notes"], text][-_NOTES:]
+        """A sentence about the training; it goes on for days, so only the last ones are kept, and each of them once."""
+        self.values["notes"] = [*(note for note in self.values["notes"] if note != text), text][-_NOTES:]
 
     def say_instead(self, before: str, now: str) -> None:
         """A sentence that is true now in the place of one that was true before; "": none."""

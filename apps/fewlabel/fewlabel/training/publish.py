@@ -18,6 +18,7 @@ from fewlabel.plan import Plan
 from fewlabel.published import Published, load_published, read_card, save_published
 from fewlabel.training.progress import Progress
 from fewlabel.training.validation import (
+    Measured,
     Validator,
     best_candidate,
     dice_of_published,
@@ -40,7 +41,7 @@ class Publisher:
         plan: of the training.
         validator: its validation cases; without any, the weights of the end are published.
         progress: where people are told.
-        card: what is told of the model besides its version and validation: method, numbers of volumes.
+        card: what is told of the model besides its version and validation (see ``training.told``).
         device: to compute on.
         last_version: that is known from elsewhere, such as the scores: versions never return, even where the
             published model was moved away.
@@ -139,7 +140,7 @@ class Publisher:
         return [(name, member) for name, member in named if not any(member is part for part in parts)]
 
     def _publish(
-        self, network: Module, chosen: str, dice: dict[str, float], done: float, others: list[tuple[str, Module]]
+        self, network: Module, chosen: str, dice: Measured, done: float, others: list[tuple[str, Module]]
     ) -> None:
         plan = published_plan(self.plan, chosen)
         card = {
@@ -149,6 +150,9 @@ class Publisher:
             "candidate": chosen,
             "validation": dice,
             "validated": math.isfinite(mean_dice(dice)),
+            "validated_on": dice.cases,
+            "steps": self.progress.values.get("step"),
+            "seconds": self.progress.values.get("elapsed"),
             "progress": round(done, 3),
         }
         save_published(self.path, network, plan, card, others)

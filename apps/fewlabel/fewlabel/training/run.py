@@ -31,6 +31,7 @@ from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publisher
 from fewlabel.training.short import runs_through, with_less
 from fewlabel.training.stored_pool import StoredPool
+from fewlabel.training.told import told_of
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
 from fewlabel.volumes.reading import UnreadableVolume, read_label
@@ -108,7 +109,7 @@ class Run:
         loader = make_loader(plan, predictions=store)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
-        budget = Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
+        budget = self._budget()
         self.trainer = trainer = Trainer(
             method,
             loader,
@@ -140,6 +141,9 @@ class Run:
         logger.info("training done: %s", self.progress.values["notes"])
         return self.progress.values
 
+    def _budget(self) -> Budget:
+        return Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
+
     def _records(self) -> tuple[list[Record], list[Record], list[Record]]:
         """Of the labelled, the validation and the unlabelled cases.
 
@@ -162,11 +166,8 @@ class Run:
         return make_method(self.method_name, build, build_second, classes, **self.stored.teacher_of(self.method_name))
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
-        card = {
-            "method": self.method_name,
-            "labelled": len(labelled),
-            "unlabelled": len(self.pools.unlabelled),
-        }
+        pool = len(self.pools.unlabelled)
+        card = told_of(self.method_name, len(labelled), pool, self.settings, self.device)
         validator = Validator(validation, plan, self.device, report=self.progress.problem)
         last = next_version(self.workspace) - 1
         return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, last)
