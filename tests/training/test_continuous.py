@@ -10,7 +10,7 @@ from fewlabel.selection import scoring
 from fewlabel.training import continuous as continuous_module
 from fewlabel.training.arrivals import known_labels
 from fewlabel.training.continuous import ContinuousRun
-from fewlabel.training.ongoing_progress import one_line
+from fewlabel.training.standing import one_line
 from fewlabel.workspace import read_json
 
 

@@ -10,7 +10,7 @@ from fewlabel.settings import Settings
 from fewlabel.training import keeper as keeper_module
 from fewlabel.training.arrivals import known_labels
 from fewlabel.training.keeper import Keeper
-from fewlabel.training.ongoing_progress import AGAIN, RESTING, Standing
+from fewlabel.training.standing import AGAIN, RESTING, Standing
 from fewlabel.workspace import read_json, write_json
 
 

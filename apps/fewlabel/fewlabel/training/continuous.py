@@ -31,13 +31,14 @@ from fewlabel.training.budget import NO_LIMIT
 from fewlabel.training.clock import Clock
 from fewlabel.training.looks import LookPublisher
 from fewlabel.training.ongoing import OngoingTrainer
-from fewlabel.training.ongoing_progress import AGAIN, RESTING, OngoingProgress
+from fewlabel.training.ongoing_progress import OngoingProgress
 from fewlabel.training.people import wait_for_people
 from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
 from fewlabel.training.refresh import Movement
 from fewlabel.training.run import Run, runs_to_its_end
 from fewlabel.training.short import with_less
+from fewlabel.training.standing import AGAIN, RESTING
 from fewlabel.training.told import told_of
 from fewlabel.training.validation import Validator, mean_dice
 from fewlabel.workspace import read_json, write_json

@@ -18,9 +18,9 @@ from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
 from fewlabel.training.arrivals import Known, in_order, known_labels
 from fewlabel.training.mode import CONTINUOUS, Mode
-from fewlabel.training.ongoing_progress import RESTING, Standing
 from fewlabel.training.people import People
 from fewlabel.training.progress import read_progress
+from fewlabel.training.standing import RESTING, Standing
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)

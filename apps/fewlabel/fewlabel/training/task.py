@@ -21,9 +21,10 @@ from fewlabel.settings import TRAINING, Settings
 from fewlabel.training.continuous import ContinuousRun
 from fewlabel.training.keeper import Keeper
 from fewlabel.training.mode import CONTINUOUS
-from fewlabel.training.ongoing_progress import FAILED, ROUND, STOPPED, one_line
+from fewlabel.training.ongoing_progress import ROUND
 from fewlabel.training.progress import Progress, read_progress
 from fewlabel.training.run import Run
+from fewlabel.training.standing import FAILED, STOPPED, one_line
 from fewlabel.workspace import Workspace
 
 

@@ -82,10 +82,10 @@ CONTINUOUS = (
     ),
     Fault(
         "a killed training is said to rest until somebody says Train",
-        "training/ongoing_progress.py",
+        "training/standing.py",
         "if not self.by_itself or self.rests:",
         "if True:",
-        "tests/training/test_ongoing_progress.py",
+        "tests/training/test_standing.py",
     ),
     Fault(
         "an accepted label validates",
