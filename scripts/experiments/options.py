@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 MEASUREMENTS = ("training", "store", "scoring", "memory")
+ONGOING = ("yielding", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
 PUBLISHED = ("branch", "mean")
 METHOD = "bcp"  # the default of the product on a CPU
@@ -16,6 +17,16 @@ def bench(command: "argparse.ArgumentParser") -> "None":
     add("--quick", action="store_true", help="small numbers: shows that it runs, measures little")
     add("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
     add("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="some of the measurements")
+    add("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
+
+
+def ongoing(command: "argparse.ArgumentParser") -> "None":
+    """Options of `ongoing`."""
+    add = command.add_argument
+    add("--only", nargs="+", choices=ONGOING, default=ONGOING, help="some of the measurements")
+    add("--pairs", type=int, default=30, help="requests of each kind, with and without a training (default 30)")
+    add("--minutes", type=float, default=15, help="in which memory is looked at (default 15)")
+    add("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
     add("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
 
 
@@ -214,7 +225,9 @@ def problem_with(options: "argparse.Namespace") -> "str":
     """One sentence about options that cannot work, "" if they can."""
     if getattr(options, "data", None) is not None and not options.data.is_dir():
         return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
-    if options.command == "bench":
+    if options.command == "ongoing" and _too_small([options.pairs, options.minutes], [options.seed]):
+        return "--pairs and --minutes must be above 0 and --seed not below it."
+    if options.command in ("bench", "ongoing"):
         if options.images is not None and not options.images.is_dir():
             return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
         if options.seed < 0:
