@@ -85,12 +85,17 @@ class Server:
         self.launch(port)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
-            with suppress(requests.ConnectionError):
-                requests.get(f"{self.url}/info/", timeout=PATIENCE)
+            if self.answers():
                 return self
             time.sleep(0.2)
         self.stop()
         pytest.fail(f"The server did not start:\n{self.tail()}")
+
+    def answers(self):
+        """Whether it answers."""
+        with suppress(requests.ConnectionError):
+            return bool(requests.get(f"{self.url}/info/", timeout=PATIENCE))
+        return False
 
     def stop(self):
         """Kill the server and everything it started."""
@@ -199,12 +204,12 @@ class Server:
         self.wait_until(lambda: self.get("/train/")["status"] not in ("SUBMITTED", "RUNNING"))
         return self.get("/train/")
 
-    def wait_until(self, condition):
+    def wait_until(self, condition, patience=PATIENCE):
         """Poll until ``condition()`` is true."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while not condition():
             if time.monotonic() > end:
-                pytest.fail(f"Waited in vain for {PATIENCE:.0f} s.\n{self.tail()}")
+                pytest.fail(f"Waited in vain for {patience:.0f} s.\n{self.tail()}")
             time.sleep(0.25)
 
 
