@@ -106,7 +106,7 @@ def _kills(options):
     from experiments.harness.say import say
     from experiments.kills.command import kills
 
-    return kills(options.count, options.seed, options.output, say)
+    return kills(options.count, options.seed, options.output, say, training=options.training)
 
 
 def _row(options):

@@ -177,6 +177,7 @@ def kills(command: "argparse.ArgumentParser") -> "None":
     add("--count", type=int, default=200, help="of kills (default 200)")
     add("--seed", type=int, default=0, help="of every choice and moment (default 0)")
     add("--output", type=Path, default=Path("kills"), help="results; lives that are there are not lived again")
+    add("--training", choices=("on_request", "continuous"), default="on_request", help="of the server (on_request)")
 
 
 def mutants(command: "argparse.ArgumentParser") -> "None":
