@@ -7,6 +7,7 @@ import argparse
 from collections import namedtuple
 
 from experiments import options as options_of
+from experiments.refusals import problem_with
 
 Command = namedtuple("Command", "name example what options run")
 """One command: its name, what is typed after it, what it is for, what adds its options, what runs it.
@@ -110,7 +111,7 @@ def _kills(options):
 
 
 def _row(options):
-    from experiments.comparison.worker import work
+    from experiments.comparison.going_on import work
 
     work(options.folder, options.key)
     return "done"
@@ -177,7 +178,7 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     options = parser.parse_args(arguments)
     if options.command is None:
         parser.error("say what to do: " + " or ".join(command.name for command in COMMANDS))
-    problem = options_of.problem_with(options)
+    problem = problem_with(options)
     if problem:
         by_name[options.command].error(problem)
     return options

@@ -101,7 +101,7 @@ class Service:
         self.ask("POST", "export", 202, json=body)
         for thread in threading.enumerate():
             if thread.name == "export":
-                thread.join(120)
+                thread.join(600)
         return self.get("export")
 
 

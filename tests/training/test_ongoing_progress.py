@@ -7,11 +7,11 @@ from fewlabel.training.ongoing_progress import ROUND, OngoingProgress
 
 def test_a_sentence_that_is_true_no_more_makes_room(tmp_path):
     progress = OngoingProgress(tmp_path / "progress.json", notes=["Not validated.", "Went on."])
-    progress.say_instead("Not validated.", "Not validated.")
-    assert progress.values["notes"] == ["Not validated.", "Went on."]
-    progress.say_instead("Not validated.", "Validated.")
-    progress.say_instead("Validated.", "")
-    assert progress.values["notes"] == ["Went on."]
+    progress.replace_note("Not validated.", "Not validated.")
+    assert progress.snapshot()["notes"] == ["Not validated.", "Went on."]
+    progress.replace_note("Not validated.", "Validated.")
+    progress.replace_note("Validated.", "")
+    assert progress.snapshot()["notes"] == ["Went on."]
 
 
 def test_epochs_are_rounds_that_begin_anew_and_are_never_zero(tmp_path):
@@ -19,7 +19,7 @@ def test_epochs_are_rounds_that_begin_anew_and_are_never_zero(tmp_path):
     shown = []
     for share in (0.0, 0.5, 1.0, 0.0, 0.3):
         progress.update(share)
-        shown.append((progress.values["epoch"], progress.values["total_epochs"]))
+        shown.append((progress.snapshot()["epoch"], progress.snapshot()["total_epochs"]))
     assert shown == [(1, ROUND), (50, ROUND), (100, ROUND), (1, ROUND), (30, ROUND)]
 
 
@@ -27,15 +27,15 @@ def test_what_is_told_between_two_steps_moves_nothing(tmp_path):
     progress = OngoingProgress(tmp_path / "progress.json")
     progress.update(0.4)
     progress.update(phase="scoring cases")
-    assert progress.values["epoch"] == 40
+    assert progress.snapshot()["epoch"] == 40
 
 
 def test_only_the_last_notes_are_kept(tmp_path):
     progress = OngoingProgress(tmp_path / "progress.json")
     for number in range(100):
         progress.note(str(number))
-    assert progress.values["notes"][-1] == "99"
-    assert len(progress.values["notes"]) < 20
+    assert progress.snapshot()["notes"][-1] == "99"
+    assert len(progress.snapshot()["notes"]) < 20
     progress.note("95")
-    assert progress.values["notes"].count("95") == 1
-    assert progress.values["notes"][-1] == "95"
+    assert progress.snapshot()["notes"].count("95") == 1
+    assert progress.snapshot()["notes"][-1] == "95"

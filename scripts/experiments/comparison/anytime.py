@@ -3,65 +3,21 @@
 from __future__ import annotations
 
 import copy
-import random
-import time
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from experiments.comparison.passes import Passes
+from experiments.comparison.times import CoreTime, same_random_numbers
 from fewlabel.methods.base import Method
 from fewlabel.training.branch import RunningMean
-from fewlabel.training.clock import Clock
 from fewlabel.training.ongoing import OngoingTrainer
 from fewlabel.training.ongoing_progress import OngoingProgress
-
-
-class CoreTime:
-    """Seconds that a core worked for this process, its threads counted, without those that measuring took."""
-
-    def __init__(self) -> None:
-        self._start = time.process_time()
-
-    def __call__(self) -> float:
-        return time.process_time() - self._start
-
-    def go_on_from(self, seconds: float) -> None:
-        """Count on from there."""
-        self._start = time.process_time() - seconds
-
-    def step(self) -> None:
-        """A step was made; it took what it took."""
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Within, no time passes."""
-        before = self()
-        try:
-            yield
-        finally:
-            self.go_on_from(before)
-
-
-class StepTime(CoreTime):
-    """A second a step, however long it takes."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-
-    def __call__(self) -> float:
-        return self._seconds
-
-    def go_on_from(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def step(self) -> None:
-        self._seconds += 1
 
 
 class MarkProgress(OngoingProgress):
@@ -73,6 +29,9 @@ class MarkProgress(OngoingProgress):
 
     def update(self, progress: float | None = None, **fields: Any) -> None:
         super().update(self.share(), **fields)
+
+
+_SPARE = 2.0  # seconds: a step more, and a checkpoint
 
 
 @dataclass
@@ -97,6 +56,7 @@ class Anytime:
         passes: predicts the pool with what was published; None where the method learns from no stored predictions.
         measure: called with (kind, minutes, what is kept) at each mark.
         done: (kind, minutes) that were measured before.
+        fresh: whether a candidate is made for each mark too, so that what is measured is as old as the mark.
     """
 
     def __init__(
@@ -107,7 +67,9 @@ class Anytime:
         passes: Passes | None,
         measure: Callable[[str, float, Kept], None],
         done: Sequence[tuple[str, float]] = (),
+        fresh: bool = False,
     ) -> None:
+        self.fresh, self._made_for = fresh, 0.0
         self.kinds, self.now, self.passes, self.measure = tuple(kinds), now, passes, measure
         self.left = {kind: [each for each in sorted(minutes) if (kind, each) not in done] for kind in kinds}
         self.kept: dict[str, Kept] = {}
@@ -127,12 +89,32 @@ class Anytime:
         if self.passes is not None:
             self.passes(candidates[self.kinds[0]])
 
-    def look(self) -> str:
-        """Measure where a mark has passed; why the training should end, "" to go on."""
+    def look(self, mean: Method | None, step: int) -> str:
+        """Measure where a mark has passed; why the training should end, "" to go on.
+
+        Args:
+            mean: the mean of the weights now, where it is kept.
+            step: of the training.
+        """
         for kind in self.kinds:
             cost = self.seconds(kind)
+            if (
+                self.fresh
+                and kind == "mean"
+                and mean is not None
+                and self.left[kind]
+                and self.left[kind][0] * 60 <= cost
+            ):
+                self.kept[kind] = Kept(cost, step, copy.deepcopy(mean.deployed).eval())
             self._measure(kind, lambda mark, cost=cost: mark * 60 <= cost)
         return "" if any(self.left.values()) else "marks"
+
+    def is_look_due(self, branch: float) -> bool:
+        """Whether to begin a branch that takes so many seconds now, so that it has ended at the next mark."""
+        mark = next(iter(self.left.get("branch", ())), 0.0)
+        due = self.fresh and mark > self._made_for and self.now() + branch + _SPARE >= mark * 60
+        self._made_for = mark if due else self._made_for
+        return due
 
     def _measure(self, kind: str, has_passed: Callable[[float], bool]) -> None:
         """A mark that passes before anything was published is measured with the first that is."""
@@ -146,16 +128,6 @@ class Anytime:
         return min(1.0, min(self.seconds(kind) for kind in self.kinds) / self.last)
 
 
-@contextmanager
-def same_random_numbers() -> Iterator[None]:
-    """Whatever is drawn within, what is drawn afterwards is the same."""
-    state, of_numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        yield
-    random.setstate(state)
-    np.random.set_state(of_numpy)
-
-
 class AnytimeTrainer(OngoingTrainer):
     """The product's trainer, with its schedule; keeps the mean of the weights beside branches where both are asked for.
 
@@ -166,7 +138,12 @@ class AnytimeTrainer(OngoingTrainer):
 
     def __init__(self, anytime: Anytime, *arguments: Any) -> None:
         self.anytime = anytime
-        given = {"look": self._take_candidate, "ends": anytime.look, "publishes": anytime.kinds[0], "now": anytime.now}
+        given = {
+            "look": self._take_candidate,
+            "ends": self._look_at_marks,
+            "publishes": anytime.kinds[0],
+            "now": anytime.now,
+        }
         super().__init__(*arguments, **given)
         self.beside = RunningMean(self.method) if anytime.kinds == ("branch", "mean") else None
 
@@ -177,6 +154,10 @@ class AnytimeTrainer(OngoingTrainer):
         self.anytime.take(candidates, self.step)
         return float("nan")
 
+    def _look_at_marks(self) -> str:
+        mean = self.mean or self.beside
+        return self.anytime.look(mean and mean.method, self.step)
+
     def _train_step(self, engine: Any, batch: Any) -> dict[str, Any]:
         output = super()._train_step(engine, batch)
         self.now.step()
@@ -185,6 +166,8 @@ class AnytimeTrainer(OngoingTrainer):
     def _one_more(self, output: dict[str, Any], batches: Iterator[Any]) -> None:
         if self.beside is not None:
             self.beside.update(self.method)
+        if self.anytime.is_look_due(self.clock.branch()):
+            self.clock.looked = -math.inf
         super()._one_more(output, batches)
 
     @contextmanager
@@ -218,8 +201,3 @@ class AnytimeTrainer(OngoingTrainer):
             mean.method.load_state_dict(more["mean"])
             mean.steps = more["mean_steps"]
         return said
-
-
-def clock_of(steps: int) -> tuple[CoreTime, Clock]:
-    """The time of a run, by steps or by core-minutes, and the product's schedule."""
-    return (StepTime() if steps else CoreTime()), Clock()

@@ -137,6 +137,7 @@ def make_experiment(options: argparse.Namespace) -> Experiment:
         learning_rate=settings.learning_rate,
         plan=make_experiment_plan(cases, settings, device),
         marks=marks,
+        fresh=bool(marks) and options.fresh,
         publishes=tuple(name for name in PUBLISHED if marks and name in options.publishes),
     )
 

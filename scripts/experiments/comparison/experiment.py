@@ -41,6 +41,7 @@ class Experiment:
         marks: minutes of a training that goes on after which it is measured (see anytime.py); (): the last weights of
             a training with an end are. They are of a core, or, where ``steps`` is not 0, of steps of a second each.
         publishes: what is measured there, ``branch``, ``mean`` or both.
+        fresh: whether a candidate is made for each mark; else it is the one that the schedule published last.
     """
 
     data: str
@@ -57,6 +58,7 @@ class Experiment:
     of_core: bool = False
     marks: tuple[float, ...] = ()
     publishes: tuple[str, ...] = ()
+    fresh: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> Experiment:

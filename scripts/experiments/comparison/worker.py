@@ -15,11 +15,9 @@ from typing import Any
 import torch
 from monai.utils import set_determinism
 
-from experiments.comparison.anytime import Anytime, AnytimeTrainer, Kept, MarkProgress, clock_of
 from experiments.comparison.cases import Cases
 from experiments.comparison.experiment import Experiment
 from experiments.comparison.measures import measure
-from experiments.comparison.passes import Passes
 from experiments.comparison.radiology import Radiology
 from experiments.comparison.rows import RADIOLOGY, Row
 from fewlabel.data.loaders import PairedLoader, Record
@@ -41,22 +39,24 @@ _FOREVER = 10**9
 
 def work(folder: Path, key: str) -> None:
     """Run the row that ``folder/rows/KEY.json`` describes; the outcome goes to ``folder/outcomes/KEY.json``."""
+    row, experiment, state, file, seconds = begin(folder, key)
+    cases, plan = experiment.cases(), experiment.plan
+    train = _radiology if row.method == RADIOLOGY else _ours
+    outcome, predict = train(row, experiment, cases, plan, state, seconds)
+    outcome["cases"] = list(measured(cases, plan, predict))
+    write_json(file, {"row": row.to_dict(), **outcome})
+    shutil.rmtree(state)
+
+
+def begin(folder: Path, key: str) -> tuple[Row, Experiment, Path, Path, float]:
+    """Prepare this process; the row, what it is a part of, its own folder, the file of its outcome, its seconds."""
     given = json.loads((folder / "rows" / f"{key}.json").read_text(encoding="utf-8"))
     experiment = Experiment.read(folder)
     row, state = Row(**given["row"]), folder / "running" / key
     state.mkdir(parents=True, exist_ok=True)
     experiment.prepare_process()
     set_determinism(row.seed)
-    cases, plan = experiment.cases(), experiment.plan
-    file = folder / "outcomes" / f"{key}.json"
-    if experiment.marks:
-        _go_on(row, experiment, cases, state, file)
-    else:
-        train = _radiology if row.method == RADIOLOGY else _ours
-        outcome, predict = train(row, experiment, cases, plan, state, given["seconds"])
-        outcome["cases"] = list(measured(cases, plan, predict))
-        write_json(file, {"row": row.to_dict(), **outcome})
-    shutil.rmtree(state)
+    return row, experiment, state, folder / "outcomes" / f"{key}.json", given["seconds"]
 
 
 def measured(cases: Cases, plan: Plan, predict: Callable[[Path], torch.Tensor]) -> Any:
@@ -93,7 +93,11 @@ def _ours(
         done = {"row": row.to_dict(), "labelled_cases": labelled, **_train(trainer, method, device)}
         write_json(state / "trained.json", done)
     network = method.deployed.eval()
-    return done, lambda image: segment(network, plan, image, device, experiment.overlap)[0]
+    return done, partial(label_map, network, experiment)
+
+
+def label_map(network: torch.nn.Module, experiment: Experiment, image: Path) -> torch.Tensor:
+    return segment(network, experiment.plan, image, experiment.device, experiment.overlap)[0]
 
 
 def make_method_of(name: str, plan: Plan, device: str, **settings: Any) -> Method:
@@ -134,40 +138,6 @@ def records_of(
     return known, pool if method.learns_from_unlabelled(1.0) else []
 
 
-def _go_on(row: Row, experiment: Experiment, cases: Cases, state: Path, file: Path) -> None:
-    """A training that goes on; each mark is written as soon as it was measured."""
-    device, plan = experiment.device, experiment.plan
-    method = make_method_of(row.method, plan, device, **row.settings)
-    drawn = cases.draw(row.labelled, row.seed)
-    known, pool = records_of(method, cases, drawn)
-    marks = read_json(file, {}).get("marks", [])
-    now, clock = clock_of(experiment.steps)
-    store = PredictionStore(state / "predictions", plan) if pool and "pseudo_label" in method.needs else None
-    passes = Passes(store, plan, pool, device, now) if store else None
-
-    def measure(kind: str, minutes: float, kept: Kept) -> None:
-        found = measured(cases, plan, lambda image: segment(kept.network, plan, image, device, experiment.overlap)[0])
-        name = row.name if len(experiment.publishes) == 1 else f"{row.name} {kind}"
-        outcome = {"row": {**row.to_dict(), "name": name}, "labelled_cases": drawn[0], "cases": list(found)}
-        outcome |= {"minutes": minutes, "publishes": kind, "published": kept.seconds / 60, "seconds": kept.seconds}
-        outcome |= {"steps": kept.step, "seconds_per_step": kept.seconds / max(1, kept.step)}
-        marks.append({**outcome, "notes": trainer.progress.values["notes"], **size(method, method.deployed, device)})
-        whole = len(marks) == len(experiment.marks) * len(experiment.publishes)
-        write_json(file, {"row": row.to_dict(), "marks": marks, "whole": whole})
-
-    done = [(mark["publishes"], mark["minutes"]) for mark in marks]
-    anytime = Anytime(experiment.publishes, experiment.marks, now, passes, measure, done)
-    make_loader = partial(PairedLoader, known, pool, plan, views=method.needs, predictions=store)
-    progress = MarkProgress(state / "progress.json", anytime.share)
-    identity = {"row": row.to_dict(), "labelled": drawn[0]}
-    end = device, experiment.learning_rate, state / "checkpoint.pt", identity
-    trainer = AnytimeTrainer(anytime, method, make_loader(seed=row.seed), clock, progress, *end)
-    progress.note(trainer.resume())
-    if trainer.step:  # other crops than before, not the first ones again
-        trainer.use(make_loader(seed=row.seed + trainer.step), identity)
-    trainer.run()
-
-
 def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
     """Spend the budget; what it cost."""
     if device.startswith("cuda"):
@@ -179,7 +149,7 @@ def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
         "steps": trainer.step,
         "seconds_per_step": spent / max(1, trainer.step - first),
         "seconds": trainer.budget.elapsed(),
-        "notes": trainer.progress.values["notes"],
+        "notes": trainer.progress.snapshot()["notes"],
         **size(method, method.deployed, device),
     }
 

@@ -12,6 +12,7 @@ from experiments.comparison.experiment import Experiment
 from experiments.comparison.outcomes import read_outcomes, write_csv
 from experiments.day.report import clock_table, draw_days, labels_table
 from experiments.day.rows import AFTER, WHILE, days
+from experiments.day.rules import read_looks, rules_table
 from experiments.speed.table import machine
 from fewlabel.methods import METHODS
 
@@ -29,8 +30,8 @@ def day(options: argparse.Namespace, say: Callable[[str], None]) -> str:
     options.core_minutes = options.until
     experiment = make_experiment(options)
     experiment.cases().draw(options.labels, 0)
-    times = {"draw": options.draw, "train": options.train, "until": options.until, "every": options.every}
-    rows = days(options.seeds, tuple(options.methods), tuple(options.teachers), labelled=options.labels, **times)
+    more = {name: getattr(options, name) for name in ("draw", "train", "until", "every", "rules")}
+    rows = days(options.seeds, tuple(options.methods), tuple(options.teachers), labelled=options.labels, **more)
     chosen = [row for row in rows if {WHILE: "while", AFTER: "after"}[row.way] in options.ways]
     return carry_out(experiment, chosen, options, say, "played", write_report)
 
@@ -51,6 +52,10 @@ def write_report(folder: Path) -> str:
         f"`{experiment.plan.network}`; the published model; mean Dice ± sd over seeds. {machine()}."
     )
     parts = [heading, "By the clock:", clock_table(outcomes), "When each label is submitted:", labels_table(outcomes)]
+    looks = read_looks(folder)
+    if looks:
+        parts += ["Without validation, mean over the looks with so many labels of what each rule publishes:"]
+        parts.append(rules_table(looks))
     text = "\n\n".join(parts)
     (folder / "report.md").write_text(text + "\n", encoding="utf-8")
     return text

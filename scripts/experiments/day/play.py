@@ -9,10 +9,11 @@ from typing import Any
 
 from monai.utils import set_determinism
 
-from experiments.comparison.anytime import CoreTime, StepTime, same_random_numbers
 from experiments.comparison.experiment import Experiment
+from experiments.comparison.times import CoreTime, StepTime, same_random_numbers
 from experiments.comparison.worker import measured, size
 from experiments.day.rows import WHILE, Day
+from experiments.day.rules import Record
 from experiments.day.study import PlayedStudy
 from fewlabel.inference.predict import segment
 from fewlabel.methods.base import Method
@@ -60,6 +61,7 @@ class PlayedDay:
         self.trainings = kept["trainings"]
         self.now.go_on_from(kept["seconds"])
         self._saved = kept["seconds"]
+        self.record = Record(state, self.study.cases, experiment.device, measured) if row.rules else None
         self.marks: list[dict[str, Any]] = read_json(file, {}).get("marks", [])
         self.left = [mark for mark in row.marks() if mark not in [each["minutes"] for each in self.marks]]
 
@@ -118,7 +120,8 @@ class PlayedDay:
 
     def keep(self, whole: bool) -> None:
         """Write what was measured."""
-        write_json(self.file, {"row": self.row.to_dict(), "marks": self.marks, "whole": whole})
+        looks = self.record.looks if self.record else []
+        write_json(self.file, {"row": self.row.to_dict(), "marks": self.marks, "looks": looks, "whole": whole})
 
 
 def train_while(day: PlayedDay) -> None:
@@ -169,7 +172,20 @@ class PlayedRun(ContinuousRun):
 
         trainer._train_step = timed  # type: ignore[method-assign]
         trainer.waits = self._give_way
+        publish = trainer.validate
+
+        def look(candidate: Method, done: float) -> float:
+            self._record(candidate)
+            return publish(candidate, done)
+
+        trainer.validate = look
         return trainer
+
+    def _record(self, candidate: Method) -> None:
+        if self.day.record is not None:
+            with self.day.now.stopped(), same_random_numbers():
+                learnt = len(self.pools.labelled) + len(self.pools.validation)
+                self.day.record.look(candidate, self.plan, self.minute(), learnt, self.pools.unlabelled)
 
     def _give_way(self) -> None:
         """Asked before each step of the trunk and of a branch: what is published changes only after it."""
@@ -189,6 +205,9 @@ class PlayedRun(ContinuousRun):
         study, row = self.day.study, self.day.row
         before = study.submitted
         while study.submitted < row.labelled and row.submitted(study.submitted + 1) <= self.minute():
+            if self.day.record is not None:
+                with self.day.now.stopped(), same_random_numbers():
+                    self.day.record.label(study.order[study.submitted], study.submitted + 1, self.plan)
             study.submit()
         return study.submitted > before
 

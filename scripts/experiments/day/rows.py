@@ -25,6 +25,7 @@ class Day:
         train: minutes of a training that is waited for.
         until: minute at which the day ends.
         every: minutes between two measurements.
+        rules: whether to record at each look what rules of publishing would do (see rules.py), which takes no time.
         part: of the tables; there is one.
     """
 
@@ -37,6 +38,7 @@ class Day:
     train: float = 5.0
     until: float = 80.0
     every: float = 5.0
+    rules: bool = False
     part: str = "day"
 
     @property

@@ -6,11 +6,12 @@ import json
 import pytest
 import torch
 
-from experiments.comparison import worker
-from experiments.comparison.anytime import Anytime, AnytimeTrainer, CoreTime, Kept, StepTime
+from experiments.comparison import going_on
+from experiments.comparison.anytime import Anytime, AnytimeTrainer, Kept
+from experiments.comparison.going_on import work
 from experiments.comparison.outcomes import read_outcomes
 from experiments.comparison.rows import FLOOR, Row
-from experiments.comparison.worker import work
+from experiments.comparison.times import CoreTime, StepTime
 from fewlabel.training import clock as clock_module
 from fewlabel.workspace import write_json
 
@@ -93,6 +94,16 @@ def test_the_mean_of_the_weights_is_charged_without_the_branches(run):
     assert {mark["row"]["name"] for mark in marks} == {f"{FLOOR} mean", f"{FLOOR} branch"}
 
 
+def test_a_fresh_candidate_is_as_old_as_the_mark(run):
+    """Branches of 2 begin 3 or 4 seconds before the mark; the mean is taken at its mark."""
+    marks = run(SUPERVISED, marks=(0.2, 0.4), publishes=("branch", "mean"), fresh=True)["marks"]
+    published = {(mark["publishes"], mark["minutes"]): mark["seconds"] for mark in marks}
+    assert 10 <= published["branch", 0.2] <= 12
+    assert 22 <= published["branch", 0.4] <= 24
+    assert published["mean", 0.2] == 12
+    assert published["mean", 0.4] == 24
+
+
 def test_branches_and_their_measuring_are_the_same_whether_the_mean_is_asked_for_or_not(run, tmp_path):
     alone = run(SUPERVISED)["marks"]
     (tmp_path / "out" / "experiment.json").unlink()
@@ -109,7 +120,7 @@ def test_measuring_changes_nothing_of_what_is_trained(run, trained, tmp_path, mo
         torch.rand(5)
         return iter([{"case": "a", "class": "class 1", "dice": 0.5, "empty": ""}])
 
-    monkeypatch.setattr(worker, "measured", drawing)
+    monkeypatch.setattr(going_on, "measured", drawing)
     run(row, marks=(0.4,))
     for folder in ("experiment.json", f"outcomes/{row.key}.json"):
         (tmp_path / "out" / folder).unlink()
@@ -126,7 +137,7 @@ def test_the_pool_is_predicted_by_what_was_published_and_learnt_from(run, traine
     assert passes.version == 3
     assert {head.version for head in passes.store.heads.values()} <= {1, 2, 3}
     assert len(passes.store.heads) == len(passes.pool)
-    assert trainer.progress.values["losses"]["pseudo"] > 0
+    assert trainer.progress.snapshot()["losses"]["pseudo"] > 0
 
 
 def test_a_killed_run_keeps_its_marks_and_goes_on(run, trained, tmp_path, monkeypatch):
@@ -169,11 +180,11 @@ def test_a_mark_before_anything_is_published_waits_for_the_first(monkeypatch):
     now, measured = StepTime(), []
     anytime = Anytime(("branch",), (1.0,), now, None, lambda *given: measured.append(given))
     now.go_on_from(100.0)
-    assert anytime.look() == ""
+    assert anytime.look(None, 7) == ""
     method = torch.nn.Module()
     method.deployed = torch.nn.Linear(1, 1)
     anytime.take({"branch": method}, 7)
-    assert anytime.look() == "marks"
+    assert anytime.look(None, 8) == "marks"
     ((kind, minutes, kept),) = measured
     assert (kind, minutes, kept.step, kept.seconds) == ("branch", 1.0, 7, 100.0)
     assert isinstance(kept, Kept)

@@ -1,5 +1,6 @@
 """Days of three labels on scans of 18 voxels; a second of the day is a step of the training."""
 
+import dataclasses
 import json
 
 import pytest
@@ -121,3 +122,16 @@ def test_a_training_that_rests_is_woken_by_the_next_label(play_day, monkeypatch)
     assert outcome["whole"]
     assert [mark["labels"] for mark in outcome["marks"]] == [1, 2, 3, 3, 3]
     assert outcome["marks"][-1]["steps"] < 40, "it rested"
+
+
+def test_recording_rules_changes_nothing_of_the_day(play_day, tmp_path):
+    plain = play_day(WHILE_DAY)
+    (tmp_path / "out" / "outcomes" / f"{WHILE_DAY.key}.json").unlink()
+    recorded = play_day(dataclasses.replace(WHILE_DAY, rules=True))
+    assert [mark["cases"] for mark in recorded["marks"]] == [mark["cases"] for mark in plain["marks"]]
+    assert plain["looks"] == []
+    labels = [look["labels"] for look in recorded["looks"]]
+    assert sorted(set(labels)) == [1, 2, 3]
+    assert labels == sorted(labels)
+    assert set(recorded["looks"][0]["judged"]) == {"2", "3"}
+    assert recorded["looks"][-1]["judged"] == {}

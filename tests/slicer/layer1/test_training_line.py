@@ -68,7 +68,7 @@ STATES = {
         {**SEVEN, "error": "No space left."},
         "failed",
         IDLE,
-        "Learnt from 5 labels and 80 scans; version 7, Dice 0.86 on 2 scans; it failed: No space left.",
+        "Learnt from 5 labels and 80 scans; version 7, Dice 0.86 on 2 scans; stopped by an error: No space left.",
     ),
     "switched off": (
         SEVEN,

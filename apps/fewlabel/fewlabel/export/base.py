@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fewlabel.errors import Refusal
+from fewlabel.export.card import write_card
 from fewlabel.export.comparing import Comparison, compare_runs, identical, read_back
 from fewlabel.export.placing import PARTS, placed
 from fewlabel.export.source import Source
@@ -151,7 +152,9 @@ class Export:
         return rows
 
     def _describe(self, source: Source, draft: Path, rows: list[Comparison] | None) -> None:
-        """Say in the export how it was compared with the study, and which files are its own."""
+        """Say in the export what it is, how it was compared with the study, and which files are its own."""
+        if self.kind == "model":
+            write_card(source, draft, rows, self.description)
         said = {
             "verified": None if rows is None else [asdict(row) for row in rows],
             "parts": sorted({PARTS, *(path.name for path in draft.iterdir())}),

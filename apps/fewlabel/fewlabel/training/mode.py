@@ -1,4 +1,4 @@
-"""Whether a study's training goes on by itself, with what, and whether somebody said that it should rest: on disk."""
+"""Whether a study's training is continuous, with which options, and whether somebody let it rest: kept on disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LASTING = [key for key in REQUEST_KEYS if key not in ("training", "max_minutes"
 
 
 class Mode:
-    """What was chosen of one study's training, by ``--conf`` and, after that, by people.
+    """The kind of training of one study and its options, as chosen with ``--conf`` and, after that, by people.
 
     What people chose holds until the server is started with other settings of a training.
 
@@ -40,27 +40,27 @@ class Mode:
         return str(chosen) if chosen in TRAINING else self._default
 
     def rests(self) -> bool:
-        """Whether somebody said that it should rest until it is told otherwise."""
+        """Whether somebody stopped it; it then rests until somebody presses Train."""
         return bool(self._said().get("rests"))
 
     def options(self) -> dict[str, Any]:
-        """What those chose beside who let it go on (method, device, ...); see ``Settings.with_request``."""
+        """The options (method, device, ...) that were chosen with Train; see ``Settings.with_request``."""
         options = self._chosen().get("options")
         try:
             self._settings.with_request(options or {})
-        except (ValueError, TypeError):  # of another version, or damaged: nothing was chosen
+        except (ValueError, TypeError):  # of another version, or damaged: as if nothing had been chosen
             return {}
         return options or {}
 
     def remember(
         self, training: str | None = None, rests: bool | None = None, options: Mapping[str, Any] | None = None
     ) -> None:
-        """Take in what somebody chose.
+        """Keep what somebody chose.
 
         Args:
             training: ``continuous`` or ``on_request``; None: as before.
-            rests: whether it should rest until it is told otherwise; None: as before.
-            options: of a train request; what it does not name stays as before.
+            rests: whether it rests until somebody presses Train; None: as before.
+            options: of a train request; those that it does not name stay as before.
 
         Raises:
             Refusal: (507) it cannot be written.
@@ -77,7 +77,7 @@ class Mode:
 
 
 def asked_for(request: Mapping[str, Any]) -> str | None:
-    """What a train request chooses; None where it says nothing, or what is refused later."""
+    """The kind of training that a request asks for; None where it names none, or one that does not exist."""
     value = request.get("training")
     value = next(iter(value), None) if isinstance(value, list) else value
     return value if isinstance(value, str) and value in TRAINING else None

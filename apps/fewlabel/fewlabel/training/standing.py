@@ -1,4 +1,4 @@
-"""How a training that goes on stands, in one line. Knows nothing of the package, so that tests of the panel read it."""
+"""The present phase of a continuous training, and one line about it. Imports nothing else of ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 RESTING, AGAIN = "resting", "starting again"
 STARTING, STOPPED, FAILED, WAITING, OFF = "starting", "stopped", "failed", "waiting for a label", "switched off"
-_QUIET = 300  # seconds of training without anything better, from which on that is said
+_QUIET = 300  # seconds of training without improvement until that is reported
 _STILL = {
     STARTING: "starting",
     RESTING: "resting until the next label: nothing improves any more",
@@ -19,13 +19,13 @@ _STILL = {
 
 
 class Standing(NamedTuple):
-    """What the server knows of a training beside what its process wrote last.
+    """What the server knows of a continuous training, beside what its process wrote last.
 
     Attributes:
-        at_work: whether there is a process.
+        at_work: whether its process is there.
         possible: whether trainings are switched on.
-        by_itself: whether one begins by itself where there is something to learn.
-        rests: whether somebody said that it should rest.
+        by_itself: whether it starts by itself where there is something to learn.
+        rests: whether somebody stopped it.
         labelled: whether there is a label.
     """
 
@@ -36,13 +36,13 @@ class Standing(NamedTuple):
     labelled: bool = True
 
     def phase(self, told: str) -> str:
-        """The phase of a training that goes on, as it is now.
+        """The present phase.
 
         Args:
-            told: what its last process wrote, "" where there was none; a process that was killed took nothing back.
+            told: the phase that its last process wrote, "" for none; a process that was killed could not correct it.
         """
         if self.at_work:
-            return STARTING if told in ("", RESTING, AGAIN, FAILED) else told  # it has not written anything yet
+            return STARTING if told in ("", RESTING, AGAIN, FAILED) else told  # the new process has written nothing yet
         if not self.possible:
             return OFF
         if not self.by_itself or self.rests:
@@ -56,7 +56,10 @@ def one_line(values: Mapping[str, Any]) -> str:
     """``learning from 5 labels and 80 scans since 14:02; version 7, Dice 0.86 on 2 scans; still improving``.
 
     Args:
-        values: of the progress file, with a phase that is true now; "" where it is of a training on request.
+        values: of the progress file, with the present phase.
+
+    Returns:
+        The line; "" for a training on request.
     """
     if values.get("training") != "continuous":
         return ""
@@ -84,7 +87,7 @@ def _dice(values: Mapping[str, Any]) -> str:
 def _outlook(values: Mapping[str, Any]) -> str:
     phase = str(values.get("phase"))
     if phase == FAILED:
-        return f"it failed: {values.get('error', '')}".strip(": .")
+        return f"stopped by an error: {values.get('error', '')}".strip(": .")
     if phase in _STILL:
         return _STILL[phase]
     if values.get("pool_rests"):

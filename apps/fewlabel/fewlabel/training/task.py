@@ -1,4 +1,4 @@
-"""Training as a MONAI Label task: what viewers are told, and the start of a run."""
+"""Training as a MONAI Label task: options, progress, and the start of a run."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from fewlabel.workspace import Workspace
 
 
 class FewLabelTrain(TrainTask):
-    """Learns from the labelled cases and from the whole unlabelled pool, publishes, and scores what is left.
+    """Learns from the labelled cases and the whole unlabelled pool, publishes, and scores the unlabelled cases.
 
     Args:
         workspace: of the study.
         settings: of the server; a request may override those in ``settings.REQUEST_KEYS``.
-        keeper: of the trainings of this study that go on by themselves; None: one that starts none.
+        keeper: of the continuous training of this study; None: one that starts none.
     """
 
     def __init__(self, workspace: Workspace, settings: Settings, keeper: Keeper | None = None) -> None:
@@ -44,7 +44,7 @@ class FewLabelTrain(TrainTask):
         self.outlook = Outlook(workspace.history)
 
     def config(self) -> dict[str, Any]:
-        """What viewers show as options; a list is a choice whose first entry is the default."""
+        """The options that viewers show; a list is a choice whose first entry is the default."""
         training, chosen = self.keeper.mode(), self.keeper.mode.options()
         settings = self.settings.with_request(chosen)
         devices = device_names(pick_device(chosen.get("device"), self.settings.device)[0])
@@ -64,7 +64,7 @@ class FewLabelTrain(TrainTask):
         return {**super().info(), "methods": descriptions, "labels": self.workspace.classes()}
 
     def stats(self) -> dict[str, Any]:
-        """Progress of the running training, or how the last one ended, and what more labels would bring."""
+        """Progress of the running training, or the end of the last one, and what more labels would bring."""
         values = self._now(read_progress(self.workspace.progress))
         line = one_line(values)
         values = {**values, "line": line} if line else values
@@ -72,7 +72,7 @@ class FewLabelTrain(TrainTask):
         return {**values, "five_more_labels": outlook} if outlook else values
 
     def _now(self, values: dict[str, Any]) -> dict[str, Any]:
-        """What was written last, with the phase that is true now."""
+        """The progress that was written last, with the present phase."""
         standing = self.keeper.standing()
         if values.get("training") == CONTINUOUS or (not values and self.keeper.is_on):
             values = values or {"training": CONTINUOUS, "epoch": 0, "total_epochs": ROUND, "best_metric": 0.0}
@@ -85,16 +85,16 @@ class FewLabelTrain(TrainTask):
         """Train, publish and score; called in a process of its own.
 
         Raises:
-            Refusal: nothing to train on, or a request that cannot be met; the message says why.
+            Refusal: there is nothing to train on, or the request asks for something impossible.
         """
         if is_background_process():
             with contextlib.suppress(AttributeError, OSError):
-                os.nice(5)  # the server stays quick while training runs
+                os.nice(5)  # the server stays responsive while training runs
         progress = None
         try:
             device, note = pick_device(request.get("device"), self.settings.device)
             settings = dataclasses.replace(self.settings.with_request(request), device=device)
-            goes_on = settings.training == CONTINUOUS and is_background_process()  # somebody waits for all others
+            goes_on = settings.training == CONTINUOUS and is_background_process()  # the caller waits for all others
             run = (ContinuousRun if goes_on else Run)(self.workspace, settings, datastore)
             progress = run.progress
             if note:
@@ -104,6 +104,6 @@ class FewLabelTrain(TrainTask):
             if is_out_of_memory(error):
                 error = too_little("Training", device)
             progress = progress or Progress(self.workspace.progress, self.settings.max_minutes * 60)
-            with contextlib.suppress(Refusal):  # a full disk: the first reason is the one to be told
+            with contextlib.suppress(Refusal):  # a full disk: the first error is the one to report
                 progress.update(phase="failed", error=str(error) or repr(error))
             raise error
