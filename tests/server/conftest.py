@@ -51,7 +51,7 @@ class Server:
     """
 
     def __init__(self, studies, home, conf, environment, python=sys.executable):
-        self.studies, self.home, self.python = studies, home, str(python)
+        self.studies, self.home, self.python, self.app = studies, home, str(python), APP
         self.log = home / "server.log"
         self.conf = conf
         self.environment = {
@@ -71,7 +71,7 @@ class Server:
                 listener.bind(("127.0.0.1", 0))
                 port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        command = [self.python, "-m", "monailabel.main", "start_server", "--app", str(APP)]
+        command = [self.python, "-m", "monailabel.main", "start_server", "--app", str(self.app)]
         command += ["--studies", str(self.studies), "--host", "127.0.0.1", "--port", str(port)]
         for key, value in self.conf.items():
             command += ["--conf", key, value]
@@ -215,7 +215,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory):
-    """Callable (studies, conf, environment, ready): start a server; all are killed after the module's tests."""
+    """Callable (studies, conf, environment, ready): start a server (None: not yet); all are killed in the end."""
     servers = []
 
     def start(studies, conf=None, environment=None, ready=True):
@@ -224,7 +224,7 @@ def serve(tmp_path_factory):
         servers.append(server)
         if ready:
             server.start()
-        else:
+        elif ready is not None:
             server.launch()
         return server
 
