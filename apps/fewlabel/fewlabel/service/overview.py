@@ -54,6 +54,7 @@ class Overview:
     def describe(self) -> StudyAnswer:
         """The study as a viewer needs it when it connects."""
         study, settings = self.study, self.study.settings
+        chosen = settings.with_request(study.keeper.mode.options())
         model, problem = self._model()
         device = choose_device(settings.device)
         return StudyAnswer(
@@ -64,7 +65,7 @@ class Overview:
                 for index, name in enumerate(self.workspace.classes())
             ],
             methods=[Choice(name=name, description=method.description) for name, method in METHODS.items()],
-            default_method=settings.method or default_method(device),
+            default_method=chosen.method or default_method(device),
             strategies=[Choice(name=name, description=each.description) for name, each in study.strategies().items()],
             exports=[
                 ExportChoice(name=name, description=each.description, kind=each.kind, problem=each.lacks())
