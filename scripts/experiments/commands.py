@@ -22,6 +22,12 @@ def _bench(options):
     return bench(options.only, options.quick, options.images, options.seed)
 
 
+def _ongoing(options):
+    from experiments.speed.lasting import ongoing
+
+    return ongoing(options.only, options.pairs, options.minutes, options.images, options.seed)
+
+
 def _steps(options):
     from experiments.speed.steps import steps_table
     from fewlabel.methods import METHODS
@@ -101,7 +107,7 @@ def _kills(options):
     from experiments.harness.say import say
     from experiments.kills.command import kills
 
-    return kills(options.count, options.seed, options.output, say)
+    return kills(options.count, options.seed, options.output, say, training=options.training)
 
 
 def _row(options):
@@ -127,6 +133,7 @@ def _played(options):
 
 COMMANDS = (
     Command("bench", "> bench.md", "speed and memory, about 5 minutes", options_of.bench, _bench),
+    Command("ongoing", "", "requests and memory while it trains by itself, 25 minutes", options_of.ongoing, _ongoing),
     Command("steps", "", "time and memory of one step of each method, 2 minutes", options_of.steps, _steps),
     Command("load", "", "many people on one server; while one request is long; 15 minutes", options_of.load, _load),
     Command("panel", "", "how long the panel's code holds Slicer's interface", options_of.panel, _panel),

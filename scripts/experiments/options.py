@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 MEASUREMENTS = ("training", "store", "scoring", "memory")
+ONGOING = ("yielding", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
 PUBLISHED = ("branch", "mean")
 METHOD = "bcp"  # the default of the product on a CPU
@@ -16,6 +17,16 @@ def bench(command: "argparse.ArgumentParser") -> "None":
     add("--quick", action="store_true", help="small sizes: only shows that it runs")
     add("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
     add("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="some of the measurements")
+    add("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
+
+
+def ongoing(command: "argparse.ArgumentParser") -> "None":
+    """Options of `ongoing`."""
+    add = command.add_argument
+    add("--only", nargs="+", choices=ONGOING, default=ONGOING, help="some of the measurements")
+    add("--pairs", type=int, default=30, help="requests of each kind, with and without a training (default 30)")
+    add("--minutes", type=float, default=15, help="in which memory is looked at (default 15)")
+    add("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
     add("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
 
 
@@ -172,6 +183,7 @@ def kills(command: "argparse.ArgumentParser") -> "None":
     add("--count", type=int, default=200, help="of kills (default 200)")
     add("--seed", type=int, default=0, help="of every choice and moment (default 0)")
     add("--output", type=Path, default=Path("kills"), help="results; lives that are there are not lived again")
+    add("--training", choices=("on_request", "continuous"), default="on_request", help="of the server (on_request)")
 
 
 def mutants(command: "argparse.ArgumentParser") -> "None":

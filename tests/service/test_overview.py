@@ -165,7 +165,7 @@ def test_ten_thousand_cases_are_told_without_opening_their_files(service, opened
         {os.path.basename(path) for path in opened if path.startswith(str(service.study.studies))},
     )
     assert "pools.json" in names, "opening is seen"
-    assert names <= {"pools.json", "scores.json", "progress.json", "classes.json"}
+    assert names <= {"pools.json", "scores.json", "progress.json", "classes.json", "training.json"}
     assert number < 20
 
 

@@ -108,5 +108,6 @@ def test_of_a_training_that_goes_on_the_server_s_own_line_is_shown():
     state = {"line": "learning from 5 labels and 80 scans since 14:02; still improving", "training": "continuous"}
     shown = words.training(Progress(running=True, phase="training", state=state))
     assert shown == "Learning from 5 labels and 80 scans since 14:02; still improving."
-    failed = Progress(running=False, state=state, error="The disk is full.")
-    assert words.training(failed) == "Failed. The disk is full."
+    failed = {**state, "line": "learnt from 5 labels and 80 scans; stopped by an error: The disk is full"}
+    shown = words.training(Progress(running=False, state=failed, error="The disk is full."))
+    assert shown == "Learnt from 5 labels and 80 scans; stopped by an error: The disk is full."

@@ -85,8 +85,9 @@ def test_where_nothing_can_be_validated_the_last_is_published_and_flagged(look):
 
 def test_after_new_labels_no_look_of_before_counts(look):
     _, publisher, method = look(0.5, 0.7)
-    publisher.begin_anew()
-    publisher.validator = FixedValidator(0.6, 0.5, 0.6)  # the second: of the published one, on other cases
+    publisher.validator = FixedValidator(0.55, 0.6, 0.6)  # the first: of the published one, on other cases
+    publisher.begin_anew(lambda: None)
+    assert publisher.progress.snapshot()["published_dice"] == 0.55
     publisher.consider(method, 1.0, lambda: None)
     assert read_card(publisher.path)["version"] == 1
     publisher.consider(method, 1.0, lambda: None)

@@ -128,7 +128,7 @@ class Study:
 
     def trainers(self) -> dict[str, TrainTask]:
         """Training tasks by name."""
-        return {NAME: FewLabelTrain(self.workspace, self.settings)}
+        return {NAME: FewLabelTrain(self.workspace, self.settings, self.keeper)}
 
     def strategies(self) -> dict[str, Strategy]:
         """Strategies by name, the default first: viewers show the first one."""

@@ -127,6 +127,13 @@ POOL = (
         _STORE + "test_a_guess_is_used_up_to_the_stated_age_and_what_it_shows_stays",
     ),
     Fault(
+        "an older prediction that comes late makes all others younger",
+        "predictions/store.py",
+        "max(self.current, version), None",
+        "version, None",
+        f"{_STORE}test_an_older_prediction_that_comes_late_makes_no_other_younger",
+    ),
+    Fault(
         "the newest predictions make room for the older ones",
         "predictions/store.py",
         "(of_path.get(path, -1), path.name)",

@@ -147,7 +147,7 @@ def training(progress: Progress, starting: bool = False) -> str:
     if starting:
         return "Starting ..."
     line = str(progress.state.get("line") or "")
-    if line and not progress.error:  # continuous training: the line comes from the server
+    if line:  # continuous training: the line comes from the server
         return f"{line[:1].upper()}{line[1:]}."
     if not progress.running:
         if progress.error:

@@ -75,10 +75,12 @@ class TrainingSection:
         self.session.training.start()
 
     def _offer_continuous(self) -> None:
-        """The person's choice, if there is one; else the server's default."""
-        capabilities = self.session.connection.capabilities
+        """The running kind of training; else the person's choice, if there is one; else the server's default."""
+        capabilities, training = self.session.connection.capabilities, self.session.training
         offered = capabilities.options.get("training") if capabilities is not None else None
-        if isinstance(offered, list) and offered:
+        if training.running and training.progress.state:
+            self.ui.continuousCheck.checked = training.progress.state.get("training") == "continuous"
+        elif isinstance(offered, list) and offered:
             self.ui.continuousCheck.checked = self.settings.flag("continuous", offered[0] == "continuous")
 
     def _continuous(self) -> bool:
