@@ -80,7 +80,7 @@ def test_a_coarser_label_covers_the_image_to_its_edges(store, send, label_map):
     assert read_label(store.get_label_uri("a", "final")).array.min() == 1
 
 
-def test_a_finding_too_small_for_the_image_s_grid_is_told_of(store, send):
+def test_a_finding_too_small_for_the_image_s_grid_is_reported(store, send):
     fine = np.zeros((32, 36, 40), dtype=np.uint8)
     fine[8:16, 8:16, 8:16] = 1
     fine[21, 21, 21] = 2

@@ -194,7 +194,7 @@ def keep_what_is_written(contract, name, folder, monkeypatch):
     contract.test_class_names_are_data_and_in_its_card(
         name, partial(made.LabelledStudy, folder / "other"), folder, monkeypatch
     )
-    contract.test_a_full_disk_is_told_and_all_stays_as_it_was(name, export, folder / "full", False, 20_000)
+    contract.test_a_full_disk_is_reported_and_all_stays_as_it_was(name, export, folder / "full", False, 20_000)
 
 
 @each(EXPORT)

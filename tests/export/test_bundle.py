@@ -164,7 +164,7 @@ def test_an_empty_folder_may_be_filled(publish, tmp_path):
     assert files(export_model("bundle", publish(), tmp_path / "bundle")) == LAYOUT
 
 
-def test_a_full_disk_is_told_and_the_earlier_export_stays(publish, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_the_earlier_export_stays(publish, tmp_path, monkeypatch):
     workspace = publish()
     bundle = export_model("bundle", workspace, tmp_path / "bundle")
     before = {name: (bundle / name).read_bytes() for name in files(bundle)}

@@ -117,7 +117,7 @@ def hold(target, begun, go_on):
         go_on.wait(120)
 
 
-def test_two_exports_to_one_place_are_told_and_the_first_is_whole(target):
+def test_two_exports_to_one_place_are_reported_and_the_first_is_whole(target):
     """Of two processes; one that was killed holds nothing."""
     context = multiprocessing.get_context("spawn")
     begun, go_on = context.Event(), context.Event()

@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_losses(batches):
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
 
-def test_the_better_network_is_told_by_a_running_mean_of_the_labelled_losses(batches):
+def test_the_better_network_is_known_by_a_running_mean_of_the_labelled_losses(batches):
     method = make()
     seen = []
     for _ in range(4):

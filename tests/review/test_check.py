@@ -109,7 +109,7 @@ def test_mistakes_are_seen_whatever_the_model_does_badly(tools, way):
     assert tools.kinds(tools.shift(label, inwards(label, 1, 0.3)), prediction) == ["shifted"]
 
 
-def test_a_shift_is_told_in_millimetres_and_words_as_seen_from_the_model(tools):
+def test_a_shift_is_reported_in_millimetres_and_words_as_seen_from_the_model(tools):
     label = SHAPES["two organs"]
     moved = tools.shift(label, (0, 0, 8))
     (flag,) = tools.flags(moved, label, np.diag([1, 1, 2.0, 1]))

@@ -135,7 +135,7 @@ def test_the_number_of_labels_may_be_given():
     assert expected_gain(entries, labels=40)["gain"] < expected_gain(entries)["gain"]
 
 
-def test_only_finite_numbers_are_told():
+def test_only_finite_numbers_are_reported():
     for entries in ([], history((0.9, 0.6, 0.7), noise=0.3), history((1.0, 1.0, 3.0), [1, 1, 2, 3])):
         numbers = [value for value in walk(expected_gain(entries)) if isinstance(value, float)]
         assert all(math.isfinite(value) for value in numbers)

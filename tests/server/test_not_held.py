@@ -93,15 +93,15 @@ def test_others_are_answered_while_somebody_waits_for_a_training(server):
         with pytest.raises(requests.RequestException):  # the server is stopped before it answers
             requests.post(f"{server.url}/train/fewlabel?run_sync=true", json=long, timeout=300)
 
-    def told():
+    def progress():
         return server.get("/fewlabel/study")["training"]
 
     thread = threading.Thread(target=train)
     thread.start()
-    server.wait_until(lambda: (told() or {}).get("step", 0) >= 1)
+    server.wait_until(lambda: (progress() or {}).get("step", 0) >= 1)
     assert_answers(server)
-    step = told()["step"]
-    server.wait_until(lambda: told()["step"] > step)
+    step = progress()["step"]
+    server.wait_until(lambda: progress()["step"] > step)
     assert "run_sync" in server.refused("POST", "/train/fewlabel", 429, json={})
     assert "run_sync" in server.refused("DELETE", "/model/fewlabel", 409)
     assert thread.is_alive()

@@ -206,7 +206,7 @@ def test_a_submitted_case_is_opened_with_its_label(panel):
     assert (panel.cases.case.shown, panel.cases.case.submitted) == ("label", True)
 
 
-def test_a_correction_and_flags_are_told_and_stop_the_automatic_next(panel):
+def test_a_correction_and_flags_are_reported_and_stop_the_automatic_next(panel):
     server, results = panel.connect(), []
     panel.cases.submitted.connect(results.append)
     panel.cases.auto_next = True

@@ -152,7 +152,7 @@ def test_labels_that_are_no_class_numbers_are_refused(tmp_path, values, words):
     assert words in refusal_of(save(tmp_path / "label.nii.gz", array), read_label)
 
 
-def test_the_same_grid_is_told_from_a_shifted_one(tmp_path):
+def test_the_same_grid_is_distinguished_from_a_shifted_one(tmp_path):
     one = Volume(ramp(), OBLIQUE)
     near, far = OBLIQUE.copy(), OBLIQUE.copy()
     near[0, 3] += 1e-4

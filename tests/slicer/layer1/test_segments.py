@@ -101,7 +101,7 @@ def test_segments_of_a_draft_come_back_with_hidden_and_overlapping_ones(scene, s
             assert getattr(after, name) == getattr(before, name)
 
 
-def test_more_than_255_segments_are_told_apart(scene, shown):
+def test_more_than_255_segments_are_distinguished(scene, shown):
     parts = []
     for number in range(300):
         mask = np.zeros(SHAPE, bool)
