@@ -80,7 +80,7 @@ def test_a_name_that_can_be_written_everywhere_is_taken_as_it_is(name):
 
 
 @pytest.mark.parametrize("name", REFUSED, ids=ascii)
-def test_a_name_that_some_place_cannot_hold_is_refused_in_a_sentence_that_can_be_sent(name):
+def test_a_name_that_cannot_be_stored_everywhere_is_refused_in_a_sentence_that_can_be_sent(name):
     with pytest.raises(InvalidNames) as caught:
         check_names([name])
     str(caught.value).encode("utf-8")

@@ -218,8 +218,8 @@ def row_of_network(line, names):
 @each(NETWORK)
 def test_what_a_network_lacks_is_said(contracts, tmp_path, monkeypatch, old, new, words):
     file, line = example("half")
-    place = line if old in line else file
-    file, line = (forget(text, old, new) if text is place else text for text in (file, line))
+    changed = line if old in line else file
+    file, line = (forget(text, old, new) if text is changed else text for text in (file, line))
     named = "half"
     if "fewlabel" in new:  # as a file of the package, which a bundle copies
         (tmp_path / "half.py").write_text(file, encoding="utf-8")

@@ -65,10 +65,10 @@ def affine(request):
 
 def inwards(label, axis, share=0.25):
     """An offset along an axis by a share of the extent, towards the middle of the grid."""
-    places = np.nonzero(label)[axis]
-    length = int(np.ceil(share * (np.ptp(places) + 1)))
+    layers = np.nonzero(label)[axis]
+    length = int(np.ceil(share * (np.ptp(layers) + 1)))
     offset = [0, 0, 0]
-    offset[axis] = length if places.mean() < label.shape[axis] / 2 else -length
+    offset[axis] = length if layers.mean() < label.shape[axis] / 2 else -length
     return offset
 
 

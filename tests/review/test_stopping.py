@@ -17,8 +17,8 @@ def history(curve, numbers=DESIGN, noise=0.0, seed=0, **more):
     dice = a - b * np.array(numbers, float) ** -c + np.random.default_rng(seed).normal(0, noise, len(numbers))
     values = zip(numbers, np.clip(dice, 0, 1), strict=True)
     return [
-        {"case": f"case {place}", "first": True, "labels": n, "mean": float(d), "strategy": "random", **more}
-        for place, (n, d) in enumerate(values)
+        {"case": f"case {number}", "first": True, "labels": n, "mean": float(d), "strategy": "random", **more}
+        for number, (n, d) in enumerate(values)
     ]
 
 

@@ -21,7 +21,7 @@ CLASSES = ("organ", "tumour")
 
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory):
-    """In the place of the system's folder of temporary files."""
+    """Instead of the system's folder of temporary files."""
     return tmp_path_factory.mktemp("system")
 
 
@@ -233,9 +233,9 @@ def test_a_session_that_was_not_finished_does_not_stop_the_next_start(server, te
     server.stop()
     (server.studies / ".fewlabel" / "exports").mkdir(exist_ok=True)
     gone = 2**22 + 1  # no process has this number
-    places = [server.studies, server.studies / "labels" / "final", server.studies / ".fewlabel"]
-    for place in [*places, server.studies / ".fewlabel" / "exports"]:
-        (place / f".writing-{gone}-abc.nii.gz").write_bytes(b"half")
+    folders = [server.studies, server.studies / "labels" / "final", server.studies / ".fewlabel"]
+    for folder in [*folders, server.studies / ".fewlabel" / "exports"]:
+        (folder / f".writing-{gone}-abc.nii.gz").write_bytes(b"half")
     server.start()
     assert list(server.studies.rglob(".writing-*")) == []
     assert not old.exists()

@@ -71,7 +71,7 @@ def test_colours_are_distinct_and_stay_when_classes_are_added(open_service):
     more = open_service("more", {"labels": "liver,spleen,tumour"}).get("study")["classes"]
     assert few == more[:2]
     assert [(each["name"], each["value"]) for each in more] == [("liver", 1), ("spleen", 2), ("tumour", 3)]
-    many = [colour(place) for place in range(150)]
+    many = [colour(index) for index in range(150)]
     assert len(set(many)) == 150
     assert all(0 <= part <= 255 for each in many for part in each)
 

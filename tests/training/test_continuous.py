@@ -147,7 +147,7 @@ def test_what_is_said_of_validation_follows_the_labels(goes_on):
 
 
 def test_one_that_begins_from_scratch_beside_a_published_model_learns_for_a_round_first(goes_on):
-    """What is learnt in the first seconds must not take the place of a whole training."""
+    """What is learnt in the first seconds must not replace a whole training."""
     goes_on.label("ab")
     goes_on.goes_on()
     goes_on.workspace.checkpoint.write_bytes(b"damaged")

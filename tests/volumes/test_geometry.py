@@ -122,7 +122,7 @@ def test_what_is_written_lies_where_itk_shows_it(tmp_path, name, extension):
     np.testing.assert_allclose(read_label(path).affine, forms.SFORMS[name], atol=1e-4)
 
 
-def test_a_sheared_grid_is_kept_when_written_and_never_shown_in_another_place(tmp_path):
+def test_a_sheared_grid_is_kept_when_written_and_never_shown_elsewhere(tmp_path):
     sheared = forms.tilted(15)
     for name in ("label.nii.gz", "label.nrrd"):
         write_volume(tmp_path / name, np.ones((4, 5, 6), np.uint8), sheared)

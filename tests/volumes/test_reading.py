@@ -39,7 +39,7 @@ def refusal_of(path: Path, read=read_volume) -> str:
 
 @pytest.mark.parametrize("extension", WRITTEN)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
-def test_what_is_written_is_read_back_in_the_same_place(tmp_path, extension, dtype):
+def test_what_is_written_is_read_back_with_the_same_geometry(tmp_path, extension, dtype):
     path = tmp_path / f"scan{extension}"
     write_volume(path, ramp(dtype=dtype), OBLIQUE)
     volume = read_volume(path)
@@ -51,7 +51,7 @@ def test_what_is_written_is_read_back_in_the_same_place(tmp_path, extension, dty
 
 
 @pytest.mark.parametrize("extension", WRITTEN)
-def test_itk_sees_what_is_written_in_the_same_place(tmp_path, extension):
+def test_itk_sees_what_is_written_with_the_same_geometry(tmp_path, extension):
     write_volume(tmp_path / f"scan{extension}", ramp(), OBLIQUE)
     image = SimpleITK.ReadImage(str(tmp_path / f"scan{extension}"))
     lps = np.array(image.TransformIndexToPhysicalPoint((3, 2, 5)))

@@ -164,7 +164,7 @@ def test_a_split_is_drawn_once_and_kept(data, options, stand_in):
     assert set(json.loads(drawn)) == {"test", "development"}
 
 
-def test_minutes_take_the_place_of_steps(options):
+def test_minutes_replace_steps(options):
     timed = compare_module.make_experiment(options("--minutes", "2.5"))
     assert (timed.steps, timed.minutes) == (0, 2.5)
     stepped = compare_module.make_experiment(options())

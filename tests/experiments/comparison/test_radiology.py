@@ -50,7 +50,7 @@ def scan(tmp_path):
 
 
 class Threshold(torch.nn.Module):
-    """In place of a trained network: bright voxels (the image comes scaled to -1..1) are class 1."""
+    """Instead of a trained network: bright voxels (the image comes scaled to -1..1) are class 1."""
 
     def forward(self, image):
         return torch.cat([-image, image], 1)

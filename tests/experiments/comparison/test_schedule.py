@@ -1,4 +1,4 @@
-"""The order and the fate of runs, with a script of a few lines in place of a training."""
+"""The order and the fate of runs, with a script of a few lines instead of a training."""
 
 import json
 from pathlib import Path

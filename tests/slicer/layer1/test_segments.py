@@ -125,7 +125,7 @@ def test_the_revision_stays_while_nothing_is_done(scene, shown, node):
 def test_the_revision_changes_with_every_kind_of_edit(slicer, scene, shown, node, paint):
     segmentation, seen = node.GetSegmentation(), [scene.revision(shown)]
 
-    def in_place():
+    def at_its_position():
         array = slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, segmentation.GetNthSegmentID(0))
         array[0, 0, 0] = segmentation.GetNthSegment(0).GetLabelValue()
         segmentation.GetNthSegment(0).GetRepresentation("Binary labelmap").Modified()
@@ -133,7 +133,7 @@ def test_the_revision_changes_with_every_kind_of_edit(slicer, scene, shown, node
     transform = moved(slicer, 5, 0, 0)
     for edit in (
         lambda: paint("liver", (0, 0, 0)),
-        in_place,
+        at_its_position,
         lambda: segmentation.GetNthSegment(0).SetName("artery"),
         lambda: segmentation.GetNthSegment(0).SetColor(0.5, 0.5, 0.5),
         lambda: segmentation.AddEmptySegment("", "new"),

@@ -154,7 +154,7 @@ EXPORTING = (
         "export/placing.py",
         "    except Timeout:\n",
         "    except Timeout:\n        yield\n        return\n",
-        _PLACING + "two_exports_to_one_place_are_reported_and_the_first_is_whole",
+        _PLACING + "two_exports_to_one_folder_are_reported_and_the_first_is_whole",
     ),
     Fault(
         "nothing is there to export and an empty folder is written",
