@@ -133,7 +133,7 @@ def test_batches_hold_pseudo_labels_of_scans_that_have_one_and_of_no_others(pool
     assert loader.unlabelled.read == {"3"}
 
 
-def test_a_guess_is_asked_for_with_the_stamp_of_the_file_that_was_read(pools):
+def test_a_guess_is_asked_for_with_the_stamp_of_the_file_that_was_read(pools, take):
     known = Known(**{"3": guess_of(scan())})
     take(PairedLoader(*pools, PLAN, views=CACHED, predictions=known), 1)
     assert known.source == stamp(pools[1][1]["image"])
