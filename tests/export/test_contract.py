@@ -57,12 +57,9 @@ def takes_arguments(function, number):
 
 
 @pytest.fixture(params=list(EXPORTS))
-def name(request):
+def name(request, complete):
     """Of an export that has all its parts; of another the test fails and says what it lacks."""
-    lacking = missing(EXPORTS[request.param])
-    if lacking:
-        pytest.fail(f"The export '{request.param}' is not complete. {' '.join(lacking)}", pytrace=False)
-    return request.param
+    return complete("export", request.param, missing(EXPORTS[request.param]))
 
 
 def contents(folder):
