@@ -63,36 +63,35 @@ def takes_arguments(function, number):
     return True
 
 
-def whole(name):
-    """The export, if it has all its parts; else the test fails and says what it lacks. Skips where packages lack."""
-    lacking = missing(EXPORTS[name])
-    if lacking:
-        pytest.fail(f"The export '{name}' is not complete. {' '.join(lacking)}", pytrace=False)
-    absent = [each for each in EXPORTS[name].needs if importlib.util.find_spec(each) is None]
-    if absent:
-        pytest.skip(f"the package {absent[0]} is not installed")
-    return EXPORTS[name]
+@pytest.fixture
+def whole(complete):
+    """Callable (name): the same name, if that export has all its parts and the packages that it needs."""
+
+    def check(name):
+        complete("export", name, missing(EXPORTS[name]))
+        for absent in (each for each in EXPORTS[name].needs if importlib.util.find_spec(each) is None):
+            pytest.skip(f"the package {absent} is not installed")
+        return name
+
+    return check
 
 
 @pytest.fixture(params=list(EXPORTS))
-def name(request):
+def name(request, whole):
     """Of an export that has all its parts."""
-    whole(request.param)
-    return request.param
+    return whole(request.param)
 
 
 @pytest.fixture(params=MODELS)
-def model_name(request):
+def model_name(request, whole):
     """Of an export of the model."""
-    whole(request.param)
-    return request.param
+    return whole(request.param)
 
 
 @pytest.fixture(params=OTHERS)
-def data_name(request):
+def data_name(request, whole):
     """Of an export of cases."""
-    whole(request.param)
-    return request.param
+    return whole(request.param)
 
 
 def contents(folder):
