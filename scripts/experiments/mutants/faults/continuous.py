@@ -39,7 +39,7 @@ CONTINUOUS = (
         "tests/training/test_arrivals.py",
     ),
     Fault(
-        "a label that is overwritten in its place is not seen",
+        "a label whose file is overwritten is not seen",
         "training/arrivals.py",
         "in {*labels, *(label.parent for label in labels)}",
         "in {label.parent for label in labels}",
