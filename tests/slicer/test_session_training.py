@@ -134,4 +134,4 @@ def test_an_export_that_does_not_do_what_the_server_does_is_a_warning(panel, tmp
     server.exporting = {"state": "done", "verified": {"case": "a", "voxels_differing": 7, "of": 120}}
     panel.wait(2)
     assert panel.said[-1][0] == "warning"
-    assert "differs in 7 of 120 voxels" in panel.said[-1][1]
+    assert "differs from the server's in 7 of 120 voxels" in panel.said[-1][1]
