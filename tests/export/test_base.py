@@ -1,21 +1,19 @@
-"""What is common to all exports, with a form that is made for the test."""
+"""What is common to all exports, with forms that are made for the test."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
 from fewlabel.export.base import Export
+from fewlabel.export.source import Source
 from fewlabel.volumes.reading import write_volume
 
 
 def write(model, folder):
     (folder / "fewlabel.json").write_text(json.dumps({"fewlabel": model.card}), encoding="utf-8")
-    for part in ("a", "b", "c"):
-        (folder / part).mkdir()
-        (folder / part / "version.txt").write_text(str(model.card["version"]), encoding="utf-8")
+    (folder / "version.txt").write_text(str(model.card["version"]), encoding="utf-8")
 
 
 def run_on_another_grid(folder, images, output):
@@ -24,48 +22,85 @@ def run_on_another_grid(folder, images, output):
         write_volume(output / image.name, np.zeros((2, 3, 4), "uint8"), np.eye(4))
 
 
-FORM = Export("Made for a test", write, run_on_another_grid, "fewlabel_test")
+def form(write=write, run=run_on_another_grid, **more):
+    return Export("Made for a test", write, run, "fewlabel_test", **more)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 6])
-def test_a_part_that_cannot_be_moved_leaves_the_earlier_export_as_it_was(publish, tmp_path, monkeypatch, number):
-    """Not half of the new one beside half of the old one."""
-    target = FORM.export(publish(), tmp_path / "export")
-    (target / "c" / "version.txt").unlink()
-    (target / "c").rmdir()
-    before = {path: path.is_file() and path.read_text() for path in target.rglob("*")}
-    newer, replace, calls = publish(version=4), Path.replace, []
-
-    def fail_at_last(path, other):
-        calls.append(path)
-        if len(calls) == number:
-            raise OSError(28, "No space left on device")
-        return replace(path, other)
-
-    monkeypatch.setattr(Path, "replace", fail_at_last)
-    with pytest.raises(Refusal, match="No space left"):
-        FORM.export(newer, target)
-    monkeypatch.undo()
-    assert {path: path.is_file() and path.read_text() for path in target.rglob("*")} == before
+@pytest.fixture
+def source(publish):
+    with Source(publish()) as source:
+        yield source
 
 
-def test_a_form_that_fails_in_mid_writing_leaves_nothing(publish, tmp_path):
+def test_a_form_that_fails_in_mid_writing_leaves_nothing(source, tmp_path):
     def write_half(model, folder):
         write(model, folder)
         raise KeyError("surprise")
 
     with pytest.raises(KeyError):
-        Export("Made for a test", write_half).export(publish(), tmp_path / "out" / "export")
+        form(write_half).export(source, tmp_path / "out" / "export")
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_a_label_map_on_another_grid_differs_in_all_its_voxels(publish, volume, tmp_path):
-    target = FORM.export(publish(), tmp_path / "export")
-    assert FORM.check(publish(), target, volume(tmp_path / "scan.nii.gz")) == (24, 24)
+def test_a_label_map_on_another_grid_differs_in_all_its_voxels_and_is_not_kept(source, volume, tmp_path):
+    image = volume(tmp_path / "scan.nii.gz")
+    with pytest.raises(Refusal, match=r"does not agree with the study, so it was not kept\. scan: 24 of 24 voxels"):
+        form().export(source, tmp_path / "out" / "export", [("scan", image)])
+    assert not list((tmp_path / "out").iterdir())
 
 
-def test_an_export_that_writes_no_label_map_is_told(publish, volume, tmp_path):
-    form = Export("Made for a test", write, lambda folder, images, output: output.mkdir(), "fewlabel_test")
-    target = form.export(publish(), tmp_path / "export")
+def test_an_export_that_writes_no_label_map_is_told(source, volume, tmp_path):
+    image = volume(tmp_path / "scan.nii.gz")
+    empty = form(run=lambda folder, images, output: output.mkdir())
     with pytest.raises(Refusal, match=r"wrote no label map for scan\.nii\.gz"):
-        form.check(publish(), target, volume(tmp_path / "scan.nii.gz"))
+        empty.export(source, tmp_path / "export", [("scan", image)])
+
+
+def test_what_may_pass_is_the_form_s_own_rule(source, volume, tmp_path):
+    images = [("scan", volume(tmp_path / "scan.nii.gz"))]
+    lenient = form(agrees=lambda row: "" if row.share <= 1 else "more than all")
+    rows = lenient.export(source, tmp_path / "export", images)
+    assert [(row.case, row.differing, row.voxels) for row in rows] == [("scan", 24, 24)]
+    said = json.loads((tmp_path / "export" / "verification.json").read_text(encoding="utf-8"))
+    assert [(row["case"], row["differing"]) for row in said["verified"]] == [("scan", 24)]
+
+
+def test_an_export_that_was_not_compared_says_so(source, tmp_path):
+    for number, images in enumerate((None, ())):  # as asked; no image to run it on
+        assert form().export(source, tmp_path / f"{number}", images) is None
+        said = json.loads((tmp_path / f"{number}" / "verification.json").read_text(encoding="utf-8"))
+        assert said["verified"] is None
+
+
+def test_a_missing_package_and_a_study_that_does_not_fit_are_told_before_anything_is_written(source, tmp_path):
+    for reason, lacking in (
+        (
+            "needs fewlabel_nothing, which is not installed here: python -m pip",
+            {"needs": ("json", "fewlabel_nothing")},
+        ),
+        ("Not this study", {"refuses": lambda source: "Not this study: another."}),
+    ):
+        with pytest.raises(Refusal, match=reason) as refusal:
+            form(**lacking).export(source, tmp_path / "out" / "export")
+        assert refusal.value.status_code == 422
+    assert not (tmp_path / "out").exists()
+    assert form(needs=("json",)).problem(source) == ""
+
+
+def rows_of(source, folder):
+    yield "a", np.arange(6), np.arange(6)
+    yield "b", np.arange(6), np.array([0, 1, 2, 3, 4, 7])
+    yield "c", np.arange(6), np.arange(4)
+
+
+def test_a_data_set_is_compared_with_what_another_library_reads(source, tmp_path):
+    data = {"kind": "dataset", "read": rows_of}
+
+    def write_study(source, folder):
+        (folder / "fewlabel.json").write_text(json.dumps({"fewlabel": {"cases": len(source.cases)}}))
+
+    with pytest.raises(Refusal, match=r"not kept\. b: 1 of 6 voxels differ; c: 4 of 6 voxels differ\."):
+        form(write_study, **data).export(source, tmp_path / "export", ())
+    rows = form(write_study, agrees=lambda row: "", **data).export(source, tmp_path / "export", ())
+    assert [(row.case, row.differing, row.voxels) for row in rows] == [("a", 0, 6), ("b", 1, 6), ("c", 4, 6)]
+    assert form(write_study, **data).export(source, tmp_path / "another", None) is None

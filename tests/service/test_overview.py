@@ -8,6 +8,7 @@ import pytest
 
 from fewlabel.export.table import EXPORTS
 from fewlabel.methods import METHODS
+from fewlabel.quality import quality
 from fewlabel.selection.leases import LEASE
 from fewlabel.service import overview, routes
 from fewlabel.service.colours import colour
@@ -43,6 +44,8 @@ def test_the_published_model_is_described_and_read_again_only_when_it_changed(se
     for _ in range(3):
         model = service.get("study")["model"]
     assert model.pop("time") > 0
+    assert model.pop("quality") == quality(service.card).sentence
+    assert model.pop("doubtful")
     assert model == {key: service.card[key] for key in model}
     assert len(times) == 1
     service.publish(version=4)
@@ -162,7 +165,7 @@ def test_ten_thousand_cases_are_told_without_opening_their_files(service, opened
         {os.path.basename(path) for path in opened if path.startswith(str(service.study.studies))},
     )
     assert "pools.json" in names, "opening is seen"
-    assert names <= {"pools.json", "scores.json", "progress.json", "classes.json"}
+    assert names <= {"pools.json", "scores.json", "progress.json", "classes.json", "training.json"}
     assert number < 20
 
 

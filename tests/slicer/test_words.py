@@ -36,10 +36,10 @@ def test_what_is_there_when_connected():
     assert words.connection(server(capabilities=fresh), False) == (
         "Not trained yet: liver at http://one; 12 cases, 1 with a label."
     )
-    card = {"version": 3, "method": "bcp", "validated": True}
+    card = {"version": 3, "method": "bcp", "quality": "Dice 0.10 on 1 validation case: do not use it yet."}
     trained = Capabilities(study="liver", segmentation="fewlabel", model=card)
     assert words.connection(server(capabilities=trained), False) == (
-        "Ready: liver at http://one; model version 3 (bcp, validated)."
+        "Ready: liver at http://one; model version 3 (bcp). Dice 0.10 on 1 validation case: do not use it yet."
     )
     assert words.connection(server(capabilities=trained), True).startswith("Training: liver")
     assert "go on editing" in words.connection(server(capabilities=trained, lost=True), False)
@@ -106,5 +106,6 @@ def test_of_a_training_that_goes_on_the_server_s_own_line_is_shown():
     told = {"line": "learning from 5 labels and 80 scans since 14:02; still improving", "training": "continuous"}
     shown = words.training(Progress(running=True, phase="training", state=told))
     assert shown == "Learning from 5 labels and 80 scans since 14:02; still improving."
-    failed = Progress(running=False, state=told, error="The disk is full.")
-    assert words.training(failed) == "Failed. The disk is full."
+    failed = {**told, "line": "learnt from 5 labels and 80 scans; stopped by an error: The disk is full"}
+    shown = words.training(Progress(running=False, state=failed, error="The disk is full."))
+    assert shown == "Learnt from 5 labels and 80 scans; stopped by an error: The disk is full."

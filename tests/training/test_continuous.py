@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from fewlabel.published import load_published, read_card
+from fewlabel.selection import scoring
 from fewlabel.training import continuous as continuous_module
 from fewlabel.training.arrivals import known_labels
 from fewlabel.training.continuous import ContinuousRun
+from fewlabel.training.standing import one_line
 from fewlabel.workspace import read_json
 
 
@@ -107,6 +109,56 @@ def test_the_next_one_goes_on_and_versions_never_return(goes_on):
     assert second["version"] > first["version"]
 
 
+def test_a_label_that_comes_while_the_pool_is_scored_ends_that(goes_on, monkeypatch):
+    """A large pool takes minutes; the rest is scored after the next publication."""
+    goes_on.label("ab")
+    scored = []
+
+    def describe(*arguments):
+        scored.append(goes_on.progress()["labelled"])
+        if len(scored) == 2:
+            goes_on.label("c")
+        return {"score": 0.0}
+
+    monkeypatch.setattr(scoring, "_describe", describe)
+    told = goes_on.goes_on(scoring_minutes=5.0, max_steps=1)
+    assert scored.count(2) == 2, "of seven cases"
+    assert told["labelled"] == 3
+
+
+def test_the_line_says_what_the_published_model_reaches_on_today_s_validation_cases(goes_on):
+    """Also where nothing was published since the label came, and since the start."""
+    goes_on.label("abcdefgh")
+    first = goes_on.goes_on()
+    for change in (lambda: goes_on.label("i"), lambda: None):
+        told = goes_on.goes_on(change, publish_minutes=10.0)
+        assert told["version"] == first["version"], "one look publishes nothing"
+        assert 0 <= told["published_dice"] <= 1
+        cases = len(told["validation_cases"])
+        assert f"Dice {told['published_dice']:.2f} on {cases} scan" in one_line(told)
+
+
+def test_what_is_said_of_validation_follows_the_labels(goes_on):
+    goes_on.label("a")
+    told = goes_on.goes_on(lambda: goes_on.label("b"))
+    said = [note for note in told["notes"] if "not validated" in note]
+    assert len(said) == 1
+    assert said[0].startswith("All 2 labels")
+
+
+def test_one_that_begins_from_scratch_beside_a_published_model_learns_for_a_round_first(goes_on):
+    """What is learnt in the first seconds must not take the place of a whole training."""
+    goes_on.label("ab")
+    goes_on.goes_on()
+    goes_on.workspace.checkpoint.write_bytes(b"damaged")
+    told = goes_on.goes_on(publish_minutes=10.0)
+    assert any("could not be read" in note for note in told["notes"])
+    clock = goes_on.run._clock()
+    for trained, due in ((30.0, False), (599.0, False), (600.0, True)):
+        clock.trained = trained
+        assert clock.is_look_due() is due
+
+
 def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, clock, monkeypatch):
     goes_on.label("ab")
     scored = []
@@ -126,7 +178,7 @@ def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, clock, monkeypat
 
 def test_what_is_published_predicts_the_pool_and_a_model_that_did_not_move_does_not_again(goes_on, monkeypatch):
     goes_on.label("ab")
-    told = goes_on.goes_on(method="bcp", teacher="cached", scoring_minutes=5.0)
+    told = goes_on.goes_on(method="bcp", teacher="cached", scoring_minutes=5.0, publish_minutes=10.0)  # one look
     store = goes_on.run.store
     assert set(store.heads) == set("cdefghi")
     assert {head.version for head in store.heads.values()} == {told["version"]}

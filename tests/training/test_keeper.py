@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from monailabel.config import settings as monailabel_settings
 
+from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
 from fewlabel.training import keeper as keeper_module
 from fewlabel.training.arrivals import known_labels
 from fewlabel.training.keeper import Keeper
-from fewlabel.training.ongoing_progress import AGAIN, RESTING
+from fewlabel.training.learned import Learned
+from fewlabel.training.standing import Standing
 from fewlabel.workspace import read_json, write_json
 
 
@@ -38,9 +40,10 @@ def kept(make_study, clock, monkeypatch):
     return study
 
 
-def rest(study, phase=RESTING):
+def rest(study):
+    """Let the training end as one does that has learned all labels."""
     study.tasks[-1]["status"] = "DONE"
-    write_json(study.workspace.progress, {"phase": phase, "learned": known_labels(study.store)})
+    Learned(study.workspace.learned).write(known_labels(study.store))
 
 
 def test_it_begins_with_the_first_label(kept):
@@ -70,11 +73,24 @@ def test_it_rests_until_a_label_comes_changes_or_goes(kept):
     assert len(kept.tasks) == 3
 
 
+@pytest.mark.parametrize(
+    "reported", [{}, {"phase": "training"}, {"phase": "failed"}, {"phase": "resting", "learned": {}}]
+)
+def test_what_a_training_reports_starts_none(kept, reported):
+    keeper = kept.keeper()
+    kept.label("a")
+    keeper.look()
+    rest(kept)
+    write_json(kept.workspace.progress, reported)
+    keeper.look()
+    assert len(kept.tasks) == 1
+
+
 def test_changed_classes_let_it_begin_again_at_once(kept):
     keeper = kept.keeper()
     kept.label("a")
     keeper.look()
-    rest(kept, AGAIN)
+    kept.tasks[-1]["status"] = "DONE"
     keeper.look()
     assert len(kept.tasks) == 2
 
@@ -96,6 +112,46 @@ def test_who_stops_it_is_obeyed_by_the_next_server_too_until_somebody_says_train
     task["status"] = "DONE"
     after_restart.look()
     assert len(kept.tasks) == 3, "it is kept going again"
+
+
+def test_what_somebody_chose_of_it_holds_for_those_that_begin_by_themselves(kept):
+    """Otherwise a restart would begin from scratch with another method."""
+    keeper = kept.keeper()
+    kept.label("a")
+    keeper.go_on({"method": "dtlp", "max_minutes": 3})
+    for restarted in (keeper, kept.keeper()):
+        kept.tasks[-1]["status"] = "ERROR"
+        restarted._seen_failing = kept.tasks[-1]["id"]
+        restarted.look()
+        assert kept.tasks[-1]["request"] == {"model": "fewlabel", "training": "continuous", "method": "dtlp"}
+    assert len(kept.tasks) == 3
+    keeper.go_on({"method": "bcp"})
+    assert keeper.mode.options() == {"method": "dtlp"}, "of the one that runs nothing can be chosen"
+    kept.tasks[-1]["status"] = "STOPPED"
+    assert keeper.go_on({})[0]["request"]["method"] == "dtlp", "who says nothing lets it go on as it was"
+
+
+def test_a_choice_that_cannot_be_met_is_refused_and_not_remembered(kept):
+    keeper = kept.keeper()
+    kept.label("a")
+    with pytest.raises(Refusal, match="magic") as caught:
+        keeper.go_on({"method": "magic"})
+    assert caught.value.status_code == 400
+    assert kept.tasks == []
+    assert keeper.mode.options() == {}
+
+
+def test_what_is_known_of_it_beside_its_own_words(kept, monkeypatch):
+    keeper = kept.keeper()
+    monkeypatch.setattr(keeper_module, "processes", lambda method: {})
+    assert keeper.standing() == Standing(at_work=False, labelled=False)
+    kept.label("a")
+    keeper.rest()
+    assert keeper.standing() == Standing(at_work=False, rests=True)
+    monkeypatch.setattr(keeper_module, "processes", lambda method: {"1": "process"})
+    assert kept.keeper("on_request").standing() == Standing(at_work=True, by_itself=False, rests=True)
+    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_TASKS_TRAIN", False)
+    assert kept.keeper().standing().possible is False
 
 
 def test_who_says_train_while_it_runs_is_given_the_running_task(kept):

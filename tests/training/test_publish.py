@@ -10,6 +10,7 @@ from fewlabel.errors import Refusal
 from fewlabel.published import load_members, load_published, read_card, save_published
 from fewlabel.selection import scoring
 from fewlabel.training import run as run_module
+from fewlabel.training.validation import Measured
 from fewlabel.workspace import read_json
 
 
@@ -18,7 +19,7 @@ def fixed_dice(monkeypatch, *values):
     values = list(values)
 
     def measure(self, network, beat=None):
-        return {"organ": values.pop(0) if len(values) > 1 else values[0]}
+        return Measured({"organ": values.pop(0) if len(values) > 1 else values[0]})
 
     monkeypatch.setattr(run_module.Validator, "__call__", measure)
 
@@ -169,7 +170,7 @@ def test_a_model_that_was_replaced_during_a_training_is_measured_before_it_is_re
         value = next(values)
         if value == 0.85:
             save_published(study.workspace.model, sent.network, sent.plan, {**sent.card, "version": 7})
-        return {"organ": value}
+        return Measured({"organ": value})
 
     monkeypatch.setattr(run_module.Validator, "__call__", measure)
     monkeypatch.setattr(run_module.Trainer, "_after_step", lambda trainer, engine: None)  # one validation, at the end

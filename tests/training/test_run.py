@@ -9,6 +9,7 @@ import torch
 from fewlabel.errors import Refusal
 from fewlabel.methods import METHODS
 from fewlabel.published import load_published, read_card
+from fewlabel.quality import quality
 from fewlabel.training.trainer import Diverged
 from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import read_json
@@ -41,6 +42,9 @@ def test_one_label_and_a_pool_give_a_published_model_and_scores(make_study, meth
     model = load_published(study.workspace.model)
     assert model.plan.classes == ("organ",)
     assert (model.card["version"], model.card["validated"]) == (1, False)
+    assert (model.card["settings"]["seed"], model.card["steps"], model.card["validated_on"]) == (0, told["step"], {})
+    assert 0 < model.card["seconds"] <= told["elapsed"]
+    assert model.card["software"].keys() == {"fewlabel", "monai", "torch", "python"}
     scores = read_json(study.workspace.scores)
     assert scores["version"] == 1
     assert set(scores["cases"]) == {"b", "c"}
@@ -145,7 +149,10 @@ def test_validation_cases_are_never_trained_on_and_are_measured(make_study):
     assert told["labelled"] == 4
     assert told["validated"]
     assert told["validation"].keys() == {"organ"}
-    assert told["best_metric"] == max(0.0, read_card(study.workspace.model)["validation"]["organ"])
+    card = read_card(study.workspace.model)
+    assert told["best_metric"] == max(0.0, card["validation"]["organ"])
+    assert list(card["validated_on"]) == told["validation_cases"]
+    assert quality(card).cases == 1
 
 
 @pytest.mark.parametrize("file", ["model", "checkpoint", "plan", "scores", "progress"])

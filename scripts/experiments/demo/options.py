@@ -25,7 +25,7 @@ def parse(arguments: "list[str]", description: "str" = "") -> "argparse.Namespac
         "--minutes",
         type=float,
         default=DEFAULT_MINUTES,
-        help="training per round (default {:g})".format(DEFAULT_MINUTES),
+        help="drawing per round, while the server trains (default {:g})".format(DEFAULT_MINUTES),
     )
     add("--method", help="how to learn; the list: scripts/serve.py --settings")
     add("--evaluate", type=int, default=20, help="cases to measure on; labelled ones drop out (default 20)")

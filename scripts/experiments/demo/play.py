@@ -31,9 +31,14 @@ def say(text: str) -> None:
 def server_conf(options: argparse.Namespace) -> list[tuple[str, str]]:
     """Settings of the server, as pairs for ``--conf``."""
     minutes = str(options.minutes)
-    conf = [("training", "on_request"), ("max_minutes", minutes), ("scoring_minutes", minutes), ("seed", str(options.seed))]
-    conf += [("method", options.method)] if options.method else []
-    return conf + [tuple(pair) for pair in options.conf]
+    conf = {"training": "continuous", "publish_minutes": str(options.minutes / 2), "max_minutes": minutes}
+    conf.update(scoring_minutes=minutes, seed=str(options.seed), **({"method": options.method} if options.method else {}))
+    return list({**conf, **dict(options.conf)}.items())
+
+
+def goes_on(options: argparse.Namespace) -> bool:
+    """Whether the server trains by itself while the clinician draws; otherwise each round waits for a training."""
+    return dict(server_conf(options))["training"] == "continuous"
 
 
 def make_study(options: argparse.Namespace) -> Study:
@@ -48,7 +53,7 @@ def make_study(options: argparse.Namespace) -> Study:
 
 
 def play(options: argparse.Namespace, study: Study, address: str) -> Result:
-    """All rounds of labelling, training and measuring against the running server; then export and compare."""
+    """All rounds of labelling, drawing while the server trains, and measuring, against the running server."""
     if sum(options.plan) >= len(study.truth):
         raise ExperimentError(
             "{} labels are planned but there are only {} scans; some must stay without a label.".format(
@@ -67,10 +72,17 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
             print("  {}: {}".format(choices[-1].id, choices[-1].reason), flush=True)
         labelled += [choice.id for choice in choices]
         done = Round(len(labelled), choices)
-        say("Round {}: training with {} labels for {:g} minutes".format(place, len(labelled), options.minutes))
         start = time.monotonic()
-        done.training = clinician.train({})
+        if goes_on(options):
+            say("Round {}: drawing for {:g} minutes while the server trains by itself".format(place, options.minutes))
+            done.training = clinician.draw(60 * options.minutes)
+            print("  {}".format(done.training.get("line", "")), flush=True)
+        else:
+            say("Round {}: training with {} labels for {:g} minutes".format(place, len(labelled), options.minutes))
+            done.training = clinician.train({})
         done.seconds = time.monotonic() - start
+        if place == len(options.plan):
+            clinician.rest()  # what is measured now is what is exported
         left = [case for case in measured if case not in labelled]
         if not left:
             raise ExperimentError("Each case to measure on has a label by now; measure on more of them with --evaluate.")
@@ -130,7 +142,9 @@ def facts(options: argparse.Namespace, slicer: list[str]) -> dict[str, str]:
         "command": command_line(["python3", *sys.argv]),
         "seed": str(options.seed),
         "labels added per round": ", ".join(map(str, options.plan)),
-        "training per round": "{:g} minutes at most".format(options.minutes),
+        "training per round": "{:g} minutes{}".format(
+            options.minutes, ", while the next labels are drawn" if goes_on(options) else " at most"
+        ),
         "settings": " ".join("{}={}".format(key, value) for key, value in options.conf) or "defaults",
         "machine": "{}, {} CPU cores, GPU: {}".format(platform.platform(), os.cpu_count(), gpu),
         "versions": "Python {}, torch {}, MONAI {}, MONAI Label {}".format(

@@ -69,11 +69,16 @@ def _headline(result: Result) -> str:
 def _numbers(result: Result) -> str:
     curve = picture(pictures_module.learning_curve(result), "learning curve")
     notes = "".join(
-        f"<li>{done.labels} labels: {html.escape(' '.join(done.training.get('notes') or ['-']))}</li>"
+        f"<li>{done.labels} labels: {html.escape(_said(done.training))}</li>"
         for done in result.rounds
     )
     numbers = rows_to_html(table(result))
     return f"<h2>Learning curve</h2>{curve}{numbers}<p>What the training said:</p><ul>{notes}</ul>"
+
+
+def _said(training: dict) -> str:
+    line = training.get("line")
+    return " ".join([*([f"{line[:1].upper()}{line[1:]}."] if line else []), *(training.get("notes") or [])]) or "-"
 
 
 def _overlays(result: Result, study: Study) -> str:

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -102,10 +103,29 @@ def test_nothing_is_lost_in_twenty_kills(tmp_path):
     assert sum(f"| {deed} |" in table for deed in DEEDS) >= 4
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_nothing_is_lost_in_twelve_kills_while_it_trains_by_itself(tmp_path):
+    deeds = ("train", "train and server", "submit", "undo", "export")
+    table = kills(12, 3, tmp_path, say=print, only=deeds, training="continuous")
+    assert "nothing acknowledged was lost" in table
+    assert (tmp_path / "kills-continuous.csv").exists()
+
+
+def test_a_file_that_a_running_process_is_writing_belongs_to_it(life, file_again):
+    pid = life.server._process.pid
+    path = file_again(life.workspace.folder / f".writing-{pid}-x.pt")
+    path.write_bytes(b"half")
+    assert life.server.leftovers() == []
+    gone = file_again(life.workspace.folder / ".writing-1-x.pt")
+    gone.write_bytes(b"half")
+    assert [Path(name).name for name in life.server.leftovers()] == [gone.name]
+
+
 class QuietLife(Life):
     """A life in which nothing happens."""
 
-    def __init__(self, home, seed):
+    def __init__(self, home, seed, training):
         self.random = random.Random(seed)
         self.check = self
 

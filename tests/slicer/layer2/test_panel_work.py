@@ -219,3 +219,23 @@ def test_whether_the_server_trains_while_people_label_is_chosen_here_and_kept(de
     desk.do("stopButton")
     assert desk.told("The training was stopped.")
     assert desk.ui.continuousCheck.checked
+
+
+def test_while_a_training_runs_the_switch_shows_which_one_whatever_was_chosen_here(desk, server, monkeypatch):
+    plain = server.capabilities()
+    offers = dataclasses.replace(plain, options={**plain.options, "training": ["continuous", "on_request"]})
+    monkeypatch.setattr(server, "capabilities", lambda: offers)
+    desk.do("connectButton")
+    desk.ui.continuousCheck.click()
+    assert not desk.ui.continuousCheck.checked
+    server.task, server.progress = (
+        "RUNNING",
+        {"start_ts": 9, "training": "continuous", "phase": "training", "line": "on"},
+    )
+    desk.session.training.poll()
+    desk.settle()
+    desk.panel.tick()
+    assert desk.ui.continuousCheck.checked
+    assert not desk.ui.continuousCheck.enabled
+    desk.do("stopButton")
+    assert not desk.ui.continuousCheck.checked, "the next one is as chosen"

@@ -2,49 +2,67 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from fewlabel.errors import Refusal
-from fewlabel.inference.predict import segment
-from fewlabel.published import Published, load_published
-from fewlabel.volumes.reading import UnreadableVolume, read_label
-from fewlabel.workspace import Workspace, read_json
+from fewlabel.export.card import write_card
+from fewlabel.export.comparing import Comparison, compare_runs, identical, read_back
+from fewlabel.export.placing import PARTS, placed
+from fewlabel.export.source import Source
+
+Kind = Literal["model", "dataset", "cases"]
+"""The published model; the study's images and submitted labels; label maps of single cases."""
 
 
-def _cannot_write(model: Published, folder: Path) -> None:
-    raise NotImplementedError("This export has no write(model, folder).")
+def _cannot_write(what: Any, folder: Path) -> None:
+    raise NotImplementedError("This export has no write.")
 
 
 def _cannot_run(folder: Path, images: Path, output: Path) -> None:
     raise NotImplementedError("This export has no run(folder, images, output).")
 
 
+def _cannot_read(source: Source, folder: Path) -> Iterable[tuple[str, np.ndarray, np.ndarray]]:
+    raise NotImplementedError("This export has no read(source, folder).")
+
+
 @dataclass(frozen=True)
 class Export:
-    """One form in which others run the published model: a folder that needs neither FewLabel nor a server.
+    """One form in which others use what a study has made: a folder that needs neither FewLabel nor a server.
 
-    The two functions know nothing of targets, earlier exports and full disks: that is done here, alike for all forms.
+    The functions know nothing of targets, earlier exports and full disks: that is done here, alike for all forms.
     What a form lacks is named by ``tests/export/test_contract.py``; so that it can be, each part has a default.
 
     Attributes:
         description: one line for people who choose.
-        write: (published model, folder): puts all files into a folder that exists and is empty. An OSError is told
-            by the caller, so write with functions that raise one; class names are data, whatever is in them.
-        run: (folder, images, output): runs the export by itself, in a process that knows nothing of FewLabel and has
-            no GPU, on every image of a folder. It writes one label map for each, ``.nii.gz``, on the image's own grid.
-            Raises Refusal (500) with the last words of what failed.
+        write: puts all files into a folder that exists and is empty. Of the kind ``model`` it takes (published model,
+            folder), of the others (source, folder). An OSError is told by the caller, so write with functions that
+            raise one; class names are data, whatever is in them.
+        run: of the kind ``model``. (folder, images, output): runs the export by itself, in a process that knows nothing
+            of FewLabel and has no GPU, on every image of a folder. It writes one label map for each, ``.nii.gz``, its
+            name beginning as the image's, on the image's own grid; beside it, if it can, the probabilities
+            (``comparing.PROBABILITIES``). Raises Refusal (500) with the last words of what failed.
         folder: name of the folder in the zip, and of the zip before the version: letters, digits, ``_``.
-        card: JSON file of the export whose key ``fewlabel`` holds the model's card and its class names; an earlier
+        card: JSON file of the export whose key ``fewlabel`` holds its class names, and the card of a model; an earlier
             export is known by it.
-        readme: file of the export that says in words how to run it.
+        readme: Markdown file of the export that says in words how to use it.
+        kind: see Kind.
+        read: of the other kinds. (source, folder): for every case its id, an array as the study has it, and the same as
+            a library other than the one that wrote it reads it from the export. Raises Refusal (500) where it lies
+            elsewhere in space.
+        needs: modules that writing or running it imports beyond FewLabel's own requirements, named as pip does.
+        refuses: (source): why this study cannot be exported so, in a sentence that says what to do; "" if it can.
+            Asked before anything is written.
+        agrees: (comparison): why a comparison must not pass, "" if it may. Default: every voxel is the same.
 
     Examples:
         >>> def write(model, folder):
@@ -53,88 +71,97 @@ class Export:
         ...     (folder / "README.md").write_text("Cannot be run: an example.")
         >>> def run(folder, images, output):
         ...     raise Refusal("This example cannot be run.", 500)
-        >>> import json
         >>> example = Export("An example", write, run, "fewlabel_example")
-        >>> example.card, example.readme
-        ('fewlabel.json', 'README.md')
+        >>> example.card, example.readme, example.kind
+        ('fewlabel.json', 'README.md', 'model')
     """
 
     description: str = ""
-    write: Callable[[Published, Path], None] = _cannot_write
+    write: Callable[[Any, Path], None] = _cannot_write
     run: Callable[[Path, Path, Path], None] = _cannot_run
     folder: str = ""
     card: str = "fewlabel.json"
     readme: str = "README.md"
+    kind: Kind = "model"
+    read: Callable[[Source, Path], Iterable[tuple[str, np.ndarray, np.ndarray]]] = _cannot_read
+    needs: tuple[str, ...] = ()
+    refuses: Callable[[Source], str] = lambda _: ""
+    agrees: Callable[[Comparison], str] = identical
 
-    def export(self, workspace: Workspace, target: Path) -> Path:
-        """Write the published model of a study, whole or not at all.
+    def problem(self, source: Source) -> str:
+        """Why it cannot be exported now, in a sentence; "" if it can.
+
+        Raises:
+            Refusal: (409), (500) as ``Source.model``.
+        """
+        if self.kind == "model":
+            source.model  # noqa: B018  (it says what is missing)
+        return self.lacks() or self.refuses(source)
+
+    def lacks(self) -> str:
+        """Which package it needs that is not installed, in a sentence; "" if none."""
+        missing = " ".join(each for each in self.needs if importlib.util.find_spec(each) is None)
+        return f"It needs {missing}, which is not installed here: python -m pip install {missing}." if missing else ""
+
+    def export(
+        self,
+        source: Source,
+        target: Path,
+        images: Sequence[tuple[str, Path]] | None = (),
+        overwrite: bool = False,
+    ) -> list[Comparison] | None:
+        """Write it, compare it with the study and put it in its place: whole, or not at all.
 
         Args:
-            workspace: of the study.
-            target: folder to create; of an earlier export there its parts are replaced, any other folder is left
-                alone.
+            source: what it is made of.
+            target: folder to create.
+            images: cases and files that a model is run on for the comparison; None: nothing is compared, of any kind.
+            overwrite: an earlier export of this form there is replaced; what people put beside its files stays.
 
         Returns:
-            the folder.
+            what was compared, None where nothing was.
 
         Raises:
-            Refusal: (409) nothing is published yet, or ``target`` is something else than an export of this form;
-                (500) the published model is damaged; (507) not writable.
+            Refusal: (409) there is something already, or nothing to export; (422) this study cannot be exported so;
+                (500) the published model is damaged, or the export disagrees with the study; (507) not writable.
         """
-        if not workspace.model.exists():
-            raise Refusal("There is no model to export yet: submit labels, train, and export then.", 409)
-        target = Path(target).resolve()
-        if not self._is_free(target):
-            raise Refusal(f"{target} is not empty and not an earlier export of ours: choose another folder.", 409)
-        model = load_published(workspace.model)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".exporting-") as folder:
-                draft = Path(folder, "draft")
-                draft.mkdir()
-                self.write(model, draft)
-                _put(draft, target, Path(folder, "replaced"))
-        except OSError as error:
-            raise Refusal(f"Could not export to {target}: {error.strerror or error}.", 507) from error
-        return target
+        problem = self.problem(source)
+        if problem:
+            raise Refusal(problem, 422)
+        with placed(target, overwrite, self.card) as draft:
+            source.tell(0.0, "it is written")
+            self.write(source.model if self.kind == "model" else source, draft)
+            rows = None if images is None else self.compare(source, draft, images)
+            self._describe(source, draft, rows)
+        return rows
 
-    def check(self, workspace: Workspace, folder: Path, image: Path) -> tuple[int, int]:
-        """Run an export by itself: voxels in which it and the server disagree on one image, and voxels in all.
+    def compare(self, source: Source, folder: Path, images: Sequence[tuple[str, Path]]) -> list[Comparison] | None:
+        """Compare an export with the study; None where there is no image to run it on.
 
         Raises:
-            Refusal: (422) the image cannot be used; (500) the export does not run.
+            Refusal: (422) an image cannot be used; (500) the export does not run, or disagrees.
         """
-        published = load_published(workspace.model)
-        try:
-            ours, _ = segment(published.network, published.plan, image)
-        except UnreadableVolume as error:
-            raise Refusal(str(error), 422) from error
-        with tempfile.TemporaryDirectory(prefix="fewlabel-check-") as scratch:
-            inputs, outputs = Path(scratch, "images"), Path(scratch, "labels")
-            inputs.mkdir()
-            shutil.copyfile(image, inputs / image.name)
-            self.run(folder, inputs, outputs)
-            written = sorted(outputs.rglob("*.nii.gz"))
-            if not written:
-                raise Refusal(f"The export ran, but it wrote no label map for {image.name}.", 500)
-            theirs = read_label(written[0]).array
-        if ours.shape != theirs.shape:
-            return theirs.size, theirs.size
-        return int(np.count_nonzero(ours.numpy() != theirs)), theirs.size
+        if self.kind == "model":
+            if not images:
+                return None
+            rows = compare_runs(source, folder, self.run, images)
+        else:
+            rows = read_back(source, folder, self.read)
+        faults = [f"{row.case}: {fault}" for row in rows for fault in [self.agrees(row)] if fault]
+        if faults:
+            told = "; ".join(faults)
+            raise Refusal(f"The export does not agree with the study, so it was not kept. {told}.", 500)
+        return rows
 
-    def _is_free(self, target: Path) -> bool:
-        """Whether an export may go there: nothing is lost but an earlier export."""
-        if not target.exists():
-            return True
-        if not target.is_dir():
-            return False
-        if not any(target.iterdir()):
-            return True
-        try:
-            card = read_json(target / self.card)
-        except OSError:  # a folder of that name, a file where its folder would be
-            return False
-        return isinstance(card, dict) and "fewlabel" in card
+    def _describe(self, source: Source, draft: Path, rows: list[Comparison] | None) -> None:
+        """Say in the export what it is, how it was compared with the study, and which files are its own."""
+        if self.kind == "model":
+            write_card(source, draft, rows, self.description)
+        said = {
+            "verified": None if rows is None else [asdict(row) for row in rows],
+            "parts": sorted({PARTS, *(path.name for path in draft.iterdir())}),
+        }
+        (draft / PARTS).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
 
 
 def run_alone(command: list[str], folder: Path) -> None:
@@ -148,39 +175,3 @@ def run_alone(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         raise Refusal("The export does not run:\n" + "\n".join(done.stderr.splitlines()[-8:]), 500)
-
-
-def _put(draft: Path, target: Path, replaced: Path) -> None:
-    """Move all parts of the draft to the target; if one cannot be moved, everything is as it was before.
-
-    Args:
-        draft: folder of what was written.
-        target: folder, created if need be; parts that the draft has not stay.
-        replaced: a folder that is not there yet, on the same disk: for what the draft replaces.
-    """
-    if not target.exists():
-        draft.replace(target)
-        return
-    replaced.mkdir()
-    begun: list[str] = []
-    try:
-        for part in sorted(draft.iterdir()):
-            begun.append(part.name)
-            if (target / part.name).exists():
-                (target / part.name).replace(replaced / part.name)
-            part.replace(target / part.name)
-    except OSError:
-        for name in begun:
-            if (replaced / name).exists():
-                _remove(target / name)
-                (replaced / name).replace(target / name)
-            elif not (draft / name).exists():
-                _remove(target / name)
-        raise
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

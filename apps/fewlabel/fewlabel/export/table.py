@@ -7,12 +7,20 @@ from pathlib import Path
 from fewlabel.errors import Refusal
 from fewlabel.export.base import Export
 from fewlabel.export.bundle import BUNDLE
+from fewlabel.export.comparing import compare_runs
+from fewlabel.export.dicomseg import DICOMSEG
+from fewlabel.export.msd import MSD
+from fewlabel.export.nnunet import NNUNET
+from fewlabel.export.source import Source
 from fewlabel.workspace import Workspace
 
 DEFAULT_EXPORT = "bundle"
 
 EXPORTS: dict[str, Export] = {
     DEFAULT_EXPORT: BUNDLE,
+    "nnunet": NNUNET,
+    "msd": MSD,
+    "dicomseg": DICOMSEG,
 }
 
 
@@ -28,18 +36,22 @@ def find_export(name: str) -> Export:
 
 
 def export_model(name: str, workspace: Workspace, target: Path) -> Path:
-    """Write the published model of a study in the form of this name (see ``Export.export``).
+    """Write the published model of a study in the form of this name, unchecked, in place of an earlier export.
 
     Raises:
         Refusal: (422) there is no such form; or as ``Export.export``.
     """
-    return find_export(name).export(workspace, target)
+    with Source(workspace) as source:
+        find_export(name).export(source, target, images=None, overwrite=True)
+    return Path(target).resolve()
 
 
 def differing_voxels(name: str, workspace: Workspace, folder: Path, image: Path) -> tuple[int, int]:
-    """Voxels in which an export of this form and the server disagree on one image (see ``Export.check``).
+    """Run an export by itself: voxels in which it and the server disagree on one image, and voxels in all.
 
     Raises:
-        Refusal: (422) there is no such form; or as ``Export.check``.
+        Refusal: (422) there is no such form, the image cannot be used; (500) the export does not run.
     """
-    return find_export(name).check(workspace, folder, image)
+    with Source(workspace) as source:
+        row = compare_runs(source, folder, find_export(name).run, [(image.name, image)])[0]
+    return row.differing, row.voxels

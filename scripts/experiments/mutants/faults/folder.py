@@ -43,14 +43,14 @@ FOLDER = (
     Fault(
         "a scan that was half copied is never looked at again",
         "datastore/watched.py",
-        " or self._scan.may_change(place):",
+        " or self._scan.may_change(path):",
         ":",
         f"{_WATCHED}::test_new_content_counts_where_a_scan_could_not_be_used_before",
     ),
     Fault(
         "a label that others took away stays in the list",
         "datastore/watched.py",
-        " and place.is_file()",
+        " and path.is_file()",
         "",
         f"{_WATCHED}::test_the_folder_is_read_again_for_labels_that_come_or_go_not_for_those_that_are_listed",
     ),

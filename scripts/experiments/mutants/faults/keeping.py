@@ -98,8 +98,8 @@ KEEPING = (
     Fault(
         "labels that came while the training started are missed",
         "training/arrivals.py",
-        "self._folders: dict[str, tuple[int, int] | None] = {}",
-        "self._folders = self._look_at_folders()",
+        "self._files: dict[Path, Stamp | None] = {}",
+        "self._files = self._look_at_files()",
         f"{_ARRIVALS}::test_one_that_came_before_the_first_look_is_seen_too",
     ),
     Fault(

@@ -97,9 +97,13 @@ def _online(capabilities: Any, url: str, training: bool) -> str:
         parts.append(f"{count(counts['cases'], 'case')}, {counts.get('completed', 0):,} with a label")
     model = capabilities.model
     if model:
-        checked = "validated" if model.get("validated") else "not validated"
-        parts.append(f"model version {model.get('version')} ({model.get('method')}, {checked})")
-    return "; ".join(parts) + "."
+        parts.append(f"model version {model.get('version')} ({model.get('method')})")
+    return "; ".join(parts) + "." + _quality(model)
+
+
+def _quality(model: Optional[Dict[str, Any]]) -> str:
+    """What the server says of its model: the Dice, on how many cases, and a warning where one is due."""
+    return f" {model['quality']}" if model and model.get("quality") else ""
 
 
 def case(case: Optional[Case]) -> str:
@@ -143,7 +147,7 @@ def training(progress: Progress, starting: bool = False) -> str:
     if starting:
         return "Starting ..."
     line = str(progress.state.get("line") or "")
-    if line and not progress.error:  # one that goes on by itself: the server says all of it
+    if line:  # one that goes on by itself: the server says all of it
         return f"{line[:1].upper()}{line[1:]}."
     if not progress.running:
         if progress.error:

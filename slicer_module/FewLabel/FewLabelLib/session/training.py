@@ -139,9 +139,10 @@ class Training:
 
     def _has_ended(self, status: str) -> None:
         progress = self.progress
+        by_itself = progress.state.get("training") == "continuous"
         self.ended.emit(progress)
         if self._stopped:
-            rests = " It rests until somebody presses Train." if progress.state.get("training") == "continuous" else ""
+            rests = " It rests until somebody presses Train." if by_itself else ""
             self._context.say(
                 "info", f"The training was stopped. What it learnt is kept: the next one goes on from it.{rests}"
             )
@@ -149,6 +150,8 @@ class Training:
             self._context.say("error", f"The training failed. {progress.error}")
         elif progress.phase == "resting":
             self._context.say("info", "The training rests: nothing improves any more. It goes on with the next label.")
+        elif by_itself:  # it begins again for other classes, or was killed, or no label is left: the line says what now
+            self._context.say("info", "The training ended. It goes on by itself where there is something to learn.")
         elif status == "DONE":
             version = progress.state.get("version")
             model = f"Model version {version} is in use." if version and progress.state.get("published") else ""

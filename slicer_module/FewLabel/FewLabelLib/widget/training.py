@@ -75,10 +75,12 @@ class TrainingSection:
         self.session.training.start()
 
     def _offer_continuous(self) -> None:
-        """What is chosen here, once somebody did; before that what the server does by itself."""
-        capabilities = self.session.connection.capabilities
+        """What runs; otherwise what is chosen here, once somebody did; before that what the server does by itself."""
+        capabilities, training = self.session.connection.capabilities, self.session.training
         offered = capabilities.options.get("training") if capabilities is not None else None
-        if isinstance(offered, list) and offered:
+        if training.running and training.progress.state:
+            self.ui.continuousCheck.checked = training.progress.state.get("training") == "continuous"
+        elif isinstance(offered, list) and offered:
             self.ui.continuousCheck.checked = self.settings.flag("continuous", offered[0] == "continuous")
 
     def _continuous(self) -> bool:

@@ -1,65 +1,20 @@
 """A training that goes on by itself on a real server: begins, takes in labels, publishes, survives, obeys."""
 
-from contextlib import suppress
-
 import psutil
 import pytest
 
 from fewlabel.published import load_published, read_card
-from fewlabel.workspace import Workspace, read_json
+from fewlabel.workspace import read_json
 
 CONF = {"training": "continuous", "max_steps": "1000000", "publish_minutes": "0.03", "labels": "organ,tumour"}
 
-
-class Study:
-    """One server that trains by itself, and its files."""
-
-    def __init__(self, server, volumes):
-        self.server, self.volumes = server, volumes
-        self.workspace = Workspace(server.studies / ".fewlabel")
-
-    def submit(self, number):
-        truth = self.volumes.truth(self.server.studies, number)
-        return self.server.put_label(f"scan_{number}", truth, self.volumes.classes)
-
-    def told(self):
-        return read_json(self.workspace.progress, {})
-
-    def version(self):
-        return read_card(self.workspace.model)["version"] if self.workspace.model.exists() else 0
-
-    def task(self):
-        return self.server.get("/train/")
-
-    def wait(self, condition):
-        """Wait until it is true; a training that fails is told at once."""
-
-        def is_true():
-            assert self.told().get("phase") != "failed", self.told()["error"]
-            return condition()
-
-        self.server.wait_until(is_true)
-
-    def wait_for_version(self, version):
-        self.wait(lambda: self.version() >= version)
-
-    def wait_for_labels(self, labels):
-        self.wait(lambda: self.told().get("labelled") == labels and self.told().get("step", 0) > 0)
-
-    def went_on(self):
-        """Whether the training that runs says that it went on where another ended."""
-        return any(note.startswith("Went on at step") for note in self.told().get("notes", []))
-
-    def children(self):
-        with suppress(psutil.NoSuchProcess):
-            return psutil.Process(self.server.process.pid).children(recursive=True)
-        return []
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def study(serve, volumes, tmp_path_factory):
+def study(serve, volumes, tmp_path_factory, goes_on):
     studies = volumes.study(tmp_path_factory.mktemp("continuous") / "studies", 9)
-    return Study(serve(studies, CONF), volumes)
+    return goes_on(serve(studies, CONF))
 
 
 # The tests of this module are the steps of one story: each needs those before it.
@@ -172,9 +127,9 @@ def test_a_full_disk_ends_it_in_words_and_it_goes_on_when_there_is_room(study):
     task, version = study.task()["id"], study.version()
     for child in study.children():
         child.rlimit(psutil.RLIMIT_FSIZE, (50_000, 50_000))
-    study.server.wait_until(lambda: study.task()["id"] != task or study.told()["phase"] == "failed")
+    study.server.wait_until(lambda: study.task()["id"] != task or study.told()["phase"] == "failed", 300)
     load_published(study.workspace.model)
-    study.server.wait_until(lambda: study.task()["id"] != task and study.told()["phase"] == "training")
+    study.server.wait_until(lambda: study.task()["id"] != task and study.told()["phase"] == "training", 300)
     assert study.went_on()
     study.wait_for_version(version + 1)
     load_published(study.workspace.model)

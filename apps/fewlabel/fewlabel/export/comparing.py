@@ -1,0 +1,141 @@
+"""How an export is compared with the study that it was made from."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from fewlabel.errors import Refusal
+from fewlabel.export.source import Segmented, Source
+from fewlabel.volumes.reading import Volume, read_grid, read_label, same_grid, spacing_of
+
+PROBABILITIES = "_probabilities.npy"
+"""End of the name of a file that a run may write beside a label map: float32 (class, i, j, k), background first."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What an export gave for one case, beside what the study has.
+
+    Attributes:
+        case: id or file name.
+        voxels: that were compared.
+        differing: of them.
+        seconds: per case, the start of the program included.
+        dice: of each class; None for one that neither has.
+        probability: largest difference of a probability; None: not known.
+        at_plan_spacing: the scan has the spacing that the model works at, within 1 %.
+    """
+
+    case: str
+    voxels: int
+    differing: int
+    seconds: float
+    dice: dict[str, float | None] = field(default_factory=dict)
+    probability: float | None = None
+    at_plan_spacing: bool = False
+
+    @property
+    def share(self) -> float:
+        """Of the voxels that differ, 0..1."""
+        return self.differing / self.voxels if self.voxels else 0.0
+
+
+def identical(comparison: Comparison) -> str:
+    """The rule of most formats: no voxel may differ. Why a comparison breaks it, "" if it does not."""
+    if not comparison.differing:
+        return ""
+    return f"{comparison.differing} of {comparison.voxels} voxels differ"
+
+
+def compare_runs(
+    source: Source, folder: Path, run: Callable[[Path, Path, Path], None], images: Sequence[tuple[str, Path]]
+) -> list[Comparison]:
+    """Run an exported model by itself on images and compare its label maps with ``/infer``.
+
+    Args:
+        source: that it was made from.
+        folder: of the export.
+        run: of its format.
+        images: case and file of each.
+
+    Raises:
+        Refusal: (422) an image cannot be used; (500) the export does not run, or wrote no label map.
+    """
+    expected = []
+    for number, (case, image) in enumerate(images):
+        source.tell(0.1 + 0.4 * number / len(images), f"the server segments {case}")
+        expected.append(source.segment(image))
+    source.tell(0.5, f"it is run by itself on {', '.join(case for case, _ in images)}")
+    with tempfile.TemporaryDirectory(prefix="fewlabel-check-") as scratch:
+        inputs, outputs = Path(scratch, "images"), Path(scratch, "labels")
+        inputs.mkdir()
+        for number, (_, image) in enumerate(images):
+            shutil.copyfile(image, inputs / f"{number}_{image.name}")
+        begun = time.monotonic()
+        run(folder, inputs, outputs)
+        seconds = (time.monotonic() - begun) / max(1, len(images))
+        return [
+            _compared(source, case, image, ours, _written(outputs, number, image), seconds)
+            for number, ((case, image), ours) in enumerate(zip(images, expected, strict=True))
+        ]
+
+
+def _written(outputs: Path, number: int, image: Path) -> Path:
+    found = sorted(outputs.rglob(f"{number}_*.nii.gz"))
+    if not found:
+        raise Refusal(f"The export ran, but it wrote no label map for {image.name}.", 500)
+    return found[0]
+
+
+def _compared(source: Source, case: str, image: Path, ours: Segmented, file: Path, seconds: float) -> Comparison:
+    written, plan = read_label(file), source.model.plan
+    theirs = written.array
+    differing, dice = theirs.size, dict.fromkeys(plan.classes)
+    if same_grid(Volume(ours.labels, ours.affine), written):
+        differing = int(np.count_nonzero(ours.labels != theirs))
+        dice = {name: _dice(ours.labels == value, theirs == value) for value, name in enumerate(plan.classes, 1)}
+    at_spacing = bool(np.allclose(_spacing(image), plan.spacing, rtol=0.01))
+    return Comparison(case, theirs.size, differing, seconds, dice, _probability(ours, file), at_spacing)
+
+
+def _dice(first: np.ndarray, second: np.ndarray) -> float | None:
+    sizes = np.count_nonzero(first) + np.count_nonzero(second)
+    return 2 * np.count_nonzero(first & second) / sizes if sizes else None
+
+
+def _probability(ours: Segmented, file: Path) -> float | None:
+    """Largest difference of a probability, where the run wrote its own beside the label map."""
+    beside = sorted(file.parent.glob(f"{file.name.split('_')[0]}_*{PROBABILITIES}"))
+    if ours.probabilities is None or not beside:
+        return None
+    theirs = np.load(beside[0], mmap_mode="r")
+    if theirs.shape != ours.probabilities.shape:
+        return 1.0
+    return max(float(np.abs(one - other).max()) for one, other in zip(ours.probabilities, theirs, strict=True))
+
+
+def _spacing(image: Path) -> np.ndarray:
+    """Of a scan, mm, in the order right-left, posterior-anterior, inferior-superior."""
+    affine = read_grid(image).affine
+    axis_of_each = nibabel.orientations.io_orientation(affine)[:, 0].astype(int)
+    return np.array(spacing_of(affine))[np.argsort(axis_of_each)]
+
+
+def read_back(
+    source: Source, folder: Path, read: Callable[[Source, Path], Iterable[tuple[str, np.ndarray, np.ndarray]]]
+) -> list[Comparison]:
+    """Compare what was exported with what another library reads from the export, voxel for voxel."""
+    rows, begun = [], time.monotonic()
+    for case, ours, theirs in read(source, folder):
+        differing = theirs.size if ours.shape != theirs.shape else int(np.count_nonzero(ours != theirs))
+        rows.append(Comparison(case, ours.size, differing, time.monotonic() - begun))
+        begun = time.monotonic()
+    return rows
