@@ -41,6 +41,10 @@ def test_after_the_eighth_the_id_alone_decides(first, second, seed):
     assert decide(first, start, 0.2, seed) == decide(second, start, 0.2, seed)
 
 
+def test_another_seed_keeps_others():
+    assert decide(CASES, {}, 0.2, seed=0) != decide(CASES, {}, 0.2, seed=1)
+
+
 def test_about_as_many_validate_as_were_asked_for():
     many = [f"scan {number}" for number in range(2000)]
     assert len(decide(many, {}, 0.2)["validation"]) == pytest.approx(400, abs=60)

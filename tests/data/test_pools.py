@@ -96,7 +96,7 @@ def test_where_every_label_was_trained_on_people_are_told_that_the_next_will_ser
 def test_a_share_of_zero_validates_nothing_and_does_not_blame_the_labels():
     pools = make_pools(IMAGES[:8], IMAGES, {}, share=0)
     assert pools.validation == []
-    assert "as was asked" in pools.note
+    assert "as requested" in pools.note
 
 
 def test_a_validation_case_whose_label_is_deleted_is_not_learned_from_and_comes_back_as_validation():

@@ -110,7 +110,7 @@ def test_one_that_cannot_be_put_right_is_told_and_the_others_are_put_right(studi
     broken.write_bytes(whole[:-20])
     assert move_labels(studies, studies / ".fewlabel", list_only=False) == 1
     said = capsys.readouterr()
-    assert "the label is as it was" in said.err
+    assert "the label is unchanged" in said.err
     assert said.out.count("Done.") == 2
     assert broken.read_bytes() == whole[:-20]
 

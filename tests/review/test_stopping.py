@@ -110,8 +110,11 @@ def test_resubmissions_and_cases_without_a_model_do_not_count():
 def test_the_curve_of_hard_cases_is_said_to_be_one():
     entries = history((0.9, 0.6, 0.7), noise=0.03)
     assert "hard" not in expected_gain(entries)["advice"]
-    assert "of hard cases" in expected_gain(history((0.9, 0.6, 0.7), strategy="coverage_then_uncertainty"))["advice"]
-    assert "of hard cases" in expected_gain(history((0.9, 0.6, 0.7), strategy=None))["advice"]
+    assert (
+        "chosen because they are hard"
+        in expected_gain(history((0.9, 0.6, 0.7), strategy="coverage_then_uncertainty"))["advice"]
+    )
+    assert "chosen because they are hard" in expected_gain(history((0.9, 0.6, 0.7), strategy=None))["advice"]
 
 
 def test_validation_is_used_alone_once_enough_versions_have_it():

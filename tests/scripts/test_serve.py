@@ -62,7 +62,7 @@ def test_serve_refuses_a_busy_port_in_words(tmp_path, busy_port, capsys):
         (["--studies", ".", "--host", "203.0.113.7", "--conf", "token", "x"], "is not an address of this computer"),
         (["--studies", ".", "--host", "0.0.0.0"], "Add --conf token FILE"),
         (["--studies", ".", "--host", "::"], "Add --conf token FILE"),
-        (["--studies", ".", "--host", "192.168.1.5", "--conf", "remote", "yes"], "nobody would be asked for a login"),
+        (["--studies", ".", "--host", "192.168.1.5", "--conf", "remote", "yes"], "without a login"),
     ],
 )
 def test_serve_refuses_what_cannot_work(arguments, sentence, capsys):

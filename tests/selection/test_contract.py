@@ -58,16 +58,13 @@ def missing(strategy: object, datastore: object) -> list[str]:
 
 
 @pytest.fixture(params=NAMES)
-def name(request, make, images):
+def name(request, complete, make, images):
     """Of a strategy that has all its parts; of another the test fails and says what it lacks."""
     try:
         strategy = make(request.param, known=SPREAD)
     except Exception as error:
         pytest.fail(f"The table of strategies cannot be made: {error!r}. Each line takes the Parts.", pytrace=False)
-    lacking = missing(strategy, images("abc"))
-    if lacking:
-        pytest.fail(f"The strategy '{request.param}' is not complete. {' '.join(lacking)}", pytrace=False)
-    return request.param
+    return complete("strategy", request.param, missing(strategy, images("abc")))
 
 
 def test_it_is_complete(name):

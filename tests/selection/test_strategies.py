@@ -39,7 +39,7 @@ def test_the_first_case_is_typical_and_the_second_unlike_it(make, images):
     assert "typical" in first["reason"]
     assert first["id"].startswith("near")
     assert second["id"] in ("far", "middle")
-    assert "unlike those chosen" in second["reason"]
+    assert "unlike the chosen ones" in second["reason"]
     assert second["score"] > third["score"] > 0
 
 

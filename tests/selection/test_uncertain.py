@@ -157,7 +157,7 @@ def test_cases_that_nobody_scored_come_after_those_that_are(make):
     strategy, images = make(scored([0.1, 0.2])), Images(["new", "000", "001"])
     given = [strategy({}, images) for _ in range(3)]
     assert given[2]["id"] == "new"
-    assert "has not looked at it" in given[2]["reason"]
+    assert "has not scored it" in given[2]["reason"]
 
 
 def lacking(count, seen_by):

@@ -77,7 +77,7 @@ def test_the_stock_viewers_login_takes_the_token_as_password(locked):
 
 def test_the_panel_logs_in_with_the_token_and_downloads_images(locked, tmp_path):
     client = Client(locked.url, tmp_path)
-    with pytest.raises(LoginNeeded, match="it is the password"):
+    with pytest.raises(LoginNeeded, match="as the password"):
         client.capabilities()
     client.login("", TOKEN)
     assert client.capabilities().name == "FewLabel"

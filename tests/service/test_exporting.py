@@ -214,7 +214,8 @@ def test_each_format_is_written_as_itself(service, monkeypatch, tmp_path):
     assert (answer["state"], answer["formats"], answer["file"]) == ("done", ["plain"], "fewlabel_plain-v3.zip")
     with zipfile.ZipFile(service.workspace.exports / answer["file"]) as archive:
         names = {name.removeprefix("fewlabel_plain/") for name in archive.namelist()}
-    assert names == {"fewlabel.json", "verification.json", "weights.txt"}
+    cards = {"MODEL_CARD.md", "model_card.html", "model_card.json"}
+    assert names == {"fewlabel.json", "verification.json", "weights.txt"} | cards
     assert "weights.txt'] cannot be run" in service.export(format="plain")["error"]
     bundle = service.export(check=False)
     assert (*bundle["formats"], bundle["file"]) == ("bundle", f"{BUNDLE}-v3.zip")

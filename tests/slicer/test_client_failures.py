@@ -58,7 +58,7 @@ def test_login_gets_a_token_that_signs_every_further_request(scripted, client):
         scripted.send(handler, *((200, INFO) if allowed else (401, {"detail": "Not authenticated"})))
 
     scripted.answers["GET", "/info/"] = guarded
-    with pytest.raises(LoginNeeded, match="log in"):
+    with pytest.raises(LoginNeeded, match="requires a login"):
         client.capabilities()
     scripted.answers["POST", "/auth/token"] = 500, b"Internal Server Error"
     with pytest.raises(LoginNeeded, match="did not accept"):
@@ -98,7 +98,7 @@ def test_a_delay_within_patience_is_none(scripted, tmp_path):
 @pytest.mark.parametrize("body", [b"Internal Server Error", b'{"detail": null}', b"[]"])
 def test_an_error_without_a_reason_is_still_a_sentence(scripted, client, body):
     scripted.answers["POST", "/train/organs"] = 500, body
-    with pytest.raises(Refused, match=r"The server failed \(500 .*Its log says why"):
+    with pytest.raises(Refused, match=r"The server failed \(500 .*See its log"):
         client.train("organs")
 
 

@@ -229,6 +229,39 @@ def test_a_new_label_ends_that_wait(kept, clock):
     assert len(kept.tasks) == 2
 
 
+@pytest.fixture
+def stopped(kept, monkeypatch):
+    """Names of the tasks that were ended; such a task does not run any more."""
+    names = []
+
+    def stop(name):
+        names.append(name)
+        kept.tasks[-1]["status"] = "DONE"
+
+    monkeypatch.setattr(keeper_module, "stop_background_task", stop)
+    return names
+
+
+def test_while_it_is_held_none_begins_and_afterwards_it_goes_on(kept, stopped):
+    keeper = kept.keeper()
+    kept.label("a")
+    with keeper.held() as free:
+        assert free
+        keeper.look()
+        assert kept.tasks == []
+    keeper.look()
+    assert len(kept.tasks) == 1
+    with keeper.held() as free:
+        assert not free, "it runs"
+    assert stopped == []
+    with keeper.held(end=True) as free, keeper.held():
+        assert free
+        assert stopped == ["train"]
+        keeper.look()
+    keeper.look()
+    assert len(kept.tasks) == 2
+
+
 def test_which_labels_validate_is_decided_when_they_are_submitted(kept):
     keeper = kept.keeper()
     for name in "abcdefgh":

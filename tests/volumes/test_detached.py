@@ -115,7 +115,7 @@ def test_a_header_that_is_itself_a_link_to_the_outside_is_refused(studies, tmp_p
 
 
 def test_a_header_that_names_itself_is_refused(studies):
-    with pytest.raises(UnreadableVolume, match="no file of voxels"):
+    with pytest.raises(UnreadableVolume, match="not a file of voxels"):
         data_file(name(studies / "sub" / "a.mhd", "a.mhd"), studies)
 
 
@@ -131,5 +131,5 @@ def test_voxels_that_are_cut_short_are_refused(studies, tmp_path, file, voxels):
 
 def test_a_header_in_the_reader_of_uploads_is_refused(studies):
     for file in ("a.mhd", "b.nhdr"):
-        with pytest.raises(UnreadableVolume, match="kind that is not supported"):
+        with pytest.raises(UnreadableVolume, match="file format that is not supported"):
             read_volume(studies / "sub" / file)

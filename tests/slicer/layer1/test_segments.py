@@ -24,12 +24,12 @@ def node(scene, shown, write, truth):
 def paint(slicer, scene, shown):
     """Paints voxels of a segment as the Segment Editor does: through its labelmap, which overwrites the others."""
 
-    def paint(name, *places):
+    def paint(name, *indices):
         node = scene.segmentation
         identity = node.GetSegmentation().GetSegmentIdBySegmentName(name)
         array = slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, shown)
-        for place in places:
-            array[place] = 1
+        for index in indices:
+            array[index] = 1
         slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, identity, shown)
 
     return paint
@@ -148,7 +148,7 @@ def test_the_revision_changes_with_every_kind_of_edit(slicer, scene, shown, node
     assert all(now != before for before, now in pairwise(seen))
 
 
-# --- place
+# --- position
 
 
 def test_a_transform_of_the_segmentation_is_hardened_exactly(slicer, scene, shown, node, truth, affines):

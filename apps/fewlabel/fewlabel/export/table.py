@@ -8,6 +8,7 @@ from fewlabel.errors import Refusal
 from fewlabel.export.base import Export
 from fewlabel.export.bundle import BUNDLE
 from fewlabel.export.comparing import compare_runs
+from fewlabel.export.dicomseg import DICOMSEG
 from fewlabel.export.msd import MSD
 from fewlabel.export.nnunet import NNUNET
 from fewlabel.export.source import Source
@@ -19,6 +20,7 @@ EXPORTS: dict[str, Export] = {
     DEFAULT_EXPORT: BUNDLE,
     "nnunet": NNUNET,
     "msd": MSD,
+    "dicomseg": DICOMSEG,
 }
 
 
