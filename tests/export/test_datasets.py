@@ -87,6 +87,19 @@ def test_voxels_and_grid_of_every_file_are_the_study_s(exported, name):
                 np.testing.assert_allclose(of_label, of_image, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("what", ["image", "label"])
+def test_a_file_that_lies_elsewhere_in_space_is_reported(exported, name, what):
+    """Its voxels are right, and its geometry is wrong."""
+    folder, table, study = exported()
+    file = folder / table["oblique"][what]
+    written = nibabel.load(file)
+    affine = written.affine.copy()
+    affine[:3, 3] += 3
+    nibabel.save(nibabel.Nifti1Image(np.asarray(written.dataobj), affine), file)
+    with study.source() as source, pytest.raises(Refusal, match="lies elsewhere in space than the scan"):
+        find_export(name).compare(source, folder, ())
+
+
 def test_the_table_says_who_submitted_what_when_and_the_checksums_fit(exported, name):
     folder, table, _ = exported()
     plain = table["plain"]

@@ -61,6 +61,30 @@ def test_a_label_that_is_replaced_is_new(seen):
     assert seen.arrivals.take_in() == (["a"], [])
 
 
+def test_a_label_whose_file_is_overwritten_is_new(seen):
+    """As by a program that opens it and saves: its folder does not change."""
+    seen.changed()
+    file = seen.label_file("a")
+    other = seen.folder.parent / "other.nii.gz"
+    write_volume(other, np.ones((20, 18, 16), np.uint8), AFFINE)
+    with file.open("r+b") as opened:
+        opened.truncate(0)
+        opened.write(other.read_bytes())
+    assert seen.changed()
+    assert seen.arrivals.take_in() == (["a"], [])
+
+
+def test_a_change_is_reported_until_it_is_taken_in(seen):
+    """Who asks first, scoring say, does not take it from who asks next."""
+    seen.label("c")
+    assert seen.changed()
+    assert seen.changed()
+    assert seen.arrivals.changed(), "between two looks too"
+    seen.arrivals.take_in()
+    assert not seen.arrivals.changed()
+    assert not seen.changed()
+
+
 def test_a_label_that_is_taken_back_is_gone(seen):
     seen.label("b")
     seen.changed()

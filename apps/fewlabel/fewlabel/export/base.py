@@ -96,13 +96,14 @@ class Export:
         Raises:
             Refusal: (409), (500) as ``Source.model``.
         """
-        missing = [each for each in self.needs if importlib.util.find_spec(each) is None]
-        if missing:
-            names = " ".join(missing)
-            return f"It needs the package {names}, which is not installed here: python -m pip install {names}."
         if self.kind == "model":
             source.model  # noqa: B018  (it says what is missing)
-        return self.refuses(source)
+        return self.lacks() or self.refuses(source)
+
+    def lacks(self) -> str:
+        """Which package it needs that is not installed, in a sentence; "" if none."""
+        missing = " ".join(each for each in self.needs if importlib.util.find_spec(each) is None)
+        return f"It needs {missing}, which is not installed here: python -m pip install {missing}." if missing else ""
 
     def export(
         self,
@@ -130,6 +131,7 @@ class Export:
         if problem:
             raise Refusal(problem, 422)
         with placed(target, overwrite, self.card) as draft:
+            source.tell(0.0, "it is written")
             self.write(source.model if self.kind == "model" else source, draft)
             rows = None if images is None else self.compare(source, draft, images)
             self._describe(source, draft, rows)

@@ -69,7 +69,11 @@ def compare_runs(
     Raises:
         Refusal: (422) an image cannot be used; (500) the export does not run, or wrote no label map.
     """
-    expected = [source.segment(image) for _, image in images]
+    expected = []
+    for number, (case, image) in enumerate(images):
+        source.tell(0.1 + 0.4 * number / len(images), f"the server segments {case}")
+        expected.append(source.segment(image))
+    source.tell(0.5, f"it is run by itself on {', '.join(case for case, _ in images)}")
     with tempfile.TemporaryDirectory(prefix="fewlabel-check-") as scratch:
         inputs, outputs = Path(scratch, "images"), Path(scratch, "labels")
         inputs.mkdir()

@@ -115,7 +115,7 @@ def lay_out(source: Source, folder: Path, root: str, image_name: Callable[[str],
         (folder / root / name).mkdir(parents=True, exist_ok=True)
     laid, hounsfield = Laid(), 0
     for number, case in enumerate(source.cases):
-        source.tell(number / len(source.cases), f"{case.id} is written")
+        source.tell(0.5 * number / len(source.cases), f"{case.id} is written")
         row, in_units = _lay_case(source, case, folder, root, image_name(case.id))
         laid.rows.append(row)
         hounsfield += in_units

@@ -25,7 +25,7 @@ def read_with_itk(source: Source, folder: Path) -> Iterator[tuple[str, np.ndarra
     rows = json.loads((folder / CARD).read_text(encoding="utf-8"))["fewlabel"]["cases"]
     cases = {case.id: case for case in source.cases}
     for number, row in enumerate(rows):
-        source.tell(number / len(rows), f"{row['case']} is read back")
+        source.tell(0.5 + 0.5 * number / len(rows), f"{row['case']} is read back")
         case = cases[row["case"]]
         image = read_volume(case.image)
         found = _with_itk(folder / row["image"], image)

@@ -11,7 +11,7 @@ from typing import Any
 
 from monailabel.config import settings as monailabel_settings
 from monailabel.interfaces.datastore import Datastore
-from monailabel.utils.async_tasks.utils import run_background_task, stop_background_task, tasks
+from monailabel.utils.async_tasks.utils import processes, run_background_task, stop_background_task, tasks
 
 from fewlabel.data.held_back import decide
 from fewlabel.errors import Refusal
@@ -20,6 +20,7 @@ from fewlabel.training.arrivals import Known, in_order, known_labels
 from fewlabel.training.learned import Learned
 from fewlabel.training.mode import CONTINUOUS, Mode
 from fewlabel.training.people import People
+from fewlabel.training.standing import Standing
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Keeper:
                 and not self.mode.rests()
                 and self._is_worth_it()
             ):
-                self._start({})
+                self._start(self.mode.options())
 
     @contextlib.contextmanager
     def held(self, end: bool = False) -> Iterator[bool]:
@@ -105,6 +106,16 @@ class Keeper:
             yield end or not running
         finally:
             self._held -= 1
+
+    def standing(self) -> Standing:
+        """What the server knows of the training, beside what its process wrote last."""
+        return Standing(
+            at_work=bool(processes("train")),
+            possible=bool(monailabel_settings.MONAI_LABEL_TASKS_TRAIN),
+            by_itself=self.is_on,
+            rests=self.mode.rests(),
+            labelled=self._store is None or bool(self._store.get_labeled_images()),
+        )
 
     def active(self) -> dict[str, Any] | None:
         """The task that is running or queued, None where there is none."""
@@ -136,16 +147,22 @@ class Keeper:
     def go_on(self, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Start the training, or let it go on; gives the task, and whether it was running already.
 
+        The options of the request also hold for the trainings that start by themselves later.
+
         Raises:
-            Refusal: (507) the end of the rest cannot be written.
+            Refusal: (400) an option that cannot be met; (507) it cannot be written.
         """
+        try:
+            self.settings.with_request(request)
+        except ValueError as error:
+            raise Refusal(str(error), 400) from error
         with self._guard:
-            self.mode.remember(CONTINUOUS, rests=False)
             running = self.active()
+            self.mode.remember(CONTINUOUS, rests=False, options={} if running else request)
             if running is not None:
                 return running, True
             self._failures, self._not_before = 0, 0.0
-            return self._start(request), False
+            return self._start({**self.mode.options(), **request}), False
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
         logger.info("The training goes on.")
