@@ -8,7 +8,7 @@ from monai.bundle import ConfigParser, verify_net_in_out
 
 from fewlabel.errors import Refusal
 from fewlabel.export import bundle as module
-from fewlabel.export.table import export_model
+from fewlabel.export.table import export_model, find_export
 from fewlabel.networks import NETWORKS
 from fewlabel.published import load_published
 from fewlabel.workspace import Workspace
@@ -157,6 +157,16 @@ def test_exporting_again_replaces_the_export_and_keeps_what_people_put_there(pub
     (bundle / "eval" / "result.nii.gz").write_text("a result")
     assert export_model("bundle", workspace, bundle) == bundle
     assert files(bundle) == {*LAYOUT, "eval/result.nii.gz"}
+
+
+@pytest.mark.parametrize("word", ["deepedit", "deepgrow", "detection", "classification"])
+def test_a_name_by_which_monai_label_would_take_it_for_another_kind_is_refused(publish, tmp_path, word):
+    target = tmp_path / f"My_{word.capitalize()}"
+    with pytest.raises(Refusal, match=f"'{target.name}' says {word}") as refusal:
+        export_model("bundle", publish(), target)
+    assert refusal.value.status_code == 422
+    assert not target.exists()
+    assert "segmentation" in find_export("bundle").folder
 
 
 def test_an_empty_folder_may_be_filled(publish, tmp_path):

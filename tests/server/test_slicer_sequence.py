@@ -16,16 +16,6 @@ CLIENT = Path(sys.prefix, "monailabel/plugins/slicer/MONAILabel/MONAILabelLib/cl
 CLASSES = ["organ", "tumour"]
 
 
-def slicer_client(server):
-    """The module's client, loaded from where the wheel puts it."""
-    specification = importlib.util.spec_from_file_location("slicer_monailabel_client", CLIENT)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    folder = server.home / "slicer"
-    folder.mkdir(exist_ok=True)
-    return module.MONAILabelClient(server.url, str(folder), "slicer-test"), module.MONAILabelClientException
-
-
 def assert_finite(value):
     """json.loads turns NaN into a float: look for it at every depth."""
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -47,7 +37,14 @@ class Session:
         self.connect()
 
     def connect(self):
-        self.client, self.refusal = slicer_client(self.server)
+        """With the module's client, loaded from where the wheel puts it."""
+        specification = importlib.util.spec_from_file_location("slicer_monailabel_client", CLIENT)
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        folder = self.server.home / "slicer"
+        folder.mkdir(exist_ok=True)
+        self.client = module.MONAILabelClient(self.server.url, str(folder), "slicer-test")
+        self.refusal = module.MONAILabelClientException
         assert not self.client.auth_enabled()
         self.info = self.client.info()
         assert_finite(self.info)

@@ -74,6 +74,20 @@ CONTINUOUS = (
         _CONTINUOUS,
     ),
     Fault(
+        "one that was queued when somebody stopped it runs all the same",
+        "training/keeper.py",
+        "if active is not None:  # it was still queued",
+        "if False:  # it was still queued",
+        "tests/training/test_keeper.py",
+    ),
+    Fault(
+        "looking at thousands of labels takes all the time",
+        "training/arrivals.py",
+        "max(_LOOK_EVERY, (now - began) / MOST_TIME)",
+        "_LOOK_EVERY",
+        "tests/training/test_arrivals.py",
+    ),
+    Fault(
         "what somebody chose of a training is lost with the next start",
         "training/keeper.py",
         "self._start(self.mode.options())",
