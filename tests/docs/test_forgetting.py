@@ -145,7 +145,7 @@ def test_the_whole_example_lacks_nothing(contracts, tmp_path, name):
     file, line = example(name)
     names = run(file, name)
     if name == "pseudo_label":
-        assert contracts["methods"].missing(names["PseudoLabel"]) == []
+        assert missing_in_method(contracts, names) == []
     elif name == "missing_structure":
         assert missing_in_strategy(contracts, names, tmp_path) == []
     elif name == "torchscript":
@@ -157,7 +157,7 @@ def test_the_whole_example_lacks_nothing(contracts, tmp_path, name):
 @each(METHOD)
 def test_what_a_method_lacks_is_said(contracts, old, new, words):
     names = run(forget(example("pseudo_label")[0], old, new), "pseudo_label")
-    said(contracts["methods"].missing(names["PseudoLabel"]), words)
+    said(missing_in_method(contracts, names), words)
 
 
 class Other:
@@ -165,6 +165,10 @@ class Other:
 
     def __init__(self, *_):
         pass
+
+
+def missing_in_method(contracts, names):
+    return contracts["methods"].missing(names["PseudoLabel"], module("methods/conftest.py").Trial())
 
 
 def missing_in_strategy(contracts, names, folder):
@@ -186,11 +190,15 @@ def write_as_torch_does(path, content):
         raise RuntimeError("unexpected pos 16512 vs 16404") from error
 
 
-def keep_what_is_written(contract, name, publish, folder, monkeypatch):
+def keep_what_is_written(contract, name, folder, monkeypatch):
     """The parts of the contract that look at what is written."""
-    contract.test_it_is_written_whole_and_leaves_nothing_else(name, publish, folder)
-    contract.test_class_names_are_data_and_in_its_card(name, publish, folder, monkeypatch)
-    contract.test_a_full_disk_is_told_and_all_stays_as_it_was(name, publish, folder / "full", False, 20_000)
+    made = module("export/conftest.py")
+    export = made.Exporting(made.LabelledStudy(folder / "study"))
+    contract.test_it_is_written_whole_and_leaves_nothing_else(name, export, folder)
+    contract.test_class_names_are_data_and_in_its_card(
+        name, partial(made.LabelledStudy, folder / "other"), folder, monkeypatch
+    )
+    contract.test_a_full_disk_is_reported_and_all_stays_as_it_was(name, export, folder / "full", False, 20_000)
 
 
 @each(EXPORT)
@@ -202,9 +210,8 @@ def test_what_an_export_lacks_is_said(contracts, tmp_path, monkeypatch, old, new
         said(contract.missing(row), words)
         return
     monkeypatch.setitem(EXPORTS, "example", row)
-    publish = partial(module("export/conftest.py").published_study, tmp_path / "study")
     with pytest.raises(AssertionError) as failed:
-        keep_what_is_written(contract, "example", publish, tmp_path, monkeypatch)
+        keep_what_is_written(contract, "example", tmp_path, monkeypatch)
     said([str(failed.value).split("\n")[0]], words)
 
 
@@ -215,8 +222,8 @@ def row_of_network(line, names):
 @each(NETWORK)
 def test_what_a_network_lacks_is_said(contracts, tmp_path, monkeypatch, old, new, words):
     file, line = example("half")
-    place = line if old in line else file
-    file, line = (forget(text, old, new) if text is place else text for text in (file, line))
+    changed = line if old in line else file
+    file, line = (forget(text, old, new) if text is changed else text for text in (file, line))
     named = "half"
     if "fewlabel" in new:  # as a file of the package, which a bundle copies
         (tmp_path / "half.py").write_text(file, encoding="utf-8")

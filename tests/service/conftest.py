@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from monailabel.config import settings as monailabel_settings
 
+from fewlabel.export import base
+from fewlabel.export.comparing import Comparison
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
-from fewlabel.service import exporting, routes
+from fewlabel.service import routes
 from fewlabel.study import Study
 from fewlabel.volumes.reading import write_volume
 
@@ -32,12 +33,8 @@ AFFINE = np.diag([-1.0, 1.5, 2.0, 1.0])
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path, monkeypatch):
-    """MONAI Label keeps sessions in the home folder, and watches folders, unless told otherwise."""
-    (tmp_path / "sessions").mkdir()
-    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_SESSION_PATH", str(tmp_path / "sessions"))
-    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_DATASTORE_AUTO_RELOAD", False)
-    monkeypatch.setenv("FEWLABEL_SERVER", str(os.getpid()))
+def surroundings(sessions):
+    """Whatever opens a study: nothing in the home folder, nothing watched."""
 
 
 class Service:
@@ -117,25 +114,25 @@ def open_service(tmp_path):
 
 
 class HeldCheck:
-    """The check of an export, which waits; then ``result`` of it is (voxels that differ, voxels)."""
+    """The comparison of an exported model, which waits; then ``differing`` of 960 voxels do so."""
 
     def __init__(self):
-        self.begun, self.go_on, self.result = threading.Event(), threading.Event(), (0, 960)
+        self.begun, self.go_on, self.differing = threading.Event(), threading.Event(), 0
 
-    def __call__(self, name, snapshot, bundle, image):
+    def __call__(self, source, folder, run, images):
         self.begun.set()
-        assert self.go_on.wait(60)
-        return self.result
+        assert self.go_on.wait(600)
+        return [Comparison(case, 960, self.differing, 0.0) for case, _ in images]
 
     def release(self):
         """Let it end, and the export with it."""
         self.go_on.set()
-        next(thread for thread in threading.enumerate() if thread.name == "export").join(60)
+        next(thread for thread in threading.enumerate() if thread.name == "export").join(600)
 
 
 @pytest.fixture
 def held_check(monkeypatch):
-    """Takes the place of the check of an export."""
+    """Replaces the comparison of an exported model."""
     check = HeldCheck()
-    monkeypatch.setattr(exporting, "differing_voxels", check)
+    monkeypatch.setattr(base, "compare_runs", check)
     return check

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +31,7 @@ def _cannot_run(folder: Path, images: Path, output: Path) -> None:
     raise NotImplementedError("This export has no run(folder, images, output).")
 
 
-def _cannot_read(source: Source, folder: Path) -> Sequence[tuple[str, np.ndarray, np.ndarray]]:
+def _cannot_read(source: Source, folder: Path) -> Iterable[tuple[str, np.ndarray, np.ndarray]]:
     raise NotImplementedError("This export has no read(source, folder).")
 
 
@@ -62,6 +62,7 @@ class Export:
         needs: modules that writing or running it imports beyond FewLabel's own requirements, named as pip does.
         refuses: (source): why this study cannot be exported so, in a sentence that says what to do; "" if it can.
             Asked before anything is written.
+        misnamed: (name of the target folder): why it may not be called so, in a sentence; "" if it may.
         agrees: (comparison): why a comparison must not pass, "" if it may. Default: every voxel is the same.
 
     Examples:
@@ -83,10 +84,11 @@ class Export:
     card: str = "fewlabel.json"
     readme: str = "README.md"
     kind: Kind = "model"
-    read: Callable[[Source, Path], Sequence[tuple[str, np.ndarray, np.ndarray]]] = _cannot_read
+    read: Callable[[Source, Path], Iterable[tuple[str, np.ndarray, np.ndarray]]] = _cannot_read
     needs: tuple[str, ...] = ()
     refuses: Callable[[Source], str] = lambda _: ""
     agrees: Callable[[Comparison], str] = identical
+    misnamed: Callable[[str], str] = lambda _: ""
 
     def problem(self, source: Source) -> str:
         """Why it cannot be exported now, in a sentence; "" if it can.
@@ -94,13 +96,14 @@ class Export:
         Raises:
             Refusal: (409), (500) as ``Source.model``.
         """
-        missing = [each for each in self.needs if importlib.util.find_spec(each) is None]
-        if missing:
-            names = " ".join(missing)
-            return f"It needs the package {names}, which is not installed here: python -m pip install {names}."
         if self.kind == "model":
             source.model  # noqa: B018  (it says what is missing)
-        return self.refuses(source)
+        return self.lacks() or self.refuses(source)
+
+    def lacks(self) -> str:
+        """Which package it needs that is not installed, in a sentence; "" if none."""
+        missing = " ".join(each for each in self.needs if importlib.util.find_spec(each) is None)
+        return f"It needs {missing}, which is not installed here: python -m pip install {missing}." if missing else ""
 
     def export(
         self,
@@ -124,10 +127,11 @@ class Export:
             Refusal: (409) there is something already, or nothing to export; (422) this study cannot be exported so;
                 (500) the published model is damaged, or the export disagrees with the study; (507) not writable.
         """
-        problem = self.problem(source)
+        problem = self.misnamed(Path(target).resolve().name) or self.problem(source)
         if problem:
             raise Refusal(problem, 422)
         with placed(target, overwrite, self.card) as draft:
+            source.tell(0.0, "it is written")
             self.write(source.model if self.kind == "model" else source, draft)
             rows = None if images is None else self.compare(source, draft, images)
             self._describe(source, draft, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +69,11 @@ def compare_runs(
     Raises:
         Refusal: (422) an image cannot be used; (500) the export does not run, or wrote no label map.
     """
-    expected = [source.segment(image) for _, image in images]
+    expected = []
+    for number, (case, image) in enumerate(images):
+        source.tell(0.1 + 0.4 * number / len(images), f"the server segments {case}")
+        expected.append(source.segment(image))
+    source.tell(0.5, f"it is run by itself on {', '.join(case for case, _ in images)}")
     with tempfile.TemporaryDirectory(prefix="fewlabel-check-") as scratch:
         inputs, outputs = Path(scratch, "images"), Path(scratch, "labels")
         inputs.mkdir()
@@ -126,7 +130,7 @@ def _spacing(image: Path) -> np.ndarray:
 
 
 def read_back(
-    source: Source, folder: Path, read: Callable[[Source, Path], Sequence[tuple[str, np.ndarray, np.ndarray]]]
+    source: Source, folder: Path, read: Callable[[Source, Path], Iterable[tuple[str, np.ndarray, np.ndarray]]]
 ) -> list[Comparison]:
     """Compare what was exported with what another library reads from the export, voxel for voxel."""
     rows, begun = [], time.monotonic()

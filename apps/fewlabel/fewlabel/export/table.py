@@ -8,6 +8,9 @@ from fewlabel.errors import Refusal
 from fewlabel.export.base import Export
 from fewlabel.export.bundle import BUNDLE
 from fewlabel.export.comparing import compare_runs
+from fewlabel.export.dicomseg import DICOMSEG
+from fewlabel.export.msd import MSD
+from fewlabel.export.nnunet import NNUNET
 from fewlabel.export.source import Source
 from fewlabel.workspace import Workspace
 
@@ -15,6 +18,9 @@ DEFAULT_EXPORT = "bundle"
 
 EXPORTS: dict[str, Export] = {
     DEFAULT_EXPORT: BUNDLE,
+    "nnunet": NNUNET,
+    "msd": MSD,
+    "dicomseg": DICOMSEG,
 }
 
 

@@ -1,4 +1,4 @@
-"""Several networks that predict together. Imports torch alone: the bundle export copies it beside the weights."""
+"""The mean of several networks. Imports torch alone: the bundle export copies this file beside the weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class MeanOfNetworks(nn.Module):
-    """Logits whose softmax is the mean of the networks' softmaxes: the logarithm of that mean.
+    """Gives logits whose softmax is the mean of the networks' softmaxes: the logarithm of that mean.
 
     Args:
         networks: image to logits BCDHW, all with the same classes in the same order; kept, not copied.

@@ -1,4 +1,4 @@
-"""V-Net (Milletari 2016, arXiv 1606.04797) in the form that semi-supervised 3-D segmentation compares itself on.
+"""V-Net (Milletari 2016, arXiv 1606.04797) in the form that papers on semi-supervised 3-D segmentation use.
 
 Imports torch alone: the bundle export copies this file beside the weights.
 """
@@ -29,7 +29,7 @@ def stage(convolutions: int, in_channels: int, out_channels: int, norm: str) -> 
 
 
 class Decoder(nn.Module):
-    """V-Net's way up: transposed convolutions, each followed by adding the encoder's features and a stage.
+    """V-Net's decoder: transposed convolutions, each followed by adding the encoder's features and a stage.
 
     Args:
         channels: of the encoder at strides 1, 2, 4, 8, 16.

@@ -1,4 +1,4 @@
-"""Predict a pool, or as much of it as there is time for, into the store."""
+"""Predicts a pool into the store, or as much of it as time allows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fewlabel.volumes.reading import UnreadableVolume
 
 
 class Keeper:
-    """Looks at scans for somebody else, and keeps what it saw in the store: scoring and storing are one pass.
+    """Predicts scans for scoring and stores the predictions, so that both need one pass only.
 
     Args:
         eyes: the networks.
@@ -44,13 +44,13 @@ class Keeper:
 
 
 class Pass(NamedTuple):
-    """How far a pass over the pool came.
+    """The result of a pass over the pool.
 
     Attributes:
-        done: cases that are predicted by this version now.
-        of: cases that were asked for.
-        changed: mean share of foreground voxels, of those predicted now or before, that another class was given to
-            than the last time, over the cases that had a prediction; NaN where none had.
+        done: cases with a prediction of this version.
+        of: cases in the pool.
+        changed: share of the foreground voxels (now or before) whose class has changed, averaged over the cases that
+            had a prediction; NaN where none had.
     """
 
     done: int
@@ -68,9 +68,9 @@ def predict_pool(
     seconds: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
 ) -> Pass:
-    """Predict the cases that this version has not predicted yet: those without a prediction first, then the stalest.
+    """Predict the cases without a prediction of this version: first those without any, then the oldest.
 
-    It may be ended at any time and called again: what is stored is whole. Unreadable scans are left out.
+    It may be interrupted and called again: stored predictions are always complete. Unreadable scans are left out.
 
     Args:
         eyes: the networks.
@@ -79,8 +79,8 @@ def predict_pool(
         records: cases, each with ``id`` and ``image``.
         version: of the model.
         device: to compute on.
-        seconds: no case is begun later.
-        clock: of these seconds.
+        seconds: no case is started after this time.
+        clock: gives the time in seconds.
     """
     begun, changes = clock(), []
     store.begin(version)
@@ -105,11 +105,11 @@ def predict_pool(
 
 
 def _versions(store: PredictionStore, records: Sequence[dict[str, str]]) -> dict[str, float]:
-    """Case -> version that predicted it, as far as its image file is the one that was predicted."""
+    """Case -> version of its prediction, if its image file has not changed since."""
     made = {}
     for record in records:
         head = store.heads.get(record["id"])
-        with contextlib.suppress(OSError):  # cannot be looked at: it cannot be read either, which is said elsewhere
+        with contextlib.suppress(OSError):  # it cannot be read either, which is reported elsewhere
             if head is not None and head.source == stamp(record["image"]):
                 made[head.case] = head.version
     return made
