@@ -238,12 +238,12 @@ def test_after_training_the_next_sample_is_the_one_the_model_is_unsure_of(sessio
 
 
 def test_the_map_of_uncertainty_lies_on_the_image(session, studies):
-    file, told = session.client.infer("fewlabel_uncertainty", "scan_3", {"result_extension": ".nii.gz"})
+    file, params = session.client.infer("fewlabel_uncertainty", "scan_3", {"result_extension": ".nii.gz"})
     written, image = nibabel.load(file), nibabel.load(studies / "scan_3.nii.gz")
     assert written.shape == image.shape
     np.testing.assert_allclose(written.affine, image.affine, atol=1e-4)
     assert 0 <= written.get_fdata().min() < written.get_fdata().max() <= 1
-    assert told["model_version"] >= 1
+    assert params["model_version"] >= 1
 
 
 def test_an_original_label_is_offered_with_its_image(session):

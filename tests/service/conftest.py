@@ -132,7 +132,7 @@ class HeldCheck:
 
 @pytest.fixture
 def held_check(monkeypatch):
-    """Takes the place of the comparison of an exported model."""
+    """Replaces the comparison of an exported model."""
     check = HeldCheck()
     monkeypatch.setattr(base, "compare_runs", check)
     return check

@@ -24,7 +24,7 @@ STARTED = time.monotonic()
 
 
 def say(text: str) -> None:
-    """Tell what goes on, with the time since the start."""
+    """Print progress, with the time since the start."""
     print("[{:3.0f} s] {}".format(time.monotonic() - STARTED, text), flush=True)
 
 
@@ -42,7 +42,7 @@ def goes_on(options: argparse.Namespace) -> bool:
 
 
 def make_study(options: argparse.Namespace) -> Study:
-    """The study to play on: generated, or copied from the given folder."""
+    """The study: generated, or copied from the given folder."""
     clear_output(options.output)
     if options.studies is None:
         say("Generating {} scans in {} ...".format(options.scans, options.output))
@@ -64,8 +64,8 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
     result = Result(list(study.classes), len(study.truth), folders={"predictions": str(clinician.folder)})
     measured = candidates(list(study.truth), options.evaluate, options.seed)
     labelled = []
-    for place, count in enumerate(options.plan, start=1):
-        say("Round {} of {}: labelling {} cases".format(place, len(options.plan), count))
+    for turn, count in enumerate(options.plan, start=1):
+        say("Round {} of {}: labelling {} cases".format(turn, len(options.plan), count))
         choices = []
         for _ in range(count):
             choices.append(clinician.label_next())
@@ -74,14 +74,14 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
         done = Round(len(labelled), choices)
         start = time.monotonic()
         if goes_on(options):
-            say("Round {}: drawing for {:g} minutes while the server trains by itself".format(place, options.minutes))
+            say("Round {}: drawing for {:g} minutes while the server trains by itself".format(turn, options.minutes))
             done.training = clinician.draw(60 * options.minutes)
             print("  {}".format(done.training.get("line", "")), flush=True)
         else:
-            say("Round {}: training with {} labels for {:g} minutes".format(place, len(labelled), options.minutes))
+            say("Round {}: training with {} labels for {:g} minutes".format(turn, len(labelled), options.minutes))
             done.training = clinician.train({})
         done.seconds = time.monotonic() - start
-        if place == len(options.plan):
+        if turn == len(options.plan):
             clinician.rest()  # what is measured now is what is exported
         left = [case for case in measured if case not in labelled]
         if not left:
@@ -96,8 +96,8 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
 
 
 def compare_with_bundle(options: argparse.Namespace, study: Study, result: Result) -> None:
-    """Export the model, run the export by itself on a few cases, compare with the server's last answers."""
-    say("Exporting the model as a MONAI bundle and running it by itself ...")
+    """Export the model, run the export on a few cases, and compare with the server's last predictions."""
+    say("Exporting the model as a MONAI bundle and running the bundle ...")
     bundle = options.output / "bundle"
     exported.export(study.images, bundle)
     cases = result.evaluated()[:4]
@@ -110,7 +110,7 @@ def compare_with_bundle(options: argparse.Namespace, study: Study, result: Resul
 
 
 def finish(options: argparse.Namespace, study: Study, result: Result) -> int:
-    """Write the report and say what came out; exit code 1 if the bundle differs from the server."""
+    """Write the report and print a summary; exit code 1 if the bundle differs from the server."""
     slicer = [sys.executable, str(ROOT / "scripts" / "serve.py"), "--studies", str(study.images)]
     result.facts = facts(options, slicer)
     result.save(options.output / "demo.json")
@@ -127,12 +127,12 @@ def finish(options: argparse.Namespace, study: Study, result: Result) -> int:
 
 
 def command_line(parts: list[str]) -> str:
-    """A command as it is typed in this system's shell."""
+    """A command in the syntax of this system's shell."""
     return subprocess.list2cmdline(parts) if os.name == "nt" else " ".join(map(shlex.quote, parts))
 
 
 def facts(options: argparse.Namespace, slicer: list[str]) -> dict[str, str]:
-    """What is needed to judge and to repeat the run."""
+    """Facts for judging and repeating the run."""
     import monai
     import monailabel
     import torch

@@ -80,11 +80,11 @@ class MortalServer:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         conf = [(key, value) for key, value in self.conf.items() if value]
-        places = {"TMPDIR": str(self.temporary), "MONAI_LABEL_SESSION_PATH": str(self.sessions)}
+        folders = {"TMPDIR": str(self.temporary), "MONAI_LABEL_SESSION_PATH": str(self.sessions)}
         with (self.home / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 serving.server_command(self.studies, port, conf=conf),
-                env={**serving.server_environment(), "OMP_NUM_THREADS": "1", **places},
+                env={**serving.server_environment(), "OMP_NUM_THREADS": "1", **folders},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -94,7 +94,7 @@ class MortalServer:
         """Wait until it answers.
 
         Raises:
-            ExperimentError: it ends, or does not answer in time; with the place of its log.
+            ExperimentError: it ends, or does not answer in time; with the path of its log.
         """
         end = time.monotonic() + PATIENCE
         while self._process is not None and self._process.poll() is None and time.monotonic() < end:

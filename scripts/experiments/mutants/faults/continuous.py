@@ -39,7 +39,7 @@ CONTINUOUS = (
         "tests/training/test_arrivals.py",
     ),
     Fault(
-        "a label that is overwritten in its place is not seen",
+        "a label whose file is overwritten is not seen",
         "training/arrivals.py",
         "in {*labels, *(label.parent for label in labels)}",
         "in {label.parent for label in labels}",
@@ -72,6 +72,20 @@ CONTINUOUS = (
         "self.progress.put(published_dice=mean if math.isfinite(mean) else None)",
         "self.progress.put(published_dice=None)",
         _CONTINUOUS,
+    ),
+    Fault(
+        "one that was queued when somebody stopped it runs all the same",
+        "training/keeper.py",
+        "if active is not None:  # it was still queued",
+        "if False:  # it was still queued",
+        "tests/training/test_keeper.py",
+    ),
+    Fault(
+        "looking at thousands of labels takes all the time",
+        "training/arrivals.py",
+        "max(_LOOK_EVERY, (now - began) / MOST_TIME)",
+        "_LOOK_EVERY",
+        "tests/training/test_arrivals.py",
     ),
     Fault(
         "what somebody chose of a training is lost with the next start",

@@ -1,4 +1,4 @@
-"""Faults in learning from stored predictions: another place, plan, grid or age, and what nothing is known of."""
+"""Faults in learning from stored predictions: another position, plan, grid or age, and cases without any."""
 
 from experiments.mutants.fault import Fault
 
@@ -22,7 +22,7 @@ POOL = (
         _CUT,
     ),
     Fault(
-        "a pseudo-label comes from another place than its crop",
+        "a pseudo-label comes from another position than its crop",
         "data/pool_view.py",
         '"guess": guess, "guess_cls_indices"',
         '"guess": guess.roll(4, 1), "guess_cls_indices"',
