@@ -75,7 +75,7 @@ def slow_if_export(example: str) -> object:
 
 
 @pytest.mark.timeout(LONGEST)
-@pytest.mark.parametrize("example", map(slow_if_export, EXAMPLES))
+@pytest.mark.parametrize("example", [slow_if_export(each) for each in EXAMPLES])
 def test_each_example_keeps_its_contract(extended, example):
     found = outcomes(extended, example)
     assert {name: why for name, why in found.items() if why} == {}
