@@ -1,9 +1,12 @@
 """The planted faults, one file for each room. To add one: a ``Fault`` there, with the test that must notice it."""
 
 from experiments.mutants.fault import Fault
+from experiments.mutants.faults.bundles import BUNDLES
+from experiments.mutants.faults.cards import CARDS
 from experiments.mutants.faults.continuous import CONTINUOUS
 from experiments.mutants.faults.data import DATA
 from experiments.mutants.faults.datasets import DATASETS
+from experiments.mutants.faults.dicom import DICOM
 from experiments.mutants.faults.dtlp import DTLP
 from experiments.mutants.faults.export import EXPORT
 from experiments.mutants.faults.exporting import EXPORTING
@@ -22,5 +25,5 @@ from experiments.mutants.faults.training import TRAINING
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
     *(*DATA, *TRAINING, *CONTINUOUS, *KEEPING, *SELECTION, *STORING, *FOLDER),
-    *(*EXPORT, *EXPORTING, *DATASETS),
+    *(*EXPORT, *EXPORTING, *DATASETS, *BUNDLES, *CARDS, *DICOM),
 )
