@@ -2,9 +2,12 @@
 
 from experiments.mutants.fault import Fault
 from experiments.mutants.faults.arrivals import ARRIVALS
+from experiments.mutants.faults.bundles import BUNDLES
+from experiments.mutants.faults.cards import CARDS
 from experiments.mutants.faults.continuous import CONTINUOUS
 from experiments.mutants.faults.data import DATA
 from experiments.mutants.faults.datasets import DATASETS
+from experiments.mutants.faults.dicom import DICOM
 from experiments.mutants.faults.dtlp import DTLP
 from experiments.mutants.faults.export import EXPORT
 from experiments.mutants.faults.exporting import EXPORTING
@@ -23,5 +26,5 @@ from experiments.mutants.faults.training import TRAINING
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
     *(*DATA, *TRAINING, *CONTINUOUS, *ARRIVALS, *KEEPING, *SELECTION, *STORING, *FOLDER),
-    *(*EXPORT, *EXPORTING, *DATASETS),
+    *(*EXPORT, *EXPORTING, *DATASETS, *BUNDLES, *CARDS, *DICOM),
 )
