@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Publisher:
     Attributes:
         version: of what this training publishes.
         best: mean Dice and whole state of the method, on the CPU, of what was published, or best so far.
+        measured: Dice of each candidate when they were last measured.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Publisher:
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
         self.published_dice: dict[str, float] | None = None
         self.before: dict[str, float] | None = None  # of the model that this training found
+        self.measured: dict[str, Measured] = {}
         self._seen: tuple[int, int] | None = None
 
     def use(self, plan: Plan) -> None:
@@ -110,7 +112,7 @@ class Publisher:
             Refusal: (507) the model cannot be written; the published one is still there.
         """
         candidates = method.candidates
-        chosen, dice = best_candidate({name: self.validator(network, beat) for name, network in candidates.items()})
+        chosen, dice = self._measure(candidates, beat)
         mean = mean_dice(dice)
         measured = math.isfinite(mean)
         if not measured and done < 1:  # half-trained weights that nobody could check replace nothing
@@ -130,6 +132,11 @@ class Publisher:
         if done >= 1:
             self._tell_result(mean)
         return mean
+
+    def _measure(self, candidates: Mapping[str, Module], beat: Callable[[], None]) -> tuple[str, Measured]:
+        """Name and Dice of the best candidate; that of the others is kept for the card."""
+        self.measured = {name: self.validator(network, beat) for name, network in candidates.items()}
+        return best_candidate(self.measured)
 
     def _others(self, method: Method, published: Module) -> list[tuple[str, Module]]:
         """Members of the method that are not part of the published network, with the names of their kinds."""
@@ -151,6 +158,7 @@ class Publisher:
             "validation": dice,
             "validated": math.isfinite(mean_dice(dice)),
             "validated_on": dice.cases,
+            **self._alone(chosen),
             "steps": self.progress.values.get("step"),
             "seconds": self.progress.values.get("elapsed"),
             "progress": round(done, 3),
@@ -158,6 +166,15 @@ class Publisher:
         save_published(self.path, network, plan, card, others)
         self.published_dice, self._seen = dice, stamp(self.path)
         self.progress.update(published=True, version=self.version, validated=card["validated"], candidate=chosen)
+
+    def _alone(self, chosen: str) -> dict[str, Any]:
+        """Of a mean of networks, the Dice that each of them has alone, per class in the plan's order."""
+        if chosen != "mean":
+            return {}
+        each = {name: list(dice.values()) for name, dice in self.measured.items() if name != chosen}
+        return {
+            "alone": {name: [value if math.isfinite(value) else None for value in dice] for name, dice in each.items()}
+        }
 
     def _tell_result(self, reached: float) -> None:
         if not self.progress.values["published"]:
