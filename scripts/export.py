@@ -1,8 +1,8 @@
-"""Export the published model of a study, and check that it gives the same label maps by itself.
+"""Export a study: its model, or its scans and labels. What is written is compared with the study before it is kept.
 
 Usage:
     python3 scripts/export.py --studies FOLDER --output BUNDLE
-    python3 scripts/export.py --studies FOLDER --output BUNDLE --check IMAGE
+    python3 scripts/export.py --studies FOLDER --output EXPORTS --formats bundle nnunet
     python3 scripts/export.py --formats
 """
 
@@ -17,20 +17,41 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     """Arguments of the command line."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
-    parser.add_argument("--studies", type=Path, help="folder of the images")
-    parser.add_argument("--workspace", type=Path, help="the study's state; default STUDIES/.fewlabel")
-    parser.add_argument("--output", type=Path, help="folder of the export, to be created")
-    parser.add_argument("--format", help="what is written; default: a MONAI bundle")
-    parser.add_argument("--formats", action="store_true", help="name all formats and end")
-    parser.add_argument("--check", type=Path, metavar="IMAGE", help="compare the export and FewLabel on this image")
+    add = parser.add_argument
+    add("--studies", type=Path, help="folder of the images")
+    add("--workspace", type=Path, help="the study's state; default STUDIES/.fewlabel")
+    add("--output", type=Path, help="folder to create: the export itself, with --formats one folder for each format")
+    add(
+        "--format", help="one format, written into OUTPUT itself in place of an earlier export; default: a MONAI bundle"
+    )
+    add(
+        "--formats", nargs="*", metavar="FORMAT", help="formats, each into OUTPUT/FORMAT; without any: name all and end"
+    )
+    add("--overwrite", action="store_true", help="replace earlier exports in OUTPUT/FORMAT")
+    check = parser.add_mutually_exclusive_group()
+    check.add_argument(
+        "--check",
+        nargs="+",
+        metavar="IMAGE",
+        help="files or ids of the scans on which exported models are run and compared; default: the three smallest",
+    )
+    check.add_argument("--no-check", action="store_true", help="compare nothing; the export then says so")
+    data = parser.add_argument_group("of the scans and labels")
+    data.add_argument("--accepted", action="store_true", help="labels that were left as proposed go along too")
+    data.add_argument("--link", action="store_true", help="hard links to the scans instead of copies, where possible")
+    data.add_argument("--cases", nargs="+", default=[], metavar="ID", help="DICOM SEG: of these scans; default: all")
+    data.add_argument("--predictions", action="store_true", help="DICOM SEG: the model's label maps, not the submitted")
+    data.add_argument("--series", type=Path, metavar="DIR", help="DICOM SEG: folder of the DICOM series of the scans")
     options = parser.parse_args(arguments)
-    if not options.formats and not (options.studies and options.output):
+    if options.format and options.formats:
+        parser.error("give --format or --formats, not both")
+    if options.formats != [] and not (options.studies and options.output):
         parser.error("--studies and --output are needed")
     return options
 
 
 def main(arguments: "list[str]") -> "int":
-    """Export; exit code 1 if it cannot be done or the check fails, with one sentence."""
+    """Export; exit code 1 if something cannot be exported or disagrees with the study, with the reason."""
     options = parse(arguments)
     ensure_environment()
     from experiments.exporting import export

@@ -13,6 +13,7 @@ BAD = {
     "method": ["none", ""],
     "network": ["none", ""],
     "workspace": [""],
+    "dicom": [""],
     "device": [" "],
     "training": ["always", ""],
     "publish_minutes": ["0", "-1", "soon"],

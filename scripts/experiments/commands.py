@@ -7,6 +7,7 @@ import argparse
 from collections import namedtuple
 
 from experiments import options as options_of
+from experiments.refusals import problem_with
 
 Command = namedtuple("Command", "name example what options run")
 """One command: its name, what is typed after it, what it is for, what adds its options, what runs it.
@@ -56,6 +57,13 @@ def _rounds(options):
     return rounds(options, say)
 
 
+def _day(options):
+    from experiments.day.day import day
+    from experiments.harness.say import say
+
+    return day(options, say)
+
+
 def _map(options):
     from experiments.checks.map import map_table
 
@@ -97,7 +105,7 @@ def _kills(options):
 
 
 def _row(options):
-    from experiments.comparison.worker import work
+    from experiments.comparison.going_on import work
 
     work(options.folder, options.key)
     return "done"
@@ -110,6 +118,13 @@ def _annotation(options):
     return "done"
 
 
+def _played(options):
+    from experiments.day.play import play
+
+    play(options.folder, options.key)
+    return "done"
+
+
 COMMANDS = (
     Command("bench", "> bench.md", "speed and memory, about 5 minutes", options_of.bench, _bench),
     Command("steps", "", "time and memory of one step of each method, 2 minutes", options_of.steps, _steps),
@@ -117,6 +132,7 @@ COMMANDS = (
     Command("panel", "", "how long the panel's code holds Slicer's interface", options_of.panel, _panel),
     Command("compare", "--data FOLDER", "methods against each other, on labelled data", options_of.compare, _compare),
     Command("rounds", "--data FOLDER", "strategies, in simulated annotation", options_of.rounds, _rounds),
+    Command("day", "--data FOLDER", "train while they draw, or wait after each label?", options_of.day, _day),
     Command("map", "--data FOLDER", "does the map of uncertainty lie where the model is wrong?", options_of.map, _map),
     Command("review", "--data FOLDER", "are mistakes in labels seen, and only these?", options_of.review, _review),
     Command("features", "--data FOLDER", "which features choose the first cases best?", options_of.features, _features),
@@ -127,6 +143,7 @@ COMMANDS = (
 CHILDREN = (
     Command("row", "FOLDER KEY", "one run of a comparison", options_of.child, _row),
     Command("annotation", "FOLDER KEY", "one simulated annotation", options_of.child, _annotation),
+    Command("played", "FOLDER KEY", "one played day", options_of.child, _played),
 )
 """Called by the commands themselves, each in a process of its own."""
 
@@ -154,7 +171,7 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     options = parser.parse_args(arguments)
     if options.command is None:
         parser.error("say what to do: " + " or ".join(command.name for command in COMMANDS))
-    problem = options_of.problem_with(options)
+    problem = problem_with(options)
     if problem:
         by_name[options.command].error(problem)
     return options

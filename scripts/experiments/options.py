@@ -6,6 +6,7 @@ from pathlib import Path
 
 MEASUREMENTS = ("training", "store", "scoring", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
+PUBLISHED = ("branch", "mean")
 METHOD = "bcp"  # the default of the product on a CPU
 
 
@@ -69,6 +70,16 @@ def compare(command: "argparse.ArgumentParser") -> "None":
         type=float,
         help="the same in minutes of a core at work: a busy computer takes none away",
     )
+    add(
+        "--anytime",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="MINUTES",
+        help="runs that go on, as on the server, measured after so many core-minutes with what is published then",
+    )
+    add("--publishes", nargs="+", choices=PUBLISHED, default=["branch"], help="what that is (default branch)")
+    add("--fresh", action="store_true", help="make a candidate for each of these moments, beside those of the schedule")
     add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--no-radiology", action="store_true", help="without that recipe alone")
     _data_options(command)
@@ -85,6 +96,25 @@ def rounds(command: "argparse.ArgumentParser") -> "None":
     _data_options(command)
     _run_options(command)
     command.set_defaults(minutes=None, core_minutes=None)
+
+
+def day(command: "argparse.ArgumentParser") -> "None":
+    """Options of `day`."""
+    add = command.add_argument
+    add("--output", type=Path, default=Path("day"), help="results; what is there is not played again")
+    add("--labels", type=int, default=8, help="of the day (default 8)")
+    add("--draw", type=float, default=5.0, help="minutes that each takes (default 5)")
+    add("--train", type=float, default=5.0, help="core-minutes of a training that is waited for (default 5)")
+    add("--until", type=float, default=80.0, help="minute at which the day ends (default 80)")
+    add("--every", type=float, default=5.0, help="minutes between two measurements, the second is first (default 5)")
+    both = "of training while they draw, and of trainings that are waited for (default %(default)s)"
+    add("--methods", nargs=2, default=(METHOD, METHOD), help=both)
+    add("--teachers", nargs=2, choices=("live", "cached"), default=("cached", "live"), help="the same")
+    add("--ways", nargs="+", choices=("while", "after"), default=("while", "after"), help="some of both")
+    add("--rules", action="store_true", help="record what rules of publishing without validation would publish")
+    _data_options(command)
+    _run_options(command, methods=False)
+    command.set_defaults(steps=None, minutes=None, core_minutes=None)
 
 
 def map(command: "argparse.ArgumentParser") -> "None":
@@ -166,10 +196,11 @@ def _data_options(command: "argparse.ArgumentParser") -> "None":
     add("--batch", type=int, help="crops of each kind in a step (default 2)")
 
 
-def _run_options(command: "argparse.ArgumentParser") -> "None":
+def _run_options(command: "argparse.ArgumentParser", methods: "bool" = True) -> "None":
     """What any comparison has."""
     add = command.add_argument
-    add("--methods", nargs="*", default=[METHOD], help="of the table in docs/methods.md (default %(default)s)")
+    if methods:
+        add("--methods", nargs="*", default=[METHOD], help="of the table in docs/methods.md (default %(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--device", help="default: the first GPU, else the CPU")
     add("--jobs", type=int, default=1, help="runs at a time")
@@ -179,48 +210,3 @@ def _run_options(command: "argparse.ArgumentParser") -> "None":
 
 def _sides(text: "str") -> "tuple":
     return tuple(int(side) for side in text.split(","))
-
-
-def problem_with(options: "argparse.Namespace") -> "str":
-    """One sentence about options that cannot work, "" if they can."""
-    if getattr(options, "data", None) is not None and not options.data.is_dir():
-        return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
-    if options.command == "bench":
-        if options.images is not None and not options.images.is_dir():
-            return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
-        if options.seed < 0:
-            return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
-    if options.command == "load" and _too_small([options.clients, options.submissions, options.cases], [options.seed]):
-        return "--clients, --submissions and --cases must be above 0 and --seed not below it."
-    if options.command == "load" and len(options.large) != 3:
-        return "--large: give three numbers, such as 512,512,600."
-    if options.command == "map" and _too_small([options.labelled, options.cases, options.minutes], [options.seed]):
-        return "Numbers must be above 0; --seed may be 0 too."
-    if options.command == "review" and _too_small([options.labelled, options.cases, options.steps], options.seeds):
-        return "Numbers must be above 0; --seeds may be 0 too."
-    if options.command == "panel" and _too_small([options.rounds], [0]):
-        return "--rounds must be above 0."
-    if options.command in ("compare", "rounds"):
-        sizes = options.labelled if options.command == "compare" else options.sizes
-        numbers = [*sizes, options.steps, options.jobs, options.minutes, options.core_minutes]
-        numbers += [options.batch, options.threads]
-        if _too_small(numbers, options.seeds):
-            return "Numbers must be above 0; --seeds may be 0 too."
-        if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
-            return "--patch: give three numbers above 0, such as 40,48,40."
-    if options.command == "kills" and _too_small([options.count], [options.seed]):
-        return "--count must be above 0 and --seed not below it."
-    if options.command == "mutants" and _too_small([options.jobs], [0]):
-        return "--jobs must be above 0."
-    if options.command == "paper":
-        if not options.root.is_dir():
-            return f"--root: {options.root} is not a folder; give the folder that holds the downloaded data."
-        numbers = [*(options.labelled or []), options.jobs, options.steps, options.threads]
-        if _too_small(numbers, options.seeds):
-            return "--labelled, --steps, --threads and --jobs must be above 0 and --seeds not below it."
-    return ""
-
-
-def _too_small(numbers: "list", seeds: "list") -> "bool":
-    """Whether a number that was given is not above 0, or a seed below it."""
-    return any(each is not None and each <= 0 for each in numbers) or min(seeds) < 0

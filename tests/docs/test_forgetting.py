@@ -186,11 +186,15 @@ def write_as_torch_does(path, content):
         raise RuntimeError("unexpected pos 16512 vs 16404") from error
 
 
-def keep_what_is_written(contract, name, publish, folder, monkeypatch):
+def keep_what_is_written(contract, name, folder, monkeypatch):
     """The parts of the contract that look at what is written."""
-    contract.test_it_is_written_whole_and_leaves_nothing_else(name, publish, folder)
-    contract.test_class_names_are_data_and_in_its_card(name, publish, folder, monkeypatch)
-    contract.test_a_full_disk_is_told_and_all_stays_as_it_was(name, publish, folder / "full", False, 20_000)
+    made = module("export/conftest.py")
+    export = made.Exporting(made.LabelledStudy(folder / "study"))
+    contract.test_it_is_written_whole_and_leaves_nothing_else(name, export, folder)
+    contract.test_class_names_are_data_and_in_its_card(
+        name, partial(made.LabelledStudy, folder / "other"), folder, monkeypatch
+    )
+    contract.test_a_full_disk_is_told_and_all_stays_as_it_was(name, export, folder / "full", False, 20_000)
 
 
 @each(EXPORT)
@@ -202,9 +206,8 @@ def test_what_an_export_lacks_is_said(contracts, tmp_path, monkeypatch, old, new
         said(contract.missing(row), words)
         return
     monkeypatch.setitem(EXPORTS, "example", row)
-    publish = partial(module("export/conftest.py").published_study, tmp_path / "study")
     with pytest.raises(AssertionError) as failed:
-        keep_what_is_written(contract, "example", publish, tmp_path, monkeypatch)
+        keep_what_is_written(contract, "example", tmp_path, monkeypatch)
     said([str(failed.value).split("\n")[0]], words)
 
 

@@ -1,20 +1,22 @@
 """A workspace with a published model of random but fixed weights."""
 
-import sys
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import nibabel
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.transform import Rotation
 
+from fewlabel.datastore.store import StudyDatastore
+from fewlabel.export.dataset import list_cases
+from fewlabel.export.source import Options, Source
+from fewlabel.export.table import EXPORTS
 from fewlabel.networks import find
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
-from fewlabel.workspace import Workspace
+from fewlabel.volumes.reading import read_volume, write_volume
+from fewlabel.workspace import Workspace, write_json
 
 ANGLE = np.radians(25)
 TURN = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])
@@ -69,56 +71,72 @@ def oblique_volume(path, low=0.0, high=300.0):
     return path
 
 
-SPACING = (1.1, 0.9, 1.7)
-"""Of ``published_study``'s plan, mm."""
+SHAPE = (12, 10, 8)
+AFFINE = np.array([[-1.0, 0, 0, 30], [0, 1.5, 0, -20], [0, 0, 2.5, 5], [0, 0, 0, 1]])
+
+
+class LabelledStudy:
+    """A study of scans of several kinds, some with a submitted label, and a published model.
+
+    Cases: ``oblique`` (drawn), ``plain`` (NRRD; corrected by anna, validates), ``holes`` (with NaN; drawn), ``left``
+    (accepted), ``pool`` and ``deep`` (in four dimensions) without a label.
+    """
+
+    def __init__(self, folder, classes=("organ", "tumour")):
+        self.folder, self.classes = folder, classes
+        folder.mkdir(parents=True, exist_ok=True)
+        oblique_volume(folder / "oblique.nii.gz")
+        rng = np.random.default_rng(0)
+        for name in ("plain.nrrd", "left.nii.gz", "pool.nii.gz"):
+            write_volume(folder / name, rng.integers(0, 300, SHAPE).astype(np.int16), AFFINE)
+        holes = rng.normal(size=SHAPE).astype(np.float32)
+        holes[0, 0, 0] = np.nan
+        nibabel.save(nibabel.Nifti1Image(holes, AFFINE), folder / "holes.nii.gz")
+        deep = rng.integers(0, 300, (*SHAPE, 1)).astype(np.int16)
+        nibabel.save(nibabel.Nifti1Image(deep, AFFINE), folder / "deep.nii.gz")
+        self.workspace = published_study(folder, classes=classes)
+        self.workspace.set_classes(list(classes))
+        self.store = StudyDatastore(str(folder), self.workspace, auto_reload=False, read_only=False)
+        for case, kind in (("oblique", "drawn"), ("plain", "corrected"), ("holes", "drawn"), ("left", "accepted")):
+            self.submit(case, kind)
+        write_json(self.workspace.pools, {"validation": ["plain"], "trained": []})
+
+    def submit(self, case, kind, value=1, last=True):
+        """A block of one class and, if asked, a smaller one of the last, off the middle of every axis."""
+        image = read_volume(self.store.get_image_uri(case))
+        array = np.zeros(image.array.shape, np.uint8)
+        array[1:7, 2:5, 1:4] = value
+        if last:
+            array[2:4, 3:4, 2:3] = len(self.classes)
+        file = self.folder.parent / "submitted.nii.gz"
+        write_volume(file, array, image.affine)
+        info = [{"name": name, "idx": number} for number, name in enumerate(self.classes, 1)]
+        params = {"label_info": info, "kind": kind, **({"client_id": "anna"} if case == "plain" else {})}
+        self.store.save_label(case, str(file), "final", params)
+
+    def source(self, **options):
+        """What exports of it are made of."""
+        return Source(self.workspace, lambda: list_cases(self.store, self.workspace), Options(**options))
 
 
 @pytest.fixture
-def scans(tmp_path):
-    """Pairs (name, file) of scans on grids that differ in all that matters; the last three have the plan's spacing."""
-    folder = tmp_path / "scans"
-    folder.mkdir()
-    return [(name, make(folder / f"{name}.nii.gz")) for name, make in SCANS.items()]
+def labelled_study(tmp_path):
+    """Callable (more of LabelledStudy): a study with labels, in ``tmp_path / "study"``."""
+    return partial(LabelledStudy, tmp_path / "study")
 
 
-def placed_volume(path, spacing, order=(0, 1, 2), signs=(1, 1, 1), tilt=(0.0, 0.0, 0.0), shape=(26, 30, 20)):
-    """Smooth blobs on a grid whose axis ``a`` runs along RAS axis ``order[a]``, turned by angles; shape in RAS."""
-    a, b, c = (np.linspace(0, each, side) for each, side in zip((5, 7, 4), shape, strict=True))
-    blobs = np.add.outer(np.add.outer(np.sin(a), np.cos(b)), np.sin(c + 1))
-    array = 100 * (blobs + 3) + np.random.default_rng(0).normal(size=shape)
-    axes = Rotation.from_euler("xyz", tilt, degrees=True).as_matrix() @ np.diag(np.multiply(spacing, signs))
-    affine = np.eye(4)
-    affine[:3, :3], affine[:3, 3] = axes[:, list(order)], (12, -30, 55)
-    array = np.flip(array, [axis for axis in range(3) if signs[axis] < 0]).transpose(order)
-    nibabel.save(nibabel.Nifti1Image(np.ascontiguousarray(array, np.float32), affine), path)
-    return path
+class Exporting:
+    """Callable (name, target, images, overwrite): export a study, unchecked, in place of an earlier export."""
+
+    def __init__(self, study):
+        self.study = study
+
+    def __call__(self, name, target, images=None, overwrite=True):
+        with self.study.source() as source:
+            return EXPORTS[name].export(source, target, images, overwrite)
 
 
 @pytest.fixture
-def scripts(monkeypatch):
-    """Callable (folder of an export): its ``segment.py`` as a module of this process."""
-
-    def load(folder):
-        monkeypatch.syspath_prepend(folder)
-        for name in ("network", "steps"):
-            monkeypatch.delitem(sys.modules, name, raising=False)
-        module = ModuleType("segment")
-        module.__file__ = str(folder / "segment.py")
-        exec(compile((folder / "segment.py").read_text(encoding="utf-8"), module.__file__, "exec"), module.__dict__)
-        for name in ("network", "steps"):
-            monkeypatch.delitem(sys.modules, name)
-        return module
-
-    return load
-
-
-SCANS = {
-    "oblique": oblique_volume,
-    "anisotropic": partial(placed_volume, spacing=(0.7, 0.7, 3.4), shape=(30, 36, 9)),
-    "tilted": partial(placed_volume, spacing=(1.3, 0.8, 2.2), order=(2, 0, 1), signs=(-1, 1, -1), tilt=(9, -14, 5)),
-    "small": partial(placed_volume, spacing=(1.1, 1.8, 3.3), shape=(9, 7, 5)),
-    "near": partial(placed_volume, spacing=(1.3, 0.8, 2.0), order=(0, 2, 1), signs=(-1, 1, 1), tilt=(0, 12, 4)),
-    "as planned": partial(placed_volume, spacing=SPACING),
-    "flipped": partial(placed_volume, spacing=SPACING, order=(1, 0, 2), signs=(-1, -1, 1)),
-    "swapped": partial(placed_volume, spacing=SPACING, order=(2, 0, 1), signs=(1, -1, -1)),
-}
+def export(labelled_study):
+    """Exporting of a study with labels and a model."""
+    return Exporting(labelled_study())

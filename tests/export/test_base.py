@@ -75,7 +75,7 @@ def test_an_export_that_was_not_compared_says_so(source, tmp_path):
 def test_a_missing_package_and_a_study_that_does_not_fit_are_told_before_anything_is_written(source, tmp_path):
     for reason, lacking in (
         (
-            "needs the package fewlabel_nothing, which is not installed here: python -m pip",
+            "needs fewlabel_nothing, which is not installed here: python -m pip",
             {"needs": ("json", "fewlabel_nothing")},
         ),
         ("Not this study", {"refuses": lambda source: "Not this study: another."}),

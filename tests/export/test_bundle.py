@@ -1,3 +1,4 @@
+import importlib.metadata
 import json
 import os
 
@@ -16,12 +17,18 @@ LAYOUT = {
     "LICENSE",
     "configs/metadata.json",
     "configs/inference.json",
+    "configs/train.json",
     "configs/logging.conf",
     "models/model.pt",
     "docs/README.md",
+    "requirements.txt",
+    "MODEL_CARD.md",
+    "model_card.json",
+    "model_card.html",
     "verification.json",
 }
 METADATA = {
+    "schema",
     "version",
     "changelog",
     "monai_version",
@@ -111,8 +118,18 @@ def test_monais_own_check_of_input_and_output_passes(publish, tmp_path):
 def test_the_readme_says_values_and_quality(publish, tmp_path):
     text = (export_model("bundle", publish(), tmp_path / "bundle") / "docs" / "README.md").read_text(encoding="utf-8")
     assert "- 1: organ\n- 2: tumour" in text
+    assert "Dice 0.80 on validation cases" in text
     assert "organ 0.800" in text
+    assert "configs/train.json" in text
     assert "python -m monai.bundle run" in text
+
+
+def test_the_packages_are_pinned_to_the_versions_that_are_here(publish, tmp_path):
+    """Without a local part as in 2.13.0+cpu, which no index has."""
+    bundle = export_model("bundle", publish(), tmp_path / "bundle")
+    pinned = dict(line.split("==") for line in (bundle / "requirements.txt").read_text().splitlines())
+    assert pinned.keys() == {"monai", "torch", "numpy", "itk-io", "nibabel", "pytorch-ignite", "fire"}
+    assert all(importlib.metadata.version(name).split("+")[0] == version for name, version in pinned.items())
 
 
 def test_without_a_published_model_it_says_so(tmp_path):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import json
 import os
@@ -19,13 +20,14 @@ import torch
 
 from fewlabel.errors import Refusal
 from fewlabel.export.base import Export
-from fewlabel.export.comparing import compare_runs, identical
 from fewlabel.export.source import Source
-from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS, differing_voxels, export_model, find_export
+from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS, find_export
 from fewlabel.volumes.reading import read_label, read_volume, same_grid
 
 NAMES_AS_DATA = ("$__import__('os').mkdir('hit')", "@network", "%nothing.json", "<b>{0}</b>", 'it\'s "quoted" %s')
 TRAP = "import os\nos.write(2, b'It is given PYTHONPATH, where FewLabel is: others have not.')\nos._exit(1)\n"
+MODELS = [name for name, each in EXPORTS.items() if getattr(each, "kind", "model") == "model"]
+OTHERS = [name for name in EXPORTS if name not in MODELS]
 
 
 def missing(export: object) -> list[str]:
@@ -35,7 +37,10 @@ def missing(export: object) -> list[str]:
     lacking, plain = [], Export()
     if not 5 < len(export.description) < 120 or "\n" in export.description:
         lacking.append("It has no description: one line, which viewers show.")
-    for part, takes in (("write", "model, folder"), ("run", "folder, images, output")):
+    parts = {"write": "model, folder", "run": "folder, images, output"}
+    if export.kind != "model":
+        parts = {"write": "source, folder", "read": "source, folder"}
+    for part, takes in parts.items():
         function = getattr(export, part)
         if function is getattr(plain, part) or not callable(function):
             lacking.append(f"It has no {part}({takes}).")
@@ -46,7 +51,7 @@ def missing(export: object) -> list[str]:
     if not export.card.endswith(".json"):
         lacking.append("Its card is no JSON file: name one, relative to the folder.")
     if not export.readme:
-        lacking.append("It has no readme: name the file that says how to run it.")
+        lacking.append("It has no readme: name the file that says how to use it.")
     return lacking
 
 
@@ -58,14 +63,35 @@ def takes_arguments(function, number):
     return True
 
 
+def whole(name):
+    """The export, if it has all its parts; else the test fails and says what it lacks. Skips where packages lack."""
+    lacking = missing(EXPORTS[name])
+    if lacking:
+        pytest.fail(f"The export '{name}' is not complete. {' '.join(lacking)}", pytrace=False)
+    absent = [each for each in EXPORTS[name].needs if importlib.util.find_spec(each) is None]
+    if absent:
+        pytest.skip(f"the package {absent[0]} is not installed")
+    return EXPORTS[name]
+
+
 @pytest.fixture(params=list(EXPORTS))
 def name(request):
-    """Of an export that has all its parts; of another the test fails and says what it lacks."""
-    lacking = missing(EXPORTS[request.param])
-    if lacking:
-        pytest.fail(f"The export '{request.param}' is not complete. {' '.join(lacking)}", pytrace=False)
-    for needed in EXPORTS[request.param].needs:
-        pytest.importorskip(needed)
+    """Of an export that has all its parts."""
+    whole(request.param)
+    return request.param
+
+
+@pytest.fixture(params=MODELS)
+def model_name(request):
+    """Of an export of the model."""
+    whole(request.param)
+    return request.param
+
+
+@pytest.fixture(params=OTHERS)
+def data_name(request):
+    """Of an export of cases."""
+    whole(request.param)
     return request.param
 
 
@@ -83,6 +109,10 @@ def texts(value):
     return [text for each in inside for text in texts(each)]
 
 
+def card_of(name, folder):
+    return json.loads((folder / EXPORTS[name].card).read_text(encoding="utf-8"))
+
+
 def test_it_is_complete(name):
     """The parts of the contract in words (see ``missing``)."""
     assert len({each.folder for each in EXPORTS.values()}) == len(EXPORTS), "two exports have the same folder"
@@ -90,70 +120,71 @@ def test_it_is_complete(name):
 
 def test_the_default_is_in_the_table_and_shown_first():
     assert next(iter(EXPORTS)) == DEFAULT_EXPORT
+    assert EXPORTS[DEFAULT_EXPORT].kind == "model"
 
 
 def test_a_form_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(Refusal, match="no export format 'stl'") as refusal:
-        find_export("stl")
+    with pytest.raises(Refusal, match="no export format 'nothing'") as refusal:
+        find_export("nothing")
     assert refusal.value.status_code == 422
     assert all(name in str(refusal.value) for name in EXPORTS)
 
 
-def test_it_is_written_whole_and_leaves_nothing_else(name, publish, tmp_path):
-    workspace = publish()
-    before = contents(workspace.folder)
+def test_it_is_written_whole_and_leaves_nothing_else(name, export, tmp_path):
+    before = contents(export.study.folder)
     target = tmp_path / "out" / "an export"
-    assert export_model(name, workspace, target) == target
+    assert export(name, target) is None
     assert os.listdir(tmp_path / "out") == ["an export"]
-    assert contents(workspace.folder) == before, f"{name}: write changes the study"
+    assert contents(export.study.folder) == before, f"{name}: write changes the study"
     written = contents(target)
     for part in (EXPORTS[name].card, EXPORTS[name].readme):
         assert written.get(part), f"{name}: write puts no {part} into the folder, which is its card or readme"
     card = json.loads(written[EXPORTS[name].card])
-    assert isinstance(card.get("fewlabel"), dict), f"{name}: its card has no 'fewlabel' with the model's card"
-    assert card["fewlabel"].get("version") == 3, f"{name}: its card does not say the model's version"
+    assert isinstance(card.get("fewlabel"), dict), f"{name}: its card has no 'fewlabel' with what it was made of"
+    if EXPORTS[name].kind == "model":
+        assert card["fewlabel"].get("version") == 3, f"{name}: its card does not say the model's version"
 
 
-def test_class_names_are_data_and_in_its_card(name, publish, tmp_path, monkeypatch):
+def test_class_names_are_data_and_in_its_card(name, labelled_study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder = export_model(name, publish(classes=NAMES_AS_DATA), tmp_path / "export")
-    card = json.loads((folder / EXPORTS[name].card).read_text(encoding="utf-8"))
-    said = [text.strip() for text in texts(card["fewlabel"])]
+    with labelled_study(classes=NAMES_AS_DATA).source() as source:
+        EXPORTS[name].export(source, tmp_path / "export", None)
+    said = [text.strip() for text in texts(card_of(name, tmp_path / "export")["fewlabel"])]
     assert [text for text in said if text in NAMES_AS_DATA] == list(NAMES_AS_DATA), f"{name}: classes, in their order"
     assert not any("hit" in folders for _, folders, _ in os.walk(tmp_path)), f"{name}: a class name was run"
 
 
-def test_run_by_itself_it_gives_the_server_s_label_map_of_the_newest_model(
-    name, publish, volume, tmp_path, monkeypatch
-):
-    """Voxel for voxel; an older model's export is told apart, and class names are not run with it."""
-    image = volume(tmp_path / "scan.nii.gz")
-    folder = export_model(name, publish(classes=NAMES_AS_DATA), tmp_path / "export")
-    newer = publish(classes=NAMES_AS_DATA, seed=1, version=4)
-    different = differing_voxels(name, newer, folder, image)[0]
-    assert different > 0, f"{name}: check does not see that a newer model differs"
-    assert export_model(name, newer, folder) == folder
-    with Source(newer) as source:
-        row = compare_runs(source, folder, EXPORTS[name].run, [("scan", image)])[0]
-    assert EXPORTS[name].agrees(row) == "", f"{name}: it differs from the server"
-    assert row.voxels == 14 * 40 * 33
-    assert not any("hit" in folders for _, folders, _ in os.walk(tmp_path)), f"{name}: a class name was run"
+def test_run_by_itself_it_gives_the_server_s_label_map_of_the_newest_model(model_name, publish, volume, tmp_path):
+    """An older model's export is told apart, and class names are not run with it."""
+    images, form = [("scan", volume(tmp_path / "scan.nii.gz"))], EXPORTS[model_name]
+    folder = tmp_path / "export"
+    with Source(publish(classes=NAMES_AS_DATA)) as source:
+        form.export(source, folder, None)
+    with Source(publish(classes=NAMES_AS_DATA, seed=1, version=4)) as newer:
+        with pytest.raises(Refusal, match="does not agree with the study"):
+            form.compare(newer, folder, images)
+        (row,) = form.export(newer, folder, images, overwrite=True)
+    assert (row.case, row.voxels, form.agrees(row)) == ("scan", 14 * 40 * 33, "")
+    assert row.unlike == 0 if form.like else row.share < 0.05
+    assert card_of(model_name, folder)["fewlabel"]["version"] == 4
+    assert not any("hit" in folders for _, folders, _ in os.walk(tmp_path)), f"{model_name}: a class name was run"
 
 
 def test_it_runs_elsewhere_without_study_and_fewlabel_on_all_images_of_a_folder(
-    name, publish, volume, tmp_path, monkeypatch
+    model_name, publish, volume, tmp_path, monkeypatch
 ):
-    """With CT bounds, and with a network that stock MONAI lacks, where the form can hold one."""
-    workspace = publish("unet_small+unet_small", "ct", (-175.0, 250.0))
-    with Source(workspace) as source:
-        if EXPORTS[name].refuses(source):
-            workspace = publish("unet_small", "ct", (-175.0, 250.0))
-    export_model(name, workspace, tmp_path / "export")
-    images = tmp_path / "some images"
+    """With CT bounds, and with a network that stock MONAI lacks."""
+    images, form = tmp_path / "some images", EXPORTS[model_name]
     images.mkdir()
     for case in "ab":
         volume(images / f"{case}.nii.gz", -1000.0, 900.0)
-    expected = segmented(workspace, images / "a.nii.gz")
+    with Source(publish("unet_small+unet_small", "ct", (-175.0, 250.0))) as source:
+        told = form.problem(source)
+        if told:
+            assert told.endswith("."), f"{model_name}: it refuses a network, but not in a sentence"
+            pytest.skip(told)
+        form.export(source, tmp_path / "export", None)
+        expected = np.array(source.segment(images / "a.nii.gz").labels)
     folder = (tmp_path / "export").rename(tmp_path / "elsewhere")
     shutil.rmtree(tmp_path / "study")
     (tmp_path / "trap").mkdir()
@@ -161,14 +192,13 @@ def test_it_runs_elsewhere_without_study_and_fewlabel_on_all_images_of_a_folder(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "trap"))
     with monkeypatch.context() as patch:
         patch.setattr(torch.nn.Module, "__call__", alone)
-        EXPORTS[name].run(folder, images, tmp_path / "labels")
+        form.run(folder, images, tmp_path / "labels")
     for case in "ab":
         written = sorted((tmp_path / "labels").rglob(f"{case}[._]*nii.gz"))
-        assert len(written) == 1, f"{name}: one label map for each image, with its name"
+        assert len(written) == 1, f"{model_name}: one label map for each image, with its name"
         label = read_label(written[0])
-        assert same_grid(label, read_volume(images / f"{case}.nii.gz")), f"{name}: on the image's own grid"
-        if EXPORTS[name].agrees is identical:
-            np.testing.assert_array_equal(label.array, expected, err_msg=f"{name}: it differs from the server")
+        assert same_grid(label, read_volume(images / f"{case}.nii.gz")), f"{model_name}: on the image's own grid"
+        assert np.mean(label.array != expected) < 0.05, f"{model_name}: it differs from the server"
         assert len(np.unique(nibabel.load(written[0]).dataobj)) > 1
 
 
@@ -176,68 +206,83 @@ def alone(*_, **__):
     raise AssertionError("run uses a network of this process: start one that knows nothing of FewLabel")
 
 
-def segmented(workspace, image):
-    from fewlabel.inference.predict import segment
-    from fewlabel.published import load_published
-
-    published = load_published(workspace.model)
-    return segment(published.network, published.plan, image)[0].numpy()
-
-
-def test_an_export_that_lost_its_weights_says_that_it_does_not_run(name, publish, volume, tmp_path):
-    folder = export_model(name, publish(), tmp_path / "export")
-    max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size).unlink()
-    with pytest.raises(Refusal, match="not run") as refusal:
-        differing_voxels(name, publish(), folder, volume(tmp_path / "scan.nii.gz"))
+def test_an_export_that_lost_its_weights_says_that_it_does_not_run(model_name, publish, volume, tmp_path):
+    folder = tmp_path / "export"
+    with Source(publish()) as source:
+        EXPORTS[model_name].export(source, folder, None)
+        max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size).unlink()
+        with pytest.raises(Refusal, match="not run") as refusal:
+            EXPORTS[model_name].compare(source, folder, [("scan", volume(tmp_path / "scan.nii.gz"))])
     assert refusal.value.status_code == 500
 
 
-def test_without_a_model_it_says_what_is_missing_and_writes_nothing(name, publish, tmp_path):
+def test_without_a_model_it_says_what_is_missing_and_writes_nothing(model_name, publish, tmp_path):
     workspace = publish()
     workspace.model.unlink()
-    with pytest.raises(Refusal, match="no model to export yet") as refusal:
-        export_model(name, workspace, tmp_path / "export")
+    with Source(workspace) as source, pytest.raises(Refusal, match="no model to export yet") as refusal:
+        EXPORTS[model_name].export(source, tmp_path / "export")
     assert refusal.value.status_code == 409
     assert not (tmp_path / "export").exists()
 
 
+def test_it_is_read_back_as_the_study_has_it_and_a_change_is_noticed(data_name, export, tmp_path):
+    """Every file that holds voxels is compared: one that is another case's, or turned, is told."""
+    rows = export(data_name, tmp_path / "export", ())
+    assert rows
+    assert all(row.differing == 0 for row in rows)
+    for file in sorted((tmp_path / "export").rglob("*.nii.gz")):
+        kept = file.read_bytes()
+        image = nibabel.load(file)
+        nibabel.save(image.__class__(np.asarray(image.dataobj)[:, ::-1], image.affine, image.header), file)
+        with export.study.source() as source, pytest.raises(Refusal, match="does not agree with the study"):
+            EXPORTS[data_name].compare(source, tmp_path / "export", ())
+        file.write_bytes(kept)
+
+
 @pytest.mark.parametrize("what", ["a file", "another file in it", "another card", "a card that is a list"])
-def test_what_is_not_ours_is_left_alone(name, publish, tmp_path, what):
+def test_what_is_not_ours_is_left_alone(name, export, tmp_path, what):
     target = tmp_path / "export"
     file = {"a file": target, "another file in it": target / "notes.txt"}.get(what, target / EXPORTS[name].card)
     file.parent.mkdir(parents=True, exist_ok=True)
     text = '["fewlabel"]' if "list" in what else '{"name": "of somebody else"}'
     file.write_text(text, encoding="utf-8")
     with pytest.raises(Refusal, match="not an earlier export") as refusal:
-        export_model(name, publish(), target)
+        export(name, target)
     assert refusal.value.status_code == 409
     assert file.read_text(encoding="utf-8") == text
 
 
-def test_an_earlier_export_is_replaced_what_people_put_there_and_an_empty_folder_stay(name, publish, tmp_path):
-    (tmp_path / "export").mkdir()
-    folder = export_model(name, publish(), tmp_path / "export")
+def test_an_earlier_export_is_replaced_what_people_put_there_and_an_empty_folder_stay(name, export, tmp_path):
+    folder = tmp_path / "export"
+    folder.mkdir()
+    export(name, folder)
+    before = contents(folder)
     (folder / "results").mkdir()
     (folder / "results" / "a.txt").write_text("a result", encoding="utf-8")
-    export_model(name, publish(seed=1, version=4), folder)
+    biggest = max(before, key=lambda path: len(before[path]))
+    (folder / biggest).write_bytes(b"")
+    with pytest.raises(Refusal, match="holds an earlier export"):
+        export(name, folder, overwrite=False)
+    export(name, folder)
     assert (folder / "results" / "a.txt").read_text(encoding="utf-8") == "a result"
-    assert json.loads((folder / EXPORTS[name].card).read_text(encoding="utf-8"))["fewlabel"]["version"] == 4
-    assert sorted(os.listdir(tmp_path)) == ["export", "study"]
+    assert len((folder / biggest).read_bytes()) > 0
+    assert before.keys() | {"results/a.txt"} == contents(folder).keys()
+    assert not [path for path in os.listdir(tmp_path) if path.startswith(".")]
 
 
 @pytest.mark.parametrize("room", [0, 20_000])
 @pytest.mark.parametrize("earlier", [False, True])
-def test_a_full_disk_is_told_and_all_stays_as_it_was(name, publish, tmp_path, earlier, room):
+def test_a_full_disk_is_told_and_all_stays_as_it_was(name, export, tmp_path, earlier, room):
     """No file can grow beyond ``room`` bytes: a disk that is full at once, or once the small files are written."""
-    workspace, target = publish(), tmp_path / "export"
+    target = tmp_path / "export"
     if earlier:
-        export_model(name, workspace, target)
+        export(name, target)
     before = contents(tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
         with pytest.raises(Exception) as refusal:  # noqa: PT011 - which one is said below
-            export_model(name, workspace, target)
+            export(name, target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     words = f"{name}: on a full disk it fails with {refusal.type.__name__}: write with functions that raise an OSError"

@@ -84,7 +84,7 @@ def test_falling_values_promise_no_gain():
 def test_a_flat_curve_says_stop_and_a_steep_one_says_go_on():
     assert "time to stop" in expected_gain(history((0.9, 0.0, 1.0), noise=0.001))["advice"]
     steep = history((0.95, 1.0, 0.8), [1, 2, 3, 4] * 6, noise=0.01)
-    assert "Labelling on is worth it." in expected_gain(steep)["advice"]
+    assert "More labels are worth the work." in expected_gain(steep)["advice"]
     unclear = history((0.9, 0.5, 0.5), noise=0.1)
     assert "not certain" in expected_gain(unclear)["advice"]
 
@@ -124,7 +124,7 @@ def test_validation_is_used_alone_once_enough_versions_have_it():
     assert "hard" not in found["advice"]
     few = expected_gain([entry | {"validation": None} if entry["labels"] < 16 else entry for entry in entries])
     assert few["source"] == "corrected"
-    assert "validation Dice (0.87) tells better" in few["advice"]
+    assert "validation Dice (0.87) is the better measure" in few["advice"]
 
 
 def test_the_number_of_labels_may_be_given():

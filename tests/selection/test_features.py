@@ -23,8 +23,8 @@ def order_of(found):
     geometry, nearest, order = Geometry(found), np.full(len(found), np.inf), []
     for _ in found:
         gains = geometry.gains(nearest)
-        case = max((name for name in found if name not in order), key=lambda name: gains[geometry.place[name]])
-        nearest = np.minimum(nearest, geometry.distance[geometry.place[case]])
+        case = max((name for name in found if name not in order), key=lambda name: gains[geometry.index[name]])
+        nearest = np.minimum(nearest, geometry.distance[geometry.index[case]])
         order.append(case)
     return order
 

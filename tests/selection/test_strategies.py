@@ -53,7 +53,7 @@ def test_while_no_scan_has_been_looked_at_it_gives_cases_in_mixed_order(make, im
     given = [strategy({}, datastore) for _ in range(8)]
     assert {answer["id"] for answer in given} == set("abcdefgh")
     assert [answer["id"] for answer in given] != sorted("abcdefgh")
-    assert "not been looked at" in given[0]["reason"]
+    assert "not been read yet" in given[0]["reason"]
 
 
 def test_scans_that_came_later_are_looked_at_too(make, monkeypatch, images):
@@ -123,7 +123,7 @@ def test_scans_in_which_the_model_sees_nothing_come_last_at_random(make, workspa
     strategy, datastore = make("foreground_random"), images(cases)
     given = [strategy({}, datastore) for _ in range(20)]
     assert {answer["id"] for answer in given[15:]} == {f"{number:02}" for number in range(5)}
-    assert "next to nothing" in given[-1]["reason"]
+    assert "almost nothing" in given[-1]["reason"]
 
 
 def test_scans_drawn_among_those_that_show_the_structures_come_with_what_the_model_said(make, workspace, images):

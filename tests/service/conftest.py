@@ -9,10 +9,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from monailabel.config import settings as monailabel_settings
 
+from fewlabel.export import base
+from fewlabel.export.comparing import Comparison
 from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
-from fewlabel.service import exporting, routes
+from fewlabel.service import routes
 from fewlabel.study import Study
 from fewlabel.volumes.reading import write_volume
 
@@ -101,7 +103,7 @@ class Service:
         self.ask("POST", "export", 202, json=body)
         for thread in threading.enumerate():
             if thread.name == "export":
-                thread.join(120)
+                thread.join(600)
         return self.get("export")
 
 
@@ -117,25 +119,25 @@ def open_service(tmp_path):
 
 
 class HeldCheck:
-    """The check of an export, which waits; then ``result`` of it is (voxels that differ, voxels)."""
+    """The comparison of an exported model, which waits; then ``differing`` of 960 voxels do so."""
 
     def __init__(self):
-        self.begun, self.go_on, self.result = threading.Event(), threading.Event(), (0, 960)
+        self.begun, self.go_on, self.differing = threading.Event(), threading.Event(), 0
 
-    def __call__(self, name, snapshot, bundle, image):
+    def __call__(self, source, folder, run, images):
         self.begun.set()
-        assert self.go_on.wait(60)
-        return self.result
+        assert self.go_on.wait(600)
+        return [Comparison(case, 960, self.differing, 0.0) for case, _ in images]
 
     def release(self):
         """Let it end, and the export with it."""
         self.go_on.set()
-        next(thread for thread in threading.enumerate() if thread.name == "export").join(60)
+        next(thread for thread in threading.enumerate() if thread.name == "export").join(600)
 
 
 @pytest.fixture
 def held_check(monkeypatch):
-    """Takes the place of the check of an export."""
+    """Takes the place of the comparison of an exported model."""
     check = HeldCheck()
-    monkeypatch.setattr(exporting, "differing_voxels", check)
+    monkeypatch.setattr(base, "compare_runs", check)
     return check

@@ -1,5 +1,6 @@
 """Exports: one at a time, checked, and told while they run."""
 
+import dataclasses
 import os
 import zipfile
 
@@ -7,10 +8,11 @@ import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
+from fewlabel.export import base
 from fewlabel.export.base import Export
+from fewlabel.export.comparing import Comparison
 from fewlabel.export.configs import NAME as BUNDLE
 from fewlabel.export.table import EXPORTS
-from fewlabel.published import read_card
 from fewlabel.service import exporting
 from fewlabel.workspace import read_json, write_json
 
@@ -22,12 +24,16 @@ def test_nothing_is_exported_before_a_training(service):
     assert "start one first" in service.refused("GET", "export/file", 404)
 
 
-def test_an_export_is_a_zip_whose_bundle_gives_the_same_label_map(service, tmp_path):
+def test_an_export_is_a_zip_whose_bundle_gives_the_same_label_maps(service, tmp_path):
     service.publish()
     service.submit("b")
     answer = service.export()
     assert answer["state"] == "done", answer
-    assert answer["verified"] == {"case": "b", "voxels_differing": 0, "of": int(np.prod(service.shape))}
+    voxels = int(np.prod(service.shape))
+    seen = {each["case"]: (each["format"], each["voxels_differing"], each["of"]) for each in answer["results"]}
+    assert seen == dict.fromkeys(["b", *seen.keys() - {"b"}], ("bundle", 0, voxels)), "a labelled one is among them"
+    assert len(seen) == 3
+    assert answer["verified"] in answer["results"]
     assert (answer["progress"], answer["model_version"], answer["error"]) == (1.0, 3, None)
     answer_file = service.client.get("/fewlabel/export/file")
     assert answer_file.headers["content-type"] == "application/zip"
@@ -41,20 +47,63 @@ def test_an_export_is_a_zip_whose_bundle_gives_the_same_label_map(service, tmp_p
     assert sorted(os.listdir(service.workspace.exports)) == sorted(["export.json", answer["file"]])
 
 
+def test_several_formats_are_one_zip_and_each_is_compared(service, tmp_path):
+    service.publish()
+    service.submit("b", kind="drawn")
+    service.submit("c", kind="accepted")
+    answer = service.export(formats=["nnunet", "msd", "nnunet"], accepted=True)
+    assert (answer["state"], answer["formats"]) == ("done", ["nnunet", "msd"]), answer
+    assert answer["file"].startswith("fewlabel_exports")
+    assert answer["model_version"] is None
+    assert {(each["format"], each["voxels_differing"]) for each in answer["results"]} == {("nnunet", 0), ("msd", 0)}
+    with zipfile.ZipFile(service.workspace.exports / answer["file"]) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names} == {"fewlabel_nnunet", "fewlabel_msd"}
+    assert "fewlabel_msd/labelsTr/c.nii.gz" in names
+    answer = service.export(formats=["msd"])
+    assert answer["file"] == "fewlabel_msd.zip"
+    with zipfile.ZipFile(service.workspace.exports / answer["file"]) as archive:
+        assert "fewlabel_msd/labelsTr/c.nii.gz" not in archive.namelist()
+    assert sorted(os.listdir(service.workspace.exports)) == sorted(["export.json", answer["file"]])
+
+
+def test_a_format_that_fails_is_told_and_nothing_is_offered(service):
+    """All are looked at before the first is written."""
+    service.publish()
+    answer = service.export(formats=["bundle", "nnunet"])
+    assert (answer["state"], answer["file"]) == ("failed", None)
+    assert "nnunet: The study has no classes yet: submit a label first." in answer["error"]
+    assert not list(service.workspace.exports.iterdir())
+
+
+def test_a_format_whose_package_is_not_installed_is_refused_at_once_and_marked_in_the_list(service, monkeypatch):
+    lacking = dataclasses.replace(EXPORTS["bundle"], needs=("fewlabel_nothing",), folder="fewlabel_lacking")
+    monkeypatch.setitem(EXPORTS, "lacking", lacking)
+    service.publish()
+    told = service.refused("POST", "export", 422, json={"formats": ["bundle", "lacking"]})
+    assert told == (
+        "lacking: It needs fewlabel_nothing, which is not installed here: python -m pip install fewlabel_nothing."
+    )
+    listed = {each["name"]: (each["kind"], each["problem"]) for each in service.get("study")["exports"]}
+    assert listed["bundle"] == ("model", "")
+    assert listed["lacking"] == ("model", told.removeprefix("lacking: "))
+    assert listed["nnunet"] == ("dataset", "")
+
+
 def test_a_newer_export_replaces_the_older_one_and_is_known_after_a_restart(service):
     service.publish()
     (service.workspace.exports / ".exporting-killed" / "x").mkdir(parents=True)
     first = service.export(check=False)
     assert first["verified"] is None
-    assert "without a check" in first["step"]
+    assert "Not compared: bundle" in first["step"]
     service.publish(version=4)
     second = service.export(check=False)
     assert sorted(os.listdir(service.workspace.exports)) == sorted(["export.json", second["file"]])
-    again = exporting.Exporter(service.workspace, lambda: None)
+    again = exporting.Exporter(service.workspace, list)
     assert again.status().model_dump() == second
     assert again.file().name == second["file"] != first["file"]
     again.file().unlink()
-    assert exporting.Exporter(service.workspace, lambda: None).status().state == "none"
+    assert exporting.Exporter(service.workspace, list).status().state == "none"
     with pytest.raises(Refusal, match="start one first"):
         again.file()
 
@@ -63,42 +112,38 @@ def test_a_newer_export_replaces_the_older_one_and_is_known_after_a_restart(serv
 def test_a_record_of_an_export_leads_to_no_other_file(service, file):
     service.publish()
     write_json(service.workspace.exports / "export.json", {"state": "done", "file": file})
-    assert exporting.Exporter(service.workspace, lambda: None).status().state == "none"
+    assert exporting.Exporter(service.workspace, list).status().state == "none"
 
 
 def test_one_export_runs_at_a_time_and_the_server_answers_meanwhile(service, held_check):
     service.publish()
-    held_check.result = 2, 960
+    held_check.differing = 2
     service.ask("POST", "export", 202)
-    assert held_check.begun.wait(60)
+    assert held_check.begun.wait(600)
     answer = service.get("export")
-    assert (answer["state"], answer["model_version"]) == ("running", 3)
-    assert 0 < answer["progress"] < 1
-    assert "run by itself" in answer["step"]
+    assert (answer["state"], answer["model_version"], answer["formats"]) == ("running", 3, ["bundle"])
+    assert 0 <= answer["progress"] < 1
     assert "running already" in service.refused("POST", "export", 409)
     assert "still running" in service.refused("GET", "export/file", 409)
     held_check.release()
     answer = service.get("export")
-    assert answer["state"] == "done"
-    assert answer["verified"]["voxels_differing"] == 2
-    assert "differs from the server in 2 of 960 voxels" in answer["step"]
+    assert (answer["state"], answer["file"]) == ("failed", None)
+    assert "not kept" in answer["error"]
+    assert "2 of 960 voxels differ" in answer["error"]
 
 
 def test_a_model_that_is_published_during_an_export_is_not_mixed_into_it(service, monkeypatch):
+    """As a training does that goes on meanwhile: what is checked is what is exported."""
     service.publish()
-    write, seen = exporting.export_model, []
+    seen = []
 
-    def publish_then_write(*arguments):
+    def publish_then_look(source, folder, run, images):
         service.publish(version=4)
-        return write(*arguments)
+        seen.append(source.model.card["version"])
+        seen.append(read_json(folder / "configs" / "metadata.json")["version"])
+        return [Comparison("a", 960, 0, 0.0)]
 
-    def look(name, snapshot, bundle, image):
-        seen.append(read_card(snapshot.model)["version"])
-        seen.append(read_json(bundle / "configs" / "metadata.json")["version"])
-        return 0, 960
-
-    monkeypatch.setattr(exporting, "export_model", publish_then_write)
-    monkeypatch.setattr(exporting, "differing_voxels", look)
+    monkeypatch.setattr(base, "compare_runs", publish_then_look)
     answer = service.export()
     assert (answer["state"], answer["model_version"], answer["file"]) == ("done", 3, f"{BUNDLE}-v3.zip")
     assert seen == [3, "0.3.0"]
@@ -118,7 +163,7 @@ def test_an_export_that_fails_says_why_and_another_may_follow(service, monkeypat
 
     service.publish()
     with monkeypatch.context() as patch:
-        patch.setattr(exporting, "differing_voxels", fail)
+        patch.setattr(base, "compare_runs", fail)
         answer = service.export()
     assert (answer["state"], answer["file"]) == ("failed", None)
     assert words in answer["error"]
@@ -139,13 +184,15 @@ def test_a_study_without_images_is_exported_unchecked(open_service):
     service.publish()
     answer = service.export()
     assert (answer["state"], answer["verified"]) == ("done", None)
-    assert "no image" in answer["step"]
+    assert answer["step"] == "Exported. Not compared: bundle."
 
 
 def test_an_unknown_format_is_refused_in_words(service):
     service.publish()
-    told = service.refused("POST", "export", 422, json={"format": "onnx"})
-    assert "There is no export format 'onnx' here" in told
+    told = service.refused("POST", "export", 422, json={"format": "nothing"})
+    assert told == service.refused("POST", "export", 422, json={"formats": ["bundle", "nothing"]})
+    assert "There is no export format 'nothing' here" in told
+    service.refused("POST", "export", 422, json={"formats": []})
     assert all(name in told for name in EXPORTS)
     assert service.get("export")["state"] == "none"
 
@@ -162,12 +209,13 @@ def test_each_format_is_written_as_itself(service, monkeypatch, tmp_path):
 
     monkeypatch.setitem(EXPORTS, "plain", Export("As plain text", write, run, "fewlabel_plain"))
     service.publish()
-    assert {"name": "plain", "description": "As plain text"} in service.get("study")["exports"]
+    assert "As plain text" in [each["description"] for each in service.get("study")["exports"]]
     answer = service.export(format="plain", check=False)
-    assert (answer["state"], answer["format"], answer["file"]) == ("done", "plain", "fewlabel_plain-v3.zip")
+    assert (answer["state"], answer["formats"], answer["file"]) == ("done", ["plain"], "fewlabel_plain-v3.zip")
     with zipfile.ZipFile(service.workspace.exports / answer["file"]) as archive:
-        assert sorted(archive.namelist()) == ["fewlabel_plain/fewlabel.json", "fewlabel_plain/weights.txt"]
+        names = {name.removeprefix("fewlabel_plain/") for name in archive.namelist()}
+    assert names == {"fewlabel.json", "verification.json", "weights.txt"}
     assert "weights.txt'] cannot be run" in service.export(format="plain")["error"]
     bundle = service.export(check=False)
-    assert (bundle["format"], bundle["file"]) == ("bundle", f"{BUNDLE}-v3.zip")
+    assert (*bundle["formats"], bundle["file"]) == ("bundle", f"{BUNDLE}-v3.zip")
     assert sorted(os.listdir(service.workspace.exports)) == sorted(["export.json", bundle["file"]])

@@ -7,7 +7,9 @@ import zipfile
 import pytest
 
 from fewlabel.errors import Refusal
+from fewlabel.export import placing
 from fewlabel.export.configs import NAME as BUNDLE
+from fewlabel.export.source import Options
 from fewlabel.service import exporting
 from fewlabel.service.exporting import Exporter
 from fewlabel.service.routes import make_router
@@ -24,7 +26,7 @@ def exported(service):
 
 
 def restarted(service):
-    return Exporter(service.workspace, lambda: None)
+    return Exporter(service.workspace, list)
 
 
 def refused(exporter):
@@ -115,13 +117,14 @@ def test_a_kill_at_any_step_of_an_export_leaves_the_last_one_or_the_new_one_whol
             patch.setattr(exporting, "replace_file", or_die(exporting.replace_file))
             patch.setattr(exporting, "write_json", or_die(exporting.write_json))
             patch.setattr(exporting, "_pack", or_die(exporting._pack))
-            patch.setattr(exporting, "export_model", or_die(exporting.export_model))
+            patch.setattr(exporting, "check_inputs", or_die(exporting.check_inputs))
+            patch.setattr(placing.Path, "replace", or_die(placing.Path.replace))
             patch.setattr(exporting, "_sha256", or_die(exporting._sha256))
             patch.setattr(exporting.Path, "unlink", or_die(exporting.Path.unlink))
             patch.setattr(exporting.tempfile.TemporaryDirectory, "cleanup", lambda folder: None)
             patch.setattr(exporting.shutil, "rmtree", lambda *arguments, **more: None)
             try:
-                exporter._export("bundle", check=False)
+                exporter._export(["bundle"], False, Options())
                 ended = True
             except Killed:
                 pass
@@ -156,7 +159,7 @@ def test_an_export_goes_on_and_is_known_where_the_app_is_loaded_again(exported, 
     exported.ask("POST", "export", 202)
     assert held_check.begun.wait(60)
     make_router(exported.study)
-    assert exporting.exporter_of(exported.workspace, lambda: None).status().state == "running"
+    assert exporting.exporter_of(exported.workspace, list).status().state == "running"
     held_check.release()
     assert exported.get("export")["state"] == "done"
-    assert exporting.exporter_of(exported.workspace, lambda: None).file().is_file()
+    assert exporting.exporter_of(exported.workspace, list).file().is_file()

@@ -9,7 +9,7 @@ from fewlabel.settings import Settings
 from fewlabel.training import keeper as keeper_module
 from fewlabel.training.arrivals import known_labels
 from fewlabel.training.keeper import Keeper
-from fewlabel.training.ongoing_progress import AGAIN, RESTING
+from fewlabel.training.learned import Learned
 from fewlabel.workspace import read_json, write_json
 
 
@@ -38,9 +38,10 @@ def kept(make_study, clock, monkeypatch):
     return study
 
 
-def rest(study, phase=RESTING):
+def rest(study):
+    """Let the training end as one does that has learned all labels."""
     study.tasks[-1]["status"] = "DONE"
-    write_json(study.workspace.progress, {"phase": phase, "learned": known_labels(study.store)})
+    Learned(study.workspace.learned).write(known_labels(study.store))
 
 
 def test_it_begins_with_the_first_label(kept):
@@ -70,11 +71,24 @@ def test_it_rests_until_a_label_comes_changes_or_goes(kept):
     assert len(kept.tasks) == 3
 
 
+@pytest.mark.parametrize(
+    "reported", [{}, {"phase": "training"}, {"phase": "failed"}, {"phase": "resting", "learned": {}}]
+)
+def test_what_a_training_reports_starts_none(kept, reported):
+    keeper = kept.keeper()
+    kept.label("a")
+    keeper.look()
+    rest(kept)
+    write_json(kept.workspace.progress, reported)
+    keeper.look()
+    assert len(kept.tasks) == 1
+
+
 def test_changed_classes_let_it_begin_again_at_once(kept):
     keeper = kept.keeper()
     kept.label("a")
     keeper.look()
-    rest(kept, AGAIN)
+    kept.tasks[-1]["status"] = "DONE"
     keeper.look()
     assert len(kept.tasks) == 2
 

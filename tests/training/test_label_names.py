@@ -38,7 +38,7 @@ def test_with_no_label_left_a_training_is_refused_with_the_reasons(study):
 def test_labels_stored_under_another_order_are_trained_on_by_their_names(study):
     study.workspace.set_classes(["vessel", "organ"])
     run = study.run()
-    for record in run._labelled(["a", "b"]):
+    for record in run.records(run.pools, run.left_out)[0]:
         assert np.array_equal(read_label(record["label"]).array, 2 * study.truth(record["id"]))
     assert run()["published"]
     assert load_published(study.workspace.model).plan.classes == ("vessel", "organ")

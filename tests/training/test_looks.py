@@ -63,16 +63,16 @@ def test_a_single_good_look_publishes_nothing(look):
 def test_the_dice_that_is_told_is_that_of_the_last_weights_and_never_a_maximum(look):
     versions, publisher, _ = look(0.5, 0.9, 0.6)
     assert versions == [1, 1, 2]
-    assert publisher.progress.values["best_metric"] == 0.6
-    assert publisher.progress.values["published_dice"] == 0.6
+    assert publisher.progress.snapshot()["best_metric"] == 0.6
+    assert publisher.progress.snapshot()["published_dice"] == 0.6
     assert load_published(publisher.path).card["validation"] == {"organ": 0.6}
 
 
 def test_a_worse_one_is_told_and_not_published(look):
     versions, publisher, _ = look(0.8, 0.3)
     assert versions == [1, 1]
-    assert publisher.progress.values["best_metric"] == 0.3
-    assert publisher.progress.values["published_dice"] == 0.8
+    assert publisher.progress.snapshot()["best_metric"] == 0.3
+    assert publisher.progress.snapshot()["published_dice"] == 0.8
 
 
 def test_where_nothing_can_be_validated_the_last_is_published_and_flagged(look):

@@ -211,11 +211,11 @@ def test_after_harm_the_pool_rests_and_is_tried_again_at_half_the_weight(make_on
     trainer.guard.harm(0.9, "labelled crops", True)
     trainer._watch(0.5, "labelled crops", 1.0)
     assert trainer.guard.labels_only
-    assert "tried again" in trainer.progress.values["notes"][-1]
+    assert "tried again" in trainer.progress.snapshot()["notes"][-1]
     trainer.clock.trained += RETRY_AFTER - 20
     trainer.run()
     assert trainer.guard.labels_only
-    assert trainer.progress.values["pool_rests"]
+    assert trainer.progress.snapshot()["pool_rests"]
     trainer.clock.trained += 20
     trainer.run()
     assert not trainer.guard.labels_only
@@ -248,7 +248,7 @@ def test_after_harm_the_next_label_brings_the_pool_back_at_its_whole_weight(make
     restarted.labels_came(loader, identity)
     assert not restarted.guard.labels_only
     assert restarted.weights(1.0) == whole
-    assert "with the new label" in restarted.progress.values["notes"][-1]
+    assert "with the new label" in restarted.progress.snapshot()["notes"][-1]
 
 
 def test_weights_that_are_no_numbers_end_it_and_are_never_kept(make_ongoing):

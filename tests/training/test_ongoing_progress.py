@@ -53,7 +53,7 @@ def test_epochs_are_rounds_that_begin_anew_and_are_never_zero(tmp_path):
     shown = []
     for share in (0.0, 0.5, 1.0, 0.0, 0.3):
         progress.update(share)
-        shown.append((progress.values["epoch"], progress.values["total_epochs"]))
+        shown.append((progress.snapshot()["epoch"], progress.snapshot()["total_epochs"]))
     assert shown == [(1, ROUND), (50, ROUND), (100, ROUND), (1, ROUND), (30, ROUND)]
 
 
@@ -61,12 +61,12 @@ def test_what_is_told_between_two_steps_moves_nothing(tmp_path):
     progress = OngoingProgress(tmp_path / "progress.json")
     progress.update(0.4)
     progress.update(phase="scoring cases")
-    assert progress.values["epoch"] == 40
+    assert progress.snapshot()["epoch"] == 40
 
 
 def test_only_the_last_notes_are_kept(tmp_path):
     progress = OngoingProgress(tmp_path / "progress.json")
     for number in range(100):
         progress.note(str(number))
-    assert progress.values["notes"][-1] == "99"
-    assert len(progress.values["notes"]) < 20
+    assert progress.snapshot()["notes"][-1] == "99"
+    assert len(progress.snapshot()["notes"]) < 20

@@ -49,7 +49,7 @@ def test_what_viewers_need_is_there_from_the_first_write_on(tmp_path):
 @pytest.mark.parametrize("minutes", [0.5, 10, 600])
 def test_an_epoch_takes_at_most_five_seconds_of_the_budget(tmp_path, minutes):
     progress = Progress(tmp_path / "progress.json", minutes * 60)
-    assert minutes * 60 / progress.values["total_epochs"] <= 5
+    assert minutes * 60 / progress.snapshot()["total_epochs"] <= 5
 
 
 def test_the_epoch_follows_the_progress_and_never_goes_back(tmp_path):
@@ -90,10 +90,10 @@ def test_the_fit_is_smoothed_and_shown_only_where_nothing_is_validated(tmp_path)
     progress = Progress(tmp_path / "progress.json", 60)
     for dice in (0.5, math.nan, 0.6):
         progress.fit(dice)
-    assert progress.values["fit"] == progress.values["best_metric"] == pytest.approx(0.53)
+    assert progress.snapshot()["fit"] == progress.snapshot()["best_metric"] == pytest.approx(0.53)
     validated = Progress(tmp_path / "progress.json", 60, validation_cases=["a"])
     validated.fit(0.5)
-    assert (validated.values["fit"], validated.values["best_metric"]) == (0.5, 0.0)
+    assert (validated.snapshot()["fit"], validated.snapshot()["best_metric"]) == (0.5, 0.0)
 
 
 def test_problems_and_notes_are_told(tmp_path):

@@ -193,7 +193,7 @@ def test_the_teacher_of_a_real_method_moves_with_its_student(make_trainer, name)
 def test_losses_that_are_told_are_those_of_the_terms_and_their_weighted_sum(trained):
     method = Watching(slope=2.0, pool=0.5)
     trainer = trained(method, steps=3)
-    told = trainer.progress.values["losses"]
+    told = trainer.progress.snapshot()["losses"]
     assert told["total"] == pytest.approx(told["supervised"] + 0.5 * told["pool"], abs=1e-4)
 
 

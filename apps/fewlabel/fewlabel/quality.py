@@ -1,4 +1,4 @@
-"""How good the published model is, in one sentence for everybody: its Dice and the number of cases behind it."""
+"""The quality of the published model in one sentence: its Dice and the number of cases behind it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 LEAST_DICE = 0.5
-"""Dice below which a warning says not to use a model, or one class of it, yet."""
+"""Dice below which a warning advises against using a model, or one of its classes."""
 
 LEAST_CASES = 5
-"""Validation cases below which a warning says that the number rests on too few."""
+"""Number of validation cases below which a warning says that there are too few."""
 
 NOT_VALIDATED = "Not validated: no Dice, 0 validation cases. Check every one of its results."
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What is known of a model's quality.
+    """The quality of a model, as far as it is known.
 
     Attributes:
-        dice: mean over the classes that could be measured, 0..1; None where none could.
+        dice: mean over the classes that could be measured, 0..1; None where there is none.
         cases: validation cases on which it was measured; None where the model was published before they were counted.
-        doubtful: whether ``sentence`` warns.
+        doubtful: whether ``sentence`` contains a warning.
         sentence: plain text for people; may hold class names, so escape it for HTML and Markdown.
     """
 
@@ -52,13 +52,13 @@ def quality(card: Mapping[str, Any]) -> Quality:
         return Quality(None, 0, True, NOT_VALIDATED)
     mean, cases = sum(measured.values()) / len(measured), _cases(card.get("validated_on"))
     number = "" if cases is None else f"{cases} "
-    told = f"Dice {mean:.2f} on {number}validation case{'' if cases == 1 else 's'}"
+    text = f"Dice {mean:.2f} on {number}validation case{'' if cases == 1 else 's'}"
     warnings = list(_warnings(dice, mean, cases))
-    return Quality(mean, cases, bool(warnings), f"{told}: {'; '.join(warnings)}." if warnings else f"{told}.")
+    return Quality(mean, cases, bool(warnings), f"{text}: {'; '.join(warnings)}." if warnings else f"{text}.")
 
 
 def counted(measured: Sequence[float | None]) -> bool:
-    """Whether something could be measured on a case: its label holds at least one class."""
+    """Whether a case could be measured: its label has at least one class."""
     return any(value is not None for value in measured)
 
 
@@ -73,7 +73,7 @@ def _warnings(dice: Mapping[str, float | None], mean: float, cases: int | None) 
 
 
 def _is_low(dice: float) -> bool:
-    return round(dice, 2) < LEAST_DICE  # as it is shown
+    return round(dice, 2) < LEAST_DICE  # as shown
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -81,7 +81,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _numbers(values: Any) -> dict[str, float | None]:
-    """What a card holds; one that was sent to the server may hold anything."""
+    """The numbers in a card; one that was sent to the server may contain anything."""
     if not isinstance(values, Mapping):
         return {}
     return {str(name): float(value) if _is_number(value) else None for name, value in values.items()}

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from fewlabel.datastore.catalogue import label_places
+from fewlabel.datastore.catalogue import label_paths
 from fewlabel.datastore.classes import StoredLabel, stored_labels
 from fewlabel.datastore.submission import assumed
 from fewlabel.errors import Refusal
@@ -160,7 +160,7 @@ def _described(sidecar: Any, renaming: Renaming) -> Any:
 
 
 def _in_list(studies: Path, workspace: Workspace, renaming: Renaming) -> Iterator[str]:
-    path = studies / label_places(studies, workspace.folder)[1]
+    path = studies / label_paths(studies, workspace.folder)[1]
     listed = read_json(path)
     if not isinstance(listed, dict):
         return

@@ -130,6 +130,9 @@ class Settings:
     network: str | None = _setting(None, _one_of(NETWORKS), "network: " + ", ".join(NETWORKS))
     workspace: str | None = _setting(None, _text, "folder of the study's state; default STUDIES/.fewlabel")
     device: str | None = _setting(None, _text, "cpu, cuda, cuda:1, ...; default: the first GPU, else the CPU")
+    dicom: str | None = _setting(
+        None, _text, "folder of the DICOM series that the scans came from, for exports as DICOM SEG"
+    )
     training: str = _setting(
         "on_request",
         _one_of(dict.fromkeys(TRAINING)),

@@ -143,6 +143,7 @@ class Workspace:
         self.scans = self.folder / "scans.json"
         self.converted = self.folder / "converted"
         self.training = self.folder / "training.json"
+        self.learned = self.folder / "learned.json"
         self.people = self.folder / "people-ask"
         self.by_name = self.folder / "by_name"
         self.renaming = self.folder / "renaming.json"

@@ -97,7 +97,7 @@ def features_table(data: Path, split: Path | None, most: int) -> str:
         say(f"looking at {len(names)} scans: {name}")
         geometry = Geometry({case: describe(read_volume(cases.images[case])) for case in names})
         pairs = [(a, b) for a, b in alike if a < b]
-        distances = [geometry.distance[geometry.place[a], geometry.place[b]] for a, b in pairs]
+        distances = [geometry.distance[geometry.index[a], geometry.index[b]] for a, b in pairs]
         correlation = f"{spearmanr(distances, [alike[pair] for pair in pairs]).statistic:.3f}"
         for picks, choose in (("k-centre", centres), ("most representative", representatives)):
             found = ([names[place] for place in choose(geometry, n)] for n in _CHOSEN)

@@ -1,4 +1,4 @@
-"""Files beside scans that are none: segmentations, label maps and masks, by their names."""
+"""Recognises files beside scans that are not scans, by name: segmentations, label maps and masks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ONLY_A_WORD = re.compile(_WORD, re.IGNORECASE)
 
 
 def companions(files: Iterable[File]) -> set[str]:
-    """Paths of the files that are no scans: ``a.seg.nrrd``, ``a-label.nrrd``, ``a_seg.nii.gz``, and others beside one.
+    """Paths of files that are not scans: ``a.seg.nrrd``, ``a-label.nrrd``, ``a_seg.nii.gz``, and some beside a scan.
 
-    Beside a scan are: ``a_mask.nii.gz`` where there is an ``a.nii.gz``; ``label.nii.gz`` where its folder holds
+    Those beside a scan are: ``a_mask.nii.gz`` where there is an ``a.nii.gz``; ``label.nii.gz`` where its folder holds
     another file; ``masks/a.nii.gz`` where another folder holds an ``a.nii.gz``.
     """
     by_folder: defaultdict[str, dict[str, list[File]]] = defaultdict(dict)

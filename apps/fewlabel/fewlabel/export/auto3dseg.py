@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 from fewlabel.errors import Refusal
+from fewlabel.export.as_slicer import labels_as_slicer
 from fewlabel.export.base import Export, run_alone
 from fewlabel.export.comparing import Comparison
 from fewlabel.export.single import members
@@ -151,7 +152,11 @@ def _not_buildable(model: Published) -> str:
 
 
 def agrees(comparison: Comparison) -> str:
-    """The rule: where the scan has the plan's voxel size, Dice of each class is at least ``LEAST_DICE``."""
+    """The rule: every voxel is that of our own network run as the extension runs it (see ``as_slicer``), and where the
+    scan has the plan's voxel size, Dice of each class against ``/infer`` is at least ``LEAST_DICE``.
+    """
+    if comparison.unlike:
+        return f"{comparison.unlike} of {comparison.voxels} voxels differ from our network run as the extension runs it"
     low = {name: dice for name, dice in comparison.dice.items() if dice is not None and dice < LEAST_DICE}
     if not (comparison.at_plan_spacing and low):
         return ""
@@ -197,4 +202,5 @@ AUTO3DSEG = Export(
     folder="fewlabel_auto3dseg",
     refuses=refuses,
     agrees=agrees,
+    like=labels_as_slicer,
 )

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from fewlabel.errors import Refusal
+from fewlabel.export.card import write_card
 from fewlabel.export.comparing import Comparison, compare_runs, identical, read_back
 from fewlabel.export.placing import PARTS, placed
 from fewlabel.export.source import Source
+from fewlabel.published import Published
 
 Kind = Literal["model", "dataset", "cases"]
 """The published model; the study's images and submitted labels; label maps of single cases."""
@@ -30,7 +32,7 @@ def _cannot_run(folder: Path, images: Path, output: Path) -> None:
     raise NotImplementedError("This export has no run(folder, images, output).")
 
 
-def _cannot_read(source: Source, folder: Path) -> Sequence[tuple[str, np.ndarray, np.ndarray]]:
+def _cannot_read(source: Source, folder: Path) -> Iterable[tuple[str, np.ndarray, np.ndarray]]:
     raise NotImplementedError("This export has no read(source, folder).")
 
 
@@ -62,6 +64,8 @@ class Export:
         refuses: (source): why this study cannot be exported so, in a sentence that says what to do; "" if it can.
             Asked before anything is written.
         agrees: (comparison): why a comparison must not pass, "" if it may. Default: every voxel is the same.
+        like: of a form that runs the model otherwise than ``/infer``. (model, image): label map of our own network run
+            in the same way, with which the form is compared too (``Comparison.unlike``).
 
     Examples:
         >>> def write(model, folder):
@@ -82,10 +86,11 @@ class Export:
     card: str = "fewlabel.json"
     readme: str = "README.md"
     kind: Kind = "model"
-    read: Callable[[Source, Path], Sequence[tuple[str, np.ndarray, np.ndarray]]] = _cannot_read
+    read: Callable[[Source, Path], Iterable[tuple[str, np.ndarray, np.ndarray]]] = _cannot_read
     needs: tuple[str, ...] = ()
     refuses: Callable[[Source], str] = lambda _: ""
     agrees: Callable[[Comparison], str] = identical
+    like: Callable[[Published, Path], np.ndarray] | None = None
 
     def problem(self, source: Source) -> str:
         """Why it cannot be exported now, in a sentence; "" if it can.
@@ -93,13 +98,14 @@ class Export:
         Raises:
             Refusal: (409), (500) as ``Source.model``.
         """
-        missing = [each for each in self.needs if importlib.util.find_spec(each) is None]
-        if missing:
-            names = " ".join(missing)
-            return f"It needs the package {names}, which is not installed here: python -m pip install {names}."
         if self.kind == "model":
             source.model  # noqa: B018  (it says what is missing)
-        return self.refuses(source)
+        return self.lacks() or self.refuses(source)
+
+    def lacks(self) -> str:
+        """Which package it needs that is not installed, in a sentence; "" if none."""
+        missing = " ".join(each for each in self.needs if importlib.util.find_spec(each) is None)
+        return f"It needs {missing}, which is not installed here: python -m pip install {missing}." if missing else ""
 
     def export(
         self,
@@ -127,6 +133,7 @@ class Export:
         if problem:
             raise Refusal(problem, 422)
         with placed(target, overwrite, self.card) as draft:
+            source.tell(0.0, "it is written")
             self.write(source.model if self.kind == "model" else source, draft)
             rows = None if images is None else self.compare(source, draft, images)
             self._describe(source, draft, rows)
@@ -141,7 +148,7 @@ class Export:
         if self.kind == "model":
             if not images:
                 return None
-            rows = compare_runs(source, folder, self.run, images)
+            rows = compare_runs(source, folder, self.run, images, self.like)
         else:
             rows = read_back(source, folder, self.read)
         faults = [f"{row.case}: {fault}" for row in rows for fault in [self.agrees(row)] if fault]
@@ -151,7 +158,9 @@ class Export:
         return rows
 
     def _describe(self, source: Source, draft: Path, rows: list[Comparison] | None) -> None:
-        """Say in the export how it was compared with the study, and which files are its own."""
+        """Say in the export what it is, how it was compared with the study, and which files are its own."""
+        if self.kind == "model":
+            write_card(source, draft, rows, self.description)
         said = {
             "verified": None if rows is None else [asdict(row) for row in rows],
             "parts": sorted({PARTS, *(path.name for path in draft.iterdir())}),

@@ -97,6 +97,9 @@ class Source:
         list_cases: gives the study's cases.
         options: what was chosen.
 
+    Attributes:
+        tell: called with the share 0..1 of the present format's work that is done, and what is done now.
+
     Examples:
         >>> from fewlabel.workspace import Workspace
         >>> with Source(Workspace(tempfile.mkdtemp())) as source:
@@ -111,6 +114,7 @@ class Source:
         options: Options = Options(),
     ) -> None:
         self.workspace, self.options = workspace, options
+        self.tell: Callable[[float, str], None] = lambda share, words: None
         self._list_cases = list_cases
         self._segmented: dict[Path, Segmented] = {}
         self._scratch: Path | None = None

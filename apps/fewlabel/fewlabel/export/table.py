@@ -9,6 +9,8 @@ from fewlabel.export.auto3dseg import AUTO3DSEG
 from fewlabel.export.base import Export
 from fewlabel.export.bundle import BUNDLE
 from fewlabel.export.comparing import compare_runs
+from fewlabel.export.msd import MSD
+from fewlabel.export.nnunet import NNUNET
 from fewlabel.export.onnx import ONNX
 from fewlabel.export.source import Source
 from fewlabel.export.torchscript import TORCHSCRIPT
@@ -21,6 +23,8 @@ EXPORTS: dict[str, Export] = {
     "torchscript": TORCHSCRIPT,
     "onnx": ONNX,
     "auto3dseg": AUTO3DSEG,
+    "nnunet": NNUNET,
+    "msd": MSD,
 }
 
 

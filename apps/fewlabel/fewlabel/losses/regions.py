@@ -1,4 +1,4 @@
-"""Dice and cross entropy where voxels count differently: mixed crops and pseudo-labels."""
+"""Dice and cross entropy with a weight for each voxel, for mixed crops and pseudo-labels."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from torch.nn import functional
 
 
 def weighted_dice_cross_entropy(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
-    """Mean Dice loss of the foreground classes plus mean cross entropy, each voxel by its weight.
+    """Mean Dice loss of the foreground classes plus mean cross entropy, with a weight for each voxel.
 
     Per class over the batch, with voxels v: Dice = (2 Σ w p y + 1) / (Σ w p + Σ w y + 1); cross entropy is
-    Σ w CE / Σ w. With weights of 1 this is ``dice_cross_entropy``; with weights of 0 and 1 it is that of the
-    region alone (Bai 2023, eq. 8, one of its two regions). It works on probabilities: a region cut out of the
-    logits before the softmax would count the outside as p = 1/C, as in the published code, by MONAI's
-    ``MaskedDiceLoss(softmax=True)``. That class cannot be used on probabilities either unless weights are 0 or 1,
-    as it multiplies both sides and so squares the weight of the overlap.
+    Σ w CE / Σ w. With weights of 1 this is ``dice_cross_entropy``; with weights of 0 and 1 it is that of the region
+    with weight 1 (Bai 2023, eq. 8, one of its two regions). It weights probabilities: where logits are masked before
+    the softmax, as in the published code and by MONAI's ``MaskedDiceLoss(softmax=True)``, voxels outside count as
+    p = 1/C. On probabilities that class would only be right for weights of 0 or 1, since it multiplies both prediction
+    and label and so squares the weight of the overlap.
 
     Args:
         logits: BCDHW, C > 1.
         label: B1DHW class indices; true or pseudo-labels.
-        weight: B1DHW float, at least 0; no gradient is sent to it.
+        weight: B1DHW float, at least 0; gets no gradient.
 
     Returns:
         A scalar, at least 0; exactly 0, with a gradient of 0, where all weights are 0.

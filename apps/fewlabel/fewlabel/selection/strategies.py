@@ -1,4 +1,4 @@
-"""The strategies that need no model of differences: by name, at random, at random where there is something to see."""
+"""Simple strategies: by name, at random, and at random among scans with foreground."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class First(FewLabelStrategy):
 
 
 class Random(FewLabelStrategy):
-    """The honest baseline.
+    """Unlabelled cases at random: the baseline.
 
     Examples:
         >>> from pathlib import Path
@@ -64,10 +64,10 @@ class Random(FewLabelStrategy):
 
 
 class ForegroundRandom(FewLabelStrategy):
-    """At random among the cases in which the model sees something to label: the baseline that is hard to beat.
+    """At random among the cases in which the model sees foreground: a baseline that is hard to beat.
 
-    For whole volumes what nnActive (Lüth 2025) does for patches: a volume with less than a tenth of the pool's median
-    of predicted foreground comes after all others. Without a model it is ``random``.
+    Applies what nnActive (Lüth 2025) does for patches to whole volumes: those with less than a tenth of the pool's
+    median predicted foreground come last. Without a model it is ``random``.
 
     Examples:
         >>> from pathlib import Path
@@ -105,7 +105,7 @@ class ForegroundRandom(FewLabelStrategy):
         def describe(case: str) -> dict[str, Any]:
             reason = "It was drawn at random among the scans in which the model sees the structures."
             if share.get(case, math.inf) < least:
-                reason = "The model sees next to nothing to label in it, as in all that are left."
+                reason = "The model sees almost nothing to label in it, as in all scans that are left."
             return {"reason": reason, **scores.details(case)}
 
         return Ranking(order, describe)

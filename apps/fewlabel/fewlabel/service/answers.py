@@ -7,6 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from fewlabel.datastore.kinds import Kind
+from fewlabel.export.base import Kind as ExportKind
+from fewlabel.export.comparing import Comparison
 from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS
 
 State = Literal["unlabelled", "in_work", "submitted", "validation", "unusable"]
@@ -25,6 +27,13 @@ class Choice(BaseModel):
 
     name: str
     description: str
+
+
+class ExportChoice(Choice):
+    """A format of export."""
+
+    kind: ExportKind = Field(description="of the model, of the study's scans and labels, or of single cases")
+    problem: str = Field(description="the package that it needs and that is not installed, in a sentence; else empty")
 
 
 class PublishedModel(BaseModel):
@@ -71,7 +80,7 @@ class StudyAnswer(BaseModel):
     methods: list[Choice]
     default_method: str
     strategies: list[Choice]
-    exports: list[Choice]
+    exports: list[ExportChoice]
     device: str
     devices: list[str]
     model: PublishedModel | None
@@ -146,8 +155,23 @@ class HistoryAnswer(BaseModel):
 class ExportRequest(BaseModel):
     """What to export."""
 
-    format: str = Field(default=DEFAULT_EXPORT, json_schema_extra={"enum": list(EXPORTS)})
-    check: bool = Field(default=True, description="run it by itself on one case and compare with the server")
+    formats: list[str] = Field(
+        default=[DEFAULT_EXPORT],
+        min_length=1,
+        max_length=len(EXPORTS),
+        json_schema_extra={"items": {"type": "string", "enum": list(EXPORTS)}},
+        description="all of them come in one zip",
+    )
+    format: str | None = Field(default=None, description="one of them, where no list is given")
+    check: bool = Field(default=True, description="compare with the study: a model is run by itself on some scans")
+    accepted: bool = Field(default=False, description="labels that were left as proposed go along with a data set")
+    cases: list[str] = Field(default=[], description="ids of the scans that are exported one by one; default: all")
+    predictions: bool = Field(default=False, description="of these scans the model's label map, not the submitted one")
+
+    @property
+    def chosen(self) -> list[str]:
+        """Names of the formats."""
+        return self.formats if "formats" in self.model_fields_set or self.format is None else [self.format]
 
 
 class ExportStarted(BaseModel):
@@ -157,11 +181,26 @@ class ExportStarted(BaseModel):
 
 
 class Verified(BaseModel):
-    """An exported model that was run by itself beside the server's own."""
+    """One comparison of an export with the study: a model that was run by itself, or a file that was read back."""
 
+    format: str = DEFAULT_EXPORT
     case: str
     voxels_differing: int
     of: int
+    probability: float | None = Field(default=None, description="largest difference of a probability, where known")
+    seconds: float = Field(default=0.0, description="that it took")
+
+    @classmethod
+    def told(cls, format: str, row: Comparison) -> Verified:
+        """What is told of a comparison of this format."""
+        return cls(
+            format=format,
+            case=row.case,
+            voxels_differing=row.differing,
+            of=row.voxels,
+            probability=row.probability,
+            seconds=row.seconds,
+        )
 
 
 class ExportAnswer(BaseModel):
@@ -170,10 +209,12 @@ class ExportAnswer(BaseModel):
     state: Literal["none", "running", "done", "failed"] = "none"
     progress: float = 0.0
     step: str = ""
-    format: str = DEFAULT_EXPORT
+    seconds_left: float | None = None
+    formats: list[str] = [DEFAULT_EXPORT]
     file: str | None = None
     bytes: int | None = None
     sha256: str | None = Field(default=None, description="of the file")
     model_version: int | None = None
-    verified: Verified | None = None
+    verified: Verified | None = Field(default=None, description="of the results, the one that differs most")
+    results: list[Verified] = []
     error: str | None = None

@@ -1,4 +1,4 @@
-"""The published model exported while the server goes on: in a thread of its own, one export at a time."""
+"""Exports while the server goes on: in a thread of their own, one order at a time, one zip for all its formats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +16,45 @@ from monailabel.utils.others.generic import file_checksum
 from pydantic import ValidationError
 
 from fewlabel.errors import Refusal
-from fewlabel.export.table import EXPORTS, differing_voxels, export_model, find_export
+from fewlabel.export.several import Outcome, check_inputs, export_all, find_all, scans_to_check
+from fewlabel.export.source import Case, Options, Source
+from fewlabel.export.table import EXPORTS
 from fewlabel.files import Stamp, stamp
-from fewlabel.published import read_card
 from fewlabel.service.answers import ExportAnswer, Verified
 from fewlabel.workspace import Workspace, read_json, replace_file, write_json
 
 logger = logging.getLogger(__name__)
 
 _DRAFT = ".exporting-"
+_SEVERAL = "fewlabel_exports"
+"""Name of a zip that holds several formats."""
+
+_PACKED = 0.9
+"""Share of the work that is done when the files are packed."""
+
+ListCases = Callable[[], Sequence[Case]]
 
 _of_workspaces: dict[Path, Exporter] = {}
 
 
-def exporter_of(workspace: Workspace, choose: Callable[[], tuple[str, Path] | None]) -> Exporter:
+def exporter_of(workspace: Workspace, list_cases: ListCases) -> Exporter:
     """The exporter of a workspace (see ``Exporter``): the one that is at work where the app was loaded again."""
     kept = _of_workspaces.get(workspace.folder)
     if kept is None or kept.status().state != "running":
-        kept = _of_workspaces[workspace.folder] = Exporter(workspace, choose)
+        kept = _of_workspaces[workspace.folder] = Exporter(workspace, list_cases)
     return kept
 
 
 class Exporter:
-    """Exports the published model as a zip into ``workspace.exports``; the newest one is kept, over a restart too.
+    """Exports a study as a zip into ``workspace.exports``; the newest one is kept, over a restart too.
 
     Args:
         workspace: of the study.
-        choose: gives id and file of the case that an export is checked with; None where there is none.
+        list_cases: gives the study's cases.
     """
 
-    def __init__(self, workspace: Workspace, choose: Callable[[], tuple[str, Path] | None]) -> None:
-        self.workspace, self.choose = workspace, choose
+    def __init__(self, workspace: Workspace, list_cases: ListCases) -> None:
+        self.workspace, self.list_cases = workspace, list_cases
         self._record = workspace.exports / "export.json"
         self._guard = threading.Lock()
         self._whole: Stamp | None = None  # time and size of the zip that was found to be whole
@@ -58,24 +66,30 @@ class Exporter:
         with self._guard:
             return self._now
 
-    def start(self, format: str, check: bool) -> None:
+    def start(self, formats: Sequence[str], check: bool, options: Options) -> None:
         """Begin an export and return at once.
 
         Args:
-            format: a name of the table of exports.
-            check: run it by itself on one case and compare with the server's own segmentation.
+            formats: names of the table of exports.
+            check: compare what was written with the study: models run by themselves on some scans.
+            options: what else was chosen.
 
         Raises:
-            Refusal: (422) there is no such format; (409) nothing is published yet, or an export is running.
+            Refusal: (422) there is no such format, or a package that it needs is not installed; (409) nothing is
+                published yet, or an export is running.
         """
-        find_export(format)
-        if not self.workspace.model.exists():
+        exports = find_all(formats)
+        lacking = [f"{name}: {each.lacks()}" for name, each in exports.items() if each.lacks()]
+        if lacking:
+            raise Refusal(" ".join(lacking), 422)
+        if any(each.kind == "model" for each in exports.values()) and not self.workspace.model.exists():
             raise Refusal("FewLabel is not trained yet: submit labels, train, and export then.", 409)
         with self._guard:
             if self._now.state == "running":
                 raise Refusal("An export is running already: wait until it has ended.", 409)
-            self._now = ExportAnswer(state="running", format=format, step="The export begins.")
-        threading.Thread(target=self._run, args=(format, check), name="export", daemon=True).start()
+            self._now = ExportAnswer(state="running", formats=list(exports), step="The export begins.")
+        work = (tuple(exports), check, options)
+        threading.Thread(target=self._run, args=work, name="export", daemon=True).start()
 
     def file(self) -> Path:
         """The zip of the last export.
@@ -132,17 +146,18 @@ class Exporter:
         """Remove what a killed export has left: drafts, and zips that it did not get to name or to replace."""
         for left in [*self.workspace.exports.glob(f"{_DRAFT}*"), *self.workspace.exports.glob(".writing-*")]:
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
-        for old in (zip for each in EXPORTS.values() for zip in self.workspace.exports.glob(f"{each.folder}-v*.zip")):
-            if old.name != self._now.file:
-                old.unlink(missing_ok=True)
+        for stem in (_SEVERAL, *(each.folder for each in EXPORTS.values())):
+            for old in self.workspace.exports.glob(f"{stem}*.zip"):
+                if old.name != self._now.file:
+                    old.unlink(missing_ok=True)
 
     def _tell(self, **values: Any) -> None:
         with self._guard:
             self._now = self._now.model_copy(update=values)
 
-    def _run(self, format: str, check: bool) -> None:
+    def _run(self, formats: Sequence[str], check: bool, options: Options) -> None:
         try:
-            self._export(format, check)
+            self._export(formats, check, options)
         except Refusal as error:
             self._tell(state="failed", step="The export failed.", error=str(error))
         except OSError as error:
@@ -153,43 +168,57 @@ class Exporter:
             reason = f"The export failed ({str(error) or type(error).__name__}): the server's log says more."
             self._tell(state="failed", step="The export failed.", error=reason)
 
-    def _export(self, format: str, check: bool) -> None:
-        exports, name = self.workspace.exports, find_export(format).folder
+    def _export(self, formats: Sequence[str], check: bool, options: Options) -> None:
+        exports = self.workspace.exports
         exports.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=exports, prefix=_DRAFT, ignore_cleanup_errors=True) as folder:
-            # A training may publish meanwhile: what is checked must be what is exported.
-            snapshot = Workspace(Path(folder, "snapshot"))
-            shutil.copyfile(self.workspace.model, snapshot.model)
-            version = int(read_card(snapshot.model)["version"])
-            self._tell(progress=0.1, step=f"Model version {version} is written.", model_version=version)
-            written = export_model(format, snapshot, Path(folder, name))
-            verified, said = None, "Exported without a check, as asked."
-            if check:
-                verified, said = self._check(format, snapshot, written)
-            self._tell(progress=0.9, step="The files are packed.")
-            target = _free_name(exports, f"{name}-v{version}")
-            replace_file(target, lambda temporary: _pack(written, temporary))
-        result = {"file": target.name, "bytes": target.stat().st_size, "sha256": _sha256(target), "verified": verified}
-        done = self._now.model_copy(update={"state": "done", "progress": 1.0, "step": said, **result})
+        draft = tempfile.TemporaryDirectory(dir=exports, prefix=_DRAFT, ignore_cleanup_errors=True)
+        with draft as folder, Source(self.workspace, self.list_cases, options) as source:
+            places = {name: Path(folder, EXPORTS[name].folder) for name in formats}
+            outcomes = self._write(source, places, check)
+            self._tell(progress=_PACKED, step="The files are packed.", seconds_left=None)
+            stem = EXPORTS[formats[0]].folder if len(formats) == 1 else _SEVERAL
+            version = self.status().model_version
+            target = _free_name(exports, f"{stem}-v{version}" if version else stem)
+            replace_file(target, lambda temporary: _pack(list(places.values()), temporary))
+        result = {"file": target.name, "bytes": target.stat().st_size, "sha256": _sha256(target), **_said(outcomes)}
+        done = self._now.model_copy(update={"state": "done", "progress": 1.0, "seconds_left": None, **result})
         write_json(self._record, done.model_dump())  # from here on it is offered, whatever happens
         self._tell(**dict(done))
         self._clear_away()
 
-    def _check(self, format: str, snapshot: Workspace, written: Path) -> tuple[Verified | None, str]:
-        """Run the export by itself on one case; what came out, and a sentence about it."""
-        chosen = self.choose()
-        if chosen is None:
-            return None, "Exported. It was not checked, since there is no image to run it on."
-        case, image = chosen
-        self._tell(progress=0.2, step=f"It is run by itself on {case} and compared with the server.")
-        different, voxels = differing_voxels(format, snapshot, written, image)
-        verified = Verified(case=case, voxels_differing=different, of=voxels)
-        if different:
-            return verified, (
-                f"Exported, but run by itself it differs from the server in {different} of {voxels} voxels of {case}: "
-                "compare both before you use it."
-            )
-        return verified, f"Exported. Run by itself it gives the server's label map of {case}, in all {voxels} voxels."
+    def _write(self, source: Source, places: dict[str, Path], check: bool) -> list[Outcome]:
+        """All formats, in folders of the draft.
+
+        Raises:
+            Refusal: one of them could not be written, or disagrees with the study.
+        """
+        images = scans_to_check(source) if check else None
+        check_inputs(source, places, images or ())
+        if any(EXPORTS[name].kind == "model" for name in places):
+            self._tell(model_version=int(source.model.card["version"]))
+
+        def tell(share: float, words: str, left: float | None) -> None:
+            self._tell(progress=_PACKED * share, step=f"{words[:1].upper()}{words[1:]}.", seconds_left=left)
+
+        outcomes = list(export_all(source, places, images, tell))
+        failed = [each for each in outcomes if each.error]
+        if failed:
+            told = [each.error if len(places) == 1 else f"{each.name}: {each.error}" for each in failed]
+            raise Refusal(" ".join(told), 500)
+        return outcomes
+
+
+def _said(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What was compared, and a sentence about it."""
+    rows = [Verified.told(each.name, row) for each in outcomes for row in each.rows or ()]
+    worst = max(rows, key=lambda row: row.voxels_differing, default=None)
+    said = ["Exported."]
+    if worst:
+        said.append(f"Compared with the study, {worst.voxels_differing} of {worst.of} voxels of a scan differ at most.")
+    unchecked = ", ".join(each.name for each in outcomes if each.rows is None)
+    if unchecked:
+        said.append(f"Not compared: {unchecked}.")
+    return {"verified": worst, "results": rows, "step": " ".join(said)}
 
 
 def _free_name(folder: Path, stem: str) -> Path:
@@ -202,8 +231,10 @@ def _sha256(path: Path) -> str:
     return file_checksum(str(path)).removeprefix("SHA256:")
 
 
-def _pack(folder: Path, target: Path) -> None:
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder.parent))
+def _pack(folders: Sequence[Path], target: Path) -> None:
+    with zipfile.ZipFile(target, "w") as archive:
+        for folder in folders:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    packed = zipfile.ZIP_STORED if path.suffix == ".gz" else zipfile.ZIP_DEFLATED
+                    archive.write(path, path.relative_to(folder.parent), packed)

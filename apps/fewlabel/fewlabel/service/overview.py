@@ -24,6 +24,7 @@ from fewlabel.service.answers import (
     Choice,
     ClassEntry,
     Counts,
+    ExportChoice,
     HistoryAnswer,
     PublishedModel,
     Scans,
@@ -65,7 +66,10 @@ class Overview:
             methods=[Choice(name=name, description=method.description) for name, method in METHODS.items()],
             default_method=settings.method or default_method(device),
             strategies=[Choice(name=name, description=each.description) for name, each in study.strategies().items()],
-            exports=[Choice(name=name, description=each.description) for name, each in EXPORTS.items()],
+            exports=[
+                ExportChoice(name=name, description=each.description, kind=each.kind, problem=each.lacks())
+                for name, each in EXPORTS.items()
+            ],
             device=device,
             devices=device_names(settings.device),
             model=model,
@@ -117,13 +121,6 @@ class Overview:
         file = self.workspace.history.with_suffix(".png")
         history_picture(self._entries(), file)
         return file
-
-    def case_to_check(self) -> tuple[str, Path] | None:
-        """The smallest image file that is known to be readable, since it has a label; else the smallest of all."""
-        store = self.study.store
-        files = [(case, Path(store.get_image_uri(case))) for case in store.get_labeled_images() or store.list_images()]
-        there = [(case, path) for case, path in files if path.is_file()]
-        return min(there, key=lambda each: each[1].stat().st_size, default=None)
 
     def _objects(self) -> dict[str, Any]:
         return self.study.store.json()["objects"]

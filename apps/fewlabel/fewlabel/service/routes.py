@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends
@@ -16,6 +17,8 @@ from pydantic import BaseModel, Field
 
 from fewlabel.background import is_background_process
 from fewlabel.errors import Refusal
+from fewlabel.export.dataset import list_cases
+from fewlabel.export.source import Options
 from fewlabel.selection.leases import PUT_OFF
 from fewlabel.service.answers import (
     CaseId,
@@ -95,7 +98,8 @@ def make_router(study: Study) -> APIRouter:
     overview = Overview(study)
     _add_reading(router, overview)
     _add_changes(router, study, overview)
-    _add_export(router, exporter_of(study.workspace, overview.case_to_check))
+    exporter = exporter_of(study.workspace, lambda: list_cases(study.store, study.workspace))
+    _add_export(router, exporter, Path(study.settings.dicom) if study.settings.dicom else None)
     return router
 
 
@@ -160,17 +164,18 @@ def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
         return UndoAnswer(id=case, state=overview.state(case))
 
 
-def _add_export(router: APIRouter, exporter: Exporter) -> None:
+def _add_export(router: APIRouter, exporter: Exporter, series: Path | None) -> None:
     @router.post(
         "/export",
         status_code=202,
-        summary=f"{RBAC_ADMIN}Export the published model",
-        responses=_refuses(e409="not trained yet, or an export is running", e422="there is no such format"),
+        summary=f"{RBAC_ADMIN}Export the published model, or the study",
+        responses=_refuses(e409="not trained yet, or an export is running", e422="no such format, or a package lacks"),
         **_ADMIN,
     )
     def start_export(body: ExportRequest | None = None) -> ExportStarted:
         asked = body or ExportRequest()
-        exporter.start(asked.format, asked.check)
+        options = Options(asked.accepted, True, tuple(asked.cases), asked.predictions, series)
+        exporter.start(asked.chosen, asked.check, options)
         return ExportStarted()
 
     @router.get("/export", summary=f"{RBAC_USER}How far the export is", **_USER)

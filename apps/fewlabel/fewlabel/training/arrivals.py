@@ -1,4 +1,4 @@
-"""Labels that come, change or go while a training goes on, seen by their files."""
+"""Notices labels that are added, changed or removed during a training, by their files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOOK_EVERY = 5.0  # seconds
 
 
 def known_labels(datastore: Datastore) -> Known:
-    """The submitted labels as they are now; JSON."""
+    """Stamps of all submitted labels as they are now; can be written as JSON."""
     found = {}
     for case in sorted(datastore.get_labeled_images()):
         now = stamp(datastore.stored_label(case))
@@ -28,7 +28,7 @@ def known_labels(datastore: Datastore) -> Known:
 
 
 def in_order(datastore: Datastore) -> list[str]:
-    """Cases whose label can validate, as they were submitted, oldest first; an accepted proposal never does."""
+    """Cases whose label may be used for validation, oldest submission first; accepted proposals are left out."""
     cases = set(person_labelled(datastore)) - set(datastore.left_out())
     cases -= set(accepted_cases(datastore, cases))
     times = {case: float(datastore.get_label_info(case, "final").get("ts") or 0) for case in cases}
@@ -36,10 +36,10 @@ def in_order(datastore: Datastore) -> list[str]:
 
 
 class Arrivals:
-    """Looks every few seconds whether labels of a study have changed.
+    """Checks every few seconds whether the labels of a study have changed.
 
     Args:
-        datastore: of a background process; it is read again when the folder of the labels has changed.
+        datastore: of a background process; it is refreshed when the folder of the labels has changed.
         workspace: of the study; the names of its classes count too.
 
     Attributes:
@@ -49,15 +49,15 @@ class Arrivals:
     def __init__(self, datastore: Datastore, workspace: Workspace) -> None:
         self.datastore, self.workspace = datastore, workspace
         self.known = known_labels(datastore)
-        self._folders: dict[str, tuple[int, int] | None] = {}  # looked at soon: labels may have come since the start
+        self._folders: dict[str, tuple[int, int] | None] = {}  # empty: labels may have come since the start
         self._looked = time.monotonic()
 
     def _look_at_folders(self) -> dict[str, tuple[int, int] | None]:
-        places = {str(Path(self.datastore.stored_label(case)).parent) for case in self.known}
-        return {place: stamp(place) for place in sorted(places)}
+        folders = {str(Path(self.datastore.stored_label(case)).parent) for case in self.known}
+        return {folder: stamp(folder) for folder in sorted(folders)}
 
     def changed(self) -> bool:
-        """Whether labels came, were replaced or taken back since ``known`` was; looks at most every five seconds."""
+        """Whether labels were added, replaced or removed since ``known``; checks at most every five seconds."""
         now = time.monotonic()
         if now - self._looked < _LOOK_EVERY:
             return False
@@ -70,8 +70,8 @@ class Arrivals:
         return known_labels(self.datastore) != self.known
 
     def take_in(self) -> tuple[list[str], list[str]]:
-        """Know what is there now; cases whose labels are new or changed, and cases whose labels are gone."""
-        self._folders = self._look_at_folders()  # before the labels: what comes in between is seen next time
+        """Update ``known``; gives the cases whose labels are new or changed, and those whose labels were removed."""
+        self._folders = self._look_at_folders()  # before the labels: a later change is seen next time
         now = known_labels(self.datastore)
         new = [case for case, each in now.items() if self.known.get(case) != each]
         gone = [case for case in self.known if case not in now]

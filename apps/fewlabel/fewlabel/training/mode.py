@@ -1,4 +1,4 @@
-"""Whether a study's training goes on by itself, and whether somebody said that it should rest: kept on disk."""
+"""Whether a study's training is continuous, and whether somebody let it rest: kept on disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONTINUOUS, ON_REQUEST = TRAINING
 
 
 class Mode:
-    """What was chosen of one study's training, by ``--conf training`` and, after that, by people.
+    """The kind of training of one study, as chosen with ``--conf training`` and, after that, by people.
 
     Args:
         workspace: of the study.
@@ -27,17 +27,17 @@ class Mode:
         return said if isinstance(said, dict) else {}
 
     def __call__(self) -> str:
-        """``continuous`` or ``on_request``: what somebody chose while the server had today's ``--conf training``."""
+        """``continuous`` or ``on_request``: as chosen by people, unless ``--conf training`` was changed since."""
         said = self._said()
         chosen = said.get("training")
         return str(chosen) if chosen in TRAINING and said.get("conf") == self._default else self._default
 
     def rests(self) -> bool:
-        """Whether somebody said that it should rest until it is told otherwise."""
+        """Whether somebody stopped it; it then rests until somebody presses Train."""
         return bool(self._said().get("rests"))
 
     def remember(self, training: str | None = None, rests: bool | None = None) -> None:
-        """Take in what somebody chose; None: as before.
+        """Keep what somebody chose; None: as before.
 
         Raises:
             Refusal: (507) it cannot be written.
@@ -48,7 +48,7 @@ class Mode:
 
 
 def asked_for(request: Mapping[str, Any]) -> str | None:
-    """What a train request chooses; None where it says nothing, or what is refused later."""
+    """The kind of training that a request asks for; None where it names none, or one that does not exist."""
     value = request.get("training")
     value = next(iter(value), None) if isinstance(value, list) else value
     return value if isinstance(value, str) and value in TRAINING else None

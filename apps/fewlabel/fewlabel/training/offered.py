@@ -1,4 +1,4 @@
-"""A model that was sent to the server: published only where it is usable here and not worse than what is published."""
+"""Models sent to the server: published only where they work here and are not worse than the published one."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _MOST_VOLUME = 200_000_000  # voxels of a validation case at the model's spacing
 
 
 class Offer:
-    """One model that was sent, on its way to be published.
+    """A model that was sent, to be checked and published.
 
     Args:
-        file: open, at its beginning; what it holds is not trusted.
+        file: open, at its beginning; its content is not trusted.
         workspace: of the study.
         datastore: with the labels of the validation cases.
         device: to compute on.
@@ -50,7 +50,7 @@ class Offer:
             self.model, self.others = read_whole(file)
             check_plan(self.model.plan)
             usable = all(_is_finite(network) for network in [self.model.network, *(each for _, each in self.others)])
-        except Exception as error:  # a foreign file makes the unpickler, and all after it, fail in any way
+        except Exception as error:  # a foreign file can make the unpickler, and all code after it, fail in any way
             reason = (str(error) or type(error).__name__).splitlines()[0][:200]
             raise Refusal(
                 f"The file that was sent is not a model of FewLabel ({reason}). The old model stays. Send a file that "
@@ -71,7 +71,7 @@ class Offer:
             )
 
     def publish(self) -> dict[str, Any]:
-        """Publish it, with what is published now put aside.
+        """Publish it; the model that it replaces is kept aside.
 
         Returns:
             ``version``, ``validated``, ``validation`` (Dice by class) and ``notes``.
@@ -114,7 +114,7 @@ class Offer:
             known = dice_of_published(published, validator) if published else None
         except Refusal:
             raise
-        except Exception as error:  # its plan is not ours, and may make any step fail
+        except Exception as error:  # its plan is not ours and can make any step fail
             if is_out_of_memory(error):
                 raise too_little("Measuring the model that was sent", self.device) from error
             logger.exception("a model that was sent does not run")
@@ -135,7 +135,7 @@ class Offer:
             return None
 
     def _validation_cases(self) -> list[Record]:
-        """Labelled cases that are kept for validation, as far as they can be used."""
+        """Records of the validation cases whose scan and label can be used."""
         kept = read_json(self.workspace.pools, {})
         cases = set(kept.get("validation", ())) if isinstance(kept, dict) else set()
         classes = len(self.model.plan.classes)
@@ -163,7 +163,7 @@ class Offer:
             return None
 
     def _check_spacing(self, case: str, image: str) -> None:
-        """Refuse a plan under which a scan would need more memory than any training of ours asks for."""
+        """Refuse a plan whose spacing would make a scan larger than any training of ours allows."""
         volume = read_volume(image)
         voxels = volume.array.size * math.prod(volume.spacing) / math.prod(self.model.plan.spacing)
         if voxels > max(_MOST_VOLUME, volume.array.size):
@@ -174,7 +174,7 @@ class Offer:
             )
 
     def _card(self, version: int, dice: Measured, validated: bool) -> dict[str, Any]:
-        """What is told of it; of what the file says of itself only what can be understood."""
+        """Its card; from the card in the file only values that we know are taken."""
         said = self.model.card if isinstance(self.model.card, dict) else {}
         numbers = {key: said.get(key) for key in ("labelled", "unlabelled")}
         return {

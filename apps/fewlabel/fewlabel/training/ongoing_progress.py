@@ -1,4 +1,4 @@
-"""What a training that goes on tells people: rounds in the place of epochs, and one line in words."""
+"""Reports a continuous training: rounds instead of epochs, and one line in words."""
 
 from __future__ import annotations
 
@@ -12,47 +12,50 @@ from fewlabel.training.progress import Progress
 
 RESTING, AGAIN = "resting", "starting again"
 _NOTES = 12
-_QUIET = 300  # seconds of training without anything better, from which on that is said
-ROUND = 100  # "epochs" between two publications, for viewers that divide by their number
+_QUIET = 300  # seconds of training without improvement until that is reported
+ROUND = 100  # "epochs" of a round, for viewers that divide by their number
 
 
 class OngoingProgress(Progress):
-    """Progress of a training without an end: ``epoch`` goes from 1 to 100 between two looks at a candidate.
+    """Progress of a training without a planned end: ``epoch`` goes from 1 to 100 between two looks at a candidate.
 
     Args:
         path: the file.
-        fields: constants to be told along.
+        fields: constants to report as well.
     """
 
     def __init__(self, path: Path, **fields: Any) -> None:
         super().__init__(path, 0.0, **fields)
-        self.values.update(total_epochs=ROUND, epoch=1, seconds_left=None, training="continuous")
-        self.values["since"] = datetime.now().strftime("%H:%M")
+        self._values.update(total_epochs=ROUND, epoch=1, seconds_left=None, training="continuous")
+        self._values["since"] = datetime.now().strftime("%H:%M")
 
     def update(self, progress: float | None = None, **fields: Any) -> None:
-        """Take in new values and write them now.
+        """Take new values and write the file now.
 
         Args:
             progress: share of the round that is done, in [0, 1].
-            fields: anything of the file's keys.
+            fields: any keys of the file.
         """
         if progress is not None:
-            self.values["progress"] = self.values["epoch"] = 0
+            self._values["progress"] = self._values["epoch"] = 0
         super().update(progress, **{**fields, "seconds_left": None})
 
     def note(self, text: str) -> None:
-        """A sentence about the training; it goes on for days, so only the last ones are kept."""
-        self.values["notes"] = [*self.values["notes"], text][-_NOTES:]
+        """Add a sentence about the training; it may run for days, so only the last ones are kept."""
+        self._values["notes"] = [*self._values["notes"], text][-_NOTES:]
 
     def _epoch(self, now: float) -> int:
-        return min(ROUND, max(1, int(self.values["progress"] * ROUND)))
+        return min(ROUND, max(1, int(self._values["progress"] * ROUND)))
 
 
 def one_line(values: Mapping[str, Any]) -> str:
     """``learning from 5 labels and 80 scans since 14:02; version 7, Dice 0.86 on 2 scans; still improving``.
 
     Args:
-        values: of the progress file, with a phase that is true now; "" where it is of a training on request.
+        values: of the progress file, with the present phase.
+
+    Returns:
+        The line; "" for a training on request.
     """
     if values.get("training") != "continuous":
         return ""
@@ -87,7 +90,7 @@ def _outlook(values: Mapping[str, Any]) -> str:
     if phase == "stopped":
         return "resting until you say Train"
     if phase == "failed":
-        return f"stopped by a mistake: {values.get('error', '')}".strip(": ")
+        return f"stopped by an error: {values.get('error', '')}".strip(": ")
     if values.get("pool_rests"):
         return "the unlabelled scans rest, since they did harm"
     since = values.get("seconds_since_better") or 0

@@ -1,4 +1,4 @@
-"""Training as a MONAI Label task: what viewers are told, and the start of a run."""
+"""Training as a MONAI Label task: options, progress, and the start of a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fewlabel.workspace import Workspace
 
 
 class FewLabelTrain(TrainTask):
-    """Learns from the labelled cases and from the whole unlabelled pool, publishes, and scores what is left.
+    """Learns from the labelled cases and the whole unlabelled pool, publishes, and scores the unlabelled cases.
 
     Args:
         workspace: of the study.
@@ -42,7 +42,7 @@ class FewLabelTrain(TrainTask):
         self.outlook = Outlook(workspace.history)
 
     def config(self) -> dict[str, Any]:
-        """What viewers show as options; a list is a choice whose first entry is the default."""
+        """The options that viewers show; a list is a choice whose first entry is the default."""
         settings, training = self.settings, self.mode()
         devices = device_names(settings.device)
         method = settings.method or default_method(devices[0])
@@ -61,7 +61,7 @@ class FewLabelTrain(TrainTask):
         return {**super().info(), "methods": descriptions, "labels": self.workspace.classes()}
 
     def stats(self) -> dict[str, Any]:
-        """Progress of the running training, or how the last one ended, and what more labels would bring."""
+        """Progress of the running training, or the end of the last one, and what more labels would bring."""
         values = read_progress(self.workspace.progress)
         if values and values["phase"] not in ("done", "failed", RESTING) and not processes("train"):
             values["phase"] = "stopped"
@@ -74,16 +74,16 @@ class FewLabelTrain(TrainTask):
         """Train, publish and score; called in a process of its own.
 
         Raises:
-            Refusal: nothing to train on, or a request that cannot be met; the message says why.
+            Refusal: there is nothing to train on, or the request asks for something impossible.
         """
         if is_background_process():
             with contextlib.suppress(AttributeError, OSError):
-                os.nice(5)  # the server stays quick while training runs
+                os.nice(5)  # the server stays responsive while training runs
         progress = None
         try:
             device, note = pick_device(request.get("device"), self.settings.device)
             settings = dataclasses.replace(self.settings.with_request(request), device=device)
-            goes_on = settings.training == CONTINUOUS and is_background_process()  # somebody waits for all others
+            goes_on = settings.training == CONTINUOUS and is_background_process()  # the caller waits for all others
             run = (ContinuousRun if goes_on else Run)(self.workspace, settings, datastore)
             progress = run.progress
             if note:
@@ -93,6 +93,6 @@ class FewLabelTrain(TrainTask):
             if is_out_of_memory(error):
                 error = too_little("Training", device)
             progress = progress or Progress(self.workspace.progress, self.settings.max_minutes * 60)
-            with contextlib.suppress(Refusal):  # a full disk: the first reason is the one to be told
+            with contextlib.suppress(Refusal):  # a full disk: the first error is the one to report
                 progress.update(phase="failed", error=str(error) or repr(error))
             raise error

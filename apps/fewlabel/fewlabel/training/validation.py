@@ -23,7 +23,7 @@ class Measured(dict[str, float]):
     """Mean Dice per class, NaN for a class that no case has.
 
     Attributes:
-        cases: Dice of each case by its id, a list in the plan's order of classes; None for a class that it has not.
+        cases: Dice of each case by id, a list in the plan's order of classes; None for a class that it does not have.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Measured(dict[str, float]):
 
 
 class Validator:
-    """Whole volumes, never crops around the label: a false positive far away counts.
+    """Measures whole volumes, not crops around the label, so that false positives far away count.
 
     Args:
         records: validation cases with ``id``, ``image``, ``label``; the first ``most`` are held in memory.
@@ -63,7 +63,7 @@ class Validator:
 
         Args:
             network: logits from BCDHW.
-            beat: called before each pass of the network, so that people see it is alive.
+            beat: called before each pass of the network, to show that it is alive.
         """
 
         def predict(crops: torch.Tensor) -> torch.Tensor:
@@ -113,7 +113,7 @@ _Dice = TypeVar("_Dice", bound=Mapping[str, float])
 def dice_of_published(
     published: Published, validator: Validator, beat: Callable[[], None] = lambda: None
 ) -> dict[str, float] | None:
-    """Dice of a published model on the same cases, under its own plan; None where it knows other classes."""
+    """Dice of a published model on the same cases, with its own plan; None where it has other classes."""
     classes = validator.plan.classes
     if set(published.plan.classes) != set(classes):
         return None
@@ -127,7 +127,7 @@ def dice_of_published(
 
 
 class _InOrder(torch.nn.Module):
-    """A network whose classes come in another order: the study's was changed since it was trained."""
+    """Reorders the classes of a network that was trained before the study's order was changed."""
 
     def __init__(self, network: torch.nn.Module, order: list[int]) -> None:
         super().__init__()
@@ -138,13 +138,13 @@ class _InOrder(torch.nn.Module):
 
 
 def mean_dice(dice: Mapping[str, float]) -> float:
-    """Mean over the classes that a validation could measure; NaN if there was none."""
+    """Mean over the classes that could be measured; NaN if there was none."""
     measured = [value for value in dice.values() if value is not None and math.isfinite(value)]
     return sum(measured) / len(measured) if measured else math.nan
 
 
 def may_replace(candidate: Mapping[str, float], published: Mapping[str, float] | None) -> bool:
-    """Whether a model with ``candidate`` Dice may take the place of one with ``published`` Dice.
+    """Whether a model with ``candidate`` Dice may replace one with ``published`` Dice.
 
     Both are measured on the same validation cases. Where nothing could be measured (too few labels) the new model
     replaces the old one, and its card says that it is not validated.
@@ -161,7 +161,7 @@ def best_candidate(measured: Mapping[str, _Dice]) -> tuple[str, _Dice]:
 
 
 def published_plan(plan: Plan, candidate: str) -> Plan:
-    """The plan under which a candidate of ``Method.candidates`` is published: it names the network that this is."""
+    """The plan for publishing a candidate of ``Method.candidates``: it names the candidate's network."""
     first, second = plan.network, partner(plan.network)
     names = {"network": first, "first": first, "second": second, "mean": f"{first}+{second}"}
     return dataclasses.replace(plan, network=names[candidate])

@@ -110,15 +110,15 @@ CONTINUOUS = (
     Fault(
         "the Dice of a training that goes on is a maximum",
         "training/looks.py",
-        'self.progress.values["best_metric"] = mean',
-        'self.progress.values["best_metric"] = max(mean, self.progress.values["best_metric"])',
+        "self.progress.put(best_metric=mean)",
+        'self.progress.put(best_metric=max(mean, self.progress.snapshot()["best_metric"]))',
         _LOOKS,
     ),
     Fault(
         "the Dice of a training on request is a maximum",
         "training/publish.py",
-        'self.progress.values["best_metric"] = mean',
-        'self.progress.values["best_metric"] = max(mean, self.progress.values["best_metric"])',
+        "self.progress.put(best_metric=mean)",
+        'self.progress.put(best_metric=max(mean, self.progress.snapshot()["best_metric"]))',
         "tests/training/test_publish.py",
     ),
     Fault(
@@ -152,9 +152,30 @@ CONTINUOUS = (
     Fault(
         "a training that rests is begun again for nothing",
         "training/keeper.py",
-        'return state.get("phase") != RESTING or state.get("learned") != labels',
+        "return self.learned.labels() != labels",
         "return True",
         "tests/training/test_keeper.py",
+    ),
+    Fault(
+        "a training that begins leaves what the last one had learned",
+        "training/run.py",
+        "self.learned.clear()",
+        "pass",
+        "tests/training/test_learned.py",
+    ),
+    Fault(
+        "a training that begins again says that it has learned its labels",
+        "training/continuous.py",
+        "        if rests:\n",
+        "        if True:\n",
+        "tests/training/test_learned.py",
+    ),
+    Fault(
+        "a training decides by what it reported whether to score",
+        "training/run.py",
+        "publisher.best is not None and publisher.last is not None",
+        'publisher.best is not None and publisher.last is not None and self.progress.snapshot()["published"]',
+        "tests/training/test_reporting.py",
     ),
     Fault(
         "a training waits for nobody",

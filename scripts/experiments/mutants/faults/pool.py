@@ -99,6 +99,20 @@ POOL = (
         _STORE + "test_a_guess_on_another_grid_is_not_used",
     ),
     Fault(
+        "what was predicted of another scan under this name is used",
+        "predictions/store.py",
+        "return self._is_ours(head) and head.source == source",
+        "return self._is_ours(head)",
+        _STORE + "test_what_was_said_of_a_scan_that_was_replaced_by_another_is_not_used",
+    ),
+    Fault(
+        "a scan that was replaced by another is not predicted again",
+        "predictions/pool.py",
+        'head.source == stamp(record["image"]):',
+        "True:",
+        _PASS + "test_a_scan_that_was_replaced_by_another_is_predicted_again_and_compared_with_nothing",
+    ),
+    Fault(
         "a scan that was mirrored keeps its pseudo-labels",
         "predictions/entry.py",
         "np.abs(ours - theirs).max()",

@@ -88,7 +88,7 @@ STORING = (
     Fault(
         "undo restores nothing",
         "datastore/undo.py",
-        "replace_bytes(place, content)",
+        "replace_bytes(path, content)",
         "pass",
         "tests/datastore/test_undo.py",
     ),
@@ -130,8 +130,8 @@ STORING = (
     Fault(
         "the likeliest class is taken before the way back to the grid",
         "inference/predict.py",
-        "labels = restored.argmax(0).to(torch.uint8)",
-        "labels = restored.argmin(0).to(torch.uint8)",
+        "return restored.argmax(0).to(torch.uint8)",
+        "return restored.argmin(0).to(torch.uint8)",
         _PREDICT,
     ),
     Fault(

@@ -1,4 +1,4 @@
-"""What a published model says of the training that it comes from."""
+"""The part of a model's card that is known when its training begins."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fewlabel import __version__
 from fewlabel.settings import Settings
 
 
-def told_of(method: str, labelled: int, unlabelled: int, settings: Settings, device: str) -> dict[str, Any]:
-    """What is known when a training begins.
+def training_card(method: str, labelled: int, unlabelled: int, settings: Settings, device: str) -> dict[str, Any]:
+    """Method, data, settings and software of a training.
 
     Args:
-        method: its name in the table.
+        method: name in the table of methods.
         labelled, unlabelled: numbers of volumes that it learns from.
         settings: of the study.
-        device: on which it runs.
+        device: that it runs on.
     """
     return {
         "method": method,

@@ -13,15 +13,16 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 from monai.data import MetaTensor
-from monai.transforms import Compose, Invertd, Spacingd
+from monai.transforms import Compose, Orientationd, Spacingd
 
 from fewlabel.data.transforms import ReadVolumed, normalisation, resampling
 from fewlabel.errors import Refusal
+from fewlabel.export.as_slicer import labels_as_slicer, steps_as_slicer
 from fewlabel.export.auto3dseg import AUTO3DSEG, LEAST_DICE, agrees, buildable
 from fewlabel.export.comparing import Comparison
 from fewlabel.export.source import Options, Source
 from fewlabel.export.table import export_model
-from fewlabel.inference.predict import probabilities
+from fewlabel.inference.predict import probabilities, restoring
 from fewlabel.networks import NETWORKS
 from fewlabel.published import load_published, save_published
 
@@ -72,29 +73,22 @@ def test_class_names_are_text_in_the_list_of_labels_and_keep_their_values(publis
     ].keys()
 
 
-def labels(model, image, steps, nearest):
-    """FewLabel's own network and reader, with windows that overlap as the extension's."""
+def with_two_differences(model, image):
+    """As ``/infer`` does it, but for the overlap and for voxel sizes within 25 %, which are left."""
+    axes, sizes = [each for each in steps_as_slicer(model.plan) if isinstance(each, Orientationd | Spacingd)]
+    steps = Compose([axes, sizes, *normalisation(model.plan)])
     data = steps(ReadVolumed("image")({"image": str(image)}))
-    given = data["image"]
-    answer = probabilities(model.network, model.plan, given.as_tensor(), overlap=0.625)
-    answer = answer.argmax(0, keepdim=True).float() if nearest else answer
-    data["pred"] = MetaTensor(answer, meta=given.meta, applied_operations=given.applied_operations)
-    restored = Invertd("pred", transform=steps, orig_keys="image", nearest_interp=nearest)(data)["pred"].as_tensor()
-    return (restored[0] if nearest else restored.argmax(0)).numpy().astype(np.uint8)
-
-
-def within_a_quarter(plan):
-    """From the plan's steps: axes, and a voxel size that is left as it is where it is within 25 % of the plan's."""
-    least, most = ([share * each for each in plan.spacing] for share in (0.75, 1.25))
-    axes = resampling(plan, ("image",))[0]
-    return [axes, Spacingd("image", plan.spacing, mode="bilinear", dtype=np.float32, min_pixdim=least, max_pixdim=most)]
+    answer = probabilities(model.network, model.plan, data["image"].as_tensor(), overlap=0.625)
+    meta, applied = data["image"].meta, data["image"].applied_operations
+    data["pred"] = MetaTensor(answer, meta=meta, applied_operations=applied)
+    return restoring(steps)(data)["pred"].as_tensor().argmax(0).numpy().astype(np.uint8)
 
 
 @pytest.mark.parametrize(("mode", "bounds"), [("meanstd", None), ("ct", (50.0, 450.0))])
 def test_with_nothing_but_the_extension_s_differences_our_own_network_gives_its_label_maps(
     publish, scans, tmp_path, mode, bounds
 ):
-    """Near the plan's voxel size these are two: the overlap, and no resampling. Elsewhere the order of steps too."""
+    """Where no voxel size is off by more than 25 % these are two, the overlap and no resampling; elsewhere four."""
     workspace = publish("unet_small", mode, bounds)
     model, folder = load_published(workspace.model), export_model("auto3dseg", workspace, tmp_path / "export")
     AUTO3DSEG.run(folder, tmp_path / "scans", tmp_path / "labels")
@@ -102,9 +96,7 @@ def test_with_nothing_but_the_extension_s_differences_our_own_network_gives_its_
     for name, image in scans:
         theirs = nibabel.load(tmp_path / "labels" / f"{name}_seg.nii.gz")
         np.testing.assert_allclose(theirs.affine, nibabel.load(image).affine, atol=1e-4)
-        grid, intensities = within_a_quarter(model.plan), normalisation(model.plan)
-        steps = Compose([*grid, *intensities] if name in NEAR else [*intensities, *grid])
-        ours = labels(model, image, steps, nearest=name not in NEAR)
+        ours = with_two_differences(model, image) if name in NEAR else labels_as_slicer(model, image)
         differing[name] = int(np.count_nonzero(ours != np.asarray(theirs.dataobj)))
         assert len(np.unique(ours)) > 1
     assert differing == dict.fromkeys(dict(scans), 0)
@@ -143,6 +135,11 @@ def test_against_the_server_dice_and_differing_voxels_of_each_class_are_told_and
     assert any(row.differing for row in rows)
     told = json.loads((tmp_path / "export" / "verification.json").read_text(encoding="utf-8"))
     assert [row["dice"] for row in told["verified"]] == [row.dice for row in rows]
+
+
+def test_a_voxel_that_is_not_our_network_s_fails_it_at_any_voxel_size():
+    assert agrees(Comparison("scan", 9, 3, 0.0, unlike=0)) == ""
+    assert "1 of 9 voxels differ" in agrees(Comparison("scan", 9, 3, 0.0, unlike=1))
 
 
 @pytest.mark.parametrize(

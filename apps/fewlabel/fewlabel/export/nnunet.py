@@ -1,0 +1,91 @@
+"""The study as a raw data set of nnU-Net v2.
+
+Source: the data set format that nnU-Net's documentation describes (``dataset_format.md``, version 2).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fewlabel import __version__
+from fewlabel.export.base import Export
+from fewlabel.export.layout import CARD, ENDING, SUMS, Laid, lay_out, why_not, write_json
+from fewlabel.export.read_back import read_with_itk
+from fewlabel.export.source import Source
+
+DATASET = "Dataset001_FewLabel"
+_CHANNEL = "_0000"
+_SPLITS = "splits_final.json"
+
+
+def refuses(source: Source) -> str:
+    """Why nnU-Net would not take the study; "" if it does."""
+    ignored = next((name for name in source.classes if name.strip().casefold() == "ignore"), None)
+    if ignored is not None:
+        return (
+            f"nnU-Net takes a class named '{ignored}' for voxels that nobody labelled. Rename the class: "
+            f"scripts/serve.py --rename-class {ignored} NEW."
+        )
+    return why_not(source)
+
+
+def write(source: Source, folder: Path) -> None:
+    """The data set, the split of the study's own validation, and how to use both."""
+    laid = lay_out(source, folder, DATASET, lambda case: case + _CHANNEL)
+    labels = {"background": 0, **{name: value for value, name in enumerate(source.classes, 1)}}
+    dataset = {
+        "channel_names": {"0": "CT" if laid.ct else "MRI"},  # CT has a normalisation of its own
+        "labels": labels,
+        "numTraining": len(laid.labelled),
+        "file_ending": ENDING,
+        "description": f"Exported by FewLabel {__version__}",
+    }
+    write_json(folder / DATASET / "dataset.json", dataset)
+    splits = own_split(laid)
+    if splits:
+        write_json(folder / DATASET / _SPLITS, splits)
+    (folder / "README.md").write_text(_readme(source, laid, bool(splits)), encoding="utf-8")
+
+
+def own_split(laid: Laid) -> list[dict[str, list[str]]]:
+    """nnU-Net's list of splits with one, which validates on the study's own validation cases; [] where there are none.
+
+    Where no other case is left to train on there is none either.
+    """
+    kept = [row.case for row in laid.labelled if row.validates]
+    others = [row.case for row in laid.labelled if not row.validates]
+    return [{"train": others, "val": kept}] if kept and others else []
+
+
+def _readme(source: Source, laid: Laid, split: bool) -> str:
+    about_split = (
+        f"`{DATASET}/{_SPLITS}` holds one split, which keeps the study's own validation cases: copy it into the folder "
+        "that nnU-Net preprocesses into, and train fold 0 with it.\n"
+        if split
+        else "The study keeps no cases for validation: nnU-Net makes its own five folds.\n"
+    )
+    return f"""# nnU-Net data set
+
+{len(laid.labelled)} scans with a label (`imagesTr`, `labelsTr`) and {len(laid.others)} without (`imagesTs`). Which is
+what, who submitted each label and when, and of which kind it is: `{CARD}`. Are all files whole? `sha256sum -c {SUMS}`
+
+In an environment with nnunetv2:
+
+```
+export nnUNet_raw=THIS_FOLDER nnUNet_preprocessed=ANOTHER nnUNet_results=ANOTHER
+nnUNetv2_plan_and_preprocess -d 1 --verify_dataset_integrity
+nnUNetv2_train 1 3d_fullres 0
+```
+
+{about_split}"""
+
+
+NNUNET = Export(
+    "The scans and submitted labels as an nnU-Net v2 data set",
+    write=write,
+    folder="fewlabel_nnunet",
+    card=CARD,
+    kind="dataset",
+    read=read_with_itk,
+    refuses=refuses,
+)
