@@ -22,6 +22,12 @@ def _bench(options):
     return bench(options.only, options.quick, options.images, options.seed)
 
 
+def _ongoing(options):
+    from experiments.speed.lasting import ongoing
+
+    return ongoing(options.only, options.pairs, options.minutes, options.images, options.seed)
+
+
 def _steps(options):
     from experiments.speed.steps import steps_table
     from fewlabel.methods import METHODS
@@ -101,7 +107,7 @@ def _kills(options):
     from experiments.harness.say import say
     from experiments.kills.command import kills
 
-    return kills(options.count, options.seed, options.output, say)
+    return kills(options.count, options.seed, options.output, say, training=options.training)
 
 
 def _row(options):
@@ -127,12 +133,13 @@ def _played(options):
 
 COMMANDS = (
     Command("bench", "> bench.md", "speed and memory, about 5 minutes", options_of.bench, _bench),
+    Command("ongoing", "", "requests and memory while it trains by itself, 25 minutes", options_of.ongoing, _ongoing),
     Command("steps", "", "time and memory of one step of each method, 2 minutes", options_of.steps, _steps),
     Command("load", "", "many people on one server; while one request is long; 15 minutes", options_of.load, _load),
     Command("panel", "", "how long the panel's code holds Slicer's interface", options_of.panel, _panel),
     Command("compare", "--data FOLDER", "methods against each other, on labelled data", options_of.compare, _compare),
     Command("rounds", "--data FOLDER", "strategies, in simulated annotation", options_of.rounds, _rounds),
-    Command("day", "--data FOLDER", "train while they draw, or wait after each label?", options_of.day, _day),
+    Command("day", "--data FOLDER", "train while people draw, or after each label?", options_of.day, _day),
     Command("map", "--data FOLDER", "does the map of uncertainty lie where the model is wrong?", options_of.map, _map),
     Command("review", "--data FOLDER", "are mistakes in labels seen, and only these?", options_of.review, _review),
     Command("features", "--data FOLDER", "which features choose the first cases best?", options_of.features, _features),
@@ -149,16 +156,16 @@ CHILDREN = (
 
 
 def description() -> "str":
-    """What can be asked for, a line each."""
+    """The list of commands for --help."""
     typed = [("python3 scripts/experiment.py {} {}".format(each.name, each.example), each.what) for each in COMMANDS]
     width = max(len(line) for line, _ in typed) + 2
     lines = ["    {}{}".format(line.ljust(width), what) for line, what in typed]
-    end = "COMMAND --help tells the options. Tables go to the standard output, progress to the standard error."
+    end = "COMMAND --help lists the options. Tables go to the standard output, progress to the standard error."
     return "\n".join(["Measure FewLabel on this computer.", "", *lines, "", end])
 
 
 def parse(arguments: "list[str]") -> "argparse.Namespace":
-    """Arguments of the command line, with ``run`` of their command; refuses in words what cannot work."""
+    """Parse the command line, with ``run`` of the command; exits with a message for options that cannot work."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description(), formatter_class=layout)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -170,7 +177,7 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         by_name[command.name].set_defaults(run=command.run, child=command in CHILDREN)
     options = parser.parse_args(arguments)
     if options.command is None:
-        parser.error("say what to do: " + " or ".join(command.name for command in COMMANDS))
+        parser.error("give a command: " + " or ".join(command.name for command in COMMANDS))
     problem = problem_with(options)
     if problem:
         by_name[options.command].error(problem)

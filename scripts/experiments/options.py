@@ -1,10 +1,11 @@
-"""Options of the commands of experiment.py, and what cannot work. Parsed by any Python from 3.6 on."""
+"""Options of the commands of experiment.py, and their checks. Parsed by any Python from 3.6 on."""
 
 import argparse
 import os
 from pathlib import Path
 
 MEASUREMENTS = ("training", "store", "scoring", "memory")
+ONGOING = ("yielding", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
 PUBLISHED = ("branch", "mean")
 METHOD = "bcp"  # the default of the product on a CPU
@@ -13,9 +14,19 @@ METHOD = "bcp"  # the default of the product on a CPU
 def bench(command: "argparse.ArgumentParser") -> "None":
     """Options of `bench`."""
     add = command.add_argument
-    add("--quick", action="store_true", help="small numbers: shows that it runs, measures little")
+    add("--quick", action="store_true", help="small sizes: only shows that it runs")
     add("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
     add("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="some of the measurements")
+    add("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
+
+
+def ongoing(command: "argparse.ArgumentParser") -> "None":
+    """Options of `ongoing`."""
+    add = command.add_argument
+    add("--only", nargs="+", choices=ONGOING, default=ONGOING, help="some of the measurements")
+    add("--pairs", type=int, default=30, help="requests of each kind, with and without a training (default 30)")
+    add("--minutes", type=float, default=15, help="in which memory is looked at (default 15)")
+    add("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
     add("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
 
 
@@ -34,10 +45,10 @@ def steps(command: "argparse.ArgumentParser") -> "None":
 def load(command: "argparse.ArgumentParser") -> "None":
     """Options of `load`."""
     add = command.add_argument
-    add("--clients", type=int, default=16, help="people at once (default 16)")
-    add("--submissions", type=int, default=1000, help="together (default 1000)")
+    add("--clients", type=int, default=16, help="people at the same time (default 16)")
+    add("--submissions", type=int, default=1000, help="of all people together (default 1000)")
     add("--cases", type=int, default=96, help="of the study (default 96)")
-    add("--think", type=float, default=1.0, help="seconds between two requests of one of them (default 1)")
+    add("--think", type=float, default=1.0, help="seconds between two requests of a person (default 1)")
     add("--training", action="store_true", help="while a training runs")
     add("--listed", type=int, default=10_000, help="cases of the long list; 0 leaves it out (default 10000)")
     add("--large", type=_sides, default=(512, 512, 600), help="voxels of the large volume; 0,0,0 leaves it out")
@@ -58,8 +69,8 @@ def child(command: "argparse.ArgumentParser") -> "None":
 def compare(command: "argparse.ArgumentParser") -> "None":
     """Options of `compare`."""
     add = command.add_argument
-    add("--output", type=Path, default=Path("comparison"), help="results; what is there is not run again")
-    add("--ablations", nargs="*", default=[], help="methods whose modules are switched off one at a time")
+    add("--output", type=Path, default=Path("comparison"), help="folder of results; finished runs are not repeated")
+    add("--ablations", nargs="*", default=[], help="methods whose parts are switched off one at a time")
     trial = {"nargs": "+", "action": "append", "default": [], "metavar": "WORD"}
     add("--try", dest="attempt", help="a further row: NAME METHOD key=value ...", **trial)
     add("--labelled", type=int, nargs="+", default=[4, 8], help="numbers of labelled cases (default 4 8)")
@@ -80,6 +91,8 @@ def compare(command: "argparse.ArgumentParser") -> "None":
     )
     add("--publishes", nargs="+", choices=PUBLISHED, default=["branch"], help="what that is (default branch)")
     add("--fresh", action="store_true", help="make a candidate for each of these moments, beside those of the schedule")
+    pretrain = "each row again, whose network learns from scans alone for so many core-minutes before"
+    add("--pretrain", type=float, default=0.0, metavar="MINUTES", help=pretrain)
     add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--no-radiology", action="store_true", help="without that recipe alone")
     _data_options(command)
@@ -89,7 +102,7 @@ def compare(command: "argparse.ArgumentParser") -> "None":
 def rounds(command: "argparse.ArgumentParser") -> "None":
     """Options of `rounds`."""
     add = command.add_argument
-    add("--output", type=Path, default=Path("rounds"), help="results; what is there is not run again")
+    add("--output", type=Path, default=Path("rounds"), help="folder of results; finished runs are not repeated")
     add("--strategies", nargs="+", default=["random", "foreground_random", "uncertainty+diversity"])
     add("--sizes", type=int, nargs="+", default=[2, 4, 8, 16], help="labels after each round (default 2 4 8 16)")
     add("--steps", type=int, default=300, help="of each round (default 300)")
@@ -101,9 +114,9 @@ def rounds(command: "argparse.ArgumentParser") -> "None":
 def day(command: "argparse.ArgumentParser") -> "None":
     """Options of `day`."""
     add = command.add_argument
-    add("--output", type=Path, default=Path("day"), help="results; what is there is not played again")
+    add("--output", type=Path, default=Path("day"), help="folder of results; finished days are not repeated")
     add("--labels", type=int, default=8, help="of the day (default 8)")
-    add("--draw", type=float, default=5.0, help="minutes that each takes (default 5)")
+    add("--draw", type=float, default=5.0, help="minutes to draw each of them (default 5)")
     add("--train", type=float, default=5.0, help="core-minutes of a training that is waited for (default 5)")
     add("--until", type=float, default=80.0, help="minute at which the day ends (default 80)")
     add("--every", type=float, default=5.0, help="minutes between two measurements, the second is first (default 5)")
@@ -122,7 +135,7 @@ def map(command: "argparse.ArgumentParser") -> "None":
     add = command.add_argument
     _data_folder(command)
     add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
-    add("--cases", type=int, default=20, help="test cases to look at (default 20)")
+    add("--cases", type=int, default=20, help="test cases (default 20)")
     add("--minutes", type=float, default=1.5, help="of training (default 1.5)")
     add("--method", default=METHOD, help="of the table in docs/methods.md (default %(default)s)")
     add("--seed", type=int, default=0)
@@ -133,7 +146,7 @@ def review(command: "argparse.ArgumentParser") -> "None":
     add = command.add_argument
     _data_folder(command)
     add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
-    add("--cases", type=int, default=1000, help="most labels to check for each seed (default: all)")
+    add("--cases", type=int, default=1000, help="limit of labels to check for each seed (default: all)")
     add("--steps", type=int, default=400, help="of training (default 400)")
     add("--method", default=METHOD, help="of the table in docs/methods.md (default %(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -143,7 +156,7 @@ def features(command: "argparse.ArgumentParser") -> "None":
     """Options of `features`."""
     add = command.add_argument
     _data_folder(command)
-    add("--cases", type=int, default=120, help="most cases to look at (default 120)")
+    add("--cases", type=int, default=120, help="limit of cases (default 120)")
 
 
 def paper(command: "argparse.ArgumentParser") -> "None":
@@ -153,7 +166,11 @@ def paper(command: "argparse.ArgumentParser") -> "None":
     add("--root", type=Path, required=True, help="folder of the downloaded data; nothing is written there")
     add("--target", help="unlabelled or unseen domain: ct or mr of mmwhs; A, B, C or D of mnms")
     add("--prepare-only", action="store_true", help="convert the data and stop")
-    add("--output", type=Path, help="data and results; what is there is not made again (default results/paper-DATASET)")
+    add(
+        "--output",
+        type=Path,
+        help="folder of data and results, which are not made again (default results/paper-DATASET)",
+    )
     add("--labelled", type=int, nargs="+", help="numbers of labelled cases; default: those of the papers")
     add("--network", default="vnet", help="default vnet, as in the papers")
     add("--steps", type=int, help="of each run; default: as in the papers, which needs a GPU")
@@ -168,25 +185,26 @@ def kills(command: "argparse.ArgumentParser") -> "None":
     add("--count", type=int, default=200, help="of kills (default 200)")
     add("--seed", type=int, default=0, help="of every choice and moment (default 0)")
     add("--output", type=Path, default=Path("kills"), help="results; lives that are there are not lived again")
+    add("--training", choices=("on_request", "continuous"), default="on_request", help="of the server (on_request)")
 
 
 def mutants(command: "argparse.ArgumentParser") -> "None":
     """Options of `mutants`."""
     add = command.add_argument
-    add("--only", nargs="+", default=[], metavar="TEXT", help="faults with one of these in their name")
-    add("--list", action="store_true", help="name the faults and the test that must catch each, and end")
+    add("--only", nargs="+", default=[], metavar="TEXT", help="faults with one of these texts in their name")
+    add("--list", action="store_true", help="list the faults and the test that must catch each, and stop")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="tests at a time (default: all cores)")
 
 
 def _data_folder(command: "argparse.ArgumentParser") -> "None":
-    """Where the data are, and which of them are for the last measurement only."""
+    """The data, and their split into development and test cases."""
     add = command.add_argument
     add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
     add("--split", type=Path, help='JSON {"test": [ids], "development": [ids]}; default splits.json in the data folder')
 
 
 def _data_options(command: "argparse.ArgumentParser") -> "None":
-    """Which data, and how they are worked on."""
+    """Data and plan."""
     _data_folder(command)
     add = command.add_argument
     add("--draw-split", action="store_true", help="write that file, a quarter as test cases, if it does not exist")
@@ -197,7 +215,7 @@ def _data_options(command: "argparse.ArgumentParser") -> "None":
 
 
 def _run_options(command: "argparse.ArgumentParser", methods: "bool" = True) -> "None":
-    """What any comparison has."""
+    """Options of every comparison."""
     add = command.add_argument
     if methods:
         add("--methods", nargs="*", default=[METHOD], help="of the table in docs/methods.md (default %(default)s)")
@@ -205,7 +223,7 @@ def _run_options(command: "argparse.ArgumentParser", methods: "bool" = True) -> 
     add("--device", help="default: the first GPU, else the CPU")
     add("--jobs", type=int, default=1, help="runs at a time")
     add("--threads", type=int, help="of each run on a CPU; default: cores / jobs")
-    add("--report-only", action="store_true", help="tables and pictures of the outcomes that there are")
+    add("--report-only", action="store_true", help="only make tables and figures from existing results")
 
 
 def _sides(text: "str") -> "tuple":

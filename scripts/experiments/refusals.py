@@ -7,7 +7,9 @@ def problem_with(options: "argparse.Namespace") -> "str":
     """One sentence about options that cannot work, "" if they can."""
     if getattr(options, "data", None) is not None and not options.data.is_dir():
         return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
-    if options.command == "bench":
+    if options.command == "ongoing" and _too_small([options.pairs, options.minutes], [options.seed]):
+        return "--pairs and --minutes must be above 0 and --seed not below it."
+    if options.command in ("bench", "ongoing"):
         if options.images is not None and not options.images.is_dir():
             return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
         if options.seed < 0:

@@ -1,8 +1,6 @@
-"""Crops of the pool with what is stored of them: from the same place, turned alike, each class as likely."""
+"""Crops of the pool with what is stored of them: from the same position, turned alike, each class as likely."""
 
 from __future__ import annotations
-
-import itertools
 
 import numpy as np
 import pytest
@@ -125,15 +123,7 @@ def pools(tmp_path):
     return labelled, records[2:]
 
 
-def take(loader, count):
-    iterator = iter(loader)
-    try:
-        return list(itertools.islice(iterator, count))
-    finally:
-        iterator.close()
-
-
-def test_batches_hold_pseudo_labels_of_scans_that_have_one_and_of_no_others(pools):
+def test_batches_hold_pseudo_labels_of_scans_that_have_one_and_of_no_others(pools, take):
     known = Known(**{"3": guess_of(scan())})
     loader = PairedLoader(*pools, PLAN, views=CACHED, predictions=known)
     for batch in take(loader, 6):
@@ -143,7 +133,7 @@ def test_batches_hold_pseudo_labels_of_scans_that_have_one_and_of_no_others(pool
     assert loader.unlabelled.read == {"3"}
 
 
-def test_a_guess_is_asked_for_with_the_stamp_of_the_file_that_was_read(pools):
+def test_a_guess_is_asked_for_with_the_stamp_of_the_file_that_was_read(pools, take):
     known = Known(**{"3": guess_of(scan())})
     take(PairedLoader(*pools, PLAN, views=CACHED, predictions=known), 1)
     assert known.source == stamp(pools[1][1]["image"])
@@ -160,7 +150,7 @@ def test_until_anything_is_predicted_labels_alone_come(pools):
     iterator.close()
 
 
-def test_a_pool_that_is_not_wanted_is_neither_read_nor_cropped_and_labelled_crops_are_the_same(pools):
+def test_a_pool_that_is_not_wanted_is_neither_read_nor_cropped_and_labelled_crops_are_the_same(pools, take):
     whole, idle = PairedLoader(*pools, PLAN), PairedLoader(*pools, PLAN)
     idle.pool_wanted = False
     first, second = take(whole, 4), take(idle, 4)

@@ -99,7 +99,16 @@ def test_a_guess_is_used_up_to_the_stated_age_and_what_it_shows_stays(store):
     assert opened.get("a", SOURCE).head.version == 3
 
 
-def test_a_newer_prediction_takes_the_place_of_the_older_one(store, tmp_path):
+def test_an_older_prediction_that_comes_late_makes_no_other_younger(store):
+    opened = store()
+    opened.put(prediction("a", version=3))
+    opened.put(prediction("b", version=9))
+    opened.put(prediction("c", version=2))
+    for each in (opened, store()):
+        assert [each.age(case) for case in "abc"] == [6, 0, 7]
+
+
+def test_a_newer_prediction_replaces_the_older_one(store, tmp_path):
     opened = store()
     opened.put(prediction(version=1, seed=1))
     opened.put(prediction(version=2, seed=2))

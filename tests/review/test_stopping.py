@@ -17,8 +17,8 @@ def history(curve, numbers=DESIGN, noise=0.0, seed=0, **more):
     dice = a - b * np.array(numbers, float) ** -c + np.random.default_rng(seed).normal(0, noise, len(numbers))
     values = zip(numbers, np.clip(dice, 0, 1), strict=True)
     return [
-        {"case": f"case {place}", "first": True, "labels": n, "mean": float(d), "strategy": "random", **more}
-        for place, (n, d) in enumerate(values)
+        {"case": f"case {number}", "first": True, "labels": n, "mean": float(d), "strategy": "random", **more}
+        for number, (n, d) in enumerate(values)
     ]
 
 
@@ -110,8 +110,11 @@ def test_resubmissions_and_cases_without_a_model_do_not_count():
 def test_the_curve_of_hard_cases_is_said_to_be_one():
     entries = history((0.9, 0.6, 0.7), noise=0.03)
     assert "hard" not in expected_gain(entries)["advice"]
-    assert "of hard cases" in expected_gain(history((0.9, 0.6, 0.7), strategy="coverage_then_uncertainty"))["advice"]
-    assert "of hard cases" in expected_gain(history((0.9, 0.6, 0.7), strategy=None))["advice"]
+    assert (
+        "chosen because they are hard"
+        in expected_gain(history((0.9, 0.6, 0.7), strategy="coverage_then_uncertainty"))["advice"]
+    )
+    assert "chosen because they are hard" in expected_gain(history((0.9, 0.6, 0.7), strategy=None))["advice"]
 
 
 def test_validation_is_used_alone_once_enough_versions_have_it():
@@ -132,7 +135,7 @@ def test_the_number_of_labels_may_be_given():
     assert expected_gain(entries, labels=40)["gain"] < expected_gain(entries)["gain"]
 
 
-def test_only_finite_numbers_are_told():
+def test_only_finite_numbers_are_reported():
     for entries in ([], history((0.9, 0.6, 0.7), noise=0.3), history((1.0, 1.0, 3.0), [1, 1, 2, 3])):
         numbers = [value for value in walk(expected_gain(entries)) if isinstance(value, float)]
         assert all(math.isfinite(value) for value in numbers)

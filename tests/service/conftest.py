@@ -1,5 +1,6 @@
 """One study and a client of its routes, in this process."""
 
+import dataclasses
 import os
 import threading
 
@@ -7,11 +8,10 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from monailabel.config import settings as monailabel_settings
 
 from fewlabel.export import base
 from fewlabel.export.comparing import Comparison
-from fewlabel.networks import NETWORKS
+from fewlabel.networks import find
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
 from fewlabel.service import routes
@@ -34,12 +34,8 @@ AFFINE = np.diag([-1.0, 1.5, 2.0, 1.0])
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path, monkeypatch):
-    """MONAI Label keeps sessions in the home folder, and watches folders, unless told otherwise."""
-    (tmp_path / "sessions").mkdir()
-    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_SESSION_PATH", str(tmp_path / "sessions"))
-    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_DATASTORE_AUTO_RELOAD", False)
-    monkeypatch.setenv("FEWLABEL_SERVER", str(os.getpid()))
+def surroundings(sessions):
+    """Whatever opens a study: nothing in the home folder, nothing watched."""
 
 
 class Service:
@@ -74,8 +70,9 @@ class Service:
         with open(path, "rb") as file:
             return os.path.basename(path), file.read()
 
-    def publish(self, **card):
-        save_published(self.workspace.model, NETWORKS["unet_small"](3), PLAN, {**CARD, **card})
+    def publish(self, network="unet_small", **card):
+        plan = dataclasses.replace(PLAN, network=network)
+        save_published(self.workspace.model, find(network)(3), plan, {**CARD, **card})
 
     def ask(self, method, path, status=200, **arguments):
         answer = self.client.request(method, f"/fewlabel/{path}", **arguments)
@@ -124,7 +121,7 @@ class HeldCheck:
     def __init__(self):
         self.begun, self.go_on, self.differing = threading.Event(), threading.Event(), 0
 
-    def __call__(self, source, folder, run, images):
+    def __call__(self, source, folder, run, images, like):
         self.begun.set()
         assert self.go_on.wait(600)
         return [Comparison(case, 960, self.differing, 0.0) for case, _ in images]
@@ -137,7 +134,7 @@ class HeldCheck:
 
 @pytest.fixture
 def held_check(monkeypatch):
-    """Takes the place of the comparison of an exported model."""
+    """Replaces the comparison of an exported model."""
     check = HeldCheck()
     monkeypatch.setattr(base, "compare_runs", check)
     return check

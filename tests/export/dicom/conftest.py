@@ -7,8 +7,6 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from fewlabel.volumes.reading import write_volume
 
@@ -18,7 +16,7 @@ OBLIQUE = np.array([[1, 0, 0], [0, np.cos(ANGLE), -np.sin(ANGLE)], [0, np.sin(AN
 
 @dataclass
 class Written:
-    """A series on disk: its folder, its voxels (column, row, slice) and their place in RAS mm."""
+    """A series on disk: its folder, its voxels (column, row, slice) and their affine in RAS mm."""
 
     folder: Path
     array: np.ndarray
@@ -37,51 +35,18 @@ class Written:
 
 
 @pytest.fixture
-def write_series(tmp_path):
-    """Callable (folder, turn, seed, shape, more header fields): writes a CT series, files in an order of their own."""
+def write_series(tmp_path, dicom_writer):
+    """Callable (folder, turn, seed, shape, more header fields): writes a CT series of noise."""
 
-    def write(folder="series", turn=OBLIQUE, seed=0, shape=(14, 12, 9), thickness=3.0, **header):
-        target = tmp_path / folder
-        target.mkdir(parents=True, exist_ok=True)
+    def write(folder="series", turn=OBLIQUE, seed=0, shape=(14, 12, 9), **more):
         array = np.random.default_rng(seed).normal(0, 300, shape).astype(np.int16)
-        axes, spacing, origin = turn, np.array([0.8, 1.1, 2.5]), np.array([-31.0, 12.5, 40.0])
-        uids = {name: generate_uid() for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")}
-        for place in np.random.default_rng(seed).permutation(shape[2]):
-            slice_ = _slice(array[:, :, place].T, spacing, thickness)
-            slice_.ImageOrientationPatient = [*axes[:, 0], *axes[:, 1]]
-            slice_.ImagePositionPatient = list(origin + axes[:, 2] * spacing[2] * place)
-            slice_.InstanceNumber = int(place) + 1
-            for name, value in {**uids, **header}.items():
-                setattr(slice_, name, value)
-            slice_.save_as(target / f"{slice_.SOPInstanceUID}.dcm", write_like_original=False)
         affine = np.eye(4)
-        affine[:3, :3], affine[:3, 3] = axes * spacing, origin
-        return Written(target, array, np.diag([-1.0, -1, 1, 1]) @ affine, uids["SeriesInstanceUID"])
+        affine[:3, :3], affine[:3, 3] = turn * np.array([0.8, 1.1, 2.5]), [-31.0, 12.5, 40.0]
+        affine = np.diag([-1.0, -1, 1, 1]) @ affine
+        uid = dicom_writer(tmp_path / folder, array, affine, seed, **more)
+        return Written(tmp_path / folder, array, affine, uid)
 
     return write
-
-
-def _slice(pixels, spacing, thickness):
-    """One CT slice, rows by columns."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    slice_ = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
-    slice_.is_little_endian, slice_.is_implicit_VR = True, False
-    slice_.SOPClassUID, slice_.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
-    slice_.SpecificCharacterSet = "ISO_IR 100"
-    slice_.PatientName, slice_.PatientID, slice_.PatientSex = "Müller^Jörg", "12", "M"
-    slice_.PatientBirthDate = slice_.StudyDate = slice_.StudyTime = slice_.ReferringPhysicianName = ""
-    slice_.StudyID, slice_.AccessionNumber, slice_.Modality, slice_.SeriesNumber = "1", "", "CT", 2
-    slice_.Manufacturer, slice_.ImageType = "A scanner", ["ORIGINAL", "PRIMARY", "AXIAL"]
-    slice_.Rows, slice_.Columns = pixels.shape
-    slice_.PixelSpacing, slice_.SliceThickness = [float(spacing[1]), float(spacing[0])], thickness
-    slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
-    slice_.BitsAllocated = slice_.BitsStored = 16
-    slice_.HighBit, slice_.PixelRepresentation = 15, 1
-    slice_.RescaleIntercept, slice_.RescaleSlope = 0, 1
-    slice_.PixelData = np.ascontiguousarray(pixels).astype("<i2").tobytes()
-    return slice_
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pydicom
 import pytest
+from pydicom.sr.codedict import codes
 
 from fewlabel.errors import Refusal
 from fewlabel.export.dicom_file import read_file, segmentation
@@ -203,3 +204,5 @@ def test_predictions_are_exported_in_the_study_s_order_of_classes(publish, write
     made = pydicom.dcmread(tmp_path / "export" / "a.dcm")
     assert made.SegmentSequence[0].SegmentAlgorithmType == "AUTOMATIC"
     assert made.SegmentSequence[0].SegmentAlgorithmName == "FewLabel"
+    (family,) = made.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0].AlgorithmFamilyCodeSequence
+    assert family.CodeValue == codes.DCM.ArtificialIntelligence.value

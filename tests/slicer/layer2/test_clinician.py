@@ -204,7 +204,7 @@ def test_the_model_in_use_is_exported_and_was_run_by_itself(anna, tmp_path, pict
     anna.ui.exportSection.collapsed = False
     anna.ui.exportFolder.currentPath = "models"
     anna.press("exportButton")
-    anna.until(lambda: anna.told("The model was saved as"))
+    anna.until(lambda: anna.has_message("The model was saved as"))
     anna.settle()
     (file,) = Path("models").glob("*.zip")
     assert zipfile.is_zipfile(file)

@@ -77,7 +77,7 @@ def _description(number: int, name: str, kind: str) -> Any:
     coded, made = term(name), _MADE[kind]
     program = None
     if made != "MANUAL":
-        family = Code("123109", "DCM", "Artificial Intelligence")
+        family = Code("123110", "DCM", "Artificial Intelligence")
         program = highdicom.AlgorithmIdentificationSequence("FewLabel", family=family, version=__version__)
     described = highdicom.seg.SegmentDescription(
         segment_number=number,

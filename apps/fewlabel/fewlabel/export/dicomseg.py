@@ -14,7 +14,7 @@ from fewlabel.export.dicom_file import read_file, segmentation
 from fewlabel.export.dicom_series import find_series, series_of
 from fewlabel.export.escaping import markdown
 from fewlabel.export.source import Case, Source
-from fewlabel.export.terms import term
+from fewlabel.export.terms import SCHEME, term
 from fewlabel.labels import values_between
 from fewlabel.volumes.reading import UnreadableVolume, Volume, read_label, read_volume
 
@@ -106,9 +106,12 @@ def _file(case: Case) -> str:
 
 
 def _said(name: str) -> dict[str, str]:
+    """The code of a class; its meaning where that is another text than its name."""
     coded = term(name)
-    side = {} if coded.side is None else {"side": coded.side.meaning}
-    return {"scheme": coded.type.scheme_designator, "value": coded.type.value, "meaning": coded.type.meaning, **side}
+    said = {"scheme": coded.type.scheme_designator, "value": coded.type.value}
+    if said["scheme"] != SCHEME:
+        said["meaning"] = coded.type.meaning
+    return said if coded.side is None else {**said, "side": coded.side.meaning}
 
 
 def _readme(source: Source) -> str:

@@ -9,6 +9,7 @@ from fewlabel.export.auto3dseg import AUTO3DSEG
 from fewlabel.export.base import Export
 from fewlabel.export.bundle import BUNDLE
 from fewlabel.export.comparing import compare_runs
+from fewlabel.export.dicomseg import DICOMSEG
 from fewlabel.export.msd import MSD
 from fewlabel.export.nnunet import NNUNET
 from fewlabel.export.onnx import ONNX
@@ -25,6 +26,7 @@ EXPORTS: dict[str, Export] = {
     "auto3dseg": AUTO3DSEG,
     "nnunet": NNUNET,
     "msd": MSD,
+    "dicomseg": DICOMSEG,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from fewlabel.losses.regions import weighted_dice_cross_entropy
+from fewlabel.losses.regions import in_regions
 from fewlabel.losses.supervised import dice_cross_entropy
 from fewlabel.methods.base import Step, is_empty
 from fewlabel.methods.student_teacher import StudentTeacher
@@ -122,12 +122,9 @@ class BidirectionalCopyPaste(StudentTeacher):
             return Step(logits, {"supervised": supervised, "copy_paste": nothing, "pseudo": nothing})
         both = self.student(torch.cat([image, mixture.image]))
         logits, pasted = both[: len(image)], both[len(image) :]
-        losses = {
-            "supervised": dice_cross_entropy(logits, label),
-            "copy_paste": weighted_dice_cross_entropy(pasted, mixture.label, mixture.weight * is_true),
-            "pseudo": weighted_dice_cross_entropy(pasted, mixture.label, mixture.weight * ~is_true),
-        }
-        return Step(logits, losses)
+        regions = [mixture.weight * is_true, mixture.weight * ~is_true]
+        copied, guessed = in_regions(pasted, mixture.label, regions)
+        return Step(logits, {"supervised": dice_cross_entropy(logits, label), "copy_paste": copied, "pseudo": guessed})
 
     def _paste_labelled(self, true: Crops) -> tuple[Crops, Tensor]:
         """Each labelled crop with a box of another one, and the mask of true labels, which is true everywhere."""

@@ -158,7 +158,7 @@ def _validation_points(entries: Sequence[dict[str, Any]]) -> list[tuple[int, flo
 
 def _too_few(points: Sequence[tuple[int, float]]) -> str:
     return (
-        f"Too little is known to estimate what more labels would bring: {len(points)} of at least {LEAST_POINTS} "
+        f"Too few comparisons to estimate what more labels would bring: {len(points)} of at least {LEAST_POINTS} "
         f"submissions could be compared with a model, which was trained on {len({n for n, _ in points})} of at least "
         f"{LEAST_NUMBERS} different numbers of labels. Go on labelling and training."
     )

@@ -36,6 +36,7 @@ def score_cases(
     seed: int = 0,
     report: Callable[[int, int], None] | None = None,
     keeper: Keeper | None = None,
+    ends: Callable[[], bool] = lambda: False,
 ) -> int:
     """Score as many cases as time allows, in random order, so that the scored ones are a fair sample.
 
@@ -54,6 +55,7 @@ def score_cases(
         seed: of the order, together with the version, so that each training scores another sample.
         report: called with (done, of) before each pass of the network and after each case.
         keeper: predicts instead of ``members``, and stores the predictions.
+        ends: asked before each case whether to stop here.
 
     Returns:
         number of cases with a score; unreadable ones are left out.
@@ -68,7 +70,7 @@ def score_cases(
 
     look = keeper or partial(_look, members, sliding_window(plan, overlap=0.25), device, say)
     for record in [record for record in order if record["id"] not in file.cases]:
-        if time.monotonic() > end or not _score(record, steps, look, plan, file):
+        if time.monotonic() > end or ends() or not _score(record, steps, look, plan, file):
             break
         say()
     file.write()

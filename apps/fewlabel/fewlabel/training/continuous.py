@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import os
 import random
 import time
@@ -31,7 +32,7 @@ from fewlabel.training.card import training_card
 from fewlabel.training.clock import Clock
 from fewlabel.training.looks import LookPublisher
 from fewlabel.training.ongoing import OngoingTrainer
-from fewlabel.training.ongoing_progress import AGAIN, RESTING, OngoingProgress
+from fewlabel.training.ongoing_progress import OngoingProgress
 from fewlabel.training.people import wait_for_people
 from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
@@ -39,6 +40,7 @@ from fewlabel.training.publish import Publication
 from fewlabel.training.refresh import Movement
 from fewlabel.training.run import Run, runs_to_its_end
 from fewlabel.training.short import with_less
+from fewlabel.training.standing import AGAIN, RESTING
 from fewlabel.training.validation import Validator, mean_dice
 from fewlabel.workspace import read_json, write_json
 
@@ -53,6 +55,8 @@ class ContinuousRun(Run):
     After that the server starts a new run when a label comes. It also does so when a run was killed, or when the
     classes have changed.
     """
+
+    progress: OngoingProgress
 
     def _make_progress(self, **fields: Any) -> Progress:
         with contextlib.suppress(Refusal, KeyError, ValueError, OSError):
@@ -100,7 +104,7 @@ class ContinuousRun(Run):
         return OngoingTrainer(
             method,
             self.loader,
-            Clock(look_every=self._look_every()),
+            self._clock(),
             self.progress,
             self.device,
             self.settings.learning_rate,
@@ -112,6 +116,15 @@ class ContinuousRun(Run):
             most_steps=self.settings.max_steps or NO_LIMIT,
             now=self._now,
         )
+
+    def _clock(self) -> Clock:
+        """A new clock. Its first look comes early only where no model is published: something is better than nothing.
+
+        Where a model is published, a training from scratch (another class, a damaged checkpoint) first learns for a
+        whole round: without validation cases a model of a few seconds would replace one of a long training.
+        """
+        looked = 0.0 if self.workspace.model.exists() else -math.inf
+        return Clock(look_every=self._look_every(), looked=looked)
 
     def _leave_a_core(self) -> None:
         """Leave a core to the server, for requests."""
@@ -168,8 +181,9 @@ class ContinuousRun(Run):
             self.progress.note("The classes have changed: it begins again.")
             return False
         try:
-            self.pools = self._make_pools()
-            self.progress.put(problems=[])
+            before, self.pools = self.pools, self._make_pools()
+            self.progress.replace_note(before.note, self.pools.note)
+            self.progress.put(problems=[{"id": case, "reason": reason} for case, reason in self.left_out.items()])
             labelled, validation, unlabelled = self.records(self.pools, self.left_out)
         except Refusal as error:
             self.progress.note(str(error))
@@ -179,14 +193,13 @@ class ContinuousRun(Run):
         self.pool.change(unlabelled if self.learns_from_pool else [])
         self.publisher.validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
         self.publisher.card.update(labelled=len(labelled), unlabelled=len(unlabelled))
-        self.publisher.begin_anew()
+        self.publisher.begin_anew(self._beat)
         self.ongoing.clock.look_every = self._look_every()
         self.ongoing.labels_came(self.loader, self._identity(self.plan))
         self.progress.update(
             labelled=len(labelled),
             unlabelled=len(unlabelled),
             validation_cases=self.pools.validation,
-            published_dice=None,
         )
         return True
 
@@ -200,6 +213,9 @@ class ContinuousRun(Run):
 
     def _give_way(self) -> None:
         wait_for_people(self.workspace.people)
+
+    def _has_news(self) -> bool:
+        return self.arrivals.changed()
 
     def _beat(self) -> None:
         self._give_way()

@@ -11,15 +11,16 @@ from typing import Any
 
 from monailabel.config import settings as monailabel_settings
 from monailabel.interfaces.datastore import Datastore
-from monailabel.utils.async_tasks.utils import run_background_task, stop_background_task, tasks
+from monailabel.utils.async_tasks.utils import processes, run_background_task, stop_background_task, tasks
 
 from fewlabel.data.held_back import decide
 from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
-from fewlabel.training.arrivals import Known, in_order, known_labels
+from fewlabel.training.arrivals import MOST_TIME, Known, in_order, known_labels
 from fewlabel.training.learned import Learned
 from fewlabel.training.mode import CONTINUOUS, Mode
 from fewlabel.training.people import People
+from fewlabel.training.standing import Standing
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -71,23 +72,24 @@ class Keeper:
 
     def _run(self) -> None:
         while True:
+            began = time.monotonic()
             try:
                 self.look()
             except Exception:  # whatever it is, the next look tries again
                 logger.exception("the training could not be looked after")
-            time.sleep(_LOOK_EVERY)
+            time.sleep(max(_LOOK_EVERY, (time.monotonic() - began) / MOST_TIME))
 
     def look(self) -> None:
-        """Start the training if it should run and does not."""
+        """Start the training if it should run and does not; end it if it should rest and does not."""
         with self._guard:
-            if (
-                self.is_on
-                and not self._held
-                and self.active() is None
-                and not self.mode.rests()
-                and self._is_worth_it()
-            ):
-                self._start({})
+            if not self.is_on or self._held:
+                return
+            active = self.active()
+            if self.mode.rests():
+                if active is not None:  # it was still queued when somebody stopped it
+                    stop_background_task("train")
+            elif active is None and self._is_worth_it():
+                self._start(self.mode.options())
 
     @contextlib.contextmanager
     def held(self, end: bool = False) -> Iterator[bool]:
@@ -106,18 +108,29 @@ class Keeper:
         finally:
             self._held -= 1
 
+    def standing(self) -> Standing:
+        """What the server knows of the training, beside what its process wrote last."""
+        return Standing(
+            at_work=bool(processes("train")),
+            possible=bool(monailabel_settings.MONAI_LABEL_TASKS_TRAIN),
+            by_itself=self.is_on,
+            rests=self.mode.rests(),
+            labelled=self._store is None or bool(self._store.get_labeled_images()),
+        )
+
     def active(self) -> dict[str, Any] | None:
         """The task that is running or queued, None where there is none."""
         return next((task for task in tasks("train") if task["status"] in ("SUBMITTED", "RUNNING")), None)
 
-    def rest(self) -> None:
-        """Remember that it should rest until somebody presses Train.
+    def stop(self) -> dict[str, Any] | None:
+        """End the training and remember that it should rest until somebody presses Train; gives the task that ran.
 
         Raises:
-            Refusal: (507) that cannot be written.
+            Refusal: (507) that cannot be written; the training goes on.
         """
         with self._guard:
             self.mode.remember(rests=True)
+            return stop_background_task("train")
 
     def submitted(self) -> None:
         """Decide which of the labels just stored are kept for validation, before the training sees them."""
@@ -136,16 +149,22 @@ class Keeper:
     def go_on(self, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Start the training, or let it go on; gives the task, and whether it was running already.
 
+        The options of the request also hold for the trainings that start by themselves later.
+
         Raises:
-            Refusal: (507) the end of the rest cannot be written.
+            Refusal: (400) an option that cannot be met; (507) it cannot be written.
         """
+        try:
+            self.settings.with_request(request)
+        except ValueError as error:
+            raise Refusal(str(error), 400) from error
         with self._guard:
-            self.mode.remember(CONTINUOUS, rests=False)
             running = self.active()
+            self.mode.remember(CONTINUOUS, rests=False, options={} if running else request)
             if running is not None:
                 return running, True
             self._failures, self._not_before = 0, 0.0
-            return self._start(request), False
+            return self._start({**self.mode.options(), **request}), False
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
         logger.info("The training goes on.")

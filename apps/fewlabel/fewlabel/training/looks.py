@@ -57,6 +57,13 @@ class LookPublisher(Publisher):
         self.progress.update(validation=dice)
         return mean
 
-    def begin_anew(self) -> None:
-        """The validation cases may have changed: earlier looks no longer count."""
-        self._good, self._seen = False, None
+    def measure_published(self, beat: Callable[[], None]) -> None:
+        """As Publisher; also report the Dice of the published model on today's validation cases."""
+        super().measure_published(beat)
+        mean = mean_dice(self.published_dice or {})
+        self.progress.put(published_dice=mean if math.isfinite(mean) else None)
+
+    def begin_anew(self, beat: Callable[[], None]) -> None:
+        """The validation cases may have changed: earlier looks no longer count, and the published model is measured."""
+        self._good = False
+        self.measure_published(beat)

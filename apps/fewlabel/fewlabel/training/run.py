@@ -190,6 +190,10 @@ class Run:
     def _give_way(self) -> None:
         """Called often: a continuous training lets requests have the machine first."""
 
+    def _has_news(self) -> bool:
+        """Whether something came that is more urgent than scoring."""
+        return False
+
     def _score(
         self, method: Method, plan: Plan, unlabelled: list[Record], published: Publication, store: PredictionStore
     ) -> None:
@@ -206,7 +210,7 @@ class Run:
 
         pool = self.workspace.scores, version, self.settings.scoring_minutes, self.device, self.settings.seed
         try:
-            score_cases(method.members, plan, unlabelled, *pool, report, keeper)
+            score_cases(method.members, plan, unlabelled, *pool, report, keeper, self._has_news)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -1,4 +1,4 @@
-"""The export of the published model to a file of the clinician's computer."""
+"""Exports the published model to a file on the person's computer."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Dict, Optional
 from .connection import Connection
 from .context import Context, Signal
 
-POLL = 1.0  # seconds between two looks
+POLL = 1.0  # seconds between two requests
 
 
 class Export:
     """One export at a time.
 
     Attributes:
-        running: whether the server exports for us, or the file is on its way.
-        state: the last that the server told: state, progress, step, verified, ...
+        running: whether the server is exporting for us, or the file is being downloaded.
+        state: last state from the server: state, progress, step, verified, ...
         changed: state.
-        loaded: bytes that have arrived, bytes that there will be.
+        loaded: bytes received, total bytes.
         saved: Path of the file, state.
     """
 
@@ -28,7 +28,7 @@ class Export:
         self.reset()
 
     def reset(self) -> None:
-        """Another server: forget what was known."""
+        """Forget the state: another server."""
         self.running = self._polling = self._fetching = False
         self.state: Dict[str, Any] = {}
         self._target: Optional[Path] = None
@@ -40,25 +40,25 @@ class Export:
 
         Args:
             format_name: one of ``capabilities.exports``.
-            target: where the zip goes on this computer.
-            check: have the server run the export by itself and compare.
+            target: path for the zip on this computer.
+            check: let the server run the export and compare the result.
         """
         connection = self._connection
         if not connection.online or not connection.known.has("export"):
             self._context.say("warning", "This server does not export.")
             return
         if self.running:
-            self._context.say("info", "An export is running already: wait for its end.")
+            self._context.say("info", "An export is running already: wait until it has finished.")
             return
         if not Path(target).parent.is_dir():
-            self._context.say("error", f"There is no folder {Path(target).parent}: choose another place.")
+            self._context.say("error", f"There is no folder {Path(target).parent}: choose another one.")
             return
         client, self.running, self._target = connection.client, True, Path(target)
         self._context.run(lambda: client.start_export(format_name, check), self._started, self._over)
         self._context.settle()
 
     def tick(self, now: float) -> None:
-        """Look how far it is if it is time."""
+        """Request the state if it is time."""
         if self.running and self.state and not self._polling and not self._fetching and now >= self._next_look:
             client, self._polling = self._connection.client, True
             self._context.run(lambda: client.export_state(), self._seen, self._not_seen)
@@ -68,7 +68,7 @@ class Export:
         self.changed.emit(self.state)
 
     def _not_seen(self, error: Optional[Exception] = None) -> bool:
-        """The same complaint is made once, not every second."""
+        """Show the same error once, not every second."""
         known = error is not None and str(error) == self._complaint
         self._complaint = str(error or "")
         self._polling = False
@@ -83,7 +83,7 @@ class Export:
             self._fetch()
         elif state["state"] == "failed":
             self._over()
-            self._context.say("error", f"The export failed. {state.get('error') or 'The server log says why.'}")
+            self._context.say("error", f"The export failed. {state.get('error') or 'See the server log.'}")
         elif state["state"] == "none":
             self._over()
             self._context.say("warning", "The export was interrupted, the server has been restarted. Start it again.")
@@ -105,7 +105,9 @@ class Export:
         if verified:
             differing, of = verified.get("voxels_differing"), verified.get("of")
             kind = "warning" if differing else "info"
-            checked = f" Run by itself on case '{verified.get('case')}' it differs in {differing} of {of} voxels."
+            checked = (
+                f" Its result on case '{verified.get('case')}' differs from the server's in {differing} of {of} voxels."
+            )
         self._context.say(kind, f"The model was saved as {file}.{checked}")
 
     def _over(self, _: Optional[Exception] = None) -> None:

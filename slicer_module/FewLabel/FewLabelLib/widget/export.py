@@ -1,4 +1,4 @@
-"""The model in use, as a file that others run."""
+"""The section for exporting the published model."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class ExportSection:
         session.export.changed.connect(self._changed)
         session.export.loaded.connect(self._loaded)
         session.export.saved.connect(lambda file, _: self._saved(file))
-        self._place = ""
+        self._saved_as = ""
 
     def show(self, glance: Glance) -> None:
         self.ui.exportSection.setVisible("exports" in glance.offered or not glance.offered)
         fill(self.ui.formatCombo, glance.exports)
         self.ui.exportButton.enabled = "export" in glance.may
-        say(self.ui.exportLabel, "\n".join(part for part in (glance.export, self._place) if part))
+        say(self.ui.exportLabel, "\n".join(part for part in (glance.export, self._saved_as) if part))
         self.ui.exportBar.setVisible(self.session.export.running)
 
     @property
     def target(self) -> Path:
-        """Where the file goes: named after the study, the format and the model's version."""
+        """Path for the file, named after the study, the format and the model's version."""
         capabilities = self.session.connection.capabilities
         version = (capabilities.model or {}).get("version")
         parts = [capabilities.study or "study", self.ui.formatCombo.currentText, f"v{version}" if version else ""]
@@ -41,7 +41,7 @@ class ExportSection:
 
     def _export(self) -> None:
         self.settings.put("folder", self.ui.exportFolder.currentPath)
-        self._place = ""
+        self._saved_as = ""
         self.session.export.start(self.ui.formatCombo.currentText, self.target, self.ui.verifyCheck.checked)
 
     def _changed(self, state: Dict[str, Any]) -> None:
@@ -49,8 +49,8 @@ class ExportSection:
         self.ui.exportBar.setValue(round(100 * float(state.get("progress") or 0.0)))
 
     def _loaded(self, now: int, of: int) -> None:
-        self.ui.exportBar.format = f"{size(now)} have arrived"
+        self.ui.exportBar.format = f"{size(now)} received"
         self.ui.exportBar.setValue(int(100 * now / of) if of else 0)
 
     def _saved(self, file: Path) -> None:
-        self._place = f"Saved as {file}."
+        self._saved_as = f"Saved as {file}."
