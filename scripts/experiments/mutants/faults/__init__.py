@@ -1,6 +1,7 @@
 """The planted faults, one file for each room. To add one: a ``Fault`` there, with the test that must notice it."""
 
 from experiments.mutants.fault import Fault
+from experiments.mutants.faults.arrivals import ARRIVALS
 from experiments.mutants.faults.continuous import CONTINUOUS
 from experiments.mutants.faults.data import DATA
 from experiments.mutants.faults.datasets import DATASETS
@@ -21,6 +22,6 @@ from experiments.mutants.faults.training import TRAINING
 
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
-    *(*DATA, *TRAINING, *CONTINUOUS, *KEEPING, *SELECTION, *STORING, *FOLDER),
+    *(*DATA, *TRAINING, *CONTINUOUS, *ARRIVALS, *KEEPING, *SELECTION, *STORING, *FOLDER),
     *(*EXPORT, *EXPORTING, *DATASETS),
 )
