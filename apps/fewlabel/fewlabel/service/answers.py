@@ -58,6 +58,7 @@ class Scans(BaseModel):
     passed: dict[str, int] = Field(description="files that are not served or cannot be used, by reason")
     sentences: list[str] = Field(description="a sentence for each reason")
     problem: str = Field(description="an error where there is no usable scan, else empty")
+    short: str = Field(description="all of it in one line")
 
 
 class Counts(BaseModel):
