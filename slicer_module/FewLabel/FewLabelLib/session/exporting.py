@@ -1,9 +1,9 @@
-"""The export of the published model to a file of the clinician's computer."""
+"""The export of the model, or of the study, to a file of the clinician's computer."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from .connection import Connection
 from .context import Context, Signal
@@ -35,13 +35,13 @@ class Export:
         self._next_look = 0.0
         self._complaint = ""
 
-    def start(self, format_name: str, target: Path, check: bool = True) -> None:
-        """Export the published model.
+    def start(self, formats: Sequence[str], target: Path, check: bool = True) -> None:
+        """Export.
 
         Args:
-            format_name: one of ``capabilities.exports``.
+            formats: names of ``capabilities.exports``; all go into one file.
             target: where the zip goes on this computer.
-            check: have the server run the export by itself and compare.
+            check: have the server compare what it exported with the study.
         """
         connection = self._connection
         if not connection.online or not connection.known.has("export"):
@@ -50,11 +50,14 @@ class Export:
         if self.running:
             self._context.say("info", "An export is running already: wait for its end.")
             return
+        if not formats:
+            self._context.say("warning", "Choose at least one format to export.")
+            return
         if not Path(target).parent.is_dir():
             self._context.say("error", f"There is no folder {Path(target).parent}: choose another place.")
             return
         client, self.running, self._target = connection.client, True, Path(target)
-        self._context.run(lambda: client.start_export(format_name, check), self._started, self._over)
+        self._context.run(lambda: client.start_export(list(formats), check), self._started, self._over)
         self._context.settle()
 
     def tick(self, now: float) -> None:
@@ -105,8 +108,8 @@ class Export:
         if verified:
             differing, of = verified.get("voxels_differing"), verified.get("of")
             kind = "warning" if differing else "info"
-            checked = f" Run by itself on case '{verified.get('case')}' it differs in {differing} of {of} voxels."
-        self._context.say(kind, f"The model was saved as {file}.{checked}")
+            checked = f" Of case '{verified.get('case')}' {differing} of {of} voxels differ from the study."
+        self._context.say(kind, f"The export was saved as {file}.{checked}")
 
     def _over(self, _: Optional[Exception] = None) -> None:
         self.running = self._polling = self._fetching = False
