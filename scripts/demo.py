@@ -1,10 +1,11 @@
-"""Watch FewLabel work: label a few cases, train with the pool, get the next ones, export, compare.
+"""Watch FewLabel work: label a few cases while the server trains with the pool, get the next ones, export, compare.
 
     python3 scripts/demo.py                                          on generated scans, about 8 minutes
     python3 scripts/demo.py --studies FOLDER --truth FOLDER --labels anterior,posterior
 
-Plays a clinician through a real server and MONAI Label's own client. The given folders are only read; all
-that is written goes to --output, report.html at last. Ctrl-C stops the server and everything else.
+Simulates a clinician with a real server and MONAI Label's own client. The given folders are only read; all output goes
+to --output, with report.html at the end. Ctrl-C stops the server and everything else. With --conf training on_request
+nothing is learned meanwhile, and each round waits for a training.
 """
 
 import signal

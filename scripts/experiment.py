@@ -10,8 +10,8 @@ from serving.process import interrupt
 
 
 def main(options: "argparse.Namespace") -> "int":
-    """Run the command; exit code 0 whatever the numbers are, 1 if they could not be had or a fault was not noticed."""
-    if options.command == "mutants":  # it imports the package itself, with faults: nothing of it may be loaded before
+    """Run the command; exit code 0 whatever the numbers are, 1 if it failed or a planted fault was not noticed."""
+    if options.command == "mutants":  # it imports the package with faults: it must not be imported before
         return options.run(options)
     from experiments.harness.errors import ExperimentError
     from fewlabel.errors import Refusal

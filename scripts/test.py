@@ -18,7 +18,7 @@ from slicer_environment import slicer_command
 SPREAD = ["-n", "auto", "--dist", "loadfile"]
 """One test file after the other on each core: what a file sets up is shared by its tests."""
 CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
-"""Of style and types; what mypy looks at is in pyproject.toml."""
+"""Checks of style and types; pyproject.toml says what mypy checks."""
 
 
 def pytest_command(arguments: "list[str]") -> "list[str]":
@@ -36,7 +36,7 @@ def run_slicer_tests(arguments: "list[str]") -> "int":
 
 def main(arguments: "list[str]") -> "int":
     """Exit code: pytest's own; 1 if only a check of style or types failed."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small tensors: threads cost more than they bring
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small tensors: threads would make it slower
     sloppy = False
     for check in CHECKS:
         print("$ " + " ".join(check), flush=True)
@@ -48,7 +48,9 @@ def main(arguments: "list[str]") -> "int":
         if not set(arguments) - {"--slow"}:
             code = run_slicer_tests([]) or code
     if sloppy:
-        print("Style or types failed, see above; of style, ruff format and ruff check --fix mend most.", flush=True)
+        print(
+            "Style or types failed, see above; ruff format and ruff check --fix correct most style errors.", flush=True
+        )
     return code or int(sloppy)
 
 

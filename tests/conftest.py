@@ -1,10 +1,23 @@
 """What tests of several rooms share."""
 
 import gzip
+import os
 import sys
 
 import numpy as np
 import pytest
+
+
+@pytest.fixture(scope="session")
+def complete():
+    """Callable (kind, name, what its row lacks): the name; of a row that lacks something the test fails in words."""
+
+    def check(kind, name, lacking):
+        if lacking:
+            pytest.fail(f"The {kind} '{name}' is not complete. {' '.join(lacking)}", pytrace=False)
+        return name
+
+    return check
 
 
 @pytest.fixture
@@ -47,10 +60,12 @@ def write_segmentation():
         lines += [f"space directions: {'none ' if several else ''}{directions}"]
         lines += [f"kinds: {'list ' if several else ''}domain domain domain", "encoding: gzip"]
         lines += [f"space origin: ({','.join(f'{value:.17g}' for value in lps[:3, 3])})"]
-        for place, (name, value, *layer) in enumerate(segments):
-            lines += [f"Segment{place}_ID:=Segment_{place + 1}", f"Segment{place}_Name:={name}"]
-            lines += [f"Segment{place}_LabelValue:={value}", f"Segment{place}_Layer:={layer[0] if layer else 0}"]
-            lines += [f"Segment{place}_Extent:=0 {array.shape[-3] - 1} 0 {array.shape[-2] - 1} 0 {array.shape[-1] - 1}"]
+        for number, (name, value, *layer) in enumerate(segments):
+            lines += [f"Segment{number}_ID:=Segment_{number + 1}", f"Segment{number}_Name:={name}"]
+            lines += [f"Segment{number}_LabelValue:={value}", f"Segment{number}_Layer:={layer[0] if layer else 0}"]
+            lines += [
+                f"Segment{number}_Extent:=0 {array.shape[-3] - 1} 0 {array.shape[-2] - 1} 0 {array.shape[-1] - 1}"
+            ]
         lines += ["Segmentation_ReferenceImageExtentOffset:=0 0 0"]
         header = "\n".join([*lines, "", ""]).encode()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,3 +73,59 @@ def write_segmentation():
         return path
 
     return write
+
+
+@pytest.fixture
+def sessions(tmp_path, monkeypatch):
+    """The folder of MONAI Label's sessions, which else is in the home folder; no folder is watched."""
+    from monailabel.config import settings
+
+    folder = tmp_path / "sessions"
+    monkeypatch.setattr(settings, "MONAI_LABEL_SESSION_PATH", str(folder))
+    monkeypatch.setattr(settings, "MONAI_LABEL_DATASTORE_AUTO_RELOAD", False)
+    monkeypatch.setenv("FEWLABEL_SERVER", str(os.getpid()))  # set by a server for its children: put back afterwards
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def studies(tmp_path, sessions):
+    """A folder of two images, a.nii.gz and b.nii.gz."""
+    from fewlabel.volumes.reading import write_volume
+
+    folder = tmp_path / "studies"
+    image = np.random.default_rng(0).normal(size=(8, 8, 8)).astype(np.float32)
+    for name in ("a", "b"):
+        write_volume(folder / f"{name}.nii.gz", image, np.eye(4))
+    return folder
+
+
+@pytest.fixture
+def lay_label(studies):
+    """Callable (class names): put a label of image a into the folder by hand, with these names in it or with none."""
+    from fewlabel.volumes.reading import write_volume
+
+    path = studies / "labels" / "final" / "a.nii.gz"
+    return lambda *classes: write_volume(path, np.ones((8, 8, 8), np.uint8), np.eye(4), classes)
+
+
+@pytest.fixture
+def study(studies):
+    """Of two images, and open."""
+    from fewlabel.study import Study
+
+    study = Study(str(studies), {})
+    study.datastore()
+    return study
+
+
+@pytest.fixture
+def trained(study):
+    """That study with a published model of one class."""
+    from fewlabel.networks import NETWORKS
+    from fewlabel.plan import Plan
+    from fewlabel.published import save_published
+
+    plan = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 2, ("liver",))
+    save_published(study.workspace.model, NETWORKS["unet_small"](2), plan, {"version": 1})
+    return study

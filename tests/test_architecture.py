@@ -111,6 +111,30 @@ def test_no_room_knows_the_routes():
         assert inside[0] == "service" or not {name for name in found if within(name, {"fewlabel.service"})}, path
 
 
+def readers(source: str) -> set[str]:
+    """Names by which a source reads back what was reported of a training."""
+    nodes = list(ast.walk(ast.parse(source)))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return (attributes & {"snapshot", "_values"}) | (names & {"read_progress"})
+
+
+def test_nothing_is_decided_by_what_was_reported_of_a_training():
+    """Results are handed out as copies and shown; the reporter's own values and its file are read by nobody else."""
+    allowed = {
+        "training/progress.py": {"_values"},
+        "training/ongoing_progress.py": {"_values"},
+        "training/run.py": {"snapshot"},  # the result of a training
+        "training/continuous.py": {"snapshot"},
+        "training/task.py": {"read_progress"},  # shown to viewers
+    }
+    found = {
+        path.relative_to(PACKAGE).as_posix(): readers(path.read_text(encoding="utf-8"))
+        for path in PACKAGE.rglob("*.py")
+    }
+    assert {file: names for file, names in found.items() if names} == allowed
+
+
 def drawn() -> dict[str, int]:
     """Rooms of the picture in the documents -> the floor on which each is drawn, 1 is the ground."""
     texts = ElementTree.parse(PACKAGE.parents[2] / "docs" / "rooms.svg").iter("{http://www.w3.org/2000/svg}text")

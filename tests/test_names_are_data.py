@@ -80,7 +80,7 @@ def test_a_name_that_can_be_written_everywhere_is_taken_as_it_is(name):
 
 
 @pytest.mark.parametrize("name", REFUSED, ids=ascii)
-def test_a_name_that_some_place_cannot_hold_is_refused_in_a_sentence_that_can_be_sent(name):
+def test_a_name_that_cannot_be_stored_everywhere_is_refused_in_a_sentence_that_can_be_sent(name):
     with pytest.raises(InvalidNames) as caught:
         check_names([name])
     str(caught.value).encode("utf-8")
@@ -113,8 +113,8 @@ def test_every_file_of_the_workspace_gives_the_name_back(tmp_path, name):
     progress = Progress(workspace.progress, 1.0)
     progress.note(name)
     progress.update(validation={name: 0.5})
-    told = read_progress(workspace.progress)
-    assert (told["notes"], told["validation"]) == ([name], {name: 0.5})
+    report = read_progress(workspace.progress)
+    assert (report["notes"], report["validation"]) == ([name], {name: 0.5})
     cases = {name: {"score": 0.5, "classes": {name: 0.5}}}
     write_json(workspace.scores, {"version": 1, "done": 1, "of": 1, "cases": cases})
     assert ScoreFile(workspace.scores).read().details(name)["uncertain_class"] == name

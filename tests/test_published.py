@@ -91,7 +91,7 @@ def small_files():
 @pytest.mark.usefixtures("small_files")
 def test_a_disk_that_is_really_full_is_refused_in_words_and_the_old_model_stays(published):
     path, network = published
-    with pytest.raises(Refusal, match="What was there before is unchanged") as caught:
+    with pytest.raises(Refusal, match="The old file is unchanged") as caught:
         save_tensors(path, {"model": torch.ones(1_000_000)})
     assert caught.value.status_code == 507
     assert [entry.name for entry in path.parent.iterdir()] == ["model.pt"]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import types
@@ -8,55 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from monailabel.config import settings as monailabel_settings
 
 from fewlabel.datastore.proposals import checksum
-from fewlabel.networks import NETWORKS
-from fewlabel.plan import Plan
-from fewlabel.published import save_published
 from fewlabel.study import DEFAULT_STRATEGY, NAME, Study
 from fewlabel.volumes.reading import read_label, write_volume
 from fewlabel.workspace import Workspace
 
-PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 2, ("liver",))
-
-
-@pytest.fixture(autouse=True)
-def sessions(tmp_path, monkeypatch):
-    """MONAI Label keeps sessions in the home folder unless told otherwise."""
-    folder = tmp_path / "sessions"
-    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_SESSION_PATH", str(folder))
-    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_DATASTORE_AUTO_RELOAD", False)
-    monkeypatch.setenv("FEWLABEL_SERVER", str(os.getpid()))  # set by a server for its children: put back afterwards
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def studies(tmp_path):
-    folder = tmp_path / "studies"
-    image = np.random.default_rng(0).normal(size=(8, 8, 8)).astype(np.float32)
-    for name in ("a", "b"):
-        write_volume(folder / f"{name}.nii.gz", image, np.eye(4))
-    return folder
-
-
-def submit(studies, name="a"):
-    write_volume(studies / "labels" / "final" / f"{name}.nii.gz", np.ones((8, 8, 8), np.uint8), np.eye(4))
-
-
-@pytest.fixture
-def study(studies):
-    """With two images, and open."""
-    study = Study(str(studies), {})
-    study.datastore()
-    return study
-
-
-@pytest.fixture
-def trained(study):
-    save_published(study.workspace.model, NETWORKS["unet_small"](2), PLAN, {"version": 1})
-    return study
+pytestmark = pytest.mark.usefixtures("sessions")
 
 
 # --- classes and workspaces
@@ -76,10 +33,6 @@ ANY_CHANGE = ["tumour,liver", "tumour", "liver", "spleen,liver,tumour", "liver,s
 LABEL = np.ones((8, 8, 8), np.uint8)
 
 
-def submit_with_names(studies, *classes):
-    write_volume(studies / "labels" / "final" / "a.nii.gz", LABEL, np.eye(4), classes)
-
-
 @pytest.mark.parametrize("asked", ANY_CHANGE)
 def test_without_labels_a_study_chooses_its_classes_anew(studies, asked):
     Study(str(studies), {"labels": "liver,tumour"})
@@ -87,9 +40,9 @@ def test_without_labels_a_study_chooses_its_classes_anew(studies, asked):
 
 
 @pytest.mark.parametrize("asked", ["tumour,liver", "spleen,liver,tumour", "liver,spleen,tumour"])
-def test_labels_with_names_let_the_order_change_and_classes_come_in_between(studies, asked):
+def test_labels_with_names_let_the_order_change_and_classes_come_in_between(studies, asked, lay_label):
     Study(str(studies), {"labels": "liver,tumour"})
-    submit_with_names(studies, "liver", "tumour")
+    lay_label("liver", "tumour")
     study = Study(str(studies), {"labels": asked})
     assert study.workspace.classes() == asked.split(",")
     stored = read_label(study.datastore().get_label_uri("a", "final")).array
@@ -97,9 +50,9 @@ def test_labels_with_names_let_the_order_change_and_classes_come_in_between(stud
 
 
 @pytest.mark.parametrize("asked", ["tumour", "liver", "Liver,tumour", "liver,tumor"])
-def test_no_class_that_labels_have_is_lost(studies, asked):
+def test_no_class_that_labels_have_is_lost(studies, asked, lay_label):
     Study(str(studies), {"labels": "liver,tumour"})
-    submit_with_names(studies, "liver", "tumour")
+    lay_label("liver", "tumour")
     with pytest.raises(ValueError, match=r"would be lost.*--rename-class") as caught:
         Study(str(studies), {"labels": asked})
     assert "liver,tumour" in str(caught.value)
@@ -108,8 +61,8 @@ def test_no_class_that_labels_have_is_lost(studies, asked):
 
 @pytest.mark.parametrize("asked", ["tumour,liver", "spleen,liver,tumour", "liver,spleen,tumour"])
 @pytest.mark.parametrize("found", [False, True], ids=["not yet found", "found before"])
-def test_labels_without_names_hold_the_order(studies, asked, found):
-    submit(studies)
+def test_labels_without_names_hold_the_order(studies, asked, found, lay_label):
+    lay_label()
     study = Study(str(studies), {"labels": "liver,tumour"})
     if found:
         study.datastore()
@@ -129,7 +82,7 @@ def test_a_study_of_an_earlier_version_may_change_the_order(tmp_path):
         assert np.array_equal(after, np.array([0, 3, 1])[before]), case
 
 
-def test_the_state_lies_beside_the_images_unless_told_otherwise(studies, tmp_path):
+def test_the_state_lies_beside_the_images_by_default(studies, tmp_path):
     assert Study(str(studies), {}).workspace.folder == studies.resolve() / ".fewlabel"
     elsewhere = Study(str(studies), {"workspace": str(tmp_path / "state")})
     assert elsewhere.workspace.folder == tmp_path / "state"
@@ -204,7 +157,7 @@ def test_a_study_whose_datastore_was_not_asked_for_says_so(studies):
 
 
 def send(study, tmp_path, tag="final", image="a"):
-    """Store a label as MONAI Label does, and return what the person is told."""
+    """Store a label as MONAI Label does, and return the response."""
     sent = tmp_path / "sent.nii.gz"
     write_volume(sent, np.ones((8, 8, 8), np.uint8), np.eye(4))
     study.store.save_label(image, str(sent), tag, {"label_info": [{"name": "liver", "idx": 1}]})
@@ -228,8 +181,8 @@ def test_a_label_of_another_tag_is_no_submission(study, tmp_path):
     assert len(study.reviewer.history.entries()) == 1
 
 
-def test_a_label_that_was_there_before_the_start_makes_the_next_a_resubmission(studies, tmp_path):
-    submit(studies)
+def test_a_label_that_was_there_before_the_start_makes_the_next_a_resubmission(studies, tmp_path, lay_label):
+    lay_label()
     study = Study(str(studies), {"labels": "liver"})
     study.datastore()
     send(study, tmp_path)
@@ -249,8 +202,8 @@ def test_a_proposal_after_a_change_of_the_order_is_remembered_by_name(studies):
     store = study.datastore()
     handed_out = np.zeros((8, 8, 8), np.uint8)
     handed_out[:2], handed_out[4:] = 1, 3
-    told = {"checksum": checksum(handed_out), "label_names": {"tumour": 3, "liver": 1}, "model_version": 1}
-    study.proposed("a", {"params": told})
+    params = {"checksum": checksum(handed_out), "label_names": {"tumour": 3, "liver": 1}, "model_version": 1}
+    study.proposed("a", {"params": params})
     assert store.proposals.kind("a", handed_out, ["liver", "vessel", "tumour"]) == "accepted"
     assert store.proposals.kind("a", np.array([0, 2, 3, 1])[handed_out], ["tumour", "liver", "vessel"]) == "accepted"
     assert store.proposals.kind("a", handed_out, ["tumour", "vessel", "liver"]) == "corrected"

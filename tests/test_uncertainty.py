@@ -13,7 +13,7 @@ from fewlabel.uncertainty import (
     expected_entropy,
     mutual_information,
     normalised_entropy,
-    uncertain_places,
+    uncertain_voxels,
 )
 
 SHAPE = (1, 3, 4, 5, 6)
@@ -173,12 +173,12 @@ def test_the_score_of_a_structure_does_not_depend_on_its_size():
     assert scores == pytest.approx([scores[0]] * 3, abs=1e-5)
 
 
-def test_places_far_from_the_foreground_are_not_worth_looking_at():
+def test_voxels_far_from_the_foreground_are_not_uncertain():
     probabilities = certain(scan((1, 8, 6)), probability=0.8)
-    places = uncertain_places([probabilities])
-    assert (places[0, :5] == 0).all()
-    assert (places[0, 8:14, 8:14, 8:14] > 0).all()
+    uncertain = uncertain_voxels([probabilities])
+    assert (uncertain[0, :5] == 0).all()
+    assert (uncertain[0, 8:14, 8:14, 8:14] > 0).all()
 
 
-def test_without_foreground_all_of_it_is_worth_looking_at():
-    assert (uncertain_places([certain(scan(), probability=0.9)]) > 0).all()
+def test_without_foreground_the_whole_case_is_uncertain():
+    assert (uncertain_voxels([certain(scan(), probability=0.9)]) > 0).all()

@@ -1,4 +1,4 @@
-"""Names FewLabel's tasks to MONAI Label; no logic of its own."""
+"""Registers FewLabel's tasks with MONAI Label; no logic of its own."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 _HERE = str(Path(__file__).resolve().parent)
-if _HERE not in sys.path:  # for good: MONAI Label takes it off again after loading this file
+if _HERE not in sys.path:  # permanently: MONAI Label removes it after loading this file
     sys.path.insert(0, _HERE)
 os.environ.setdefault("PYTHONPATH", _HERE)  # MONAI Label reads it when it starts a training process
 
@@ -33,25 +33,25 @@ class FewLabelApp(MONAILabelApp):
     """Label a few volumes; the server learns from them and from the whole unlabelled pool."""
 
     def __init__(self, app_dir, studies, conf):
-        if "monailabel.app" in sys.modules:  # a server, not a background process or a program
+        if "monailabel.app" in sys.modules:  # a server, not a background process or a script
             own_temporary_folder(app_dir)
         try:
             self.study = Study(studies, conf)
             self.requests = Requests(self.study)
             login = None if is_background_process() else make_login(self.study.settings.token)
         except (Refusal, ValueError) as error:
-            sys.tracebacklimit = 0  # uvicorn prints the traceback: people shall see the sentence
+            sys.tracebacklimit = 0  # uvicorn would print the traceback; people should see the message
             raise SystemExit(f"FewLabel cannot start. {error}") from None
         super().__init__(
             app_dir,
             studies,
             conf,
             name="FewLabel",
-            description="Learns from a few labelled volumes and from all the others",
+            description="Learns from a few labelled volumes and from all others",
             version=__version__,
         )
         self.login = login
-        self._auto_update_scoring = False  # one useless process per click otherwise; training scores by itself
+        self._auto_update_scoring = False  # else one useless process per click; training scores anyway
         self._choosing = threading.Lock()
         mount(self.study, login)
 
@@ -90,11 +90,11 @@ class FewLabelApp(MONAILabelApp):
 
     def next_sample(self, request):
         request = self.requests.check_next(request, self._strategies)
-        with self._choosing, self.study.keeper.people.ask():  # two people who ask at once are given two cases
+        with self._choosing, self.study.keeper.people.ask():  # two people who ask at the same time get different cases
             return self.study.handed_out(super().next_sample(request), request["strategy"])
 
     def bundle_path(self, model):
-        self.requests.check_task(model, self._trainers)  # MONAI Label asks this before it starts a background process
+        self.requests.check_task(model, self._trainers)  # MONAI Label calls this before it starts a background process
         return super().bundle_path(model)
 
     def on_save_label(self, image_id, label_id):

@@ -7,6 +7,7 @@ import argparse
 from collections import namedtuple
 
 from experiments import options as options_of
+from experiments.refusals import problem_with
 
 Command = namedtuple("Command", "name example what options run")
 """One command: its name, what is typed after it, what it is for, what adds its options, what runs it.
@@ -19,6 +20,12 @@ def _bench(options):
     from experiments.speed.bench import bench
 
     return bench(options.only, options.quick, options.images, options.seed)
+
+
+def _ongoing(options):
+    from experiments.speed.lasting import ongoing
+
+    return ongoing(options.only, options.pairs, options.minutes, options.images, options.seed)
 
 
 def _steps(options):
@@ -54,6 +61,13 @@ def _rounds(options):
     from experiments.rounds.rounds import rounds
 
     return rounds(options, say)
+
+
+def _day(options):
+    from experiments.day.day import day
+    from experiments.harness.say import say
+
+    return day(options, say)
 
 
 def _map(options):
@@ -93,11 +107,11 @@ def _kills(options):
     from experiments.harness.say import say
     from experiments.kills.command import kills
 
-    return kills(options.count, options.seed, options.output, say)
+    return kills(options.count, options.seed, options.output, say, training=options.training)
 
 
 def _row(options):
-    from experiments.comparison.worker import work
+    from experiments.comparison.going_on import work
 
     work(options.folder, options.key)
     return "done"
@@ -110,13 +124,22 @@ def _annotation(options):
     return "done"
 
 
+def _played(options):
+    from experiments.day.play import play
+
+    play(options.folder, options.key)
+    return "done"
+
+
 COMMANDS = (
     Command("bench", "> bench.md", "speed and memory, about 5 minutes", options_of.bench, _bench),
+    Command("ongoing", "", "requests and memory while it trains by itself, 25 minutes", options_of.ongoing, _ongoing),
     Command("steps", "", "time and memory of one step of each method, 2 minutes", options_of.steps, _steps),
     Command("load", "", "many people on one server; while one request is long; 15 minutes", options_of.load, _load),
     Command("panel", "", "how long the panel's code holds Slicer's interface", options_of.panel, _panel),
     Command("compare", "--data FOLDER", "methods against each other, on labelled data", options_of.compare, _compare),
     Command("rounds", "--data FOLDER", "strategies, in simulated annotation", options_of.rounds, _rounds),
+    Command("day", "--data FOLDER", "train while people draw, or after each label?", options_of.day, _day),
     Command("map", "--data FOLDER", "does the map of uncertainty lie where the model is wrong?", options_of.map, _map),
     Command("review", "--data FOLDER", "are mistakes in labels seen, and only these?", options_of.review, _review),
     Command("features", "--data FOLDER", "which features choose the first cases best?", options_of.features, _features),
@@ -127,21 +150,22 @@ COMMANDS = (
 CHILDREN = (
     Command("row", "FOLDER KEY", "one run of a comparison", options_of.child, _row),
     Command("annotation", "FOLDER KEY", "one simulated annotation", options_of.child, _annotation),
+    Command("played", "FOLDER KEY", "one played day", options_of.child, _played),
 )
 """Called by the commands themselves, each in a process of its own."""
 
 
 def description() -> "str":
-    """What can be asked for, a line each."""
+    """The list of commands for --help."""
     typed = [("python3 scripts/experiment.py {} {}".format(each.name, each.example), each.what) for each in COMMANDS]
     width = max(len(line) for line, _ in typed) + 2
     lines = ["    {}{}".format(line.ljust(width), what) for line, what in typed]
-    end = "COMMAND --help tells the options. Tables go to the standard output, progress to the standard error."
+    end = "COMMAND --help lists the options. Tables go to the standard output, progress to the standard error."
     return "\n".join(["Measure FewLabel on this computer.", "", *lines, "", end])
 
 
 def parse(arguments: "list[str]") -> "argparse.Namespace":
-    """Arguments of the command line, with ``run`` of their command; refuses in words what cannot work."""
+    """Parse the command line, with ``run`` of the command; exits with a message for options that cannot work."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description(), formatter_class=layout)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -153,8 +177,8 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         by_name[command.name].set_defaults(run=command.run, child=command in CHILDREN)
     options = parser.parse_args(arguments)
     if options.command is None:
-        parser.error("say what to do: " + " or ".join(command.name for command in COMMANDS))
-    problem = options_of.problem_with(options)
+        parser.error("give a command: " + " or ".join(command.name for command in COMMANDS))
+    problem = problem_with(options)
     if problem:
         by_name[options.command].error(problem)
     return options

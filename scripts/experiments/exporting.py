@@ -1,4 +1,4 @@
-"""What ``scripts/export.py`` does, once the environment is there."""
+"""The export of ``scripts/export.py``, after the environment was set up."""
 
 from __future__ import annotations
 

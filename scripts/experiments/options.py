@@ -1,20 +1,32 @@
-"""Options of the commands of experiment.py, and what cannot work. Parsed by any Python from 3.6 on."""
+"""Options of the commands of experiment.py, and their checks. Parsed by any Python from 3.6 on."""
 
 import argparse
 import os
 from pathlib import Path
 
 MEASUREMENTS = ("training", "store", "scoring", "memory")
+ONGOING = ("yielding", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
+PUBLISHED = ("branch", "mean")
 METHOD = "bcp"  # the default of the product on a CPU
 
 
 def bench(command: "argparse.ArgumentParser") -> "None":
     """Options of `bench`."""
     add = command.add_argument
-    add("--quick", action="store_true", help="small numbers: shows that it runs, measures little")
+    add("--quick", action="store_true", help="small sizes: only shows that it runs")
     add("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
     add("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="some of the measurements")
+    add("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
+
+
+def ongoing(command: "argparse.ArgumentParser") -> "None":
+    """Options of `ongoing`."""
+    add = command.add_argument
+    add("--only", nargs="+", choices=ONGOING, default=ONGOING, help="some of the measurements")
+    add("--pairs", type=int, default=30, help="requests of each kind, with and without a training (default 30)")
+    add("--minutes", type=float, default=15, help="in which memory is looked at (default 15)")
+    add("--images", type=Path, help="train on the volumes of this folder instead of generated ones")
     add("--seed", type=int, default=0, help="of the generated volumes and of the training (default 0)")
 
 
@@ -33,10 +45,10 @@ def steps(command: "argparse.ArgumentParser") -> "None":
 def load(command: "argparse.ArgumentParser") -> "None":
     """Options of `load`."""
     add = command.add_argument
-    add("--clients", type=int, default=16, help="people at once (default 16)")
-    add("--submissions", type=int, default=1000, help="together (default 1000)")
+    add("--clients", type=int, default=16, help="people at the same time (default 16)")
+    add("--submissions", type=int, default=1000, help="of all people together (default 1000)")
     add("--cases", type=int, default=96, help="of the study (default 96)")
-    add("--think", type=float, default=1.0, help="seconds between two requests of one of them (default 1)")
+    add("--think", type=float, default=1.0, help="seconds between two requests of a person (default 1)")
     add("--training", action="store_true", help="while a training runs")
     add("--listed", type=int, default=10_000, help="cases of the long list; 0 leaves it out (default 10000)")
     add("--large", type=_sides, default=(512, 512, 600), help="voxels of the large volume; 0,0,0 leaves it out")
@@ -57,8 +69,8 @@ def child(command: "argparse.ArgumentParser") -> "None":
 def compare(command: "argparse.ArgumentParser") -> "None":
     """Options of `compare`."""
     add = command.add_argument
-    add("--output", type=Path, default=Path("comparison"), help="results; what is there is not run again")
-    add("--ablations", nargs="*", default=[], help="methods whose modules are switched off one at a time")
+    add("--output", type=Path, default=Path("comparison"), help="folder of results; finished runs are not repeated")
+    add("--ablations", nargs="*", default=[], help="methods whose parts are switched off one at a time")
     trial = {"nargs": "+", "action": "append", "default": [], "metavar": "WORD"}
     add("--try", dest="attempt", help="a further row: NAME METHOD key=value ...", **trial)
     add("--labelled", type=int, nargs="+", default=[4, 8], help="numbers of labelled cases (default 4 8)")
@@ -69,6 +81,18 @@ def compare(command: "argparse.ArgumentParser") -> "None":
         type=float,
         help="the same in minutes of a core at work: a busy computer takes none away",
     )
+    add(
+        "--anytime",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="MINUTES",
+        help="runs that go on, as on the server, measured after so many core-minutes with what is published then",
+    )
+    add("--publishes", nargs="+", choices=PUBLISHED, default=["branch"], help="what that is (default branch)")
+    add("--fresh", action="store_true", help="make a candidate for each of these moments, beside those of the schedule")
+    pretrain = "each row again, whose network learns from scans alone for so many core-minutes before"
+    add("--pretrain", type=float, default=0.0, metavar="MINUTES", help=pretrain)
     add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--no-radiology", action="store_true", help="without that recipe alone")
     _data_options(command)
@@ -78,7 +102,7 @@ def compare(command: "argparse.ArgumentParser") -> "None":
 def rounds(command: "argparse.ArgumentParser") -> "None":
     """Options of `rounds`."""
     add = command.add_argument
-    add("--output", type=Path, default=Path("rounds"), help="results; what is there is not run again")
+    add("--output", type=Path, default=Path("rounds"), help="folder of results; finished runs are not repeated")
     add("--strategies", nargs="+", default=["random", "foreground_random", "uncertainty+diversity"])
     add("--sizes", type=int, nargs="+", default=[2, 4, 8, 16], help="labels after each round (default 2 4 8 16)")
     add("--steps", type=int, default=300, help="of each round (default 300)")
@@ -87,12 +111,31 @@ def rounds(command: "argparse.ArgumentParser") -> "None":
     command.set_defaults(minutes=None, core_minutes=None)
 
 
+def day(command: "argparse.ArgumentParser") -> "None":
+    """Options of `day`."""
+    add = command.add_argument
+    add("--output", type=Path, default=Path("day"), help="folder of results; finished days are not repeated")
+    add("--labels", type=int, default=8, help="of the day (default 8)")
+    add("--draw", type=float, default=5.0, help="minutes to draw each of them (default 5)")
+    add("--train", type=float, default=5.0, help="core-minutes of a training that is waited for (default 5)")
+    add("--until", type=float, default=80.0, help="minute at which the day ends (default 80)")
+    add("--every", type=float, default=5.0, help="minutes between two measurements, the second is first (default 5)")
+    both = "of training while they draw, and of trainings that are waited for (default %(default)s)"
+    add("--methods", nargs=2, default=(METHOD, METHOD), help=both)
+    add("--teachers", nargs=2, choices=("live", "cached"), default=("cached", "live"), help="the same")
+    add("--ways", nargs="+", choices=("while", "after"), default=("while", "after"), help="some of both")
+    add("--rules", action="store_true", help="record what rules of publishing without validation would publish")
+    _data_options(command)
+    _run_options(command, methods=False)
+    command.set_defaults(steps=None, minutes=None, core_minutes=None)
+
+
 def map(command: "argparse.ArgumentParser") -> "None":
     """Options of `map`."""
     add = command.add_argument
     _data_folder(command)
     add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
-    add("--cases", type=int, default=20, help="test cases to look at (default 20)")
+    add("--cases", type=int, default=20, help="test cases (default 20)")
     add("--minutes", type=float, default=1.5, help="of training (default 1.5)")
     add("--method", default=METHOD, help="of the table in docs/methods.md (default %(default)s)")
     add("--seed", type=int, default=0)
@@ -103,7 +146,7 @@ def review(command: "argparse.ArgumentParser") -> "None":
     add = command.add_argument
     _data_folder(command)
     add("--labelled", type=int, default=8, help="cases that are labelled (default 8)")
-    add("--cases", type=int, default=1000, help="most labels to check for each seed (default: all)")
+    add("--cases", type=int, default=1000, help="limit of labels to check for each seed (default: all)")
     add("--steps", type=int, default=400, help="of training (default 400)")
     add("--method", default=METHOD, help="of the table in docs/methods.md (default %(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -113,7 +156,7 @@ def features(command: "argparse.ArgumentParser") -> "None":
     """Options of `features`."""
     add = command.add_argument
     _data_folder(command)
-    add("--cases", type=int, default=120, help="most cases to look at (default 120)")
+    add("--cases", type=int, default=120, help="limit of cases (default 120)")
 
 
 def paper(command: "argparse.ArgumentParser") -> "None":
@@ -123,7 +166,11 @@ def paper(command: "argparse.ArgumentParser") -> "None":
     add("--root", type=Path, required=True, help="folder of the downloaded data; nothing is written there")
     add("--target", help="unlabelled or unseen domain: ct or mr of mmwhs; A, B, C or D of mnms")
     add("--prepare-only", action="store_true", help="convert the data and stop")
-    add("--output", type=Path, help="data and results; what is there is not made again (default results/paper-DATASET)")
+    add(
+        "--output",
+        type=Path,
+        help="folder of data and results, which are not made again (default results/paper-DATASET)",
+    )
     add("--labelled", type=int, nargs="+", help="numbers of labelled cases; default: those of the papers")
     add("--network", default="vnet", help="default vnet, as in the papers")
     add("--steps", type=int, help="of each run; default: as in the papers, which needs a GPU")
@@ -138,25 +185,26 @@ def kills(command: "argparse.ArgumentParser") -> "None":
     add("--count", type=int, default=200, help="of kills (default 200)")
     add("--seed", type=int, default=0, help="of every choice and moment (default 0)")
     add("--output", type=Path, default=Path("kills"), help="results; lives that are there are not lived again")
+    add("--training", choices=("on_request", "continuous"), default="on_request", help="of the server (on_request)")
 
 
 def mutants(command: "argparse.ArgumentParser") -> "None":
     """Options of `mutants`."""
     add = command.add_argument
-    add("--only", nargs="+", default=[], metavar="TEXT", help="faults with one of these in their name")
-    add("--list", action="store_true", help="name the faults and the test that must catch each, and end")
+    add("--only", nargs="+", default=[], metavar="TEXT", help="faults with one of these texts in their name")
+    add("--list", action="store_true", help="list the faults and the test that must catch each, and stop")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="tests at a time (default: all cores)")
 
 
 def _data_folder(command: "argparse.ArgumentParser") -> "None":
-    """Where the data are, and which of them are for the last measurement only."""
+    """The data, and their split into development and test cases."""
     add = command.add_argument
     add("--data", type=Path, required=True, help="folder with images/ labels/ (unlabelled/), or imagesTr/ labelsTr/")
     add("--split", type=Path, help='JSON {"test": [ids], "development": [ids]}; default splits.json in the data folder')
 
 
 def _data_options(command: "argparse.ArgumentParser") -> "None":
-    """Which data, and how they are worked on."""
+    """Data and plan."""
     _data_folder(command)
     add = command.add_argument
     add("--draw-split", action="store_true", help="write that file, a quarter as test cases, if it does not exist")
@@ -166,61 +214,17 @@ def _data_options(command: "argparse.ArgumentParser") -> "None":
     add("--batch", type=int, help="crops of each kind in a step (default 2)")
 
 
-def _run_options(command: "argparse.ArgumentParser") -> "None":
-    """What any comparison has."""
+def _run_options(command: "argparse.ArgumentParser", methods: "bool" = True) -> "None":
+    """Options of every comparison."""
     add = command.add_argument
-    add("--methods", nargs="*", default=[METHOD], help="of the table in docs/methods.md (default %(default)s)")
+    if methods:
+        add("--methods", nargs="*", default=[METHOD], help="of the table in docs/methods.md (default %(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--device", help="default: the first GPU, else the CPU")
     add("--jobs", type=int, default=1, help="runs at a time")
     add("--threads", type=int, help="of each run on a CPU; default: cores / jobs")
-    add("--report-only", action="store_true", help="tables and pictures of the outcomes that there are")
+    add("--report-only", action="store_true", help="only make tables and figures from existing results")
 
 
 def _sides(text: "str") -> "tuple":
     return tuple(int(side) for side in text.split(","))
-
-
-def problem_with(options: "argparse.Namespace") -> "str":
-    """One sentence about options that cannot work, "" if they can."""
-    if getattr(options, "data", None) is not None and not options.data.is_dir():
-        return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
-    if options.command == "bench":
-        if options.images is not None and not options.images.is_dir():
-            return f"--images: {options.images} is not a folder; give the folder that holds the volumes."
-        if options.seed < 0:
-            return f"--seed {options.seed} is below 0; give 0 or a larger whole number."
-    if options.command == "load" and _too_small([options.clients, options.submissions, options.cases], [options.seed]):
-        return "--clients, --submissions and --cases must be above 0 and --seed not below it."
-    if options.command == "load" and len(options.large) != 3:
-        return "--large: give three numbers, such as 512,512,600."
-    if options.command == "map" and _too_small([options.labelled, options.cases, options.minutes], [options.seed]):
-        return "Numbers must be above 0; --seed may be 0 too."
-    if options.command == "review" and _too_small([options.labelled, options.cases, options.steps], options.seeds):
-        return "Numbers must be above 0; --seeds may be 0 too."
-    if options.command == "panel" and _too_small([options.rounds], [0]):
-        return "--rounds must be above 0."
-    if options.command in ("compare", "rounds"):
-        sizes = options.labelled if options.command == "compare" else options.sizes
-        numbers = [*sizes, options.steps, options.jobs, options.minutes, options.core_minutes]
-        numbers += [options.batch, options.threads]
-        if _too_small(numbers, options.seeds):
-            return "Numbers must be above 0; --seeds may be 0 too."
-        if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
-            return "--patch: give three numbers above 0, such as 40,48,40."
-    if options.command == "kills" and _too_small([options.count], [options.seed]):
-        return "--count must be above 0 and --seed not below it."
-    if options.command == "mutants" and _too_small([options.jobs], [0]):
-        return "--jobs must be above 0."
-    if options.command == "paper":
-        if not options.root.is_dir():
-            return f"--root: {options.root} is not a folder; give the folder that holds the downloaded data."
-        numbers = [*(options.labelled or []), options.jobs, options.steps, options.threads]
-        if _too_small(numbers, options.seeds):
-            return "--labelled, --steps, --threads and --jobs must be above 0 and --seeds not below it."
-    return ""
-
-
-def _too_small(numbers: "list", seeds: "list") -> "bool":
-    """Whether a number that was given is not above 0, or a seed below it."""
-    return any(each is not None and each <= 0 for each in numbers) or min(seeds) < 0

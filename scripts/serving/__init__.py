@@ -1,1 +1,1 @@
-"""What `scripts/serve.py` is made of. Nothing here needs a package before it is used: the options are read first."""
+"""The parts of `scripts/serve.py`. Packages are imported only when they are needed, after the options were read."""

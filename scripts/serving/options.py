@@ -1,4 +1,4 @@
-"""The command line of the server, and what can be said of it before anything is installed."""
+"""The command line of the server, with the checks that are possible before anything is installed."""
 
 import argparse
 import errno
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def parse(arguments: "list[str]", about: "str") -> "argparse.Namespace":
-    """Arguments of the command line; refuses in words what cannot work.
+    """Parse the command line; exits with a message for options that cannot work.
 
     Args:
-        about: what `--help` says above the options.
+        about: text above the options in `--help`.
     """
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=about, formatter_class=layout)
@@ -22,11 +22,11 @@ def parse(arguments: "list[str]", about: "str") -> "argparse.Namespace":
     pair = {"nargs": 2, "metavar": ("KEY", "VALUE"), "action": "append", "default": []}
     parser.add_argument("--conf", help="a setting; may be repeated", **pair)
     parser.add_argument("--settings", action="store_true", help="list all settings for --conf and stop")
-    what = "list the models that were put aside, or put the one of this VERSION back, and stop"
+    what = "list the models that were put aside, or restore the one with this VERSION, and stop"
     parser.add_argument("--restore-model", nargs="?", type=int, const=0, metavar="VERSION", help=what)
-    about = "give a class another name, in labels and models, and stop"
+    about = "rename a class in labels and models, and stop"
     parser.add_argument("--rename-class", nargs=2, metavar=("OLD", "NEW"), help=what)
-    about = "put labels right that lie beside their scans, or only list them, and stop"
+    about = "correct labels that do not lie on their scans, or only list them, and stop"
     parser.add_argument("--move-labels", nargs="?", choices=("now", "list"), const="now", help=what)
     options = parser.parse_args(arguments)
     if options.settings:
@@ -52,24 +52,24 @@ def is_loopback(host: "str") -> "bool":
 
 
 def login_problem(host: "str", conf: "list") -> "str":
-    """One sentence if other computers could reach a server that asks nobody for a login, "" if not."""
+    """A sentence if other computers could reach a server without a login, "" if not."""
     own = os.environ.get("MONAI_LABEL_AUTH_ENABLE", "").lower() in ("true", "1", "yes", "on", "t", "y")
     if is_loopback(host) or own or any(key == "token" for key, _ in conf):
         return ""
     return (
-        f"--host {host} lets other computers in, and nobody would be asked for a login. Add --conf token FILE "
-        "(docs/security.md says how to make one), or leave --host away."
+        f"--host {host} lets other computers reach the server without a login. Add --conf token FILE "
+        "(docs/security.md says how to make one), or leave --host out."
     )
 
 
 def port_problem(host: "str", port: "int") -> "str":
-    """One sentence if a server cannot listen there, "" if it can."""
+    """A sentence if a server cannot listen there, "" if it can."""
     if not 0 < port < 65536:
         return f"--port {port} does not exist; choose a number from 1024 to 65535."
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as listener:
-            if os.name != "nt":  # so that a port just left by a stopped server counts as free
+            if os.name != "nt":  # so that the port of a server that has just stopped counts as free
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The server's process: its command, its start, its end with all its children."""
+"""The server's process: its command, start and end, with all its children."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def server_command(studies: "Path", port: "int", host: "str" = "127.0.0.1", conf
 
 
 def server_environment() -> "dict[str, str]":
-    """The environment variables of this process, with the safe settings on top."""
+    """The environment variables of this process, overridden by safe settings."""
     return dict(os.environ, **SAFE)
 
 
@@ -44,7 +44,7 @@ def start(command: "list[str]") -> "subprocess.Popen":
 
 
 def stop(server: "subprocess.Popen", patience: "float" = 10.0) -> "None":
-    """Stop a server and its training children: ask first, end by force after `patience` seconds.
+    """Stop a server and its training children: terminate first, kill after `patience` seconds.
 
     MONAI Label leaves its training child running when the server stops.
     """
@@ -61,7 +61,7 @@ def stop(server: "subprocess.Popen", patience: "float" = 10.0) -> "None":
     for process in psutil.wait_procs(family, timeout=patience)[1]:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    if os.name != "nt":  # children of a server that had ended by itself
+    if os.name != "nt":  # children of a server that has already ended
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(server.pid, signal.SIGKILL)
     server.wait()

@@ -1,4 +1,4 @@
-"""Runs the server, once the environment is there."""
+"""Runs the server, after the environment was set up."""
 
 import argparse
 import signal
@@ -13,8 +13,8 @@ def serve(options: "argparse.Namespace") -> "int":
     """Run the server until it ends or is stopped; returns the exit code."""
     if not is_loopback(options.host):
         print(
-            f"Note: --host {options.host} lets other computers log in. Scans and logins are not encrypted on "
-            "their way: use it on a trusted network only.",
+            f"Note: --host {options.host} lets other computers log in. Scans and logins are not encrypted: "
+            "use it on a trusted network only.",
             flush=True,
         )
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
@@ -40,7 +40,7 @@ def serve(options: "argparse.Namespace") -> "int":
 
 
 def conf_problem(conf: "list") -> "str":
-    """One sentence about settings that cannot work, "" if they can; keys that mean nothing here are told of."""
+    """A sentence about settings that cannot work, "" if they can; prints keys that are ignored."""
     from fewlabel.settings import Settings, ignored
 
     keys = [key for key, _ in conf]
@@ -57,7 +57,7 @@ def conf_problem(conf: "list") -> "str":
 
 
 def main(options: "argparse.Namespace") -> "int":
-    """Exit code: 2 with one sentence for settings that cannot work, before anything starts."""
+    """Exit code: 2 with a message for settings that cannot work, before anything starts."""
     if options.settings:
         return show_settings()
     if options.restore_model is not None:

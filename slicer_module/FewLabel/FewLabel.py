@@ -1,4 +1,4 @@
-"""Registration of the module in 3D Slicer; what it does is in FewLabelLib."""
+"""Registers the module in 3D Slicer; its logic is in FewLabelLib."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class FewLabel(ScriptedLoadableModule):
-    """What Slicer shows of the module in its lists."""
+    """Title, category and help of the module."""
 
     def __init__(self, parent: Any) -> None:
         ScriptedLoadableModule.__init__(self, parent)
@@ -54,7 +54,7 @@ class FewLabel(ScriptedLoadableModule):
         self.parent.contributors = ["The FewLabel contributors"]
         self.parent.helpText = _(
             "Segment a study with few labels: a MONAI Label server proposes which case to label next and why, "
-            "learns from your labels and from all scans without one, and exports the model."
+            "learns from your labels and from all unlabelled scans, and exports the model."
         )
         self.parent.acknowledgementText = _("FewLabel is an app for MONAI Label, of Project MONAI.")
 
@@ -77,17 +77,17 @@ class FewLabelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(widget)
         self.logic = FewLabelLogic()
         self.panel = Panel(self.ui, self.logic.session, Settings(), self.logic.set_annotator)
-        self.panel.editor.select_parameters()  # before the scene: the editor keeps its defaults in that node
+        self.panel.editor.select_parameters()  # before the scene: the editor keeps its defaults in this node
         widget.setMRMLScene(slicer.mrmlScene)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.panel.start()
-        if self.parent.isEntered:  # loaded anew while it is shown: nobody says so again
+        if self.parent.isEntered:  # reloaded while it is shown: Slicer does not call enter again
             self.enter()
 
     def cleanup(self) -> None:
-        """Called when Slicer ends or the module is loaded anew."""
+        """Called when Slicer ends or the module is reloaded."""
         self.removeObservers()
         if self.panel is not None:
             self.panel.stop()
@@ -108,23 +108,23 @@ class FewLabelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.exit()
 
     def onReload(self) -> None:
-        """Developer mode: all files of the module are read anew, not only this one."""
+        """Developer mode: reload all files of the module, not only this one."""
         for name in [name for name in sys.modules if name.split(".")[0] == "FewLabelLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, _caller: Any, _event: Any) -> None:
-        """Edits are kept before the nodes go."""
+        """Save edits before the nodes are removed."""
         if self.panel is not None:
             self.panel.scene_closes()
 
     def onSceneEndClose(self, _caller: Any, _event: Any) -> None:
-        """The editor needs its parameter node again."""
+        """Give the editor a new parameter node."""
         if self.panel is not None and self._entered:
             self.panel.editor.select_parameters()
 
     def onSceneEndImport(self, _caller: Any, _event: Any) -> None:
-        """A scene was loaded beside the case: the editor goes on with the case's segments."""
+        """A scene was loaded in addition: let the editor go on with the case's segments."""
         if self.panel is not None:
             self.panel.editor.take_up()
 
@@ -134,7 +134,7 @@ class FewLabelLogic(ScriptedLoadableModuleLogic):
 
     Attributes:
         folder: for drafts and addresses.
-        downloads: for scans; None until a server is asked for one.
+        downloads: folder for scans; None until the first is downloaded.
         annotator: the person's name for the server's records.
         session: see FewLabelLib.session.session.
     """
@@ -153,19 +153,19 @@ class FewLabelLogic(ScriptedLoadableModuleLogic):
         return Client(address, self.downloads, self.annotator, token=Settings().token(full_address(address)))
 
     def forget_downloads(self) -> None:
-        """The session has ended: no scan of a patient stays on this computer."""
+        """Remove all downloaded scans when the session has ended."""
         if self.downloads is not None:
             downloads.remove(self.downloads)
 
     def set_annotator(self, name: str) -> None:
-        """From the next connection on, requests are sent under this name."""
+        """Send requests under this name from the next connection on."""
         self.annotator = name
 
 
 class FewLabelTest(ScriptedLoadableModuleTest):
     """Runs in Slicer against a server whose address is in FEWLABEL_SERVER: it submits a label and takes it back.
 
-    Give it a study that is there for tests only.
+    Use a study that is only for tests.
     """
 
     patience = 120.0  # seconds for each step
@@ -209,7 +209,7 @@ class FewLabelTest(ScriptedLoadableModuleTest):
         self.delayDisplay(f"Passed: case '{case}' was drawn, submitted and compared.")
 
     def draw(self, session: Session) -> dict:
-        """A box in the first segment, where no other is; gives the masks of all segments that hold something."""
+        """Draw a box into the first segment, where no other is; gives the masks of all non-empty segments."""
         scene = session.scene
         segmentation = scene.segmentation.GetSegmentation()
         if not segmentation.GetNumberOfSegments():
@@ -228,12 +228,12 @@ class FewLabelTest(ScriptedLoadableModuleTest):
         return {called[name]: mask for name, mask in masks.items() if mask.any()}
 
     def taken_back(self, session: Session, case: str) -> bool:
-        """Whether the server has no label of it any more."""
+        """Whether the server no longer has a label of the case."""
         state = session.cases.row(case).get("state")
         return not session.worker.busy and state not in ("submitted", "validation")
 
     def wait(self, panel: Panel, condition: Callable[[], Any], otherwise: str) -> None:
-        """Let Slicer run as it does while nobody calls it, until this is so."""
+        """Run Slicer's event loop until the condition is true."""
         end = time.monotonic() + self.patience
         loop, timer = qt.QEventLoop(), qt.QTimer()
         timer.setInterval(100)
@@ -243,5 +243,5 @@ class FewLabelTest(ScriptedLoadableModuleTest):
             messages = panel.ui.messageList
             last = messages.item(0).text() if messages.count else ""
             self.assertLess(time.monotonic(), end, f"{otherwise}. {last}")
-            loop.exec_()  # Python stands still meanwhile, but for the panel's timer
+            loop.exec_()  # meanwhile only the panel's timer runs Python code
         timer.stop()

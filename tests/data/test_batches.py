@@ -1,4 +1,4 @@
-"""Which crops a batch holds, told by a view that gives each of them a number of its own."""
+"""Which crops a batch holds, shown by a view that gives each of them a number of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAN = Plan((1.0, 1.0, 1.0), (4, 4, 4), "meanstd", None, "unet_small", 3, ("a",)
 
 
 @pytest.fixture
-def batches(monkeypatch):
+def batches(monkeypatch, take):
     """Callable (count): batches of two labelled and two unlabelled scans, of which no file is there."""
     numbers = itertools.count(1)
 
@@ -31,15 +31,9 @@ def batches(monkeypatch):
     monkeypatch.setattr(transforms, "labelled_view", lambda plan: numbered("image", "label"))
     monkeypatch.setattr(transforms, "unlabelled_view", lambda plan, views: numbered("weak", "strong"))
 
-    def take(count):
-        pools = ([{"id": f"{kind}{number}"} for number in range(2)] for kind in ("labelled", "unlabelled"))
-        iterator = iter(PairedLoader(*pools, PLAN))
-        try:
-            return list(itertools.islice(iterator, count))
-        finally:
-            iterator.close()
-
-    return take
+    pools = ([{"id": f"{kind}{number}"} for number in range(2)] for kind in ("labelled", "unlabelled"))
+    loader = PairedLoader(*pools, PLAN)
+    return lambda count: take(loader, count)
 
 
 def test_what_lies_side_by_side_in_a_batch_is_of_one_crop(batches):

@@ -41,6 +41,10 @@ def test_after_the_eighth_the_id_alone_decides(first, second, seed):
     assert decide(first, start, 0.2, seed) == decide(second, start, 0.2, seed)
 
 
+def test_another_seed_keeps_others():
+    assert decide(CASES, {}, 0.2, seed=0) != decide(CASES, {}, 0.2, seed=1)
+
+
 def test_about_as_many_validate_as_were_asked_for():
     many = [f"scan {number}" for number in range(2000)]
     assert len(decide(many, {}, 0.2)["validation"]) == pytest.approx(400, abs=60)
@@ -66,7 +70,7 @@ def test_what_an_earlier_study_decided_stays():
     assert decided == kept
 
 
-def test_while_none_is_kept_people_are_told_when_one_will_be():
+def test_while_none_is_kept_a_note_says_when_one_will_be():
     assert no_validation_yet(1).startswith("The only label is used for training")
     assert no_validation_yet(3) == (
         "All 3 labels are used for training, so the model is not validated; of the 4th to the 8th at least one is kept "

@@ -1,183 +1,18 @@
-from __future__ import annotations
+"""Batches of labelled and unlabelled crops from files, whatever is wrong with some of them."""
 
-import gc
-import itertools
-import threading
-import weakref
-from collections import Counter
+from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from monai.transforms import Compose
 
-from fewlabel.data.loaders import CropStream, EmptyPool, PairedLoader, volume_loader
+from fewlabel.data import transforms
+from fewlabel.data.loaders import EmptyPool, PairedLoader, volume_loader
 from fewlabel.plan import Plan
 from fewlabel.training.trainer import dice_of_crops
-from fewlabel.volumes.reading import UnreadableVolume, write_volume
+from fewlabel.volumes.reading import write_volume
 
-RESIDENT = 4
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 8), "meanstd", None, "unet_small", 2, ("a", "b"))
-
-
-def take(iterable, count):
-    """The first ``count`` items; what makes them is closed."""
-    iterator = iter(iterable)
-    try:
-        return list(itertools.islice(iterator, count))
-    finally:
-        iterator.close()
-
-
-def helpers():
-    """Threads that loaders started and that still live."""
-    return [t for t in threading.enumerate() if t.name.startswith("read-ahead") or "enqueue_values" in t.name]
-
-
-class Held(dict):
-    """A volume that can be weakly referenced."""
-
-
-class Shelf:
-    """Volumes that are nothing but their id; counts what is read and what is alive."""
-
-    def __init__(self, bad=()):
-        self.bad = set(bad)
-        self.reads: list[str] = []
-        self.alive: weakref.WeakSet = weakref.WeakSet()
-        self.most = 0
-
-    def __call__(self, record):
-        self.reads.append(record["id"])
-        if record["id"] in self.bad:
-            raise UnreadableVolume(f"{record['id']} is damaged.")
-        volume = Held(id=record["id"], token=Token())
-        self.alive.add(volume["token"])
-        self.most = max(self.most, len(self.alive))
-        return volume
-
-
-class Token:
-    """Lives as long as its volume."""
-
-
-def stream(shelf, count, seed=0, report=None):
-    records = [{"id": f"case_{number}"} for number in range(count)]
-    view = Compose([lambda volume: {"id": volume["id"]}])
-    return CropStream(records, shelf, view, seed, resident=RESIDENT, report=report)
-
-
-@pytest.mark.parametrize("count", [1, 2, RESIDENT, RESIDENT + 1, 50])
-def test_every_volume_of_a_pool_is_seen_and_about_as_often(count):
-    seen = Counter(crop["id"] for crop in take(stream(Shelf(), count), 4 * count * 20))
-    assert len(seen) == count
-    assert min(seen.values()) >= 15
-
-
-@pytest.mark.parametrize("count", [1, RESIDENT, RESIDENT + 1, 200])
-def test_only_the_resident_volumes_and_the_one_read_ahead_are_in_memory(count):
-    shelf = Shelf()
-    iterator = iter(stream(shelf, count))
-    for _ in range(300):
-        next(iterator)
-    assert shelf.most <= RESIDENT + 1
-    iterator.close()
-    del iterator
-    gc.collect()
-    assert not shelf.alive
-
-
-@pytest.mark.parametrize("count", [1, 3, RESIDENT])
-def test_a_pool_that_fits_into_memory_is_read_once(count):
-    shelf = Shelf()
-    take(stream(shelf, count), 100)
-    assert sorted(shelf.reads) == sorted({*shelf.reads})
-    assert len(shelf.reads) == count
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.integers(1, 12), st.integers(0, 3), st.sets(st.integers(0, 11)))
-def test_the_order_depends_on_the_seed_alone(count, seed, bad):
-    bad = {f"case_{number}" for number in bad if number < count - 1}
-    first, second = (take(stream(Shelf(bad), count, seed), 60) for _ in range(2))
-    assert first == second
-
-
-def test_other_seeds_give_another_order():
-    assert take(stream(Shelf(), 30, 1), 40) != take(stream(Shelf(), 30, 2), 40)
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.integers(1, 12), st.sets(st.integers(0, 11)))
-def test_bad_volumes_are_left_out_reported_once_and_the_rest_is_seen(count, bad):
-    bad = {f"case_{number}" for number in bad if number < count}
-    good = {f"case_{number}" for number in range(count)} - bad
-    told = []
-    crops = stream(Shelf(bad), count, report=lambda case, reason: told.append((case, reason)))
-    if not good:
-        with pytest.raises(EmptyPool, match="is damaged"):
-            take(crops, 1)
-    else:
-        assert {crop["id"] for crop in take(crops, 600)} == good
-        assert crops.read == good
-    assert sorted(told) == sorted((case, f"{case} is damaged.") for case in bad)
-    assert crops.bad == dict(told)
-
-
-def test_a_volume_that_gets_bad_later_is_left_out_from_then_on():
-    shelf = Shelf()
-    crops = stream(shelf, 10)
-    iterator = iter(crops)
-    for _ in range(100):
-        next(iterator)
-    shelf.bad.add("case_3")
-    for _ in range(100):
-        next(iterator)
-    assert {next(iterator)["id"] for _ in range(300)} == {f"case_{number}" for number in range(10)} - {"case_3"}
-    iterator.close()
-
-
-def test_where_every_volume_gets_bad_later_those_in_memory_still_serve():
-    shelf = Shelf()
-    iterator = iter(stream(shelf, 10))
-    for _ in range(20):
-        next(iterator)
-    shelf.bad |= {f"case_{number}" for number in range(10)}
-    assert len({next(iterator)["id"] for _ in range(300)}) >= RESIDENT
-    iterator.close()
-
-
-def test_the_first_crop_waits_for_one_volume_only():
-    shelf = Shelf()
-    iterator = iter(stream(shelf, 50))
-    next(iterator)
-    assert len(shelf.reads) <= 2
-    for _ in range(RESIDENT):
-        next(iterator)
-    assert len(shelf.reads) >= RESIDENT
-    iterator.close()
-
-
-def test_a_full_set_is_renewed_by_one_volume_after_every_few_crops():
-    shelf = Shelf()
-    take(stream(shelf, 50), RESIDENT + 4 * 20)
-    assert len(shelf.reads) == pytest.approx(RESIDENT + 20, abs=2)
-
-
-def test_an_empty_pool_says_so():
-    with pytest.raises(EmptyPool):
-        next(iter(stream(Shelf(), 0)))
-
-
-def test_a_fault_in_the_code_is_not_taken_for_a_bad_volume():
-    def load(record):
-        raise KeyError("a fault")
-
-    with pytest.raises(KeyError):
-        take(stream(load, 3), 1)
-    assert not helpers()
 
 
 @pytest.fixture
@@ -204,7 +39,7 @@ def study(tmp_path):
     return make
 
 
-def test_batches_have_the_form_that_methods_expect(study):
+def test_batches_have_the_form_that_methods_expect(study, take):
     for batch in take(PairedLoader(*study(3, 4), PLAN), 3):
         assert set(batch) == {"labelled", "unlabelled"}
         assert set(batch["labelled"]) == {"image", "label"}
@@ -223,7 +58,7 @@ def test_batches_have_the_form_that_methods_expect(study):
 
 @pytest.mark.parametrize(("labelled", "unlabelled"), [(1, 0), (1, 1), (3, 2)])
 @pytest.mark.parametrize("shape", [(20, 18, 14), (5, 6, 7), (40, 40, 1)])
-def test_any_number_and_size_of_volumes_gives_batches(study, labelled, unlabelled, shape):
+def test_any_number_and_size_of_volumes_gives_batches(study, labelled, unlabelled, shape, take):
     loader = PairedLoader(*study(labelled, unlabelled, shape), PLAN)
     for batch in take(loader, 3):
         assert batch["labelled"]["image"].shape == (2, 1, *PLAN.patch)
@@ -232,13 +67,13 @@ def test_any_number_and_size_of_volumes_gives_batches(study, labelled, unlabelle
 
 
 @pytest.mark.parametrize("value", [0, 1, 2])
-def test_empty_labels_and_labels_of_one_class_give_batches(study, value):
+def test_empty_labels_and_labels_of_one_class_give_batches(study, value, take):
     for batch in take(PairedLoader(*study(1, 0, value=value), PLAN), 3):
         assert set(batch["labelled"]["label"].unique().tolist()) <= {0, value}
         assert (batch["labelled"]["label"] == value).any()
 
 
-def test_the_same_seed_gives_the_same_batches_though_volumes_are_replaced(study):
+def test_the_same_seed_gives_the_same_batches_though_volumes_are_replaced(study, take):
     pools = study(2, 18)
     first, second, other = (take(PairedLoader(*pools, PLAN, seed), 10) for seed in (5, 5, 6))
     for one, two in zip(first, second, strict=True):
@@ -248,12 +83,10 @@ def test_the_same_seed_gives_the_same_batches_though_volumes_are_replaced(study)
     assert not torch.equal(first[0]["unlabelled"]["weak"], other[0]["unlabelled"]["weak"])
 
 
-def test_labels_of_unlabelled_volumes_are_never_opened(study, monkeypatch):
+def test_labels_of_unlabelled_volumes_are_never_opened(study, monkeypatch, take):
     labelled, unlabelled = study(1, 3)
     unlabelled = [{**record, "label": "/does/not/exist.nii"} for record in unlabelled]
     opened = []
-    from fewlabel.data import transforms
-
     read_label = transforms.read_label
     monkeypatch.setattr(transforms, "read_label", lambda path: opened.append(path) or read_label(path))
     loader = PairedLoader(labelled, unlabelled, PLAN)
@@ -262,51 +95,51 @@ def test_labels_of_unlabelled_volumes_are_never_opened(study, monkeypatch):
     assert loader.unlabelled.read == {record["id"] for record in unlabelled}
 
 
-def test_a_damaged_scan_in_either_pool_is_left_out_and_reported(study):
+def test_a_damaged_scan_in_either_pool_is_left_out_and_reported(study, take):
     labelled, unlabelled = study(3, 3)
     for record in (labelled[1], unlabelled[0]):
         with open(record["image"], "r+b") as file:
             file.truncate(500)
-    told = {}
-    loader = PairedLoader(labelled, unlabelled, PLAN, report=lambda case, reason: told.update({case: reason}))
+    reported = {}
+    loader = PairedLoader(labelled, unlabelled, PLAN, report=lambda case, reason: reported.update({case: reason}))
     take(loader, 4)
-    assert set(told) == {"1", "3"}
-    assert "1.nii is cut short" in told["1"]
+    assert set(reported) == {"1", "3"}
+    assert "1.nii is cut short" in reported["1"]
 
 
-def test_a_label_on_another_grid_is_left_out_and_reported(study):
+def test_a_label_on_another_grid_is_left_out_and_reported(study, take):
     labelled, _ = study(2, 0)
     write_volume(labelled[0]["label"], np.zeros((20, 18, 15), np.uint8), np.eye(4))
-    told = {}
-    take(PairedLoader(labelled, [], PLAN, report=lambda case, reason: told.update({case: reason})), 2)
-    assert "another grid" in told["0"]
+    reported = {}
+    take(PairedLoader(labelled, [], PLAN, report=lambda case, reason: reported.update({case: reason})), 2)
+    assert "another grid" in reported["0"]
 
 
-def test_without_a_readable_pool_the_labels_still_train(study):
+def test_without_a_readable_pool_the_labels_still_train(study, take):
     labelled, unlabelled = study(2, 3)
     unlabelled = [{**record, "image": record["image"] + ".gone.nii"} for record in unlabelled]
-    told = []
-    for batch in take(PairedLoader(labelled, unlabelled, PLAN, report=lambda case, _: told.append(case)), 3):
+    reported = []
+    for batch in take(PairedLoader(labelled, unlabelled, PLAN, report=lambda case, _: reported.append(case)), 3):
         assert batch["unlabelled"] is None
-    assert sorted(told) == ["2", "3", "4"]
+    assert sorted(reported) == ["2", "3", "4"]
 
 
-def test_without_a_readable_label_it_says_why_and_stops_its_threads(study):
+def test_without_a_readable_label_it_says_why_and_stops_its_threads(study, take, reading_threads):
     labelled, unlabelled = study(2, 1)
     labelled = [{**record, "image": record["image"] + ".gone.nii"} for record in labelled]
     with pytest.raises(EmptyPool, match=r"0\.nii\.gone\.nii does not exist") as caught:
         take(PairedLoader(labelled, unlabelled, PLAN), 1)
     assert "1.nii.gone.nii" in str(caught.value)
-    assert not helpers()
+    assert not reading_threads()
 
 
-def test_no_thread_is_left_when_training_ends_or_fails(study):
+def test_no_thread_is_left_when_training_ends_or_fails(study, reading_threads):
     pools = study(2, 20)
     iterator = iter(PairedLoader(*pools, PLAN))
     next(iterator)
-    assert helpers()
+    assert reading_threads()
     iterator.close()
-    assert not helpers()
+    assert not reading_threads()
 
     def training():
         for number, _ in enumerate(PairedLoader(*pools, PLAN)):
@@ -318,7 +151,7 @@ def test_no_thread_is_left_when_training_ends_or_fails(study):
     except RuntimeError as caught:
         error = caught.with_traceback(None)
     assert str(error) == "diverged"
-    assert not helpers()
+    assert not reading_threads()
 
 
 def test_volumes_in_memory_are_plain_tensors_and_large_enough_for_a_crop(study):

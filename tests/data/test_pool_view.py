@@ -1,8 +1,6 @@
-"""Crops of the pool with what is stored of them: from the same place, turned alike, each class as likely."""
+"""Crops of the pool with what is stored of them: from the same position, turned alike, each class as likely."""
 
 from __future__ import annotations
-
-import itertools
 
 import numpy as np
 import pytest
@@ -12,12 +10,14 @@ from monai.transforms import Identityd
 from fewlabel.data import transforms
 from fewlabel.data.loaders import PairedLoader
 from fewlabel.data.pool_view import Held, PoolView
+from fewlabel.files import stamp
 from fewlabel.plan import Plan
 from fewlabel.volumes.reading import write_volume
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 2, ("a", "b"))
 CACHED = frozenset({"strong", "pseudo_label", "confidence"})
 GRID = (40, 40, 40), np.eye(4)
+SOURCE = (3, 4)
 
 
 class Known:
@@ -32,8 +32,9 @@ class Known:
     def version(self, case):
         return self.made.get(case)
 
-    def guess(self, case, grid):
+    def guess(self, case, grid, source):
         self.read += 1
+        self.source = source
         return self.guesses.get(case)
 
 
@@ -60,7 +61,7 @@ def crops(predictions, count, views=CACHED, image=None, case="c"):
     image = scan() if image is None else image
     view = PoolView(PLAN, views)
     view.set_random_state(0)
-    held = Held(case, GRID, predictions, PLAN)
+    held = Held(case, GRID, SOURCE, predictions, PLAN)
     return [view({"image": image, "held": held}) for _ in range(count)]
 
 
@@ -90,7 +91,7 @@ def test_without_a_guess_a_crop_comes_from_anywhere_and_nothing_of_it_is_believe
 
 def test_a_guess_that_was_made_again_is_read_again_and_no_other(plain):
     known = Known(c=guess_of(scan(), 100))
-    held = Held("c", GRID, known, PLAN)
+    held = Held("c", GRID, SOURCE, known, PLAN)
     first, again = held(), held()
     assert first is again
     assert known.read == 1
@@ -122,15 +123,7 @@ def pools(tmp_path):
     return labelled, records[2:]
 
 
-def take(loader, count):
-    iterator = iter(loader)
-    try:
-        return list(itertools.islice(iterator, count))
-    finally:
-        iterator.close()
-
-
-def test_batches_hold_pseudo_labels_of_scans_that_have_one_and_of_no_others(pools):
+def test_batches_hold_pseudo_labels_of_scans_that_have_one_and_of_no_others(pools, take):
     known = Known(**{"3": guess_of(scan())})
     loader = PairedLoader(*pools, PLAN, views=CACHED, predictions=known)
     for batch in take(loader, 6):
@@ -138,6 +131,12 @@ def test_batches_hold_pseudo_labels_of_scans_that_have_one_and_of_no_others(pool
         assert batch["unlabelled"]["pseudo_label"].dtype == torch.int64
         assert (batch["unlabelled"]["confidence"] > 0).any()
     assert loader.unlabelled.read == {"3"}
+
+
+def test_a_guess_is_asked_for_with_the_stamp_of_the_file_that_was_read(pools, take):
+    known = Known(**{"3": guess_of(scan())})
+    take(PairedLoader(*pools, PLAN, views=CACHED, predictions=known), 1)
+    assert known.source == stamp(pools[1][1]["image"])
 
 
 def test_until_anything_is_predicted_labels_alone_come(pools):
@@ -151,7 +150,7 @@ def test_until_anything_is_predicted_labels_alone_come(pools):
     iterator.close()
 
 
-def test_a_pool_that_is_not_wanted_is_neither_read_nor_cropped_and_labelled_crops_are_the_same(pools):
+def test_a_pool_that_is_not_wanted_is_neither_read_nor_cropped_and_labelled_crops_are_the_same(pools, take):
     whole, idle = PairedLoader(*pools, PLAN), PairedLoader(*pools, PLAN)
     idle.pool_wanted = False
     first, second = take(whole, 4), take(idle, 4)

@@ -102,40 +102,41 @@ def test_what_a_full_disk_did_not_take_is_written_with_the_next_change(open_entr
 
 def test_the_labels_of_an_image_are_changed_one_at_a_time_and_those_of_others_meanwhile(open_entries, workspace):
     workspace.set_classes(["liver"])
-    entries, order, begun = open_entries(), [], threading.Event()
+    entries, order = open_entries(), []
 
-    def change(case, name):
-        begun.set()
+    def change(case):
         with entries.alone(case):
-            order.append(name)
+            order.append(case)
 
+    same, other = (threading.Thread(target=change, args=(case,)) for case in "ab")
     with entries.alone("a"):
-        same = threading.Thread(target=change, args=("a", "same"))
         same.start()
-        assert begun.wait(60)
-        other = threading.Thread(target=change, args=("b", "other"))
+        same.join(1)  # time for a mistake; it waits much longer
+        assert order == []
         other.start()
         other.join(60)
-        order.append("first")
+        assert order == ["b"]
     same.join(60)
-    assert order == ["other", "first", "same"]
+    assert order == ["b", "a"]
 
 
-def test_while_the_classes_are_unknown_the_first_label_is_stored_alone(open_entries):
-    entries, begun, entered = open_entries(), threading.Event(), []
+@pytest.mark.parametrize("classes", [[], ["liver"]], ids=["unknown", "known"])
+def test_the_table_is_held_while_a_label_is_stored_only_where_the_classes_are_unknown(open_entries, workspace, classes):
+    """The first label decides them: no other may come in between."""
+    if classes:
+        workspace.set_classes(classes)
+    entries, free = open_entries(), []
 
-    def change():
-        begun.set()
-        with entries.guard:
-            entered.append("table")
+    def try_it():
+        free.append(entries.guard.acquire(blocking=False))
+        if free[0]:
+            entries.guard.release()
 
     with entries.alone("a"):
-        thread = threading.Thread(target=change)
-        thread.start()
-        assert begun.wait(60)
-        entered.append("label")
-    thread.join(60)
-    assert entered == ["label", "table"]
+        other = threading.Thread(target=try_it)
+        other.start()
+        other.join(60)
+    assert free == [bool(classes)]
 
 
 def test_to_whom_a_case_was_handed_out_is_written_a_little_later_with_all_that_came_together(store, monkeypatch):

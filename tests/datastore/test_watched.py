@@ -3,9 +3,13 @@
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
+from watchdog.events import FileCreatedEvent, FileModifiedEvent
 
+from fewlabel.datastore import watched
 from fewlabel.datastore.store import StudyDatastore
 from fewlabel.datastore.watched import FolderWatch
 from fewlabel.volumes.reading import write_volume
@@ -64,19 +68,61 @@ def test_the_folder_is_read_again_for_labels_that_come_or_go_not_for_those_that_
     refreshes = []
     watch = FolderWatch(str(studies), store.entries, None, lambda: refreshes.append(1))
     store.save_label("a", sent, "final", {})
-    place = Path(store.stored_label("a"))
+    path = Path(store.stored_label("a"))
 
-    def settle(*places):
+    def settle(*paths):
         before = len(refreshes)
-        watch.take_in(places)
+        watch.take_in(paths)
         return len(refreshes) - before
 
-    assert settle(place) == 0
-    assert settle(place, place.with_name("b.nii.gz")) == 1
-    assert settle(place.with_name("a.nrrd")) == 1
-    assert settle(place.parents[2] / "a.nii.gz") == 1
-    place.unlink()
-    assert settle(place) == 1
+    assert settle(path) == 0
+    assert settle(path, path.with_name("b.nii.gz")) == 1
+    assert settle(path.with_name("a.nrrd")) == 1
+    assert settle(path.parents[2] / "a.nii.gz") == 1
+    path.unlink()
+    assert settle(path) == 1
+
+
+@pytest.fixture
+def by_hand(monkeypatch):
+    """Functions of the timers that were started, to be called by the test."""
+    waiting = []
+
+    def timer(seconds, function):
+        return SimpleNamespace(start=lambda: waiting.append(function))
+
+    monkeypatch.setattr(watched.threading, "Timer", timer)
+    return waiting
+
+
+def test_changes_that_come_together_have_the_folder_read_once_and_later_ones_again(store, studies, by_hand):
+    refreshes = []
+    watch = FolderWatch(str(studies), store.entries, None, lambda: refreshes.append(1))
+    for expected in (1, 2):
+        for number in range(20):
+            watch.on_change(FileCreatedEvent(str(studies / f"late{number:02}.nii.gz")))
+        assert watch.waits
+        assert len(by_hand) == expected
+        by_hand[-1]()
+        assert not watch.waits
+        assert len(refreshes) == expected
+
+
+def test_hidden_files_wake_nobody(store, studies, by_hand):
+    watch = FolderWatch(str(studies), store.entries, None, lambda: None)
+    for name in (".writing-1.nii.gz", ".fewlabel/model.nii.gz", "patient/.cache/x.nrrd"):
+        watch.on_change(FileCreatedEvent(str(studies / name)))
+    assert not watch.waits
+    watch.on_change(FileCreatedEvent(str(studies / "patient" / "x.nrrd")))
+    assert watch.waits
+
+
+@pytest.mark.parametrize("half", [True, False], ids=["half copied", "whole"])
+def test_new_content_counts_where_a_scan_could_not_be_used_before(store, studies, by_hand, half):
+    scan = SimpleNamespace(may_change=lambda path: half and path.endswith("a.nii.gz"))
+    watch = FolderWatch(str(studies), store.entries, scan, lambda: None)
+    watch.on_content(FileModifiedEvent(str(studies / "a.nii.gz")))
+    assert watch.waits == half
 
 
 def test_a_folder_that_the_system_does_not_watch_is_served_all_the_same(studies, monkeypatch, open_store, caplog):

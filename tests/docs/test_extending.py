@@ -69,8 +69,13 @@ def test_there_is_one_file_and_one_line_for_each(extended):
     assert all(len(block.strip().splitlines()) == 3 for _, table, block in BLOCKS if table)  # import, empty, line
 
 
+def slow_if_export(example: str) -> object:
+    """An export is run by itself, in many processes."""
+    return pytest.param(example, marks=pytest.mark.slow) if EXAMPLES[example] == "export" else example
+
+
 @pytest.mark.timeout(LONGEST)
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("example", map(slow_if_export, EXAMPLES))
 def test_each_example_keeps_its_contract(extended, example):
     found = outcomes(extended, example)
     assert {name: why for name, why in found.items() if why} == {}

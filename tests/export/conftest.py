@@ -7,6 +7,8 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from fewlabel.datastore.store import StudyDatastore
 from fewlabel.export.dataset import list_cases
@@ -71,6 +73,54 @@ def oblique_volume(path, low=0.0, high=300.0):
     return path
 
 
+def write_dicom(folder, array, affine, seed=0, thickness=None, **header):
+    """A CT series with these voxels (i, j, k) and affine (RAS mm), files in an order of their own; gives its UID."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lps = np.diag([-1.0, -1, 1, 1]) @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    axes = lps[:3, :3] / spacing
+    uids = {name: generate_uid() for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")}
+    for number in np.random.default_rng(seed).permutation(array.shape[2]):
+        slice_ = _slice(array[:, :, number].T, spacing, float(f"{thickness or spacing[2]:.8g}"))
+        slice_.ImageOrientationPatient = [float(f"{value:.10g}") for value in (*axes[:, 0], *axes[:, 1])]
+        position = lps[:3, 3] + lps[:3, 2] * number
+        slice_.ImagePositionPatient = [float(f"{value:.10g}") for value in position]
+        slice_.InstanceNumber = int(number) + 1
+        for name, value in {**uids, **header}.items():
+            setattr(slice_, name, value)
+        slice_.save_as(folder / f"{slice_.SOPInstanceUID}.dcm", write_like_original=False)
+    return uids["SeriesInstanceUID"]
+
+
+def _slice(pixels, spacing, thickness):
+    """One CT slice, rows by columns."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    slice_ = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+    slice_.is_little_endian, slice_.is_implicit_VR = True, False
+    slice_.SOPClassUID, slice_.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+    slice_.SpecificCharacterSet = "ISO_IR 100"
+    slice_.PatientName, slice_.PatientID, slice_.PatientSex = "Müller^Jörg", "12", "M"
+    slice_.PatientBirthDate = slice_.StudyDate = slice_.StudyTime = slice_.ReferringPhysicianName = ""
+    slice_.StudyID, slice_.AccessionNumber, slice_.Modality, slice_.SeriesNumber = "1", "", "CT", 2
+    slice_.Manufacturer, slice_.ImageType = "A scanner", ["ORIGINAL", "PRIMARY", "AXIAL"]
+    slice_.Rows, slice_.Columns = pixels.shape
+    slice_.PixelSpacing, slice_.SliceThickness = [float(f"{spacing[1]:.10g}"), float(f"{spacing[0]:.10g}")], thickness
+    slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
+    slice_.BitsAllocated = slice_.BitsStored = 16
+    slice_.HighBit, slice_.PixelRepresentation = 15, 1
+    slice_.RescaleIntercept, slice_.RescaleSlope = 0, 1
+    slice_.PixelData = np.ascontiguousarray(pixels).astype("<i2").tobytes()
+    return slice_
+
+
+@pytest.fixture
+def dicom_writer():
+    """Callable (folder, array, affine, ...): see write_dicom."""
+    return write_dicom
+
+
 SHAPE = (12, 10, 8)
 AFFINE = np.array([[-1.0, 0, 0, 30], [0, 1.5, 0, -20], [0, 0, 2.5, 5], [0, 0, 0, 1]])
 
@@ -114,6 +164,20 @@ class LabelledStudy:
         params = {"label_info": info, "kind": kind, **({"client_id": "anna"} if case == "plain" else {})}
         self.store.save_label(case, str(file), "final", params)
 
+    def dicom(self):
+        """Folder of the DICOM series of its scans."""
+        folder = self.folder.parent / "dicom"
+        if not folder.exists():
+            for case in self.store.list_images():
+                scan = read_volume(self.store.get_image_uri(case))
+                array = np.rint(scan.array * 1000 / np.abs(scan.array).max()).astype(np.int16)
+                write_dicom(folder / case, array, scan.affine)
+        return folder
+
+    def source_for(self, name):
+        """The same with what an export of this name cannot do without."""
+        return self.source(**({"series": self.dicom()} if name == "dicomseg" else {}))
+
     def source(self, **options):
         """What exports of it are made of."""
         return Source(self.workspace, lambda: list_cases(self.store, self.workspace), Options(**options))
@@ -126,17 +190,20 @@ def labelled_study(tmp_path):
 
 
 class Exporting:
-    """Callable (name, target, images, overwrite): export a study, unchecked, in place of an earlier export."""
+    """Callable (name, target, images, overwrite): export a study, unchecked, replacing an earlier export."""
 
     def __init__(self, study):
         self.study = study
 
     def __call__(self, name, target, images=None, overwrite=True):
-        with self.study.source() as source:
+        with self.study.source_for(name) as source:
             return EXPORTS[name].export(source, target, images, overwrite)
 
 
 @pytest.fixture
-def export(labelled_study):
+def export(labelled_study, request):
     """Exporting of a study with labels and a model."""
-    return Exporting(labelled_study())
+    study = labelled_study()
+    if "dicomseg" in request.node.name:
+        study.dicom()  # now: a test may let the disk be full later
+    return Exporting(study)

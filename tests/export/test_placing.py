@@ -1,4 +1,4 @@
-"""An export is put in its place in one step: by one at a time, whole, and with what people laid there."""
+"""An export is moved to its folder in one step: by one at a time, whole, and with what people laid there."""
 
 import contextlib
 import json
@@ -133,7 +133,7 @@ def another_export(target):
         yield process
 
 
-def test_two_exports_to_one_place_are_told_and_the_first_is_whole(target):
+def test_two_exports_to_one_folder_are_reported_and_the_first_is_whole(target):
     """Of two processes; one that was killed holds nothing."""
     with another_export(target) as process:
         with pytest.raises(Refusal, match=r"Another export is being written to .*: wait until it has ended") as refusal:

@@ -7,7 +7,7 @@ import torch
 from monai.losses import MaskedDiceLoss
 from monai.networks.utils import one_hot
 
-from fewlabel.losses.regions import weighted_dice_cross_entropy
+from fewlabel.losses.regions import in_regions, weighted_dice_cross_entropy
 from fewlabel.losses.supervised import dice_cross_entropy
 
 
@@ -108,3 +108,11 @@ def test_the_gradient_is_right(case):
     logits, label, weight = (value[..., :2, :2, :2] for value in case)
     logits = logits.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda value: weighted_dice_cross_entropy(value, label, weight), logits)
+
+
+def test_several_regions_cost_what_each_costs_by_itself(case):
+    logits, label, weight = case
+    regions = [weight, (weight > 0.5).double(), torch.zeros_like(weight)]
+    alone = [weighted_dice_cross_entropy(logits, label, region) for region in regions]
+    torch.testing.assert_close(in_regions(logits, label, regions), alone)
+    assert alone[0] != alone[1]

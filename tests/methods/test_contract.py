@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,6 @@ from fewlabel.methods import METHODS
 from fewlabel.methods.base import Method, Step, total
 from fewlabel.methods.teacher import Teacher
 
-CROP = (8, 8, 8)
 NOT_STORED = {"reconstruction"}  # terms that a cached teacher cannot teach: features of the crop
 PARTS = {
     "step": "step(labelled, unlabelled, progress), which gives Step(logits, losses)",
@@ -23,24 +23,6 @@ PARTS = {
     "deployed": "deployed, a property: the network that is published",
     "member_networks": "member_networks, a property: the networks whose disagreement tells how uncertain it is",
 }
-
-
-class SmallNetwork(nn.Module):
-    """Four channels, batch norm (buffers that a teacher must follow), logits scaled and reordered at will."""
-
-    def __init__(self, classes=3, scale=1.0, order=None):
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv3d(1, 4, 3, padding=1, bias=False),
-            nn.BatchNorm3d(4),
-            nn.LeakyReLU(),
-            nn.Conv3d(4, classes, 1),
-        )
-        self.scale, self.order = scale, order
-
-    def forward(self, image):
-        logits = self.features(image) * self.scale
-        return logits if self.order is None else logits[:, self.order]
 
 
 class Cached:
@@ -53,37 +35,6 @@ class Cached:
         return self.method(*arguments, teacher="cached", **settings)
 
 
-def make(method, classes=3, seed=0, **network):
-    torch.manual_seed(seed)
-    return method(lambda: SmallNetwork(classes, **network), classes).train()
-
-
-def batches(classes=3, seed=1):
-    """A labelled batch whose classes are intensity bands, and an unlabelled one with its views and a stored guess."""
-    generator = torch.Generator().manual_seed(seed)
-    image, weak, noise = torch.randn(3, 2, 1, *CROP, generator=generator).unbind()
-    bands = torch.linspace(-1, 1, classes + 1)[1:-1]
-    labelled = {"image": image, "label": torch.bucketize(image, bands)}
-    stored = {"pseudo_label": torch.bucketize(weak, bands), "confidence": 0.5 + 0.5 * noise.sigmoid()}
-    return labelled, {"weak": weak, "strong": weak + 0.5 * noise, **stored}
-
-
-def run_step(method, labelled, unlabelled, progress=1.0, seed=2):
-    torch.manual_seed(seed)
-    return method.step(labelled, unlabelled, progress)
-
-
-def train(method, labelled, unlabelled, steps, progress=None, rate=0.1):
-    """A few steps of plain gradient descent, at a fixed progress or from 0 to 1."""
-    optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], rate)
-    for number in range(steps):
-        now = number / steps if progress is None else progress
-        optimiser.zero_grad()
-        total(run_step(method, labelled, unlabelled, now, seed=number), method.weights(now)).backward()
-        optimiser.step()
-        method.after_step(now)
-
-
 def teachers_of(method):
     return [module for module in method.modules() if isinstance(module, Teacher)]
 
@@ -92,25 +43,25 @@ def copied_state(module):
     return {name: value.clone() for name, value in module.state_dict().items()}
 
 
-def item_1_terms_and_weights_have_the_same_names_and_are_finite_scalars(method):
-    for unlabelled in (batches()[1], None):
+def item_1_terms_and_weights_have_the_same_names_and_are_finite_scalars(trial, method):
+    for unlabelled in (trial.batches()[1], None):
         for progress in (0.0, 0.5, 1.0):
-            made = make(method)
-            step = run_step(made, batches()[0], unlabelled, progress)
+            made = trial.make(method)
+            step = trial.step(made, trial.batches()[0], unlabelled, progress)
             assert step.losses.keys() == made.weights(progress).keys() == made.trains.keys()
-            assert step.logits.shape == (2, 3, *CROP)
+            assert step.logits.shape == (2, 3, *trial.crop)
             for name, loss in step.losses.items():
                 assert loss.shape == (), name
                 assert torch.isfinite(loss), name
 
 
-def item_2_each_term_by_itself_trains_what_it_is_meant_for(method):
-    made = make(method, scale=10.0)  # sharp predictions: confident teachers
+def item_2_each_term_by_itself_trains_what_it_is_meant_for(trial, method):
+    made = trial.make(method, scale=10.0)  # sharp predictions: confident teachers
     for name, parts in made.trains.items():
         if isinstance(method, Cached) and name in NOT_STORED:
             continue
         assert made.weights(1.0)[name] > 0, name
-        loss = run_step(made, *batches()).losses[name]
+        loss = trial.step(made, *trial.batches()).losses[name]
         assert loss.requires_grad, f"{name} has no gradient"
         made.zero_grad()
         loss.backward()
@@ -119,27 +70,27 @@ def item_2_each_term_by_itself_trains_what_it_is_meant_for(method):
         assert trained == set(parts), name
 
 
-def item_3_labels_alone_train_every_parameter_of_the_deployed_network(method):
-    nothing = {view: each[:0] for view, each in batches()[1].items()}
+def item_3_labels_alone_train_every_parameter_of_the_deployed_network(trial, method):
+    nothing = {view: each[:0] for view, each in trial.batches()[1].items()}
     for unlabelled in (None, nothing):
-        made = make(method)
+        made = trial.make(method)
         before = {name: value.detach().clone() for name, value in made.deployed.named_parameters()}
-        train(made, batches()[0], unlabelled, steps=2)
+        trial.train(made, trial.batches()[0], unlabelled, steps=2)
         for name, value in made.deployed.named_parameters():
             assert not torch.equal(value, before[name]), f"{name} is not trained"
 
 
-def item_4_labels_of_the_unlabelled_batch_are_never_read(method):
-    labelled, unlabelled = batches()
-    unknown = torch.full((2, 1, *CROP), torch.nan)
-    plain = run_step(make(method), labelled, unlabelled).losses
-    spiked = run_step(make(method), labelled, {**unlabelled, "label": unknown, "image": unknown}).losses
+def item_4_labels_of_the_unlabelled_batch_are_never_read(trial, method):
+    labelled, unlabelled = trial.batches()
+    unknown = torch.full((2, 1, *trial.crop), torch.nan)
+    plain = trial.step(trial.make(method), labelled, unlabelled).losses
+    spiked = trial.step(trial.make(method), labelled, {**unlabelled, "label": unknown, "image": unknown}).losses
     for name, loss in plain.items():
         assert torch.equal(loss, spiked[name]), f"{name} reads them"
 
 
-def item_5_the_teacher_is_the_running_mean_of_the_student_with_its_buffers(method):
-    made = make(method)
+def item_5_the_teacher_is_the_running_mean_of_the_student_with_its_buffers(trial, method):
+    made = trial.make(method)
     teachers = teachers_of(made)
     inside = {id(value) for teacher in teachers for value in teacher.state_dict(keep_vars=True).values()}
     for number in (1, 2):
@@ -153,10 +104,10 @@ def item_5_the_teacher_is_the_running_mean_of_the_student_with_its_buffers(metho
             assert (value == expected).all(), f"{name} is {value.flatten()[0]} and not {expected}"
 
 
-def item_6_teachers_get_no_gradient_ask_for_none_and_change_by_updates_alone(method):
-    made = make(method, scale=10.0)
+def item_6_teachers_get_no_gradient_ask_for_none_and_change_by_updates_alone(trial, method):
+    made = trial.make(method, scale=10.0)
     before = [copied_state(teacher) for teacher in teachers_of(made)]
-    total(run_step(made, *batches()), made.weights(1.0)).backward()
+    total(trial.step(made, *trial.batches()), made.weights(1.0)).backward()
     for name, parameter in made.named_parameters():
         got_one = parameter.grad is not None
         assert got_one == parameter.requires_grad, f"{name} asks for a gradient or gets one, but not both"
@@ -166,17 +117,17 @@ def item_6_teachers_get_no_gradient_ask_for_none_and_change_by_updates_alone(met
             assert torch.equal(value, state[name]), f"{name} changed during the step"
 
 
-def item_7_it_learns_a_labelled_batch(method):
-    made, (labelled, unlabelled) = make(method), batches()
-    train(made, labelled, unlabelled, steps=60, rate=0.5)
+def item_7_it_learns_a_labelled_batch(trial, method):
+    made, (labelled, unlabelled) = trial.make(method), trial.batches()
+    trial.train(made, labelled, unlabelled, steps=60, rate=0.5)
     with torch.no_grad():
         predicted = made.deployed.eval()(labelled["image"]).argmax(1, keepdim=True)
     assert (predicted == labelled["label"]).float().mean() > 0.9
 
 
-def item_8_the_state_dict_makes_a_round_trip(method):
-    made, twin, (labelled, unlabelled) = make(method), make(method, seed=5), batches()
-    train(made, labelled, unlabelled, steps=3, progress=1.0)
+def item_8_the_state_dict_makes_a_round_trip(trial, method):
+    made, twin, (labelled, unlabelled) = trial.make(method), trial.make(method, seed=5), trial.batches()
+    trial.train(made, labelled, unlabelled, steps=3, progress=1.0)
     stored = io.BytesIO()
     torch.save({"whole": made.state_dict(), "deployed": made.deployed.state_dict()}, stored)
     stored.seek(0)
@@ -186,21 +137,21 @@ def item_8_the_state_dict_makes_a_round_trip(method):
         mine, theirs = made.members(unlabelled["weak"]), twin.members(unlabelled["weak"])
         torch.testing.assert_close(mine, theirs, msg=f"differs after loading and {one_more_step} steps")
         if one_more_step == 0:
-            published = make(method, seed=7).deployed.eval()
+            published = trial.make(method, seed=7).deployed.eval()
             published.load_state_dict(state["deployed"])
             expected = made.deployed.eval()(unlabelled["weak"])
             torch.testing.assert_close(published(unlabelled["weak"]), expected)
         for each in (made.train(), twin.train()):
-            train(each, labelled, unlabelled, steps=1, progress=1.0)
+            trial.train(each, labelled, unlabelled, steps=1, progress=1.0)
 
 
-def item_9_extreme_constant_and_empty_input_stays_finite_and_unselected_voxels_cost_nothing(method):
-    labelled, unlabelled = batches()
+def item_9_extreme_constant_and_empty_input_stays_finite_and_unselected_voxels_cost_nothing(trial, method):
+    labelled, unlabelled = trial.batches()
     empty = {"image": labelled["image"], "label": torch.zeros_like(labelled["label"])}
     for scale in (0.0, 1.0, 1e4):  # constant logits: every class equally likely, nothing to be confident of
         for labels in (labelled, empty):
-            made = make(method, scale=scale)
-            step = run_step(made, labels, unlabelled)
+            made = trial.make(method, scale=scale)
+            step = trial.step(made, labels, unlabelled)
             total(step, made.weights(1.0)).backward()
             assert all(torch.isfinite(loss) for loss in step.losses.values()), f"scale {scale}: {step.losses}"
             gradients = [p.grad for p in made.parameters() if p.grad is not None]
@@ -210,44 +161,44 @@ def item_9_extreme_constant_and_empty_input_stays_finite_and_unselected_voxels_c
                     assert step.losses[name] == 0, f"{name} where nothing is selected; or name it in every_voxel"
 
 
-def item_10_permuting_the_foreground_classes_permutes_the_output_and_leaves_the_loss(method):
+def item_10_permuting_the_foreground_classes_permutes_the_output_and_leaves_the_loss(trial, method):
     order = [0, 3, 1, 2]  # background stays: the Dice term leaves it out
-    labelled, unlabelled = batches(classes=4)
+    labelled, unlabelled = trial.batches(classes=4)
     renamed = torch.tensor(order).argsort()
     permuted = {"image": labelled["image"], "label": renamed[labelled["label"]]}
     guessed = {**unlabelled, "pseudo_label": renamed[unlabelled["pseudo_label"]]}
-    made, twin = make(method, 4, scale=10.0), make(method, 4, scale=10.0, order=order)
-    plain, other = run_step(made, labelled, unlabelled), run_step(twin, permuted, guessed)
+    made, twin = trial.make(method, 4, scale=10.0), trial.make(method, 4, scale=10.0, order=order)
+    plain, other = trial.step(made, labelled, unlabelled), trial.step(twin, permuted, guessed)
     for name, loss in plain.losses.items():
         torch.testing.assert_close(loss, other.losses[name], msg=lambda text, name=name: f"{name}: {text}")
     torch.testing.assert_close(plain.logits[:, order], other.logits)
 
 
-def item_11_a_guess_of_which_nothing_is_known_teaches_nothing(method):
+def item_11_a_guess_of_which_nothing_is_known_teaches_nothing(trial, method):
     """Cached only: confidence 0, as where a scan was not predicted yet; and a guess is taken from the batch alone."""
-    made, (labelled, unlabelled) = make(method), batches()
+    made, (labelled, unlabelled) = trial.make(method), trial.batches()
     assert {"pseudo_label", "confidence"} <= made.needs
     unknown = {**unlabelled, "confidence": torch.zeros_like(unlabelled["confidence"])}
     losses = []
     for labels in (unlabelled["pseudo_label"], unlabelled["pseudo_label"].flip(0)):
         for known in (unknown, unlabelled):
-            losses.append(run_step(make(method), labelled, {**known, "pseudo_label": labels}).losses)
+            losses.append(trial.step(trial.make(method), labelled, {**known, "pseudo_label": labels}).losses)
     for name, loss in losses[0].items():
         assert torch.equal(loss, losses[2][name]), f"{name} learns what is not known"
     assert any(not torch.equal(loss, losses[3][name]) for name, loss in losses[1].items()), "nothing is learnt from it"
 
 
-def item_12_only_what_is_needed_is_asked_of_the_loader(method):
-    made, (labelled, unlabelled) = make(method), batches()
+def item_12_only_what_is_needed_is_asked_of_the_loader(trial, method):
+    made, (labelled, unlabelled) = trial.make(method), trial.batches()
     given = {name: unlabelled[name] for name in made.needs}
-    for name, loss in run_step(made, labelled, unlabelled).losses.items():
-        assert torch.equal(loss, run_step(make(method), labelled, given).losses[name]), name
+    for name, loss in trial.step(made, labelled, unlabelled).losses.items():
+        assert torch.equal(loss, trial.step(trial.make(method), labelled, given).losses[name]), name
 
 
 ITEMS = {int(key.split("_")[1]): check for key, check in list(globals().items()) if key.startswith("item_")}
 
 
-def missing(method: object) -> list[str]:
+def missing(method: object, trial: Any) -> list[str]:
     """What a class lacks of a method, a sentence each."""
     if not (isinstance(method, type) and issubclass(method, Method)):
         return ["Derive it from Method (fewlabel.methods.base), and name the class, not one of its objects."]
@@ -258,13 +209,13 @@ def missing(method: object) -> list[str]:
     if not isinstance(trains, dict) or not trains:
         lacking.append("It has no trains: each loss term, and the names of the parts that it sends gradient to.")
     lacking += [f"It has no {PARTS[name]}." for name in sorted(method.__abstractmethods__)]
-    return lacking or missing_in_use(method)
+    return lacking or missing_in_use(method, trial)
 
 
-def missing_in_use(method):
+def missing_in_use(method, trial):
     """What is seen only once the method is made and has made a step."""
     try:
-        made = make(method)
+        made = trial.make(method)
     except Exception as error:
         return [f"It cannot be made with (build, classes); call super().__init__(build, classes) first: {error}"]
     parts = {name for name, _ in made.named_children()}
@@ -272,7 +223,7 @@ def missing_in_use(method):
     if unknown:
         return [f"Its trains names {', '.join(unknown)}, but its parts are {', '.join(sorted(parts))}."]
     try:
-        step, weights = run_step(made, *batches()), made.weights(1.0)
+        step, weights = trial.step(made, *trial.batches()), made.weights(1.0)
     except Exception as error:
         return [f"Its step fails on a labelled and an unlabelled batch, or its weights do: {error!r}"]
     if not isinstance(step, Step):
@@ -289,12 +240,9 @@ def missing_in_use(method):
 
 
 @pytest.fixture(scope="module", params=list(METHODS))
-def name(request):
+def name(request, complete, trial):
     """Of a method that has all its parts; of another the test fails and says what it lacks."""
-    lacking = missing(METHODS[request.param])
-    if lacking:
-        pytest.fail(f"The method '{request.param}' is not complete. {' '.join(lacking)}", pytrace=False)
-    return request.param
+    return complete("method", request.param, missing(METHODS[request.param], trial))
 
 
 def test_it_is_complete(name):
@@ -304,26 +252,26 @@ def test_it_is_complete(name):
 @pytest.mark.parametrize(
     "item", [each for number, each in ITEMS.items() if number != 11], ids=lambda each: each.__name__
 )
-def test_every_method_keeps_the_contract(name, item):
-    if item is ITEMS[5] and not teachers_of(make(METHODS[name])):
+def test_every_method_keeps_the_contract(trial, name, item):
+    if item is ITEMS[5] and not teachers_of(trial.make(METHODS[name])):
         pytest.skip(f"{name} has no teacher")
-    item(METHODS[name])
+    item(trial, METHODS[name])
 
 
 @pytest.mark.parametrize(
     "item", [each for number, each in ITEMS.items() if number != 5], ids=lambda each: each.__name__
 )
 @pytest.mark.parametrize("taught", [name for name, method in METHODS.items() if method.takes_cached])
-def test_every_method_that_takes_stored_guesses_keeps_the_contract_with_them(taught, item):
-    item(Cached(METHODS[taught]))
+def test_every_method_that_takes_stored_guesses_keeps_the_contract_with_them(trial, taught, item):
+    item(trial, Cached(METHODS[taught]))
 
 
-def test_members_are_probabilities_in_evaluation_mode_and_without_gradient(name):
-    made = make(METHODS[name])
+def test_members_are_probabilities_in_evaluation_mode_and_without_gradient(trial, name):
+    made = trial.make(METHODS[name])
     before, modes = copied_state(made), [module.training for module in made.modules()]
-    members = made.members(batches()[1]["weak"])
+    members = made.members(trial.batches()[1]["weak"])
     for member in members:
-        torch.testing.assert_close(member.sum(1), torch.ones(2, *CROP))
+        torch.testing.assert_close(member.sum(1), torch.ones(2, *trial.crop))
         assert not member.requires_grad
     assert all(torch.equal(value, before[key]) for key, value in made.state_dict().items())
     assert [module.training for module in made.modules()] == modes

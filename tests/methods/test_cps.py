@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import nn
 from torch.nn import functional
@@ -28,13 +27,6 @@ def make(first=(0.0, 1.0), second=(2.0, 0.0), **settings):
     return CrossPseudoSupervision(
         lambda: CountedNetwork(first), 2, build_second=lambda: CountedNetwork(second), **settings
     )
-
-
-@pytest.fixture
-def batches():
-    torch.manual_seed(1)
-    image, weak, strong = torch.randn(3, 2, 1, 4, 4, 4).unbind()
-    return {"image": image, "label": (image > 0).long()}, {"weak": weak, "strong": strong}
 
 
 def test_each_network_learns_the_class_that_the_other_names(batches):

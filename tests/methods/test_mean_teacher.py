@@ -27,13 +27,6 @@ def method():
     return MeanTeacher(CountedNetwork, 2)
 
 
-@pytest.fixture
-def batches():
-    torch.manual_seed(1)
-    image, weak, strong = torch.randn(3, 2, 1, 4, 4, 4).unbind()
-    return {"image": image, "label": (image > 0).long()}, {"weak": weak, "strong": strong}
-
-
 def test_labels_alone_are_learnt_first_at_the_cost_of_labels_alone(method, batches):
     step = method.step(*batches, progress=0.3)
     assert step.losses["consistency"] == method.weights(0.3)["consistency"] == 0

@@ -9,9 +9,6 @@ import torch
 from torch import nn
 
 from fewlabel.methods import METHODS, make_method
-from fewlabel.methods.base import total
-
-CROP = (8, 8, 8)
 
 
 def build():
@@ -23,30 +20,16 @@ def make(name, seed):
     return make_method(name, build, build, 3).train()
 
 
-def batches():
-    generator = torch.Generator().manual_seed(1)
-    image, weak, noise = torch.randn(3, 2, 1, *CROP, generator=generator).unbind()
-    labelled = {"image": image, "label": torch.bucketize(image, torch.tensor([-0.4, 0.4]))}
-    return labelled, {"weak": weak, "strong": weak + 0.3 * noise}
-
-
-def go_on(method, steps, first=0):
-    """Losses of some steps, with plain gradient descent."""
-    optimiser = torch.optim.SGD([each for each in method.parameters() if each.requires_grad], 0.05)
-    found = []
-    for number in range(first, first + steps):
-        torch.manual_seed(number)
-        step = method.step(*batches(), 1.0)
-        optimiser.zero_grad()
-        total(step, method.weights(1.0)).backward()
-        optimiser.step()
-        method.after_step(1.0)
-        found.append({term: float(loss.detach()) for term, loss in step.losses.items()})
-    return found
+@pytest.fixture
+def go_on(trial):
+    """Callable (method, steps, first): losses of some steps, with plain gradient descent."""
+    return lambda method, steps, first=0: trial.train(
+        method, *trial.batches(), steps, progress=1.0, rate=0.05, first=first
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_that_was_saved_and_loaded_has_the_losses_that_it_would_have_had(name):
+def test_a_method_that_was_saved_and_loaded_has_the_losses_that_it_would_have_had(go_on, name):
     method = make(name, seed=0)
     go_on(method, 4)
     twin = make(name, seed=5)
@@ -55,7 +38,7 @@ def test_a_method_that_was_saved_and_loaded_has_the_losses_that_it_would_have_ha
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_published_network_is_independent_of_what_is_learnt_later(name):
+def test_the_published_network_is_independent_of_what_is_learnt_later(go_on, name):
     method = make(name, seed=0)
     published = {key: value.clone() for key, value in method.deployed.state_dict().items()}
     go_on(method, 2)

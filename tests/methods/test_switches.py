@@ -9,9 +9,7 @@ import torch
 from torch import nn
 
 from fewlabel.methods import METHODS, make_method
-from fewlabel.methods.base import total
 
-CROP = (8, 8, 8)
 MODULES = [(name, module) for name, method in METHODS.items() for module in method.switches]
 
 
@@ -47,23 +45,10 @@ def switched_off(name, module):
     return {term for term, weight in whole.items() if weight != 0 and less[term] == 0}
 
 
-def course(method, steps=7):
-    """Loss terms of a few steps, each with random numbers of its own."""
-    generator = torch.Generator().manual_seed(1)
-    image, weak, noise = torch.randn(3, 2, 1, *CROP, generator=generator).unbind()
-    labelled = {"image": image, "label": torch.bucketize(image, torch.tensor([-0.4, 0.4]))}
-    unlabelled = {"weak": weak, "strong": weak + 0.3 * noise}
-    optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.02)
-    found = []
-    for number in range(steps):
-        torch.manual_seed(number)
-        step = method.step(labelled, unlabelled, 1.0)
-        optimiser.zero_grad()
-        total(step, method.weights(1.0)).backward()
-        optimiser.step()
-        method.after_step(1.0)
-        found.append({term: float(loss.detach()) for term, loss in step.losses.items()})
-    return found
+@pytest.fixture
+def course(trial):
+    """Callable (method, steps): loss terms of a few steps, each with random numbers of its own."""
+    return lambda method, steps=7: trial.train(method, *trial.batches(), steps, progress=1.0, rate=0.02)
 
 
 def test_the_methods_of_the_two_papers_name_their_modules():
@@ -71,7 +56,7 @@ def test_the_methods_of_the_two_papers_name_their_modules():
 
 
 @pytest.mark.parametrize(("name", "module"), MODULES)
-def test_a_method_learns_without_each_of_its_modules(name, module):
+def test_a_method_learns_without_each_of_its_modules(course, name, module):
     for losses in course(without(name, module), steps=3):
         assert losses.keys() == METHODS[name].trains.keys()
         assert all(torch.isfinite(torch.tensor(loss)) for loss in losses.values())
@@ -82,7 +67,7 @@ OTHERS = [each for each in MODULES if each not in TERMS]
 
 
 @pytest.mark.parametrize(("name", "module"), TERMS)
-def test_a_module_that_is_a_term_gets_weight_0_and_counted_for_something_before(name, module):
+def test_a_module_that_is_a_term_gets_weight_0_and_counted_for_something_before(course, name, module):
     whole = course(make(name))
     for progress in (0.0, 0.5, 1.0):
         weights = without(name, module).weights(progress)
@@ -92,7 +77,7 @@ def test_a_module_that_is_a_term_gets_weight_0_and_counted_for_something_before(
 
 
 @pytest.mark.parametrize(("name", "module"), OTHERS)
-def test_a_module_that_is_no_term_changes_what_steps_from_the_same_start_give(name, module):
+def test_a_module_that_is_no_term_changes_what_steps_from_the_same_start_give(course, name, module):
     assert course(make(name)) == course(make(name))  # or a difference would say nothing
     assert course(make(name)) != course(without(name, module))
 
@@ -104,7 +89,7 @@ def test_no_two_modules_of_a_method_are_switched_off_by_the_same_arguments():
 
 
 @pytest.mark.parametrize(("name", "module"), MODULES)
-def test_arguments_from_a_file_do_the_same(name, module):
+def test_arguments_from_a_file_do_the_same(course, name, module):
     """A comparison hands them over as JSON, which has lists and no tuples."""
     settings = json.loads(json.dumps(METHODS[name].switches[module]))
     assert course(make(name, **settings), 3) == course(make(name, **METHODS[name].switches[module]), 3)

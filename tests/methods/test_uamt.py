@@ -30,13 +30,6 @@ def make(**settings):
     return UncertaintyAwareMeanTeacher(CountedNetwork, 2, **settings)
 
 
-@pytest.fixture
-def batches():
-    torch.manual_seed(1)
-    image, weak, strong = torch.randn(3, 2, 1, 4, 4, 4).unbind()
-    return {"image": image, "label": (image > 0).long()}, {"weak": weak, "strong": strong}
-
-
 def test_labels_alone_are_learnt_first_at_the_cost_of_labels_alone(batches):
     method = make()
     step = method.step(*batches, progress=0.3)

@@ -10,7 +10,6 @@ from torch import nn
 
 from fewlabel.methods import METHODS, make_method
 
-CROP = (8, 8, 8)
 # What the published comparisons were measured with: a change of these is a change of the results.
 MEASURED = {
     "supervised": {"supervised": 1.0},
@@ -45,13 +44,6 @@ class SmallNetwork(nn.Module):
 def make(name, **settings):
     torch.manual_seed(0)
     return make_method(name, SmallNetwork, SmallNetwork, 3, **settings).train()
-
-
-def batches():
-    generator = torch.Generator().manual_seed(1)
-    image, weak, noise = torch.randn(3, 2, 1, *CROP, generator=generator).unbind()
-    labelled = {"image": image, "label": torch.bucketize(image, torch.tensor([-0.4, 0.4]))}
-    return labelled, {"weak": weak, "strong": weak + 0.3 * noise}
 
 
 ARGUMENTS = [
@@ -92,13 +84,12 @@ def test_pool_terms_grow_from_nothing_and_labelled_ones_stay(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_no_term_is_too_small_to_matter(name):
+def test_no_term_is_too_small_to_matter(trial, name):
     """Over a few steps, so that what comes in turns has its turn."""
     method, most = make(name), {}
     weights, trained = method.weights(1.0), [each for each in method.parameters() if each.requires_grad]
     for number in range(3):
-        torch.manual_seed(number)
-        for term, loss in method.step(*batches(), 1.0).losses.items():
+        for term, loss in trial.step(method, *trial.batches(), seed=number).losses.items():
             if loss.requires_grad:
                 parts = torch.autograd.grad(weights[term] * loss, trained, allow_unused=True, retain_graph=True)
                 norm = sum(float(part.square().sum()) for part in parts if part is not None) ** 0.5

@@ -73,12 +73,9 @@ def imports(file):
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
-def name(request):
+def name(request, complete):
     """Of a network that has all its parts; of another the test fails and says what it lacks."""
-    lacking = missing(NETWORKS[request.param])
-    if lacking:
-        pytest.fail(f"The network '{request.param}' is not complete. {' '.join(lacking)}", pytrace=False)
-    return request.param
+    return complete("network", request.param, missing(NETWORKS[request.param]))
 
 
 def test_it_is_complete(name):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from fewlabel.files import stamp
 from fewlabel.networks import find
 from fewlabel.plan import Plan
 from fewlabel.predictions.pool import predict_pool
@@ -50,14 +51,30 @@ def run(store, records, version, seconds=math.inf, seed=0):
     return predict_pool(Eyes(network, [network], PLAN, 0.25), store, PLAN, records, version, "cpu", seconds, Ticks())
 
 
+def labels(store, records):
+    return {record["id"]: store.get(record["id"], stamp(record["image"])).labels for record in records}
+
+
 def test_every_case_is_predicted_once_by_a_version(store, records):
     first = run(store, records, 1)
     assert (first.done, first.of) == (4, 4)
     assert math.isnan(first.changed)
-    before = {case: store.get(case).labels for case in store.heads}
+    before = labels(store, records)
     again = run(store, records, 1, seed=1)
     assert again.done == 4
-    assert all(np.array_equal(store.get(case).labels, before[case]) for case in before)
+    after = labels(store, records)
+    assert len(before) == 4
+    assert all(np.array_equal(after[case], before[case]) for case in before)
+
+
+def test_a_scan_that_was_replaced_by_another_is_predicted_again_and_compared_with_nothing(store, records):
+    run(store, records, 1)
+    other = np.random.default_rng(9).integers(0, 99, (16, 16, 16)).astype(np.int16)
+    write_volume(records[0]["image"], other, np.eye(4))
+    found = run(store, records, 1, seed=1)
+    assert found.done == 4
+    assert math.isnan(found.changed)
+    assert store.heads["0"].source == stamp(records[0]["image"])
 
 
 def test_a_pass_that_time_ended_goes_on_with_what_is_missing_then_with_the_stalest(store, records):

@@ -16,6 +16,7 @@ from fewlabel.predictions.store import MOST_AGE, PredictionStore, try_to_put
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 2, ("liver", "kidney"))
 GRID = (6, 5, 4), np.diag([1.0, 1.0, 2.0, 1.0])
+SOURCE = (5, 7)
 OTHERS = {
     "spacing": {"spacing": (1.0, 1.0, 2.0)},
     "normalisation": {"normalisation": "ct", "bounds": (-100.0, 200.0)},
@@ -31,7 +32,7 @@ def prediction(case="a", version=1, plan=PLAN, seed=0, shape=GRID[0], affine=GRI
     maps = [random.integers(0, 3, shape).astype(np.uint8) for _ in range(4)]
     rows = tuple(tuple(float(value) for value in row) for row in affine)
     numbers = (0.75, 0.5), (1.5, 0.0)
-    head = Head(case, version, plan_key(plan), plan.classes, shape, rows, (5, 7), *numbers)
+    head = Head(case, version, plan_key(plan), plan.classes, shape, rows, SOURCE, *numbers)
     return Prediction(head, *maps, np.arange(8, dtype=np.float16), np.zeros((5, 6), np.uint8))
 
 
@@ -45,12 +46,12 @@ def test_what_is_put_comes_back_also_after_opening_it_again(store):
     made = prediction()
     assert store().put(made)
     for opened in (store(), store(dataclasses.replace(PLAN, batch=4, reasons=("why",), network="unet_small+unet"))):
-        found = opened.get("a")
+        found = opened.get("a", SOURCE)
         assert found.head == made.head
         for name in ("labels", "confidence", "entropy", "disagreement", "features", "thumbnail"):
             assert np.array_equal(getattr(found, name), getattr(made, name))
             assert getattr(found, name).dtype == getattr(made, name).dtype
-        guess = opened.guess("a", GRID)
+        guess = opened.guess("a", GRID, SOURCE)
         assert guess.dtype == torch.uint8
         assert np.array_equal(guess.numpy(), np.stack([made.labels, made.confidence]))
         assert opened.usable() == {"a"}
@@ -61,7 +62,7 @@ def test_entries_of_another_plan_or_other_classes_are_never_used(store, other):
     store().put(prediction())
     opened = store(dataclasses.replace(PLAN, **OTHERS[other]))
     assert not opened.usable()
-    assert opened.version("a") is opened.get("a") is opened.guess("a", GRID) is None
+    assert opened.version("a") is opened.get("a", SOURCE) is opened.guess("a", GRID, SOURCE) is None
     with pytest.raises(ValueError, match="another plan"):
         opened.put(prediction("b"))
 
@@ -72,8 +73,17 @@ def test_entries_of_another_plan_or_other_classes_are_never_used(store, other):
 def test_a_guess_on_another_grid_is_not_used(store, grid):
     opened = store()
     opened.put(prediction())
-    assert opened.guess("a", grid) is None
-    assert opened.guess("a", GRID) is not None
+    assert opened.guess("a", grid, SOURCE) is None
+    assert opened.guess("a", GRID, SOURCE) is not None
+
+
+@pytest.mark.parametrize("source", [(6, 7), (5, 8), None], ids=["later", "larger", "gone"])
+def test_what_was_said_of_a_scan_that_was_replaced_by_another_is_not_used(store, source):
+    opened = store()
+    opened.put(prediction())
+    assert opened.guess("a", GRID, source) is None
+    assert opened.get("a", source) is None
+    assert opened.get("a", SOURCE) is not None
 
 
 def test_a_guess_is_used_up_to_the_stated_age_and_what_it_shows_stays(store):
@@ -82,19 +92,28 @@ def test_a_guess_is_used_up_to_the_stated_age_and_what_it_shows_stays(store):
     opened.begin(3 + MOST_AGE)
     assert opened.age("a") == MOST_AGE
     assert opened.version("a") == 3
-    assert opened.guess("a", GRID) is not None
+    assert opened.guess("a", GRID, SOURCE) is not None
     opened.begin(3 + MOST_AGE + 1)
     assert not opened.usable()
-    assert opened.version("a") is opened.guess("a", GRID) is None
-    assert opened.get("a").head.version == 3
+    assert opened.version("a") is opened.guess("a", GRID, SOURCE) is None
+    assert opened.get("a", SOURCE).head.version == 3
 
 
-def test_a_newer_prediction_takes_the_place_of_the_older_one(store, tmp_path):
+def test_an_older_prediction_that_comes_late_makes_no_other_younger(store):
+    opened = store()
+    opened.put(prediction("a", version=3))
+    opened.put(prediction("b", version=9))
+    opened.put(prediction("c", version=2))
+    for each in (opened, store()):
+        assert [each.age(case) for case in "abc"] == [6, 0, 7]
+
+
+def test_a_newer_prediction_replaces_the_older_one(store, tmp_path):
     opened = store()
     opened.put(prediction(version=1, seed=1))
     opened.put(prediction(version=2, seed=2))
     assert opened.version("a") == 2
-    assert np.array_equal(opened.get("a").labels, prediction(seed=2).labels)
+    assert np.array_equal(opened.get("a", SOURCE).labels, prediction(seed=2).labels)
     assert len(list((tmp_path / "predictions").iterdir())) == 1
 
 
@@ -104,8 +123,8 @@ def test_a_damaged_file_is_no_prediction(store, tmp_path, content):
     opened.put(prediction())
     (path,) = (tmp_path / "predictions").iterdir()
     path.write_bytes(path.read_bytes()[:200] if content is None else content)
-    assert opened.guess("a", GRID) is None
-    assert opened.get("a") is None
+    assert opened.guess("a", GRID, SOURCE) is None
+    assert opened.get("a", SOURCE) is None
     assert not store().usable()
 
 

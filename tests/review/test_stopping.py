@@ -17,8 +17,8 @@ def history(curve, numbers=DESIGN, noise=0.0, seed=0, **more):
     dice = a - b * np.array(numbers, float) ** -c + np.random.default_rng(seed).normal(0, noise, len(numbers))
     values = zip(numbers, np.clip(dice, 0, 1), strict=True)
     return [
-        {"case": f"case {place}", "first": True, "labels": n, "mean": float(d), "strategy": "random", **more}
-        for place, (n, d) in enumerate(values)
+        {"case": f"case {number}", "first": True, "labels": n, "mean": float(d), "strategy": "random", **more}
+        for number, (n, d) in enumerate(values)
     ]
 
 
@@ -84,7 +84,7 @@ def test_falling_values_promise_no_gain():
 def test_a_flat_curve_says_stop_and_a_steep_one_says_go_on():
     assert "time to stop" in expected_gain(history((0.9, 0.0, 1.0), noise=0.001))["advice"]
     steep = history((0.95, 1.0, 0.8), [1, 2, 3, 4] * 6, noise=0.01)
-    assert "Labelling on is worth it." in expected_gain(steep)["advice"]
+    assert "More labels are worth the work." in expected_gain(steep)["advice"]
     unclear = history((0.9, 0.5, 0.5), noise=0.1)
     assert "not certain" in expected_gain(unclear)["advice"]
 
@@ -110,8 +110,11 @@ def test_resubmissions_and_cases_without_a_model_do_not_count():
 def test_the_curve_of_hard_cases_is_said_to_be_one():
     entries = history((0.9, 0.6, 0.7), noise=0.03)
     assert "hard" not in expected_gain(entries)["advice"]
-    assert "of hard cases" in expected_gain(history((0.9, 0.6, 0.7), strategy="coverage_then_uncertainty"))["advice"]
-    assert "of hard cases" in expected_gain(history((0.9, 0.6, 0.7), strategy=None))["advice"]
+    assert (
+        "chosen because they are hard"
+        in expected_gain(history((0.9, 0.6, 0.7), strategy="coverage_then_uncertainty"))["advice"]
+    )
+    assert "chosen because they are hard" in expected_gain(history((0.9, 0.6, 0.7), strategy=None))["advice"]
 
 
 def test_validation_is_used_alone_once_enough_versions_have_it():
@@ -124,7 +127,7 @@ def test_validation_is_used_alone_once_enough_versions_have_it():
     assert "hard" not in found["advice"]
     few = expected_gain([entry | {"validation": None} if entry["labels"] < 16 else entry for entry in entries])
     assert few["source"] == "corrected"
-    assert "validation Dice (0.87) tells better" in few["advice"]
+    assert "validation Dice (0.87) is the better measure" in few["advice"]
 
 
 def test_the_number_of_labels_may_be_given():
@@ -132,7 +135,7 @@ def test_the_number_of_labels_may_be_given():
     assert expected_gain(entries, labels=40)["gain"] < expected_gain(entries)["gain"]
 
 
-def test_only_finite_numbers_are_told():
+def test_only_finite_numbers_are_reported():
     for entries in ([], history((0.9, 0.6, 0.7), noise=0.3), history((1.0, 1.0, 3.0), [1, 1, 2, 3])):
         numbers = [value for value in walk(expected_gain(entries)) if isinstance(value, float)]
         assert all(math.isfinite(value) for value in numbers)

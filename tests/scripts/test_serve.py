@@ -62,7 +62,7 @@ def test_serve_refuses_a_busy_port_in_words(tmp_path, busy_port, capsys):
         (["--studies", ".", "--host", "203.0.113.7", "--conf", "token", "x"], "is not an address of this computer"),
         (["--studies", ".", "--host", "0.0.0.0"], "Add --conf token FILE"),
         (["--studies", ".", "--host", "::"], "Add --conf token FILE"),
-        (["--studies", ".", "--host", "192.168.1.5", "--conf", "remote", "yes"], "nobody would be asked for a login"),
+        (["--studies", ".", "--host", "192.168.1.5", "--conf", "remote", "yes"], "without a login"),
     ],
 )
 def test_serve_refuses_what_cannot_work(arguments, sentence, capsys):
@@ -154,7 +154,7 @@ def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_t
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
 
 
-def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_told(tmp_path, capsys):
+def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_reported(tmp_path, capsys):
     assert serve.main(serve.parse(["--studies", str(tmp_path), "--restore-model"])) == 1
     assert "no FewLabel study" in capsys.readouterr().err
     workspace = tmp_path / "elsewhere"
@@ -163,8 +163,8 @@ def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_told(tmp_p
     (workspace / "replaced" / "20260102-030406-000-v0.pt").touch()
     asked = serve.parse(["--studies", str(tmp_path), "--conf", "workspace", str(workspace), "--restore-model"])
     assert serve.main(asked) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0].strip() for line in told[1:]] == ["damaged", "version 3"]
+    output = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0].strip() for line in output[1:]] == ["damaged", "version 3"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from fewlabel.selection.table import DEFAULT_STRATEGY, STRATEGIES, make_strategi
 
 NAMES = tuple(STRATEGIES)
 CASES = "abcdefghij"
-SPREAD = {case: [float(place), float(place % 3)] for place, case in enumerate(CASES)}
+SPREAD = {case: [float(number), float(number % 3)] for number, case in enumerate(CASES)}
 
 
 @pytest.fixture(params=["no model", "scores"])
@@ -23,7 +23,7 @@ def ask(request, make, write_scores):
 
     def build(name, **more):
         if request.param == "scores":
-            write_scores({case: 0.1 + 0.05 * place for place, case in enumerate(CASES)}, foreground=0.2)
+            write_scores({case: 0.1 + 0.05 * number for number, case in enumerate(CASES)}, foreground=0.2)
         return make(name, **more)
 
     return build
@@ -58,16 +58,13 @@ def missing(strategy: object, datastore: object) -> list[str]:
 
 
 @pytest.fixture(params=NAMES)
-def name(request, make, images):
+def name(request, complete, make, images):
     """Of a strategy that has all its parts; of another the test fails and says what it lacks."""
     try:
         strategy = make(request.param, known=SPREAD)
     except Exception as error:
         pytest.fail(f"The table of strategies cannot be made: {error!r}. Each line takes the Parts.", pytrace=False)
-    lacking = missing(strategy, images("abc"))
-    if lacking:
-        pytest.fail(f"The strategy '{request.param}' is not complete. {' '.join(lacking)}", pytrace=False)
-    return request.param
+    return complete("strategy", request.param, missing(strategy, images("abc")))
 
 
 def test_it_is_complete(name):

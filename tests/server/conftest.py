@@ -51,7 +51,7 @@ class Server:
     """
 
     def __init__(self, studies, home, conf, environment, python=sys.executable):
-        self.studies, self.home, self.python = studies, home, str(python)
+        self.studies, self.home, self.python, self.app = studies, home, str(python), APP
         self.log = home / "server.log"
         self.conf = conf
         self.environment = {
@@ -71,7 +71,7 @@ class Server:
                 listener.bind(("127.0.0.1", 0))
                 port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        command = [self.python, "-m", "monailabel.main", "start_server", "--app", str(APP)]
+        command = [self.python, "-m", "monailabel.main", "start_server", "--app", str(self.app)]
         command += ["--studies", str(self.studies), "--host", "127.0.0.1", "--port", str(port)]
         for key, value in self.conf.items():
             command += ["--conf", key, value]
@@ -85,12 +85,17 @@ class Server:
         self.launch(port)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
-            with suppress(requests.ConnectionError):
-                requests.get(f"{self.url}/info/", timeout=PATIENCE)
+            if self.answers():
                 return self
             time.sleep(0.2)
         self.stop()
         pytest.fail(f"The server did not start:\n{self.tail()}")
+
+    def answers(self):
+        """Whether it answers."""
+        with suppress(requests.ConnectionError):
+            return bool(requests.get(f"{self.url}/info/", timeout=PATIENCE))
+        return False
 
     def stop(self):
         """Kill the server and everything it started."""
@@ -131,7 +136,7 @@ class Server:
         return self.get("/info/")
 
     def refused(self, method, path, status, **arguments):
-        """Send a request that must be refused with ``status``; returns what the person is told."""
+        """Send a request that must be refused with ``status``; returns the message."""
         return self.request(method, path, expect=status, **arguments)["detail"]
 
     def ask(self, method, path, **arguments):
@@ -199,18 +204,18 @@ class Server:
         self.wait_until(lambda: self.get("/train/")["status"] not in ("SUBMITTED", "RUNNING"))
         return self.get("/train/")
 
-    def wait_until(self, condition):
+    def wait_until(self, condition, patience=PATIENCE):
         """Poll until ``condition()`` is true."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while not condition():
             if time.monotonic() > end:
-                pytest.fail(f"Waited in vain for {PATIENCE:.0f} s.\n{self.tail()}")
+                pytest.fail(f"Waited in vain for {patience:.0f} s.\n{self.tail()}")
             time.sleep(0.25)
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory):
-    """Callable (studies, conf, environment, ready): start a server; all are killed after the module's tests."""
+    """Callable (studies, conf, environment, ready): start a server (None: not yet); all are killed in the end."""
     servers = []
 
     def start(studies, conf=None, environment=None, ready=True):
@@ -219,7 +224,7 @@ def serve(tmp_path_factory):
         servers.append(server)
         if ready:
             server.start()
-        else:
+        elif ready is not None:
             server.launch()
         return server
 

@@ -119,7 +119,7 @@ def test_headers_are_not_taken_from_an_upload(server, studies, tmp_path):
 
 def test_a_folder_that_did_not_exist_is_called_so_and_takes_uploads(serve, volumes, tmp_path):
     server = serve(tmp_path / "mistyped")
-    sentence = "This folder did not exist and was made: is the path right?"
+    sentence = "This folder did not exist and was created: is the path right?"
     assert sentence in server.log.read_text(errors="replace")
     info = server.info()
     assert sentence in info["scans"]["problem"]

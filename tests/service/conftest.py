@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from monailabel.config import settings as monailabel_settings
 
 from fewlabel.export import base
 from fewlabel.export.comparing import Comparison
@@ -34,12 +33,8 @@ AFFINE = np.diag([-1.0, 1.5, 2.0, 1.0])
 
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path, monkeypatch):
-    """MONAI Label keeps sessions in the home folder, and watches folders, unless told otherwise."""
-    (tmp_path / "sessions").mkdir()
-    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_SESSION_PATH", str(tmp_path / "sessions"))
-    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_DATASTORE_AUTO_RELOAD", False)
-    monkeypatch.setenv("FEWLABEL_SERVER", str(os.getpid()))
+def surroundings(sessions):
+    """Whatever opens a study: nothing in the home folder, nothing watched."""
 
 
 class Service:
@@ -137,7 +132,7 @@ class HeldCheck:
 
 @pytest.fixture
 def held_check(monkeypatch):
-    """Takes the place of the comparison of an exported model."""
+    """Replaces the comparison of an exported model."""
     check = HeldCheck()
     monkeypatch.setattr(base, "compare_runs", check)
     return check

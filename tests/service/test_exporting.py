@@ -1,4 +1,4 @@
-"""Exports: one at a time, checked, and told while they run."""
+"""Exports: one at a time, checked, and reported while they run."""
 
 import dataclasses
 import os
@@ -67,7 +67,7 @@ def test_several_formats_are_one_zip_and_each_is_compared(service, tmp_path):
     assert sorted(os.listdir(service.workspace.exports)) == sorted(["export.json", answer["file"]])
 
 
-def test_a_format_that_fails_is_told_and_nothing_is_offered(service):
+def test_a_format_that_fails_is_reported_and_nothing_is_offered(service):
     """All are looked at before the first is written."""
     service.publish()
     answer = service.export(formats=["bundle", "nnunet"])
@@ -80,13 +80,13 @@ def test_a_format_whose_package_is_not_installed_is_refused_at_once_and_marked_i
     lacking = dataclasses.replace(EXPORTS["bundle"], needs=("fewlabel_nothing",), folder="fewlabel_lacking")
     monkeypatch.setitem(EXPORTS, "lacking", lacking)
     service.publish()
-    told = service.refused("POST", "export", 422, json={"formats": ["bundle", "lacking"]})
-    assert told == (
+    message = service.refused("POST", "export", 422, json={"formats": ["bundle", "lacking"]})
+    assert message == (
         "lacking: It needs fewlabel_nothing, which is not installed here: python -m pip install fewlabel_nothing."
     )
     listed = {each["name"]: (each["kind"], each["problem"]) for each in service.get("study")["exports"]}
     assert listed["bundle"] == ("model", "")
-    assert listed["lacking"] == ("model", told.removeprefix("lacking: "))
+    assert listed["lacking"] == ("model", message.removeprefix("lacking: "))
     assert listed["nnunet"] == ("dataset", "")
 
 
@@ -189,11 +189,11 @@ def test_a_study_without_images_is_exported_unchecked(open_service):
 
 def test_an_unknown_format_is_refused_in_words(service):
     service.publish()
-    told = service.refused("POST", "export", 422, json={"format": "nothing"})
-    assert told == service.refused("POST", "export", 422, json={"formats": ["bundle", "nothing"]})
-    assert "There is no export format 'nothing' here" in told
+    message = service.refused("POST", "export", 422, json={"format": "nothing"})
+    assert message == service.refused("POST", "export", 422, json={"formats": ["bundle", "nothing"]})
+    assert "There is no export format 'nothing' here" in message
     service.refused("POST", "export", 422, json={"formats": []})
-    assert all(name in told for name in EXPORTS)
+    assert all(name in message for name in EXPORTS)
     assert service.get("export")["state"] == "none"
 
 
@@ -214,7 +214,8 @@ def test_each_format_is_written_as_itself(service, monkeypatch, tmp_path):
     assert (answer["state"], answer["formats"], answer["file"]) == ("done", ["plain"], "fewlabel_plain-v3.zip")
     with zipfile.ZipFile(service.workspace.exports / answer["file"]) as archive:
         names = {name.removeprefix("fewlabel_plain/") for name in archive.namelist()}
-    assert names == {"fewlabel.json", "verification.json", "weights.txt"}
+    cards = {"MODEL_CARD.md", "model_card.html", "model_card.json"}
+    assert names == {"fewlabel.json", "verification.json", "weights.txt"} | cards
     assert "weights.txt'] cannot be run" in service.export(format="plain")["error"]
     bundle = service.export(check=False)
     assert (*bundle["formats"], bundle["file"]) == ("bundle", f"{BUNDLE}-v3.zip")

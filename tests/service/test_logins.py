@@ -40,7 +40,7 @@ def test_a_reload_takes_the_token_that_the_file_holds_now_and_keeps_it_where_the
     with pytest.raises(Refusal):
         login.check(TOKEN, "user")
     file(b"short")
-    with pytest.raises(Refusal, match="still asked for"):
+    with pytest.raises(Refusal, match="stays valid"):
         renew(login)
     login.check(f"{TOKEN}-new", "user")
     renew(None)
@@ -134,6 +134,6 @@ def test_monai_labels_own_login_refuses_strangers(realm):
 
 def test_a_realm_that_does_not_answer_is_named(realm, monkeypatch):
     monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_AUTH_REALM_URI", "http://127.0.0.1:9/none")
-    with pytest.raises(Refusal, match=r"http://127\.0\.0\.1:9/none cannot be asked") as caught:
+    with pytest.raises(Refusal, match=r"http://127\.0\.0\.1:9/none cannot be reached") as caught:
         OwnLogin().check(signed(realm), "user")
     assert caught.value.status_code == 503

@@ -4,51 +4,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
-from fewlabel.networks import NETWORKS
-from fewlabel.plan import Plan
-from fewlabel.published import save_published
 from fewlabel.selection.table import DEFAULT_STRATEGY
 from fewlabel.service.requests import Requests
-from fewlabel.study import NAME, Study
-from fewlabel.volumes.reading import write_volume
-
-PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 2, ("liver",))
-
-
-@pytest.fixture
-def sessions(tmp_path):
-    return tmp_path / "sessions"
-
-
-@pytest.fixture
-def studies(tmp_path):
-    folder = tmp_path / "studies"
-    image = np.random.default_rng(0).normal(size=(8, 8, 8)).astype(np.float32)
-    for name in ("a", "b"):
-        write_volume(folder / f"{name}.nii.gz", image, np.eye(4))
-    return folder
-
-
-def submit(studies, name="a"):
-    write_volume(studies / "labels" / "final" / f"{name}.nii.gz", np.ones((8, 8, 8), np.uint8), np.eye(4))
-
-
-@pytest.fixture
-def study(studies):
-    """With two images, and open."""
-    study = Study(str(studies), {})
-    study.datastore()
-    return study
-
-
-@pytest.fixture
-def trained(study):
-    save_published(study.workspace.model, NETWORKS["unet_small"](2), PLAN, {"version": 1})
-    return study
+from fewlabel.study import NAME
 
 
 @pytest.mark.parametrize("model", ["other", "", 3])
@@ -68,9 +29,9 @@ def test_training_needs_a_label(study):
     assert caught.value.status_code == 409
 
 
-def test_training_is_let_through_with_a_label_and_a_task_without_a_model_always(study, studies):
+def test_training_is_let_through_with_a_label_and_a_task_without_a_model_always(study, studies, lay_label):
     Requests(study).check_task(None, study.trainers())
-    submit(studies)
+    lay_label()
     study.datastore()
     Requests(study).check_task(NAME, study.trainers())
 

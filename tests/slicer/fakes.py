@@ -1,4 +1,4 @@
-"""A scene in memory for the session's tests, and a session with all that it has told so far."""
+"""A scene in memory for the session's tests, and a session with all its messages so far."""
 
 import dataclasses
 import threading
@@ -25,7 +25,7 @@ class FakeScene:
 
     def __init__(self):
         self.calls, self.blocked, self.number, self.volume = [], "", 0, None
-        self.parts, self.classes, self.uncertainty, self.places = [], [], None, []
+        self.parts, self.classes, self.uncertainty, self.points_shown = [], [], None, []
         self.thread = threading.get_ident()
 
     def _call(self, name):
@@ -70,13 +70,13 @@ class FakeScene:
 
     def jump_to(self, handle, points):
         self._call("jump_to")
-        self.places.append(points)
+        self.points_shown.append(points)
 
     def clear(self):
         self._call("clear")
         self.volume, self.parts = None, []
 
-    def paint(self, name, *places):
+    def paint(self, name, *indices):
         """What a clinician does: voxels of a segment, which is added if there is none of this name."""
         self.number += 1
         names = [part.name for part in self.parts]
@@ -85,13 +85,13 @@ class FakeScene:
             names.append(name)
         part = self.parts[names.index(name)]
         mask = part.mask.copy()
-        for place in places:
-            mask[place] = True
+        for index in indices:
+            mask[index] = True
         self.parts[names.index(name)] = dataclasses.replace(part, array=mask, value=None)
 
 
 class Panel:
-    """A session with a fake scene and fake servers, and what it has told so far."""
+    """A session with a fake scene and fake servers, and its messages so far."""
 
     patience = 30.0
 
@@ -133,7 +133,7 @@ class Panel:
         self.session.deliver()
         self.settle()
 
-    def told(self, word):
+    def has_message(self, word):
         return any(word in text for _, text in self.said)
 
     def connect(self, url="http://one"):

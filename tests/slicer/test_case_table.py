@@ -23,8 +23,8 @@ def test_a_row_says_what_is_known_of_its_case():
 
 
 def test_a_row_says_who_has_looked_at_its_label():
-    told = {"accepted": "accepted as proposed", "corrected": "a corrected proposal", "drawn": "drawn by a person"}
-    for kind, text in told.items():
+    texts = {"accepted": "accepted as proposed", "corrected": "a corrected proposal", "drawn": "drawn by a person"}
+    for kind, text in texts.items():
         (row,) = shown([{"id": "x", "state": "submitted", "kind": kind}], text, "", Order())
         assert row.texts[3] == text
     (row,) = shown([{"id": "x", "state": "submitted", "kind": "drawn", "kind_unknown": True}], "", "", Order())

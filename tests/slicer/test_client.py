@@ -75,9 +75,9 @@ def test_an_untrained_server_offers_training_and_strategies_but_no_segmentation(
 
 
 def test_the_next_case_comes_with_a_reason_and_its_image_arrives_whole(client_of_real, real):
-    told = client_of_real.next_case("first")
-    assert told["id"] == "scan_0"
-    assert told["reason"].endswith(".")
+    response = client_of_real.next_case("first")
+    assert response["id"] == "scan_0"
+    assert response["reason"].endswith(".")
     steps = []
     file = client_of_real.download_image("scan_0", lambda now, of: steps.append((now, of)))
     assert file.read_bytes() == (real.studies / "scan_0.nii.gz").read_bytes()
@@ -138,8 +138,8 @@ def test_a_training_is_followed_to_its_end(client_of_real, real):
 
 
 def test_a_proposal_and_its_uncertainty_lie_on_the_image_and_name_their_values(client_of_real, volumes):
-    file, told = client_of_real.infer("fewlabel", "scan_2", result_dtype="uint8")
-    assert told["label_names"] == {"organ": 1, "tumour": 2}
+    file, response = client_of_real.infer("fewlabel", "scan_2", result_dtype="uint8")
+    assert response["label_names"] == {"organ": 1, "tumour": 2}
     assert nrrd.read(str(file))[0].shape == volumes.shape
     file, _ = client_of_real.infer("fewlabel_uncertainty", "scan_2", extension=".nii.gz")
     assert nibabel.load(file).shape == volumes.shape

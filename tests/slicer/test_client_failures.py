@@ -58,7 +58,7 @@ def test_login_gets_a_token_that_signs_every_further_request(scripted, client):
         scripted.send(handler, *((200, INFO) if allowed else (401, {"detail": "Not authenticated"})))
 
     scripted.answers["GET", "/info/"] = guarded
-    with pytest.raises(LoginNeeded, match="log in"):
+    with pytest.raises(LoginNeeded, match="requires a login"):
         client.capabilities()
     scripted.answers["POST", "/auth/token"] = 500, b"Internal Server Error"
     with pytest.raises(LoginNeeded, match="did not accept"):
@@ -71,7 +71,7 @@ def test_login_gets_a_token_that_signs_every_further_request(scripted, client):
     assert Client(scripted.url, client.folder, token=client.token).info()["name"] == "Somebody's app"
 
 
-def test_a_missing_role_is_told_in_the_words_of_the_server(scripted, client):
+def test_a_missing_role_is_reported_in_the_words_of_the_server(scripted, client):
     scripted.answers["DELETE", "/train/"] = 403, {"detail": 'Role "admin" is required to perform this action'}
     with pytest.raises(Refused, match="Role"):
         client.stop_training()
@@ -98,11 +98,11 @@ def test_a_delay_within_patience_is_none(scripted, tmp_path):
 @pytest.mark.parametrize("body", [b"Internal Server Error", b'{"detail": null}', b"[]"])
 def test_an_error_without_a_reason_is_still_a_sentence(scripted, client, body):
     scripted.answers["POST", "/train/organs"] = 500, body
-    with pytest.raises(Refused, match=r"The server failed \(500 .*Its log says why"):
+    with pytest.raises(Refused, match=r"The server failed \(500 .*See its log"):
         client.train("organs")
 
 
-def test_a_request_that_does_not_fit_is_told_in_words(scripted, client):
+def test_a_request_that_does_not_fit_is_reported_in_words(scripted, client):
     detail = [{"loc": ["body", "reason"], "msg": "Field required", "type": "missing"}]
     scripted.answers["POST", "/fewlabel/skip/a"] = 422, {"detail": detail}
     with pytest.raises(Refused, match=r"body\.reason: Field required"):

@@ -51,7 +51,7 @@ def test_what_can_be_done_follows_what_is_going_on(panel):
     glance = look(panel.session)
     assert {"submit", "skip", "next"} <= glance.may
     assert glance.reason == "It is unsure."
-    assert glance.places == "Slices worth looking at: axial 3, 6."
+    assert glance.slices == "Slices worth looking at: axial 3, 6."
     panel.submit()
     assert look(panel.session).last_submitted == "a"
     assert "undo" in look(panel.session).may

@@ -106,7 +106,7 @@ def test_two_segments_that_changed_names_are_stored_by_their_names(segments, tru
 
 @pytest.mark.parametrize("order", [(2, 1, 0), (1, 2, 0), (0, 2, 1)])
 def test_moving_rows_of_the_list_changes_nothing_where_the_stock_export_numbers_by_row(segments, truth, order):
-    moved = [segments[place] for place in order]
+    moved = [segments[index] for index in order]
     assert (stock_export(moved) != stock_export(segments)).any()
     np.testing.assert_array_equal(label_map(moved, CLASSES, SHAPE).array, truth)
 
@@ -144,7 +144,7 @@ def test_where_segments_overlap_the_class_listed_later_is_stored_and_the_voxels_
     assert over.missing == ["tumour", "vessel"]
 
 
-def test_segments_that_share_a_layer_are_told_apart_by_its_values(truth):
+def test_segments_that_share_a_layer_are_distinguished_by_its_values(truth):
     """Slicer keeps segments that do not overlap in one array."""
     layer = np.array([0, 7, 3, 0, 0, 9], np.int16)[truth]
     shared = [Segment("vessel", layer, 9), Segment("liver", layer, 7), Segment("tumour", layer, 3)]
@@ -170,7 +170,7 @@ def test_a_segment_on_another_grid_is_refused_by_name(segments):
 
 
 def test_a_mapping_to_a_class_that_does_not_exist_is_refused(segments):
-    with pytest.raises(Unusable, match="'kidney' is no class"):
+    with pytest.raises(Unusable, match="'kidney' is not a class"):
         label_map(segments, CLASSES, SHAPE, mapping={"tumour": "kidney"})
 
 
@@ -208,4 +208,4 @@ def test_splitting_gives_every_class_a_segment_and_names_values_of_none(truth):
 @given(arrays(np.uint8, (3, 4, 5), elements=some.sampled_from([0, 1, 2, 5])), some.permutations(range(3)))
 def test_splitting_and_joining_in_any_order_gives_the_same_voxels(array, order):
     segments = split(array, CLASSES)[0]
-    np.testing.assert_array_equal(label_map([segments[place] for place in order], CLASSES, (3, 4, 5)).array, array)
+    np.testing.assert_array_equal(label_map([segments[index] for index in order], CLASSES, (3, 4, 5)).array, array)

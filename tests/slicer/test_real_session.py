@@ -18,7 +18,7 @@ class FileScene:
     """Shows nothing; what is "on the screen" is in ``parts``."""
 
     def __init__(self):
-        self.parts, self.number, self.image, self.uncertainty, self.places = [], 0, None, None, []
+        self.parts, self.number, self.image, self.uncertainty, self.points_shown = [], 0, None, None, []
 
     def load_volume(self, path):
         self.image = nibabel.load(path)
@@ -48,7 +48,7 @@ class FileScene:
         self.uncertainty = file
 
     def jump_to(self, handle, points):
-        self.places.append(points)
+        self.points_shown.append(points)
 
     def clear(self):
         self.parts, self.image = [], None
@@ -89,7 +89,7 @@ class Clinician:
     def settle(self):
         self.until(lambda: not self.session.worker.busy)
 
-    def told(self, word):
+    def has_message(self, word):
         return any(word in text for _, text in self.said)
 
 
@@ -125,7 +125,7 @@ def test_the_first_label_is_painted_from_nothing_and_stored_by_name(anna, server
 def test_a_training_is_followed_until_the_model_is_in_use(anna):
     anna.session.training.options = {"method": "supervised", "max_steps": 20}
     anna.session.training.start()
-    anna.until(lambda: anna.told("Model version 1 is in use."))
+    anna.until(lambda: anna.has_message("Model version 1 is in use."))
     anna.settle()
     assert anna.session.training.progress.share == 1.0
     assert anna.session.connection.capabilities.trained
@@ -139,7 +139,7 @@ def test_the_next_case_comes_with_a_proposal_and_a_map_of_uncertainty(anna):
     assert case.reason.endswith(".")
     assert [part.name for part in anna.scene.parts] == ["tumour", "organ"]
     assert anna.scene.uncertainty is not None
-    assert anna.scene.places
+    assert anna.scene.points_shown
 
 
 def test_killed_before_a_submission_nothing_is_lost_and_it_goes_on_with_the_restarted_server(anna, server, volumes):
@@ -149,8 +149,8 @@ def test_killed_before_a_submission_nothing_is_lost_and_it_goes_on_with_the_rest
     server.stop()
     anna.session.cases.submit()
     anna.settle()
-    assert anna.told("cannot be reached")
-    assert anna.told("kept as a draft")
+    assert anna.has_message("cannot be reached")
+    assert anna.has_message("kept as a draft")
     assert anna.session.state is State.EDITING
     server.start()  # at another address
     offered = []
@@ -183,7 +183,7 @@ def test_the_last_submission_is_taken_back_and_a_case_is_skipped(anna, volumes):
     anna.settle()
     anna.session.cases.undo()
     anna.settle()
-    assert anna.told("The last submission of 'scan_0' was taken back")
+    assert anna.has_message("The last submission of 'scan_0' was taken back")
     anna.session.cases.open("scan_0", fresh=True)
     anna.settle()
     by_name = {part.name: part.mask.T for part in anna.scene.parts}

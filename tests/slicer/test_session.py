@@ -85,14 +85,14 @@ def test_a_folder_without_a_usable_scan_is_said_once(panel):
 def test_the_answer_of_a_server_that_was_left_is_dropped(panel):
     slow = panel.server("http://one")
     slow.gates["capabilities"] = threading.Event()
-    told = []
-    panel.connection.changed.connect(told.append)
+    seen = []
+    panel.connection.changed.connect(seen.append)
     panel.connection.connect("http://one")
     panel.until(lambda: slow.calls)
     panel.connection.connect("http://two")
     slow.gates["capabilities"].set()
     panel.settle()
-    assert len(told) == 1
+    assert len(seen) == 1
     assert panel.connection.client.url == "http://two"
     assert panel.connection.addresses == ["http://two"]
 
@@ -137,7 +137,7 @@ def test_three_rounds_from_connecting_to_the_export(panel, tmp_path):
         assert (panel.training.progress.share, panel.training.progress.seconds_left) == (0.5, 30.0)
         server.publish()
         panel.wait(3)
-        assert panel.told(f"Model version {number} is in use.")
+        assert panel.has_message(f"Model version {number} is in use.")
     assert opened == [("a", "", "It is unsure."), ("b", "model", "It is unsure."), ("c", "model", "It is unsure.")]
     assert [result.case for result in results] == ["a", "b", "c"]
     panel.cases.close()
@@ -149,7 +149,7 @@ def test_three_rounds_from_connecting_to_the_export(panel, tmp_path):
     server.exporting = {"state": "done", "verified": {"case": "a", "voxels_differing": 0, "of": 120}}
     panel.wait(2)
     assert saved == [tmp_path / "model.zip"]
-    assert panel.told("0 of 120 voxels differ from the study")
+    assert panel.has_message("0 of 120 voxels differ from the study")
     assert panel.session.state is State.READY
     assert panel.drafts() == []
     assert {State.LOADING, State.EDITING, State.SUBMITTING} <= set(panel.states)
@@ -174,7 +174,7 @@ def test_where_to_look_is_shown_and_gone_round_in_turn(panel):
     panel.next()
     panel.cases.loading.jump(1)
     panel.cases.loading.jump(2)
-    assert panel.scene.places == [{"axial": [1, 2, 3]}, {"axial": [4, 5, 6]}, {"axial": [1, 2, 3]}]
+    assert panel.scene.points_shown == [{"axial": [1, 2, 3]}, {"axial": [4, 5, 6]}, {"axial": [1, 2, 3]}]
     assert panel.cases.case.slices == {"axial": [3, 6]}
 
 
@@ -206,7 +206,7 @@ def test_a_submitted_case_is_opened_with_its_label(panel):
     assert (panel.cases.case.shown, panel.cases.case.submitted) == ("label", True)
 
 
-def test_a_correction_and_flags_are_told_and_stop_the_automatic_next(panel):
+def test_a_correction_and_flags_are_reported_and_stop_the_automatic_next(panel):
     server, results = panel.connect(), []
     panel.cases.submitted.connect(results.append)
     panel.cases.auto_next = True
@@ -232,7 +232,7 @@ def test_a_scene_that_fails_is_said_and_the_session_goes_on(panel, monkeypatch):
     monkeypatch.setattr(panel.scene, "load_volume", broken)
     panel.next()
     panel.expected = [text for _, text in panel.said]
-    assert panel.told("Slicer could not read it")
+    assert panel.has_message("Slicer could not read it")
     assert panel.session.state is State.NOT_TRAINED
     monkeypatch.undo()
     panel.next()
@@ -254,9 +254,9 @@ def test_undo_takes_back_the_last_submission(panel):
     panel.settle()
     assert server.stored == {}
     assert not panel.cases.case.submitted
-    assert panel.told("was taken back; it is unlabelled")
+    assert panel.has_message("was taken back; it is unlabelled")
     panel.cases.undo()
-    assert panel.told("no submission that could be taken back")
+    assert panel.has_message("no submission that could be taken back")
 
 
 def test_skipping_says_why_and_goes_on(panel):
@@ -284,6 +284,6 @@ def test_nothing_left_to_label_is_said_and_the_case_at_hand_stays(panel):
     for case in "abc":
         server.stored[case] = np.zeros(panel.scene.shape, np.uint8)
     panel.next()
-    assert panel.told("All cases are labelled.")
+    assert panel.has_message("All cases are labelled.")
     assert panel.cases.case.id == "a"
     assert panel.session.state is State.EDITING

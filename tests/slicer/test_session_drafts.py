@@ -78,7 +78,7 @@ def test_a_draft_of_another_image_is_set_aside_and_said(panel):
     panel.scene.shape = (7, 7, 7)
     panel.cases.open("a")
     panel.settle()
-    assert panel.told("of another image")
+    assert panel.has_message("of another image")
     assert panel.session.state is State.EDITING
     assert len(list(panel.session.drafts.folder.glob("*.unused"))) == 1
 
@@ -115,5 +115,5 @@ def test_a_full_disk_is_said_and_the_label_is_submitted_all_the_same(panel, monk
 
     monkeypatch.setattr(panel.session.drafts, "write", full)
     panel.submit()
-    assert panel.told("No space left")
+    assert panel.has_message("No space left")
     assert "a" in server.stored

@@ -19,12 +19,12 @@ def test_killed_in_mid_submission_it_says_so_and_the_draft_is_there(panel):
     server.troubles["submit_label"] = [DEAD]
     panel.submit()
     assert ("error", str(DEAD)) in panel.said
-    assert panel.told("kept as a draft")
+    assert panel.has_message("kept as a draft")
     assert panel.session.state is State.EDITING
     assert len(panel.drafts()) == 1
     assert masks(panel.scene)["tumour"][2, 2, 2]
     panel.wait(6)
-    assert panel.told("is back")
+    assert panel.has_message("is back")
     panel.submit()
     assert server.stored["a"][2, 2, 2] == 2
     assert panel.drafts() == []
@@ -67,8 +67,8 @@ def test_killed_in_mid_training_it_says_so_once_and_goes_on_when_it_is_back(pane
     del server.troubles["all"]
     server.task = ""  # a new process knows no task
     panel.wait(6)
-    assert panel.told("is back")
-    assert panel.told("The training was interrupted")
+    assert panel.has_message("is back")
+    assert panel.has_message("The training was interrupted")
     assert panel.session.state is State.NOT_TRAINED
 
 
@@ -87,7 +87,7 @@ def test_an_error_500_while_the_next_case_is_asked_for_leaves_the_one_at_hand(pa
     panel.next()
     server.troubles["next_case"] = [Refused("The server failed (500 Internal Server Error).", 500)]
     panel.next()
-    assert panel.told("500")
+    assert panel.has_message("500")
     assert panel.cases.case.id == "a"
     assert panel.session.state is State.EDITING
 
@@ -106,6 +106,6 @@ def test_an_unexpected_error_in_the_background_is_a_sentence_and_no_end(panel):
     server.troubles["next_case"] = [ZeroDivisionError("oh")]
     panel.next()
     panel.expected = [text for _, text in panel.said]
-    assert panel.told("Something unexpected went wrong (ZeroDivisionError: oh)")
+    assert panel.has_message("Something unexpected went wrong (ZeroDivisionError: oh)")
     panel.next()
     assert panel.session.state is State.EDITING

@@ -28,7 +28,7 @@ def test_a_segmentation_under_a_transform_is_hardened_or_refused(panel):
     panel.scene.blocked = "The segmentation is under a transform that cannot be hardened."
     panel.submit()
     assert server.count("submit_label") == 1
-    assert panel.told("cannot be hardened. Nothing was submitted.")
+    assert panel.has_message("cannot be hardened. Nothing was submitted.")
 
 
 def test_a_second_click_on_submit_sends_nothing_twice(panel):

@@ -26,14 +26,14 @@ def test_labels_alone_start_nothing_here_since_the_server_goes_on_by_itself(pane
     assert server.count("train") == 0
 
 
-def test_a_training_that_failed_is_told_in_the_words_of_the_server_and_not_repeated(panel):
+def test_a_training_that_failed_is_reported_in_the_words_of_the_server_and_not_repeated(panel):
     server = panel.connect()
     panel.training.start()
     panel.settle()
     server.task = "ERROR"
     server.progress.update(phase="failed", error="The graphics card has no memory left.")
     panel.wait(3)
-    assert panel.told("The training failed. The graphics card has no memory left.")
+    assert panel.has_message("The training failed. The graphics card has no memory left.")
     panel.wait(60)
     assert server.count("train") == 1
 
@@ -45,14 +45,14 @@ def test_one_that_goes_on_says_when_it_rests_and_for_how_long_it_is_stopped(pane
     server.progress.update(training="continuous", phase="resting")
     server.task = "DONE"
     panel.wait(3)
-    assert panel.told("It goes on with the next label.")
+    assert panel.has_message("It goes on with the next label.")
     panel.training.start()
     panel.settle()
     server.progress.update(training="continuous", phase="training")
     panel.wait(3)
     panel.training.stop()
     panel.settle()
-    assert panel.told("It rests until somebody presses Train.")
+    assert panel.has_message("It rests until somebody presses Train.")
 
 
 def test_curves_grow_and_begin_anew_with_each_training(panel):
@@ -71,7 +71,7 @@ def test_curves_grow_and_begin_anew_with_each_training(panel):
     assert panel.training.progress.losses == {}
 
 
-def test_stopping_is_told_as_such_and_a_second_start_is_not_sent(panel):
+def test_stopping_is_reported_as_such_and_a_second_start_is_not_sent(panel):
     server = panel.connect()
     panel.training.start()
     panel.training.start()
@@ -80,7 +80,7 @@ def test_stopping_is_told_as_such_and_a_second_start_is_not_sent(panel):
     assert server.count("train") == 1
     panel.training.stop()
     panel.settle()
-    assert panel.told("The training was stopped")
+    assert panel.has_message("The training was stopped")
     assert not panel.training.running
 
 
@@ -94,12 +94,12 @@ def test_somebody_elses_training_is_noticed(panel):
     assert panel.training.progress.seconds_left == pytest.approx(9)
 
 
-def test_a_server_that_refuses_to_train_is_told_once_and_polls_complain_once(panel):
+def test_a_server_that_refuses_to_train_is_reported_once_and_polls_complain_once(panel):
     server = panel.connect()
     server.troubles["train"] = [Refused("There are no labels yet.", 409)]
     panel.training.start()
     panel.settle()
-    assert panel.told("There are no labels yet.")
+    assert panel.has_message("There are no labels yet.")
     assert not panel.training.running
     server.troubles["training"] = [Refused("The server failed (500).", 500)] * 3
     for _ in range(4):
@@ -110,7 +110,7 @@ def test_a_server_that_refuses_to_train_is_told_once_and_polls_complain_once(pan
 # --- export
 
 
-def test_an_export_that_fails_or_is_forgotten_is_told(panel, tmp_path):
+def test_an_export_that_fails_or_is_forgotten_is_reported(panel, tmp_path):
     server = panel.connect()
     for state, word in (
         ({"state": "failed", "error": "The disk is full."}, "disk is full"),
@@ -120,12 +120,12 @@ def test_an_export_that_fails_or_is_forgotten_is_told(panel, tmp_path):
         panel.settle()
         server.exporting = state
         panel.wait(2)
-        assert panel.told(word)
+        assert panel.has_message(word)
         assert not panel.export.running
     panel.export.start(["bundle"], tmp_path / "nowhere" / "model.zip")
-    assert panel.told("There is no folder")
+    assert panel.has_message("There is no folder")
     panel.export.start([], tmp_path / "model.zip")
-    assert panel.told("Choose at least one format")
+    assert panel.has_message("Choose at least one format")
     assert server.count("start_export") == 2
 
 

@@ -36,10 +36,10 @@ def test_what_is_there_when_connected():
     assert words.connection(server(capabilities=fresh), False) == (
         "Not trained yet: liver at http://one; 12 cases, 1 with a label."
     )
-    card = {"version": 3, "method": "bcp", "validated": True}
+    card = {"version": 3, "method": "bcp", "quality": "Dice 0.10 on 1 validation case: do not use it yet."}
     trained = Capabilities(study="liver", segmentation="fewlabel", model=card)
     assert words.connection(server(capabilities=trained), False) == (
-        "Ready: liver at http://one; model version 3 (bcp, validated)."
+        "Ready: liver at http://one; model version 3 (bcp). Dice 0.10 on 1 validation case: do not use it yet."
     )
     assert words.connection(server(capabilities=trained), True).startswith("Training: liver")
     assert "go on editing" in words.connection(server(capabilities=trained, lost=True), False)
@@ -50,35 +50,37 @@ def test_what_is_there_when_connected():
     assert words.connection(server(capabilities=broken), False).startswith("The model cannot be used")
 
 
-def test_a_case_its_reason_and_its_places():
+def test_a_case_its_reason_and_its_slices():
     chosen = Case("a", "", "", {"reason": "It is unsure.", "slices": {"axial": [3, 6], "coronal": []}}, ready=True)
     assert words.reason(chosen) == "It is unsure."
-    assert words.places(chosen) == "Slices worth looking at: axial 3, 6."
+    assert words.slices(chosen) == "Slices worth looking at: axial 3, 6."
     opened = Case("b", "", "", ready=True, shown="label")
     assert words.case(opened) == "b. The segments are the submitted label."
     assert words.reason(opened) == "You opened it yourself."
-    assert words.places(opened) == words.reason(None) == words.places(None) == ""
+    assert words.slices(opened) == words.reason(None) == words.slices(None) == ""
 
 
 def test_what_came_of_a_submission_flags_first():
-    told = words.submitted(Submitted("a", 0.9123, {"liver": 0.95, "tumour": None}, ["Left and right."], ["Resampled."]))
-    assert told.splitlines() == [
+    message = words.submitted(
+        Submitted("a", 0.9123, {"liver": 0.95, "tumour": None}, ["Left and right."], ["Resampled."])
+    )
+    assert message.splitlines() == [
         "Please check: Left and right.",
         "'a' is submitted. Dice of the model's proposal and your label: 0.912 (liver 0.950).",
         "Resampled.",
     ]
     assert words.submitted(Submitted("a")) == "'a' is submitted."
-    assert "left as it was" in words.submitted(Submitted("a", 1.0, kind="accepted"))
+    assert "unchanged proposal" in words.submitted(Submitted("a", 1.0, kind="accepted"))
 
 
 def test_how_far_a_training_is():
-    told = {"validation_cases": ["x"], "step": 1200, "method": "bcp", "device": "cpu", "memory": 3 * 2**30}
-    running = Progress(running=True, phase="training", seconds_left=200, dice=0.81, state=told)
-    assert words.training(running) == "Training; 3 min left; Dice 0.810 on validation."
-    assert words.training_details(told) == "bcp, on cpu, 3.0 GiB of memory, step 1,200"
+    state = {"validation_cases": ["x"], "step": 1200, "method": "bcp", "device": "cpu", "memory": 3 * 2**30}
+    running = Progress(running=True, phase="training", seconds_left=200, dice=0.81, state=state)
+    assert words.training(running) == "Training; 3 min left; Dice 0.810 on validation cases."
+    assert words.training_details(state) == "bcp, on cpu, 3.0 GiB of memory, step 1,200"
     assert words.training(Progress()) == "No training has run yet."
     assert words.training(Progress(), starting=True) == "Starting ..."
-    assert words.training(Progress(state=told, phase="done")) == "Last training: done."
+    assert words.training(Progress(state=state, phase="done")) == "Last training: done."
     assert words.training(Progress(error="No memory.")) == "Failed. No memory."
     noted = {"notes": ["Started from scratch."], "problems": [{"id": "c", "reason": "Empty."}]}
     assert words.training_details(noted) == "Started from scratch.\nc: Empty."
@@ -95,15 +97,15 @@ def test_how_far_an_export_is_and_what_was_verified():
     ]
     rows.append({"format": "msd", "case": "a (scan)", "voxels_differing": 0, "of": 960})
     done = {"state": "done", "model_version": 2, "formats": ["bundle", "msd"], "results": rows}
-    assert words.export(done, True) == "The file is on its way."
+    assert words.export(done, True) == "The file is being downloaded."
     assert words.export(done, False).splitlines() == [
-        "Model version 2 was exported as bundle, msd. Compared with the study:",
+        "Model version 2 was exported as bundle, msd. Verified:",
         "bundle: 3 of 120 voxels differ at most, in 2 comparisons.",
         "msd: 0 of 960 voxels differ at most, in 1 comparison.",
     ]
     of_before = {"state": "done", "model_version": 2, "verified": {"case": "a", "voxels_differing": 0, "of": 120}}
     assert words.export(of_before, False).splitlines()[1] == "0 of 120 voxels differ at most, in 1 comparison."
-    assert words.export({"state": "done"}, False) == "The study was exported. It was not compared with the study."
+    assert words.export({"state": "done"}, False) == "The study was exported. It was not verified."
     assert words.export({"state": "failed", "error": "Disk full."}, False) == "Failed. Disk full."
 
 
@@ -116,8 +118,9 @@ def test_numbers_in_words():
 
 
 def test_of_a_training_that_goes_on_the_server_s_own_line_is_shown():
-    told = {"line": "learning from 5 labels and 80 scans since 14:02; still improving", "training": "continuous"}
-    shown = words.training(Progress(running=True, phase="training", state=told))
+    state = {"line": "learning from 5 labels and 80 scans since 14:02; still improving", "training": "continuous"}
+    shown = words.training(Progress(running=True, phase="training", state=state))
     assert shown == "Learning from 5 labels and 80 scans since 14:02; still improving."
-    failed = Progress(running=False, state=told, error="The disk is full.")
-    assert words.training(failed) == "Failed. The disk is full."
+    failed = {**state, "line": "learnt from 5 labels and 80 scans; stopped by an error: The disk is full"}
+    shown = words.training(Progress(running=False, state=failed, error="The disk is full."))
+    assert shown == "Learnt from 5 labels and 80 scans; stopped by an error: The disk is full."

@@ -72,7 +72,7 @@ class TinyStudy:
         return Run(self.workspace, self.settings(**changed), self.store)
 
     def train(self, **changed) -> dict:
-        """One training from its start to its end; the progress that was told last."""
+        """One training from its start to its end; gives the last progress."""
         self.run(**changed)()
         return self.progress()
 
@@ -178,3 +178,19 @@ def batches_fixture():
 def identity():
     """What the checkpoints of make_trainer say of themselves."""
     return IDENTITY
+
+
+@pytest.fixture(scope="session")
+def same():
+    """Callable (first, second): whether two nested states are equal, tensors included."""
+
+    def compare(first, second):
+        if isinstance(first, torch.Tensor):
+            return torch.equal(first, second)
+        if isinstance(first, dict):
+            return first.keys() == second.keys() and all(compare(first[key], second[key]) for key in first)
+        if isinstance(first, list | tuple):
+            return len(first) == len(second) and all(map(compare, first, second))
+        return first == second
+
+    return compare

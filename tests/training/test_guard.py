@@ -48,10 +48,10 @@ def fit(trainer):
         return dice_of_crops(trainer.method.deployed(batch["image"]), batch["label"])
 
 
-def test_a_collapse_on_the_labelled_crops_is_noticed_undone_and_told(make_trainer):
+def test_a_collapse_on_the_labelled_crops_is_noticed_undone_and_reported(make_trainer):
     trainer = train(make_trainer, Harmful(network, 2))
     assert trainer.guard.labels_only
-    note = next(note for note in trainer.progress.values["notes"] if "did harm" in note)
+    note = next(note for note in trainer.progress.snapshot()["notes"] if "did harm" in note)
     assert "Dice on the labelled crops fell from" in note
     assert "goes on with labels alone" in note
     assert trainer.step == 200
@@ -67,13 +67,13 @@ def test_a_collapse_on_the_validation_cases_is_noticed_too(make_trainer):
     measured = iter([0.5, 0.7, 0.8, 0.8, 0.8, 0.8, 0.5, 0.8, 0.8, 0.8, 0.8])
     trainer = train(make_trainer, MeanTeacher(network, 2), validate=lambda method, done: next(measured))
     assert trainer.guard.labels_only
-    assert "the Dice on the validation cases fell from 0.80 to 0.50" in " ".join(trainer.progress.values["notes"])
+    assert "the Dice on the validation cases fell from 0.80 to 0.50" in " ".join(trainer.progress.snapshot()["notes"])
 
 
 def test_a_training_that_goes_well_is_left_alone(make_trainer):
     trainer = train(make_trainer, MeanTeacher(network, 2))
     assert not trainer.guard.labels_only
-    assert not any("did harm" in note for note in trainer.progress.values["notes"])
+    assert not any("did harm" in note for note in trainer.progress.snapshot()["notes"])
 
 
 def test_before_unlabelled_scans_are_learnt_from_nothing_is_blamed_on_them(make_trainer):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from monailabel.config import settings as monailabel_settings
 
+from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
 from fewlabel.training import keeper as keeper_module
+from fewlabel.training import mode as mode_module
 from fewlabel.training.arrivals import known_labels
 from fewlabel.training.keeper import Keeper
-from fewlabel.training.ongoing_progress import AGAIN, RESTING
+from fewlabel.training.learned import Learned
+from fewlabel.training.standing import Standing
 from fewlabel.workspace import read_json, write_json
 
 
@@ -24,6 +27,14 @@ def kept(make_study, clock, monkeypatch):
         return task
 
     monkeypatch.setattr(keeper_module, "run_background_task", run)
+
+    def stop(method):
+        study.stopped = [task for task in started if task["status"] == "RUNNING"]
+        for task in study.stopped:
+            task["status"] = "STOPPED"
+        return study.stopped[0] if study.stopped else None
+
+    monkeypatch.setattr(keeper_module, "stop_background_task", stop)
     monkeypatch.setattr(keeper_module, "tasks", lambda method: started)
     monkeypatch.setattr(keeper_module, "time", clock)
     monkeypatch.setattr(keeper_module.Keeper, "_run", lambda keeper: None)
@@ -38,9 +49,10 @@ def kept(make_study, clock, monkeypatch):
     return study
 
 
-def rest(study, phase=RESTING):
+def rest(study):
+    """Let the training end as one does that has learned all labels."""
     study.tasks[-1]["status"] = "DONE"
-    write_json(study.workspace.progress, {"phase": phase, "learned": known_labels(study.store)})
+    Learned(study.workspace.learned).write(known_labels(study.store))
 
 
 def test_it_begins_with_the_first_label(kept):
@@ -70,11 +82,24 @@ def test_it_rests_until_a_label_comes_changes_or_goes(kept):
     assert len(kept.tasks) == 3
 
 
+@pytest.mark.parametrize(
+    "reported", [{}, {"phase": "training"}, {"phase": "failed"}, {"phase": "resting", "learned": {}}]
+)
+def test_what_a_training_reports_starts_none(kept, reported):
+    keeper = kept.keeper()
+    kept.label("a")
+    keeper.look()
+    rest(kept)
+    write_json(kept.workspace.progress, reported)
+    keeper.look()
+    assert len(kept.tasks) == 1
+
+
 def test_changed_classes_let_it_begin_again_at_once(kept):
     keeper = kept.keeper()
     kept.label("a")
     keeper.look()
-    rest(kept, AGAIN)
+    kept.tasks[-1]["status"] = "DONE"
     keeper.look()
     assert len(kept.tasks) == 2
 
@@ -83,7 +108,7 @@ def test_who_stops_it_is_obeyed_by_the_next_server_too_until_somebody_says_train
     keeper = kept.keeper()
     kept.label("a")
     keeper.look()
-    keeper.rest()
+    keeper.stop()
     kept.tasks[-1]["status"] = "STOPPED"
     kept.label("b")
     keeper.look()
@@ -98,12 +123,81 @@ def test_who_stops_it_is_obeyed_by_the_next_server_too_until_somebody_says_train
     assert len(kept.tasks) == 3, "it is kept going again"
 
 
+def test_what_somebody_chose_of_it_holds_for_those_that_begin_by_themselves(kept):
+    """Otherwise a restart would begin from scratch with another method."""
+    keeper = kept.keeper()
+    kept.label("a")
+    keeper.go_on({"method": "dtlp", "max_minutes": 3})
+    for restarted in (keeper, kept.keeper()):
+        kept.tasks[-1]["status"] = "ERROR"
+        restarted._seen_failing = kept.tasks[-1]["id"]
+        restarted.look()
+        assert kept.tasks[-1]["request"] == {"model": "fewlabel", "training": "continuous", "method": "dtlp"}
+    assert len(kept.tasks) == 3
+    keeper.go_on({"method": "bcp"})
+    assert keeper.mode.options() == {"method": "dtlp"}, "of the one that runs nothing can be chosen"
+    kept.tasks[-1]["status"] = "STOPPED"
+    assert keeper.go_on({})[0]["request"]["method"] == "dtlp", "who says nothing lets it go on as it was"
+
+
+def test_a_choice_that_cannot_be_met_is_refused_and_not_remembered(kept):
+    keeper = kept.keeper()
+    kept.label("a")
+    with pytest.raises(Refusal, match="magic") as caught:
+        keeper.go_on({"method": "magic"})
+    assert caught.value.status_code == 400
+    assert kept.tasks == []
+    assert keeper.mode.options() == {}
+
+
+def test_what_is_known_of_it_beside_its_own_words(kept, monkeypatch):
+    keeper = kept.keeper()
+    monkeypatch.setattr(keeper_module, "processes", lambda method: {})
+    assert keeper.standing() == Standing(at_work=False, labelled=False)
+    kept.label("a")
+    keeper.stop()
+    assert keeper.standing() == Standing(at_work=False, rests=True)
+    monkeypatch.setattr(keeper_module, "processes", lambda method: {"1": "process"})
+    assert kept.keeper("on_request").standing() == Standing(at_work=True, by_itself=False, rests=True)
+    monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_TASKS_TRAIN", False)
+    assert kept.keeper().standing().possible is False
+
+
 def test_who_says_train_while_it_runs_is_given_the_running_task(kept):
     keeper = kept.keeper()
     kept.label("a")
     keeper.look()
     assert keeper.go_on({}) == (kept.tasks[0], True)
     assert len(kept.tasks) == 1
+
+
+def test_one_that_was_queued_when_somebody_stopped_it_is_ended_when_it_runs(kept):
+    keeper = kept.keeper()
+    kept.label("a")
+    keeper.look()
+    kept.tasks[0]["status"] = "SUBMITTED"
+    assert keeper.stop() is None
+    keeper.look()
+    kept.tasks[0]["status"] = "RUNNING"
+    keeper.look()
+    assert kept.tasks[0]["status"] == "STOPPED"
+    keeper.look()
+    assert len(kept.tasks) == 1
+
+
+def test_a_stop_that_cannot_be_remembered_stops_nothing(kept, monkeypatch):
+    """Otherwise it would begin again by itself a moment later."""
+    keeper = kept.keeper()
+    kept.label("a")
+    keeper.look()
+
+    def full(path, value):
+        raise Refusal("No space left.", 507)
+
+    monkeypatch.setattr(mode_module, "write_json", full)
+    with pytest.raises(Refusal, match="No space left"):
+        keeper.stop()
+    assert kept.tasks[0]["status"] == "RUNNING"
 
 
 def test_after_a_crash_it_is_started_again_ever_more_patiently(kept, clock):
@@ -131,6 +225,39 @@ def test_a_new_label_ends_that_wait(kept, clock):
     keeper.look()
     assert len(kept.tasks) == 1
     kept.label("b")
+    keeper.look()
+    assert len(kept.tasks) == 2
+
+
+@pytest.fixture
+def stopped(kept, monkeypatch):
+    """Names of the tasks that were ended; such a task does not run any more."""
+    names = []
+
+    def stop(name):
+        names.append(name)
+        kept.tasks[-1]["status"] = "DONE"
+
+    monkeypatch.setattr(keeper_module, "stop_background_task", stop)
+    return names
+
+
+def test_while_it_is_held_none_begins_and_afterwards_it_goes_on(kept, stopped):
+    keeper = kept.keeper()
+    kept.label("a")
+    with keeper.held() as free:
+        assert free
+        keeper.look()
+        assert kept.tasks == []
+    keeper.look()
+    assert len(kept.tasks) == 1
+    with keeper.held() as free:
+        assert not free, "it runs"
+    assert stopped == []
+    with keeper.held(end=True) as free, keeper.held():
+        assert free
+        assert stopped == ["train"]
+        keeper.look()
     keeper.look()
     assert len(kept.tasks) == 2
 

@@ -12,6 +12,7 @@ from fewlabel.plan import Plan
 from fewlabel.published import load_published, read_card
 from fewlabel.training.looks import LookPublisher
 from fewlabel.training.ongoing_progress import OngoingProgress
+from fewlabel.training.validation import Measured
 
 PLAN = Plan((1.0, 1.0, 1.0), (16, 16, 16), "meanstd", None, "unet_small", 1, ("organ",))
 
@@ -23,7 +24,7 @@ class FixedValidator:
         self.values, self.records, self.plan = list(values), [{"id": "v"}] if values else [], PLAN
 
     def __call__(self, network, beat=None):
-        return {"organ": self.values.pop(0)} if self.records else {}
+        return Measured({"organ": self.values.pop(0)} if self.records else {})
 
 
 @pytest.fixture
@@ -59,19 +60,19 @@ def test_a_single_good_look_publishes_nothing(look):
     assert look(0.5, 0.9, 0.4, 0.9, 0.45)[0] == [1, 1, 1, 1, 1]
 
 
-def test_the_dice_that_is_told_is_that_of_the_last_weights_and_never_a_maximum(look):
+def test_the_dice_that_is_reported_is_that_of_the_last_weights_and_never_a_maximum(look):
     versions, publisher, _ = look(0.5, 0.9, 0.6)
     assert versions == [1, 1, 2]
-    assert publisher.progress.values["best_metric"] == 0.6
-    assert publisher.progress.values["published_dice"] == 0.6
+    assert publisher.progress.snapshot()["best_metric"] == 0.6
+    assert publisher.progress.snapshot()["published_dice"] == 0.6
     assert load_published(publisher.path).card["validation"] == {"organ": 0.6}
 
 
-def test_a_worse_one_is_told_and_not_published(look):
+def test_a_worse_one_is_reported_and_not_published(look):
     versions, publisher, _ = look(0.8, 0.3)
     assert versions == [1, 1]
-    assert publisher.progress.values["best_metric"] == 0.3
-    assert publisher.progress.values["published_dice"] == 0.8
+    assert publisher.progress.snapshot()["best_metric"] == 0.3
+    assert publisher.progress.snapshot()["published_dice"] == 0.8
 
 
 def test_where_nothing_can_be_validated_the_last_is_published_and_flagged(look):
@@ -84,20 +85,21 @@ def test_where_nothing_can_be_validated_the_last_is_published_and_flagged(look):
 
 def test_after_new_labels_no_look_of_before_counts(look):
     _, publisher, method = look(0.5, 0.7)
-    publisher.begin_anew()
-    publisher.validator = FixedValidator(0.6, 0.5, 0.6)  # the second: of the published one, on other cases
+    publisher.validator = FixedValidator(0.55, 0.6, 0.6)  # the first: of the published one, on other cases
+    publisher.begin_anew(lambda: None)
+    assert publisher.progress.snapshot()["published_dice"] == 0.55
     publisher.consider(method, 1.0, lambda: None)
     assert read_card(publisher.path)["version"] == 1
     publisher.consider(method, 1.0, lambda: None)
     assert read_card(publisher.path)["version"] == 2
 
 
-def test_who_waits_for_a_new_model_is_told_of_each(look):
+def test_released_is_called_for_each_new_model(look):
     _, publisher, method = look(0.5)
-    told = []
-    publisher.released = told.append
+    report = []
+    publisher.released = report.append
     publisher.validator = FixedValidator(0.6, 0.6)
     publisher.consider(method, 1.0, lambda: None)
-    assert told == []
+    assert report == []
     publisher.consider(method, 1.0, lambda: None)
-    assert told == [method]
+    assert report == [method]

@@ -41,6 +41,24 @@ def test_resting_and_going_on_leave_the_choice(mode):
     assert not mode("on_request").rests()
 
 
+def test_what_a_training_goes_on_with_is_remembered_and_the_length_of_one_training_is_not(mode):
+    mode("on_request").remember(
+        "continuous", options={"method": "dtlp", "max_minutes": 3, "max_steps": 9, "training": "continuous"}
+    )
+    mode("on_request").remember(rests=True, options={"device": ["cpu"]})
+    assert mode("on_request").options() == {"method": "dtlp", "device": ["cpu"]}
+    assert mode("continuous").options() == {}, "a server that is started otherwise overrules it"
+
+
+def test_options_that_cannot_be_met_any_more_are_none(mode, tmp_path):
+    mode("continuous").remember(options={"method": "dtlp"})
+    file = tmp_path / "training.json"
+    file.write_text(file.read_text().replace("dtlp", "of another version"))
+    assert mode("continuous").options() == {}
+    file.write_text(file.read_text().replace('{"method": "of another version"}', '["method"]'))
+    assert mode("continuous").options() == {}
+
+
 def test_a_damaged_file_is_no_choice(mode, tmp_path):
     (tmp_path / "training.json").write_text("[1")
     assert mode("continuous")() == "continuous"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -52,17 +53,7 @@ def state_of(trainer):
     return copy.deepcopy((trainer.method.state_dict(), trainer.optimiser.state_dict()))
 
 
-def same(first, second):
-    if isinstance(first, torch.Tensor):
-        return torch.equal(first, second)
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
-    if isinstance(first, list | tuple):
-        return len(first) == len(second) and all(same(*pair) for pair in zip(first, second, strict=True))
-    return first == second
-
-
-def test_a_branch_leaves_what_is_trained_as_it_was_bit_by_bit(make_ongoing):
+def test_a_branch_leaves_what_is_trained_as_it_was_bit_by_bit(make_ongoing, same):
     trainer = make_ongoing()
     trainer.run()
     before = state_of(trainer)
@@ -75,7 +66,7 @@ def test_a_branch_leaves_what_is_trained_as_it_was_bit_by_bit(make_ongoing):
     assert same(branch.state_dict(), after_step)
 
 
-def test_a_branch_that_fails_leaves_it_too(make_ongoing):
+def test_a_branch_that_fails_leaves_it_too(make_ongoing, same):
     trainer = make_ongoing(steps=12)
     trainer.run()
     before, method = state_of(trainer), trainer.method
@@ -85,7 +76,7 @@ def test_a_branch_that_fails_leaves_it_too(make_ongoing):
     assert same(state_of(trainer), before)
 
 
-def test_looks_change_nothing_of_the_trunk_but_the_batches_that_it_sees(make_ongoing, batches):
+def test_looks_change_nothing_of_the_trunk_but_the_batches_that_it_sees(make_ongoing, batches, same):
     """With batches that are all the same, a training with branches and one without are one."""
 
     def one(batch):
@@ -108,6 +99,14 @@ def timed(step):
         return step(engine, batch)
 
     return one_second
+
+
+def test_training_time_is_counted_in_what_was_given(make_ongoing, batches):
+    """Five a step, three steps of the trunk; a branch does not count."""
+    counter = itertools.count(0, 5)  # asked twice a step
+    trainer = make_ongoing(steps=3, loader=batches(), now=lambda: float(next(counter)))
+    trainer.run()
+    assert trainer.clock.trained == 15.0
 
 
 def test_the_rate_of_a_branch_falls_to_zero_and_that_of_the_trunk_does_not(make_ongoing):
@@ -145,7 +144,7 @@ def test_a_look_comes_after_the_first_seconds_and_then_every_round(make_ongoing)
     assert looks == [10, 20, 30, 40, 45]
 
 
-def test_it_goes_on_where_it_was(make_ongoing):
+def test_it_goes_on_where_it_was(make_ongoing, same):
     first = make_ongoing(steps=13)
     first.run()
     second = make_ongoing(steps=5)
@@ -157,7 +156,7 @@ def test_it_goes_on_where_it_was(make_ongoing):
     assert second.clock.trained == 18
 
 
-def test_a_new_label_is_taken_in_without_starting_over(make_ongoing, loader, identity):
+def test_a_new_label_is_taken_in_without_starting_over(make_ongoing, loader, identity, same):
     trainer = make_ongoing(steps=13)
     trainer.run()
     before, trained = state_of(trainer), trainer.clock.trained
@@ -211,11 +210,11 @@ def test_after_harm_the_pool_rests_and_is_tried_again_at_half_the_weight(make_on
     trainer.guard.harm(0.9, "labelled crops", True)
     trainer._watch(0.5, "labelled crops", 1.0)
     assert trainer.guard.labels_only
-    assert "tried again" in trainer.progress.values["notes"][-1]
+    assert "tried again" in trainer.progress.snapshot()["notes"][-1]
     trainer.clock.trained += RETRY_AFTER - 20
     trainer.run()
     assert trainer.guard.labels_only
-    assert trainer.progress.values["pool_rests"]
+    assert trainer.progress.snapshot()["pool_rests"]
     trainer.clock.trained += 20
     trainer.run()
     assert not trainer.guard.labels_only
@@ -224,7 +223,7 @@ def test_after_harm_the_pool_rests_and_is_tried_again_at_half_the_weight(make_on
         assert half[name] == whole[name] * (1 if name in trainer.method.labelled_terms else 0.5)
 
 
-def test_after_harm_the_average_begins_anew_from_the_healthy_state(make_ongoing):
+def test_after_harm_the_average_begins_anew_from_the_healthy_state(make_ongoing, same):
     trainer = make_ongoing(publishes="mean")
     trainer.run()
     trainer.guard.keep(trainer.step, trainer.method, trainer.optimiser)
@@ -248,10 +247,10 @@ def test_after_harm_the_next_label_brings_the_pool_back_at_its_whole_weight(make
     restarted.labels_came(loader, identity)
     assert not restarted.guard.labels_only
     assert restarted.weights(1.0) == whole
-    assert "with the new label" in restarted.progress.values["notes"][-1]
+    assert "with the new label" in restarted.progress.snapshot()["notes"][-1]
 
 
-def test_weights_that_are_no_numbers_end_it_and_are_never_kept(make_ongoing):
+def test_weights_that_are_no_numbers_end_it_and_are_never_kept(make_ongoing, same):
     trainer = make_ongoing(steps=10)
     trainer.run()
     kept = torch.load(trainer.checkpoint, weights_only=True)

@@ -10,17 +10,6 @@ from fewlabel.methods import METHODS
 from fewlabel.training.budget import Budget
 
 
-def same(first, second):
-    """Whether two nested states are equal, tensors included."""
-    if isinstance(first, torch.Tensor):
-        return torch.equal(first, second)
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
-    if isinstance(first, list | tuple):
-        return len(first) == len(second) and all(map(same, first, second))
-    return first == second
-
-
 def test_the_time_before_an_interruption_counts(make_trainer, interrupt, slow):
     interrupt(make_trainer(steps=1000, seconds=10.0, loader=slow(1.0)), at=6)
     trainer = make_trainer(steps=1000, seconds=10.0, loader=slow(1.0))
@@ -30,7 +19,7 @@ def test_the_time_before_an_interruption_counts(make_trainer, interrupt, slow):
     assert trainer.step == 10
 
 
-def test_an_interrupted_training_goes_on_with_equal_state(make_trainer, interrupt):
+def test_an_interrupted_training_goes_on_with_equal_state(make_trainer, interrupt, same):
     first = make_trainer()
     interrupt(first, at=5)
     second = make_trainer(method=METHODS["mean_teacher"](lambda: nn.Conv3d(1, 2, 3, padding=1), 2))
@@ -54,7 +43,7 @@ def test_going_on_gives_the_same_weights_as_never_having_stopped(make_trainer, i
         assert torch.allclose(value, second.method.state_dict()[key], atol=1e-6)
 
 
-def test_after_a_finished_training_the_weights_are_kept_and_the_steps_begin_anew(make_trainer):
+def test_after_a_finished_training_the_weights_are_kept_and_the_steps_begin_anew(make_trainer, same):
     first = make_trainer(steps=3)
     first.run()
     second = make_trainer(steps=3)
@@ -72,7 +61,7 @@ def test_with_new_labels_the_weights_are_kept_and_the_steps_begin_anew(make_trai
 
 
 @pytest.mark.parametrize("changed", [{"method": "supervised"}, {"plan": {"classes": ["organ", "tumour"]}}])
-def test_with_another_plan_or_method_it_starts_from_scratch(make_trainer, changed, interrupt, identity):
+def test_with_another_plan_or_method_it_starts_from_scratch(make_trainer, changed, interrupt, identity, same):
     interrupt(make_trainer(), at=5)
     trainer = make_trainer(identity={**identity, **changed})
     fresh = {key: value.clone() for key, value in trainer.method.state_dict().items()}
@@ -98,7 +87,7 @@ def damage(path, how):
 
 
 @pytest.mark.parametrize("how", ["half", "no keys", "no step", "other network", "code"])
-def test_a_damaged_checkpoint_stops_no_training_and_leaves_no_trace(make_trainer, how, interrupt):
+def test_a_damaged_checkpoint_stops_no_training_and_leaves_no_trace(make_trainer, how, interrupt, same):
     first = make_trainer()
     interrupt(first, at=5)
     damage(first.checkpoint, how)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fewlabel.files import stamp
 from fewlabel.inference.predict import segment
 from fewlabel.methods import METHODS
 from fewlabel.predictions.store import PredictionStore
@@ -30,12 +31,12 @@ def study(make_study):
 
 @pytest.mark.parametrize(("method", "teacher"), [("bcp", "cached"), ("dual_network", "live"), ("supervised", "live")])
 def test_what_is_stored_of_each_scan_is_what_inference_says_of_it(study, method, teacher):
-    told = study.train(method=method, teacher=teacher)
-    assert told["published"]
+    report = study.train(method=method, teacher=teacher)
+    assert report["published"]
     store, published = store_of(study), load_published(study.workspace.model)
     assert store.usable() == {"b", "c", "d"}
     for case in "bcd":
-        stored = store.get(case)
+        stored = store.get(case, stamp(study.image_file(case)))
         shown, _ = segment(published.network, published.plan, study.image_file(case))
         assert np.array_equal(stored.labels, shown.numpy())
         assert stored.head.version == published.card["version"]

@@ -41,6 +41,14 @@ def test_dice_is_of_whole_volumes_and_nan_for_a_class_that_is_nowhere(tmp_path, 
     assert mean_dice(dice) == 1
 
 
+def test_the_dice_of_each_case_is_kept_with_its_id(tmp_path, label):
+    records = [record(tmp_path, name, label) for name in "abc"]
+    write_volume(records[1]["label"], 2 * label, np.eye(4))
+    (tmp_path / "c.nii.gz").write_bytes(b"no image")
+    measured = Validator(records, PLAN, "cpu")(Bright())
+    assert measured.cases == {"a": [1.0, None], "b": [None, 0.0]}
+
+
 def test_a_false_positive_far_away_counts(tmp_path, label):
     case = record(tmp_path, "a", label)
     image = label * 100.0 - 20

@@ -19,30 +19,14 @@ from fewlabel.volumes.reading import (
     write_volume,
 )
 
-OBLIQUE = np.array([[0.8, -0.36, 0.0, -12.0], [0.6, 0.48, 0.0, 7.5], [0.0, 0.0, 3.0, 40.0], [0.0, 0.0, 0.0, 1.0]])
-
 
 def ramp(shape: tuple[int, ...] = (4, 5, 6), dtype: type = np.int16) -> np.ndarray:
     return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
 
 
-def save(path: Path, array: np.ndarray, affine: np.ndarray | None = None) -> Path:
-    nibabel.save(nibabel.Nifti1Image(array, OBLIQUE if affine is None else affine), path)
-    return path
-
-
-def refusal_of(path: Path, read=read_volume) -> str:
-    with pytest.raises(UnreadableVolume) as caught:
-        read(path)
-    message = str(caught.value)
-    assert path.name in message
-    assert message.count(".") >= 2, "says what to do as well"
-    return message
-
-
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nrrd"])
-def test_one_flipped_byte_of_compressed_voxels_is_found(tmp_path, name):
-    write_volume(tmp_path / name, np.random.default_rng(0).integers(0, 9, (9, 9, 9), np.uint8), OBLIQUE)
+def test_one_flipped_byte_of_compressed_voxels_is_found(tmp_path, name, refusal_of, oblique):
+    write_volume(tmp_path / name, np.random.default_rng(0).integers(0, 9, (9, 9, 9), np.uint8), oblique)
     data = bytearray((tmp_path / name).read_bytes())
     data[len(data) * 3 // 4] ^= 0x10
     (tmp_path / name).write_bytes(data)
@@ -50,7 +34,7 @@ def test_one_flipped_byte_of_compressed_voxels_is_found(tmp_path, name):
 
 
 @pytest.mark.parametrize("size", [0, -3])
-def test_an_axis_without_voxels_is_refused(tmp_path, size):
+def test_an_axis_without_voxels_is_refused(tmp_path, size, save, refusal_of):
     data = bytearray(save(tmp_path / "scan.nii", ramp()).read_bytes())
     struct.pack_into("<h", data, 42, size)
     (tmp_path / "scan.nii").write_bytes(data)
@@ -58,23 +42,23 @@ def test_an_axis_without_voxels_is_refused(tmp_path, size):
 
 
 @pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
-def test_a_header_that_claims_an_absurd_size_is_refused_before_memory_is_asked_for(tmp_path, name):
+def test_a_header_that_claims_an_absurd_size_is_refused_before_memory_is_asked_for(tmp_path, name, save, refusal_of):
     data = bytearray(save(tmp_path / "scan.nii", ramp()).read_bytes())
     struct.pack_into("<3h", data, 42, 32000, 32000, 32000)
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     assert "32000" in refusal_of(tmp_path / name)
 
 
-def test_a_file_that_unpacks_to_far_more_than_its_header_says_is_refused(tmp_path):
+def test_a_file_that_unpacks_to_far_more_than_its_header_says_is_refused(tmp_path, save, refusal_of):
     data = save(tmp_path / "scan.nii", ramp()).read_bytes()
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(data + b"\0" * (formats._SLACK + 2)))
     assert "more data" in refusal_of(tmp_path / "scan.nii.gz")
 
 
 @pytest.mark.parametrize("fault", [0.0, np.nan])
-def test_axes_that_span_no_volume_are_refused(tmp_path, fault):
-    affine = OBLIQUE.copy()
-    image = nibabel.Nifti1Image(ramp(), OBLIQUE)
+def test_axes_that_span_no_volume_are_refused(tmp_path, fault, refusal_of, oblique):
+    affine = oblique.copy()
+    image = nibabel.Nifti1Image(ramp(), oblique)
     affine[:3, 1] = fault
     for row, name in enumerate(("srow_x", "srow_y", "srow_z")):
         image.header[name] = affine[row]
@@ -82,18 +66,18 @@ def test_axes_that_span_no_volume_are_refused(tmp_path, fault):
     assert "geometry" in refusal_of(tmp_path / "scan.nii")
 
 
-def test_the_scaling_of_the_header_is_honoured(tmp_path):
-    image = nibabel.Nifti1Image(ramp(), OBLIQUE)
+def test_the_scaling_of_the_header_is_honoured(tmp_path, oblique):
+    image = nibabel.Nifti1Image(ramp(), oblique)
     image.header.set_slope_inter(0.5, -10)
     nibabel.save(image, tmp_path / "scan.nii.gz")
     header = nibabel.load(tmp_path / "scan.nii.gz")
     np.testing.assert_allclose(read_volume(tmp_path / "scan.nii.gz").array, header.get_fdata())
 
 
-def test_nifti_2_big_endian_and_sheared_files_are_read(tmp_path):
-    nibabel.save(nibabel.Nifti2Image(ramp(), OBLIQUE), tmp_path / "two.nii.gz")
+def test_nifti_2_big_endian_and_sheared_files_are_read(tmp_path, save, oblique):
+    nibabel.save(nibabel.Nifti2Image(ramp(), oblique), tmp_path / "two.nii.gz")
     np.testing.assert_array_equal(read_volume(tmp_path / "two.nii.gz").array, ramp())
-    big = nibabel.Nifti1Image(ramp(), OBLIQUE, nibabel.Nifti1Header(endianness=">"))
+    big = nibabel.Nifti1Image(ramp(), oblique, nibabel.Nifti1Header(endianness=">"))
     nibabel.save(big, tmp_path / "big.nii")
     np.testing.assert_array_equal(read_volume(tmp_path / "big.nii").array, ramp())
     sheared = np.array([[1, 0.3, 0, 0], [0, 1, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1.0]])
@@ -118,8 +102,8 @@ def test_another_unit_of_length_becomes_mm(tmp_path):
     np.testing.assert_allclose(read_volume(tmp_path / "scan.nii").spacing, (1, 2, 3), rtol=1e-5)
 
 
-def test_a_mask_stored_with_a_slope_below_one_is_rounded_not_emptied(tmp_path):
-    image = nibabel.Nifti1Image((ramp() % 3).astype(np.int16), OBLIQUE)
+def test_a_mask_stored_with_a_slope_below_one_is_rounded_not_emptied(tmp_path, oblique):
+    image = nibabel.Nifti1Image((ramp() % 3).astype(np.int16), oblique)
     data = bytearray(image.to_bytes())
     struct.pack_into("<2f", data, 112, 0.99999997, 0.0)
     (tmp_path / "label.nii").write_bytes(data)
@@ -167,13 +151,13 @@ def layered(path: Path, layers: int) -> Path:
     return write_nrrd(path, array, space_directions=directions, kinds=["list", "domain", "domain", "domain"])
 
 
-def test_a_segmentation_of_several_layers_is_refused_and_of_one_listed_layer_read(tmp_path):
+def test_a_segmentation_of_several_layers_is_refused_and_of_one_listed_layer_read(tmp_path, refusal_of):
     assert "overlap" in refusal_of(layered(tmp_path / "scan.seg.nrrd", 2), read_label)
     assert read_label(layered(tmp_path / "one.seg.nrrd", 1)).array.shape == (4, 5, 6)
 
 
 @pytest.mark.parametrize("field", ["data file", "datafile", "Data File"])
-def test_a_header_that_names_another_file_of_the_server_is_refused(tmp_path, field):
+def test_a_header_that_names_another_file_of_the_server_is_refused(tmp_path, field, refusal_of):
     secret = tmp_path / "secret.raw"
     secret.write_bytes(ramp().tobytes("F"))
     path = tmp_path / "scan.nrrd"
@@ -183,20 +167,20 @@ def test_a_header_that_names_another_file_of_the_server_is_refused(tmp_path, fie
     assert "another file" in refusal_of(path)
 
 
-def test_a_header_that_names_a_pair_of_files_is_refused(tmp_path):
-    nibabel.save(nibabel.Nifti1Pair(ramp(), OBLIQUE), tmp_path / "scan.img")
+def test_a_header_that_names_a_pair_of_files_is_refused(tmp_path, refusal_of, oblique):
+    nibabel.save(nibabel.Nifti1Pair(ramp(), oblique), tmp_path / "scan.img")
     (tmp_path / "scan.hdr").rename(tmp_path / "scan.nii")
     assert "another file" in refusal_of(tmp_path / "scan.nii")
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.integers(0, 400), value=st.integers(0, 255), extension=st.sampled_from([".nii", ".nrrd"]))
-def test_any_damaged_header_is_read_or_refused_in_words(tmp_path, place, value, extension):
+@given(offset=st.integers(0, 400), value=st.integers(0, 255), extension=st.sampled_from([".nii", ".nrrd"]))
+def test_any_damaged_header_is_read_or_refused_in_words(tmp_path, offset, value, extension, oblique):
     path = tmp_path / f"scan{extension}"
     if not (tmp_path / f"good{extension}").exists():
-        write_volume(tmp_path / f"good{extension}", ramp(), OBLIQUE)
+        write_volume(tmp_path / f"good{extension}", ramp(), oblique)
     data = bytearray((tmp_path / f"good{extension}").read_bytes())
-    data[place % len(data)] = value
+    data[offset % len(data)] = value
     path.write_bytes(data)
     # Any other error, a warning included, fails the test.
     with contextlib.suppress(UnreadableVolume):

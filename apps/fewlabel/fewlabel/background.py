@@ -1,4 +1,4 @@
-"""The processes that MONAI Label starts for one training or batch inference each, and their server."""
+"""Background processes, which MONAI Label starts for each training or batch inference, and their server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import threading
 
 import psutil
 
-_SERVER = "FEWLABEL_SERVER"  # environment variable: id of the server's process, which its children inherit
-# Volumes are given back to the system at once. Left alone, glibc puts ever larger arrays on its heap, where volumes
-# that come and go leave holes: with 200 volumes a training peaked at 970 MiB, with 20 at 830; so it is 800 with both.
+_SERVER = "FEWLABEL_SERVER"  # environment variable with the id of the server's process, inherited by its children
+# Return the memory of volumes to the system at once. By default, glibc puts ever larger arrays on its heap, where freed
+# volumes leave holes: a training peaked at 970 MiB with 200 volumes and at 830 with 20; now it is 800 with both.
 _MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
 
 
@@ -21,17 +21,17 @@ def is_background_process() -> bool:
 
 
 def announce_server() -> None:
-    """Let the background processes know which server they belong to and how to handle large arrays (on Linux)."""
+    """Tell background processes their server, and how to allocate large arrays (on Linux), by the environment."""
     os.environ[_SERVER] = str(os.getpid())
     for name, value in _MEMORY.items():
         os.environ.setdefault(name, value)
 
 
 def end_with_server() -> None:
-    """In a background process: end when the server is gone.
+    """In a background process: end when the server has ended.
 
-    A server that is killed leaves its training running; with the training of the next server, two would write
-    the same files.
+    A killed server leaves its training running; together with the training of the next server, two would write the same
+    files.
     """
     server = int(os.environ.get(_SERVER, os.getpid()))
     if server != os.getpid():

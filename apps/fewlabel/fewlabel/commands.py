@@ -1,4 +1,4 @@
-"""Commands on the workspace of a study, of ``scripts/serve.py``: what they print and their exit code."""
+"""Commands of ``scripts/serve.py`` on the workspace of a study: they print, and give the exit code."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fewlabel.workspace import Workspace, read_json
 
 
 def restore_model(folder: Path, version: int) -> int:
-    """``serve.py --restore-model``: publish the model of a version again, or list those that there are (version 0).
+    """``serve.py --restore-model``: publish the model of a version again, or list the models (version 0).
 
     Args:
         folder: workspace of the study.
         version: of a model that was put aside.
 
     Returns:
-        Exit code: 1 if that cannot be done, which is told in one sentence.
+        Exit code: 1 with an error message if that cannot be done.
     """
     if not folder.is_dir():
         print(f"{folder} does not exist: there is no FewLabel study.", file=sys.stderr)
@@ -43,7 +43,7 @@ def restore_model(folder: Path, version: int) -> int:
 
 
 def _stopped(studies: Path, folder: Path) -> Workspace | None:
-    """The workspace of a study that no server holds, kept for this process; else None, with the reason printed."""
+    """The workspace of a study without a running server, locked for this process; else None, after an error message."""
     if not folder.is_dir():
         print(f"{folder} does not exist: there is no FewLabel study.", file=sys.stderr)
         return None
@@ -61,7 +61,7 @@ def _stopped(studies: Path, folder: Path) -> Workspace | None:
 
 
 def rename_class(studies: Path, folder: Path, old: str, new: str) -> int:
-    """``serve.py --rename-class``: give a class another name in labels, lists and models, each told.
+    """``serve.py --rename-class``: rename a class in labels, lists and models, and print each change.
 
     Args:
         studies: folder of the images; its server must be stopped.
@@ -69,7 +69,7 @@ def rename_class(studies: Path, folder: Path, old: str, new: str) -> int:
         old, new: the names.
 
     Returns:
-        Exit code: 1 if that cannot be done, which is told in one sentence.
+        Exit code: 1 with an error message if that cannot be done.
     """
     workspace = _stopped(studies, folder)
     if workspace is None:
@@ -89,7 +89,7 @@ def rename_class(studies: Path, folder: Path, old: str, new: str) -> int:
 
 
 def move_labels(studies: Path, folder: Path, list_only: bool) -> int:
-    """``serve.py --move-labels``: put right the labels that lie on an old grid, each told with its distance.
+    """``serve.py --move-labels``: correct the labels that lie on an old grid, and print each with its distance.
 
     Args:
         studies: folder of the images; its server must be stopped.
@@ -97,7 +97,7 @@ def move_labels(studies: Path, folder: Path, list_only: bool) -> int:
         list_only: change nothing.
 
     Returns:
-        Exit code: 1 if a label could not be put right, or the study is in use, which is told in one sentence.
+        Exit code: 1 with an error message if a label could not be corrected, or the study is in use.
     """
     workspace = _stopped(studies, folder)
     if workspace is None:
@@ -112,7 +112,7 @@ def move_labels(studies: Path, folder: Path, list_only: bool) -> int:
         try:
             print(f"  Done. The old file is kept: {store.move_label(each.case)}")
         except (Refusal, UnreadableVolume, OSError) as error:
-            print(f"  Not done, the label is as it was: {error}", file=sys.stderr)
+            print(f"  Not done, the label is unchanged: {error}", file=sys.stderr)
             failed = 1
     if not found:
         print("No label lies on an old grid.")

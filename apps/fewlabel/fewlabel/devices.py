@@ -1,4 +1,4 @@
-"""Which device to compute on, and how it is named to people."""
+"""Choice of the device to compute on."""
 
 from typing import Any
 
@@ -9,23 +9,23 @@ from fewlabel.errors import Refusal
 
 
 def device_names(first: str | None = None) -> list[str]:
-    """What can be chosen here, ``first`` (or else the best) in front, since viewers send the first one back."""
+    """The available devices, ``first`` (or else the best) in front, since viewers send the first one back."""
     names = [*(f"cuda:{index}" for index in range(torch.cuda.device_count())), "cpu"]
     return names if first is None else sorted(names, key=lambda name: name != choose_device(first))
 
 
 def choose_device(asked: str | list[str] | None) -> str:
-    """The device to use: what is asked for where it exists, the best where nothing (or a list of choices) is asked.
+    """The device to use: the requested one; the best if none (or a list of choices) is requested.
 
     Raises:
-        Refusal: (400) the asked device does not exist here.
+        Refusal: (400) the requested device does not exist here.
     """
     names = device_names()
     if not asked or isinstance(asked, list):
         return names[0]
     if asked == "cuda" and torch.cuda.is_available():
         return names[0]
-    # "NVIDIA ...:0" is how MONAI Label's own device list names GPUs
+    # "NVIDIA ...:0": names of GPUs in MONAI Label's own device list
     if ":" in asked and torch.cuda.is_available() and not asked.startswith("cuda"):
         asked = f"cuda:{asked.rsplit(':', 1)[1]}"
     if asked not in names:
@@ -34,14 +34,14 @@ def choose_device(asked: str | list[str] | None) -> str:
 
 
 def pick_device(asked: Any, default: str | None) -> tuple[str, str]:
-    """The device for one request, and a note where it is not the one that was asked for.
+    """The device for one request, and a note where it is not the requested one.
 
-    Viewers send the options back that another server, or another version of it, has shown: a device that is not here
-    is no reason to refuse the work.
+    Viewers may send options back that another server, or another version, has shown: so a missing device is no reason
+    to refuse the work.
 
     Args:
-        asked: by the request, or a list of choices; None for none.
-        default: of the settings; None for the best.
+        asked: device in the request, or a list of choices; None for none.
+        default: from the settings; None for the best.
 
     Raises:
         Refusal: (400) the default does not exist here.
@@ -57,7 +57,7 @@ def pick_device(asked: Any, default: str | None) -> tuple[str, str]:
 
 
 def memory_used(device: str) -> int:
-    """Bytes that this process holds: of the GPU at most so far, or of the computer's memory now."""
+    """Bytes used by this process: the peak on a GPU so far, or the computer's memory now."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
     return int(psutil.Process().memory_info().rss)

@@ -1,4 +1,4 @@
-"""The one way in which FewLabel says no."""
+"""The exception for requests that cannot be served."""
 
 import re
 
@@ -8,15 +8,15 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udff
 
 
 def printable(text: str) -> str:
-    """Text that a name of a request may be part of, with what no screen or answer can hold written out: ``\\x1b``."""
+    """Text with unprintable characters escaped (``\\x1b``), for names that come from a request."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class Refusal(HTTPException):
-    """A request that cannot be served, in a sentence that says what, where and what to do.
+    """A request that cannot be served; the message says what is wrong, where, and what to do.
 
-    Raised anywhere below a MONAI Label endpoint it becomes an HTTP answer ``{"detail": message}`` by FastAPI
-    itself, where other exceptions become "Internal Server Error" without a reason.
+    Raised anywhere below a MONAI Label endpoint, FastAPI turns it into a response ``{"detail": message}``, while other
+    exceptions become "Internal Server Error" without a reason.
 
     Args:
         message: what is wrong, where, and what to do about it.

@@ -1,4 +1,4 @@
-"""Files that others may replace at any moment: how to tell that one changed, and to read it again only then."""
+"""Detects changes of files that others may replace at any time, and reads them again only then."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Stamp = tuple[int, int]
 
 
 def stamp(path: str | Path) -> Stamp | None:
-    """(time of the last change in ns, size in bytes) of a file: other content has another one. None: no such file.
+    """(modification time in ns, size in bytes) of a file, to detect changes. None: no such file.
 
     Raises:
-        OSError: it is there and cannot be looked at.
+        OSError: it exists but cannot be accessed.
     """
     try:
         stat = Path(path).stat()
@@ -24,11 +24,11 @@ def stamp(path: str | Path) -> Stamp | None:
 
 
 class ReadAgain(Generic[T]):
-    """What a function makes of a file, made again only when the file changed.
+    """Caches the result of reading a file until the file changes.
 
     Args:
-        read: called with the path of a file that is there. What it raises reaches the caller, and nothing is kept.
-        absent: makes what is given where there is no file.
+        read: called with the path of an existing file. Its errors are passed on, and nothing is cached then.
+        absent: makes the result where there is no file.
 
     Examples:
         >>> from tempfile import mkdtemp
@@ -46,11 +46,11 @@ class ReadAgain(Generic[T]):
         self._known: tuple[Path, Stamp, T] | None = None
 
     def __call__(self, path: Path) -> T:
-        """What the file says now."""
+        """The result for the file as it is now."""
         now = stamp(path)
         if now is None:
             return self._absent()
-        known = self._known  # one look: another thread may replace it
+        known = self._known  # read once: another thread may replace it
         if known is not None and known[:2] == (path, now):
             return known[2]
         value = self._read(path)
@@ -58,5 +58,5 @@ class ReadAgain(Generic[T]):
         return value
 
     def forget(self) -> None:
-        """Read the file again next time, and keep nothing in memory until then."""
+        """Drop the cached result."""
         self._known = None

@@ -1,7 +1,7 @@
-"""Class names <-> values: names are the truth, values are storage.
+"""Conversion between class names and values: names are the truth, values are storage.
 
-Each client numbers its segments as it likes, so the same value may mean different classes in two submitted
-maps. Every map is therefore rewritten once, by name, to the values of its study: ``classes[i]`` is ``i + 1``.
+Each client numbers segments in its own way, so the same value may mean different classes in two submitted maps. Every
+map is therefore converted once, by name, to the values of its study: ``classes[i]`` is ``i + 1``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 CLASS_LIMIT = 255
-# Separators here and there, control characters, line ends, and halves of characters, which no file can hold.
+# Separators, control characters, line ends, and single surrogates, which cannot be stored in a file.
 _SEPARATORS = re.compile(r"[,;|/\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -32,10 +32,10 @@ def check_names(names: list[str]) -> list[str]:
         names: in order, without background.
 
     Returns:
-        The names without surrounding blanks.
+        The names without surrounding white space.
 
     Raises:
-        InvalidNames: none, an empty one, two alike (case apart), "background", or one with a separator.
+        InvalidNames: no name, an empty one, two that differ in case only, "background", or one with a separator.
     """
     stripped = [str(name).strip() for name in names]
     if not stripped:
@@ -60,11 +60,11 @@ def names_from_label_info(label_info: list[dict[str, Any]] | None) -> list[str]:
     """Names listed by a submitted label, in the order of their values, without background.
 
     Args:
-        label_info: entries ``{"name": str, "idx": int}``, as MONAI Label's clients send; ``id`` is read for
-            ``idx``, and without either an entry's place in the list counts.
+        label_info: entries ``{"name": str, "idx": int}``, as MONAI Label's clients send; ``id`` is used if
+            there is no ``idx``, and without either the position in the list.
 
     Raises:
-        UnknownClass: an entry cannot be understood, or two have the same name or value.
+        UnknownClass: an entry is invalid, or two have the same name or value.
     """
     return [name for _, name in sorted(named_values(label_info).items()) if _key(name) != "background"]
 
@@ -72,20 +72,20 @@ def names_from_label_info(label_info: list[dict[str, Any]] | None) -> list[str]:
 def remap(
     array: np.ndarray, label_info: list[dict[str, Any]] | None, classes: list[str]
 ) -> tuple[np.ndarray, list[str]]:
-    """Rewrite a submitted label map to the study's values, by name.
+    """Convert a submitted label map to the study's values, by name.
 
     Args:
         array: integers >= 0 of any shape, 0 = background.
-        label_info: what the client says about its values, see :func:`names_from_label_info`; without it the
-            values are taken to be the study's own.
+        label_info: the client's names of its values, see :func:`names_from_label_info`; without it, the values are
+            the study's own.
         classes: the study's names in order.
 
     Returns:
         uint8 array of the same shape with values 0 to ``len(classes)``, and notes for the user. A map without
-        any class, or without some, is legal.
+        any class, or without some, is allowed.
 
     Raises:
-        UnknownClass: a listed name is not in ``classes``, or a value of the map has no name.
+        UnknownClass: a listed name is not in ``classes``, or a value in the map has no name.
     """
     present = _values(array) - {0}
     entries = named_values(label_info)
@@ -112,7 +112,7 @@ def remap(
 
 
 def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Views of an array, layer by layer: numpy's look-ups take eight bytes a voxel, of large maps gigabytes."""
+    """Views of an array, layer by layer, since numpy's indexing needs eight bytes a voxel."""
     yield from array if array.ndim > 1 else [array]
 
 
@@ -124,14 +124,14 @@ def _values(array: np.ndarray) -> set[int]:
 
 
 def values_between(classes: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """For each value of one order of classes its value in another, by name; 0 where the other has no such class.
+    """For each value in one order of classes, its value in another, by name; 0 where the other lacks the class.
 
     Examples:
         >>> values_between(["liver", "tumour"], ["vessel", "tumour", "liver"]).tolist()
         [0, 3, 2]
     """
-    place = {name: value for value, name in enumerate(others, start=1)}
-    return np.array([0, *(place.get(name, 0) for name in classes)], dtype=np.uint8)
+    values = {name: value for value, name in enumerate(others, start=1)}
+    return np.array([0, *(values.get(name, 0) for name in classes)], dtype=np.uint8)
 
 
 def _key(name: str) -> str:
@@ -139,11 +139,11 @@ def _key(name: str) -> str:
 
 
 def _join(items: list) -> str:
-    return ", ".join(" ".join(str(item).split()) for item in items)  # each on one line, whatever a client sent
+    return ", ".join(" ".join(str(item).split()) for item in items)  # without line breaks
 
 
 def named_values(label_info: list[dict[str, Any]] | None) -> dict[int, str]:
-    """Value -> name as listed, background included; in the order of the list.
+    """Value -> name, background included; in the order of the list.
 
     Raises:
         UnknownClass: as :func:`names_from_label_info`.
@@ -152,11 +152,11 @@ def named_values(label_info: list[dict[str, Any]] | None) -> dict[int, str]:
         raise UnknownClass("label_info must be a list of entries with name and idx. Submit the label again.")
     entries: dict[int, str] = {}
     seen: set[str] = set()
-    for place, entry in enumerate(label_info or [], start=1):
+    for number, entry in enumerate(label_info or [], start=1):
         name = str(entry.get("name") or "").strip() if isinstance(entry, dict) else ""
         if not name:
-            raise UnknownClass(f"Entry {place} of label_info has no name. Name every segment, submit again.")
-        value = _value(entry, place, name)
+            raise UnknownClass(f"Entry {number} of label_info has no name. Name every segment, submit again.")
+        value = _value(entry, number, name)
         if value in entries or _key(name) in seen:
             raise UnknownClass(
                 f"label_info lists {name!r} or its value {value} twice. "
@@ -167,8 +167,8 @@ def named_values(label_info: list[dict[str, Any]] | None) -> dict[int, str]:
     return entries
 
 
-def _value(entry: dict[str, Any], place: int, name: str) -> int:
-    given = next((entry[key] for key in ("idx", "id") if entry.get(key) is not None), place)
+def _value(entry: dict[str, Any], number: int, name: str) -> int:
+    given = next((entry[key] for key in ("idx", "id") if entry.get(key) is not None), number)
     try:
         value = int(given)
         whole = float(given) == value
@@ -181,7 +181,7 @@ def _value(entry: dict[str, Any], place: int, name: str) -> int:
 
 
 def _meaning_by_name(entries: dict[int, str], classes: list[str]) -> tuple[dict[int, int], list[str]]:
-    known = {_key(name): place for place, name in enumerate(classes, start=1)}
+    known = {_key(name): value for value, name in enumerate(classes, start=1)}
     known["background"] = 0
     unknown = [name for name in entries.values() if _key(name) not in known]
     if unknown:
@@ -198,15 +198,15 @@ def _meaning_by_name(entries: dict[int, str], classes: list[str]) -> tuple[dict[
 
 
 def _shift(meaning: dict[int, int], present: set[int], classes: list[str]) -> tuple[dict[int, int], list[str]]:
-    """Undo a slip of Slicer's stock module.
+    """Correct an error of Slicer's stock module.
 
-    It leaves out background and scribble segments and numbers the map 1..N over the others, but counts the
-    left-out ones in ``idx``. It shows where the map holds a value that ``idx`` skips.
+    It leaves out background and scribble segments and numbers the others 1..N in the map, but counts the left-out ones
+    in ``idx``. This is detected where the map has a value that ``idx`` skips.
     """
     in_order = list(meaning.values())
     if 0 in in_order or present <= meaning.keys():
         return meaning, []
-    names = _join([f"{place} = {classes[value - 1]}" for place, value in enumerate(in_order, start=1)])
+    names = _join([f"{number} = {classes[value - 1]}" for number, value in enumerate(in_order, start=1)])
     return dict(enumerate(in_order, start=1)), [
         f"The values of label_info skip numbers that the map uses, so the segments were counted in order: {names}."
     ]

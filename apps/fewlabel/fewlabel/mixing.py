@@ -1,7 +1,7 @@
-"""Mixing and hiding parts of crops by masks that the method draws: boxes and cubes, on the crops' own device.
+"""Mixing and hiding parts of crops by random masks, boxes and cubes, on the crops' device.
 
 Masks are boolean B1DHW. Random numbers come from a ``torch.Generator`` of the crops' device, or from the global
-one; the host waits for none of them.
+one; the host never waits for the device.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Crops(NamedTuple):
     Attributes:
         image: B1DHW float.
         label: B1DHW int64 class indices.
-        weight: B1DHW float, how much each voxel's label counts; 0: not at all.
+        weight: B1DHW float, weight of each voxel's label; 0: it does not count.
     """
 
     image: Tensor
@@ -28,7 +28,7 @@ class Crops(NamedTuple):
 
 
 def mixed(inside: Crops, outside: Crops, mask: Tensor) -> Crops:
-    """One set of crops within the mask B1DHW and another outside: image, label and weight by the same mask.
+    """One set of crops inside the mask B1DHW and the other outside of it: image, label and weight alike.
 
     Cross-set CutMix (Yun 2019, eq. 1, with one crop of each set; 3-D copy-paste of Bai 2023, eqs. 2, 3 and 6, 7).
     """
@@ -36,23 +36,23 @@ def mixed(inside: Crops, outside: Crops, mask: Tensor) -> Crops:
 
 
 def beta_shares(count: int, like: Tensor, concentration: int = 4, generator: torch.Generator | None = None) -> Tensor:
-    """Random shares B in 0..1 by Beta(a, a) with a whole number a, on the device of ``like``.
+    """Random shares B in 0..1 from Beta(a, a), a an integer, on the device of ``like``.
 
-    The median of 2a - 1 uniform numbers has this distribution; torch's own sampler takes no generator.
+    The median of 2a - 1 uniform numbers has this distribution (torch's own sampler takes no generator).
     """
     uniform = torch.rand(count, 2 * concentration - 1, device=like.device, generator=generator)
     return uniform.median(1).values
 
 
 def random_boxes(crops: Tensor, share: float | Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """One box in each crop, anywhere within it, with the crop's proportions.
+    """One box in each crop, at a random position, with the crop's proportions.
 
     Args:
         crops: B1DHW.
         share: of the crop's volume that the box fills, 0..1: one number or B of them. Each side is the cube root
             of the share times the crop's side, rounded. (In two dimensions it is the square root; CutMix for
-            images, carried over as it is, fills (1 - λ)^(3/2) in three, and labels mixed by λ are then wrong. A
-            side of 2/3, as in BCP, is a share of 8/27.)
+            images, used unchanged in three, fills (1 - λ)^(3/2), and labels mixed by λ are then wrong. A side of
+            2/3, as in BCP, is a share of 8/27.)
         generator: on the crops' device.
 
     Returns:
@@ -65,8 +65,8 @@ def random_boxes(crops: Tensor, share: float | Tensor, generator: torch.Generato
         side = (share ** (1 / 3) * length).round()
         uniform = torch.rand(count, device=device, generator=generator)
         start = (uniform * (length - side + 1)).floor().minimum(length - side)
-        place = torch.arange(length, device=device)
-        within = (place >= start[:, None]) & (place < (start + side)[:, None])
+        index = torch.arange(length, device=device)
+        within = (index >= start[:, None]) & (index < (start + side)[:, None])
         shape = [count, 1, 1, 1, 1]
         shape[2 + axis] = length
         mask = mask & within.reshape(shape)
@@ -80,9 +80,9 @@ def random_cubes(
 
     Args:
         crops: B1DHW.
-        side: of the cubes in voxels; at most half of the crop's shortest side is used, so that there is a choice.
+        side: of the cubes in voxels, limited to half of the crop's shortest side, so that there are several cubes.
             Cubes at the far borders are cut off where the side does not divide the crop.
-        lowest, highest: the share of cubes to hide is drawn between the two for each crop, and rounded to whole
+        lowest, highest: the share of cubes to hide is drawn between them for each crop, and rounded to whole
             cubes.
         generator: on the crops' device.
 
@@ -103,7 +103,7 @@ def random_cubes(
 
 
 def hide(image: Tensor, mask: Tensor) -> Tensor:
-    """An image B1DHW whose masked voxels B1DHW have the crop's mean: 0 for normalised crops, and right for others."""
+    """An image B1DHW whose masked voxels (B1DHW) are set to the crop's mean, which is 0 for normalised crops."""
     return torch.where(mask, image.mean(dim=(1, 2, 3, 4), keepdim=True), image)
 
 

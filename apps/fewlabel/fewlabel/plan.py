@@ -1,4 +1,4 @@
-"""From the scans themselves to a Plan: at which spacing, crop size, normalisation and with which network to work."""
+"""Derives a Plan from the scans: spacing, crop size, normalisation and network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fewlabel.workspace import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
-# Voxels of a volume and of a crop that a step of about half a second allows (measured: 2 CPU cores; one GPU).
+# Voxels of a volume and of a crop for steps of about half a second (measured: 2 CPU cores; one GPU).
 _MAX_VOLUME = {"cpu": 3_500_000, "cuda": 24_000_000}
 _MAX_PATCH = {"cpu": 40 * 48 * 40, "cuda": 112 * 112 * 80}
 _DEFAULT_NETWORK = {"cpu": "unet", "cuda": "unet_large"}
@@ -32,7 +32,7 @@ _Number = TypeVar("_Number")
 
 @dataclass(frozen=True)
 class ScanFacts:
-    """What the plan needs of one scan, axes in the order right-left, posterior-anterior, inferior-superior."""
+    """Facts about one scan for the plan; axes in the order right-left, posterior-anterior, inferior-superior."""
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
@@ -41,7 +41,7 @@ class ScanFacts:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the volumes of one study are worked on; kept with every model that is made under it.
+    """How the volumes of one study are processed; stored with every model that is trained with it.
 
     Attributes:
         spacing: voxel size in mm that volumes are resampled to, in RAS order.
@@ -49,10 +49,10 @@ class Plan:
         normalisation: ``meanstd`` (zero mean, unit variance of the non-zero voxels) or ``ct`` (Hounsfield bounds
             scaled to -1..1, then a sigmoid): two of MONAI Auto3DSeg's ``normalize_mode``.
         bounds: intensities that ``ct`` scales to -1 and 1.
-        network: a name that ``fewlabel.networks.find`` knows; a published plan may name several, joined by ``+``.
-        batch: crops per step of labelled, and as many of unlabelled volumes.
+        network: a name for ``fewlabel.networks.find``; a published plan may name several, joined by ``+``.
+        batch: labelled crops per step, and as many unlabelled ones.
         classes: class names; ``classes[i]`` has the value ``i + 1``.
-        reasons: why, in words, for the people who read ``plan.json``.
+        reasons: sentences for people who read ``plan.json``.
     """
 
     spacing: tuple[float, float, float]
@@ -69,7 +69,7 @@ class Plan:
         """The intensities that ``ct`` scales to -1 and 1.
 
         Raises:
-            ValueError: the plan has none.
+            ValueError: the plan has no bounds.
         """
         if self.bounds is None:
             raise ValueError("The plan has no bounds of intensities, which the normalisation 'ct' needs.")
@@ -77,7 +77,7 @@ class Plan:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
-        """The inverse of ``dataclasses.asdict`` after a journey through JSON."""
+        """The inverse of ``dataclasses.asdict``, also after JSON."""
         read: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
@@ -87,7 +87,7 @@ class Plan:
 def scan_facts(volume: Volume) -> ScanFacts:
     """Measure one scan (see ScanFacts)."""
     order = nibabel.orientations.io_orientation(volume.affine)[:, 0].astype(int)
-    position = np.argsort(order)  # which stored axis lies along each RAS axis
+    position = np.argsort(order)  # the stored axis along each RAS axis
     return ScanFacts(
         shape=_three(int(volume.array.shape[axis]) for axis in position),
         spacing=_three(float(volume.spacing[axis]) for axis in position),
@@ -107,14 +107,14 @@ def make_plan(
     device: str,
     foreground: tuple[float, float] | None = None,
 ) -> Plan:
-    """Plan from the scans; settings given by people win.
+    """Make a plan from the scans; settings take precedence.
 
     Args:
         facts: of a sample of the scans, at least one.
         classes: class names in order.
-        settings: overrides of spacing, patch, network and batch.
-        device: ``cpu`` or ``cuda...``; decides how much work a step may be.
-        foreground: 0.5th and 99.5th percentile of intensities inside the labels; sets the CT window.
+        settings: may override spacing, patch, network and batch.
+        device: ``cpu`` or ``cuda...``; determines the size of a step.
+        foreground: 0.5th and 99.5th percentile of intensities inside the labels, for the CT window.
     """
     kind = "cuda" if device.startswith("cuda") else "cpu"
     reasons: list[str] = []
@@ -149,15 +149,15 @@ def _three(values: Iterable[_Number]) -> tuple[_Number, _Number, _Number]:
 
 
 def _spacing(facts: Sequence[ScanFacts], kind: str, reasons: list[str]) -> tuple[float, ...]:
-    """Median spacing, made coarser (finest axes first) until the median volume is small enough to work on."""
+    """Median spacing, made coarser (finest axes first) until the median volume is small enough."""
     spacing = np.median([fact.spacing for fact in facts], 0)
     extent = np.median([np.multiply(fact.shape, fact.spacing) for fact in facts], 0)
     if np.prod(extent / spacing) > _MAX_VOLUME[kind]:
-        reasons.append(f"coarser than the scans ({', '.join(f'{s:.2f}' for s in spacing)} mm) to be quick enough")
+        reasons.append(f"coarser than the scans ({', '.join(f'{s:.2f}' for s in spacing)} mm) to be fast enough")
     while np.prod(extent / spacing) > _MAX_VOLUME[kind]:
         finest = spacing <= spacing.min() * 1.05
         spacing = np.where(finest, spacing * 1.05, spacing)
-    return tuple(float(f"{value:.5g}") for value in spacing)  # digits, not decimals: a microscope's are tiny
+    return tuple(float(f"{value:.5g}") for value in spacing)  # significant digits: spacings of a microscope are tiny
 
 
 def _patch(median_shape: np.ndarray, limit: int, divisor: int) -> list[int]:
@@ -169,7 +169,7 @@ def _patch(median_shape: np.ndarray, limit: int, divisor: int) -> list[int]:
 
 
 def _crop_size(sides: Sequence[float], divisor: int) -> tuple[int, int, int]:
-    """Multiples of ``divisor``, one of them at least twice it: the coarsest level needs more than one voxel."""
+    """Multiples of ``divisor``, at least one of them twice as large: the coarsest level needs more than one voxel."""
     rounded = [max(1, math.ceil(side / divisor)) * divisor for side in sides]
     if max(rounded) == divisor:
         rounded[-1] = 2 * divisor
@@ -184,13 +184,13 @@ def _ct_bounds(foreground: tuple[float, float] | None) -> tuple[float, float]:
 
 
 def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan | None:
-    """The plan made earlier, where it still serves: same classes, no other choice in the settings; else None."""
+    """The saved plan, if classes and settings are the same; else None."""
     if not path.exists():
         return None
     try:
         plan = Plan.from_dict(read_json(path))
         check_plan(plan)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # edited wrongly, or of another version
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # edited by mistake, or of another version
         logger.warning("%s cannot be used (%r); a new plan is made", path, error)
         return None
     if plan.classes != tuple(classes):
@@ -205,7 +205,7 @@ def saved_plan(path: Path, classes: Sequence[str], settings: Settings) -> Plan |
 
 
 def smaller(plan: Plan) -> Plan | None:
-    """The same with less in memory at a time: one crop a step, else crops of half the size; None where that is done."""
+    """A plan that needs less memory: one crop a step, else crops of half the size; None if it cannot be smaller."""
     if plan.batch > 1:
         return dataclasses.replace(plan, batch=1)
     step = divisor(plan.network)
@@ -214,7 +214,7 @@ def smaller(plan: Plan) -> Plan | None:
 
 
 def check_plan(plan: Plan) -> None:
-    """Raise ValueError, KeyError or TypeError where a plan that people may have edited cannot work."""
+    """Raise ValueError, KeyError or TypeError for an invalid plan: people may have edited it."""
     bounds = plan.bounds if plan.normalisation == "ct" else (0.0, 1.0)
     usable = (
         plan.normalisation in ("meanstd", "ct")
@@ -231,5 +231,5 @@ def check_plan(plan: Plan) -> None:
 
 
 def save_plan(path: Path, plan: Plan) -> None:
-    """Keep the plan where people can read and edit it."""
+    """Write the plan to a file that people can read and edit."""
     write_json(path, dataclasses.asdict(plan))

@@ -1,4 +1,4 @@
-"""The published model: one file with the deployed network, the plan and the class names that it belongs to."""
+"""The published model: one file with the deployed network, its plan and its class names."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Published:
     """A loaded published model, ready to predict.
 
     Attributes:
-        network: in eval mode, on the asked device.
-        plan: under which it was trained.
-        card: method, version, validation Dice per class, whether it was validated, time, numbers of volumes.
+        network: in evaluation mode, on the device.
+        plan: of its training.
+        card: method, version, validation Dice per class and per case, time, numbers of volumes, settings, software.
     """
 
     network: torch.nn.Module
@@ -44,15 +44,15 @@ def save_published(
 ) -> None:
     """Replace the published model atomically: readers see the old one or the new one.
 
-    The weights lie under the key ``model`` as MONAI Label expects; the rest is JSON text, so that the file can be
-    read with ``weights_only=True``.
+    The weights are under the key ``model``, as MONAI Label expects; the rest is JSON text, so that the file can be read
+    with ``weights_only=True``.
 
     Args:
         path: of the file.
         network: deployed.
-        plan: under which it was trained; names it.
+        plan: of its training, with the network's name.
         card: see Published.
-        others: names and networks that the method compares with the deployed one to tell how uncertain it is.
+        others: names and networks whose disagreement with the deployed one measures uncertainty.
 
     Raises:
         Refusal: (507) it could not be written; the old model is still there.
@@ -84,7 +84,7 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_published(path: Path, device: str = "cpu") -> Published:
-    """Load strictly and without running code from the file.
+    """Load the model strictly, without running code from the file.
 
     Raises:
         Refusal: (500) it is damaged, or of another version of FewLabel or MONAI.
@@ -93,9 +93,9 @@ def load_published(path: Path, device: str = "cpu") -> Published:
 
 
 def load_members(path: Path, device: str = "cpu") -> tuple[Published, list[torch.nn.Module]]:
-    """The published model, and all networks that tell by their disagreement how uncertain it is.
+    """The published model, and all networks whose disagreement measures its uncertainty.
 
-    These are the deployed network, or those of which it is the mean, and those that were saved beside it.
+    These are the deployed network, or those of which it is the mean, and those saved with it.
 
     Raises:
         Refusal: (500) as ``load_published``.
@@ -105,7 +105,7 @@ def load_members(path: Path, device: str = "cpu") -> tuple[Published, list[torch
 
 
 def load_whole(path: Path, device: str = "cpu") -> tuple[Published, list[tuple[str, torch.nn.Module]]]:
-    """The published model, and names and networks of those that were saved beside it.
+    """The published model, and names and networks of those saved with it.
 
     Raises:
         Refusal: (500) as ``load_published``.
@@ -119,7 +119,7 @@ def load_whole(path: Path, device: str = "cpu") -> tuple[Published, list[tuple[s
 
 
 def read_whole(source: Path | IO[bytes], device: str = "cpu") -> tuple[Published, list[tuple[str, torch.nn.Module]]]:
-    """The same of an open file too. A damaged or foreign one makes this fail in any way; no code of it is run."""
+    """``load_whole`` for a path or an open file. A damaged or foreign file raises anything; its code is never run."""
     content = torch.load(source, map_location=device, weights_only=True)
     plan = Plan.from_dict(json.loads(content["plan"]))
     classes = len(plan.classes) + 1

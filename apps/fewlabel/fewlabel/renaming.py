@@ -1,7 +1,7 @@
-"""A class gets another name: in the labels themselves, in all that a study knows, and in its models.
+"""Renames a class: in the labels, in all other files of a study, and in its models.
 
-The wish is written down first. Every step after it may be done twice, so that a study whose renaming was killed opens
-with it finished.
+The renaming is written to a file first. Every step after that can be repeated, so that a renaming that was killed is
+finished when the study is opened.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from fewlabel.datastore.catalogue import label_places
+from fewlabel.datastore.catalogue import label_paths
 from fewlabel.datastore.classes import StoredLabel, stored_labels
 from fewlabel.datastore.submission import assumed
 from fewlabel.errors import Refusal
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Renaming:
-    """One class name and the name in its place; case does not tell names apart."""
+    """An old and a new class name, compared without case."""
 
     old: str
     new: str
@@ -40,15 +40,15 @@ class Renaming:
         return self.new if _key(name) == _key(self.old) else name
 
     def keys(self, values: Any) -> Any:
-        """The same dictionary with the name changed among its keys."""
+        """A dictionary with the name changed among its keys."""
         return {self(key): value for key, value in values.items()} if isinstance(values, dict) else values
 
     def named(self, info: Any) -> Any:
-        """The same info of a label with the name changed where its values are named."""
+        """The info of a label with the name changed where its values are named."""
         if not isinstance(info, dict):
             return info
         changed = {**info, **{key: self.keys(info[key]) for key in ("label_names",) if key in info}}
-        if isinstance(info.get("params"), dict):  # of a model's proposal that was stored
+        if isinstance(info.get("params"), dict):  # of a stored proposal of a model
             changed["params"] = self.named(info["params"])
         if isinstance(info.get("label_info"), list):
             entries = [{**each, "name": self(str(each.get("name")))} for each in info["label_info"]]
@@ -63,11 +63,11 @@ def _key(name: str) -> str:
 
 
 def start_renaming(studies: Path, workspace: Workspace, old: str, new: str) -> None:
-    """Check a renaming and write it down; :func:`finish_renaming` does it.
+    """Check a renaming and write it to a file; :func:`finish_renaming` does it.
 
     Raises:
-        Refusal: (404) neither a class nor a label has the old name; (409) the new one is taken; (400) it cannot be a
-            name; (507) it cannot be written.
+        Refusal: (404) neither a class nor a label has the old name; (409) the new one is used already; (400) it is not
+            valid; (507) it cannot be written.
     """
     classes, renaming = workspace.classes(), Renaming(old.strip(), new.strip())
     known, same = {_key(name) for name in classes}, _key(old) == _key(new)
@@ -97,13 +97,13 @@ def _names(label: StoredLabel) -> set[str]:
 
 
 def finish_renaming(studies: Path, workspace: Workspace) -> list[str]:
-    """Do the renaming that was written down; nothing where there is none.
+    """Do the renaming that was written to a file; nothing where there is none.
 
     Returns:
-        What was changed, a line each.
+        Lines about what was changed.
 
     Raises:
-        Refusal: (507) something cannot be written; it goes on with the next call.
+        Refusal: (507) something cannot be written; the next call continues.
     """
     asked = read_json(workspace.renaming)
     if not isinstance(asked, dict) or not {"old", "new"} <= asked.keys():
@@ -122,7 +122,7 @@ def finish_renaming(studies: Path, workspace: Workspace) -> list[str]:
 
 
 def _in_labels(studies: Path, workspace: Workspace, renaming: Renaming) -> Iterator[str]:
-    """Each label with its description, and what taking back its submission would restore."""
+    """Rename in each label, its description, and the label that taking it back would restore."""
     for case, label in stored_labels(studies, workspace).items():
         try:
             before = label.path.read_bytes()
@@ -152,7 +152,7 @@ def _in_undo(path: Path, renaming: Renaming, before: bytes, after: bytes) -> Non
 
 
 def _described(sidecar: Any, renaming: Renaming) -> Any:
-    """What the workspace keeps of a label; what its client sent once stays as it was sent."""
+    """A label's sidecar; the client's original parameters are not changed."""
     if not isinstance(sidecar, dict):
         return sidecar
     changed = {**sidecar, "info": renaming.named(sidecar.get("info"))}
@@ -160,7 +160,7 @@ def _described(sidecar: Any, renaming: Renaming) -> Any:
 
 
 def _in_list(studies: Path, workspace: Workspace, renaming: Renaming) -> Iterator[str]:
-    path = studies / label_places(studies, workspace.folder)[1]
+    path = studies / label_paths(studies, workspace.folder)[1]
     listed = read_json(path)
     if not isinstance(listed, dict):
         return
@@ -177,7 +177,7 @@ def _in_list(studies: Path, workspace: Workspace, renaming: Renaming) -> Iterato
 
 
 def _in_state(workspace: Workspace, renaming: Renaming) -> Iterator[str]:
-    """What is known of labels, the proposals that were handed out, the plan, the scores, the history of corrections."""
+    """Rename in sidecars, proposals, plan, scores and the history of corrections."""
     for path in sorted(workspace.labels.rglob("*.json")):
         sidecar = read_json(path)
         yield from _write(path, sidecar, _described(sidecar, renaming))
@@ -214,14 +214,14 @@ def _write(path: Path, before: Any, after: Any) -> Iterator[str]:
 
 
 def _in_models(workspace: Workspace, renaming: Renaming) -> Iterator[str]:
-    """The published model, those that were put aside, and where the last training stopped."""
+    """Rename in the published model, the models put aside, and the checkpoint."""
     for path in (workspace.model, *sorted(workspace.replaced.glob("*.pt")), workspace.checkpoint):
         if not path.exists():
             continue
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
             changed = _in_checkpoint(content, renaming) if "identity" in content else _in_model(content, renaming)
-        except Exception as error:  # damaged, or another version's: it says so itself where it is used
+        except Exception as error:  # damaged, or of another version: reported where it is used
             yield f"NOT changed: {path}, which cannot be read ({str(error).splitlines()[0][:100]})"
             continue
         if changed:

@@ -1,4 +1,4 @@
-"""Published models that were replaced or deleted by a request: put aside, a few of them, and put back by a command."""
+"""Published models that a request replaced or deleted: the last few are kept, and a command restores them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NAME = re.compile(r"(\d{8}-\d{6})-(\d+)-v(\d+)\.pt")
 
 @dataclass(frozen=True, order=True)
 class Aside:
-    """One model that was put aside.
+    """A model that was put aside.
 
     Attributes:
         when: UTC, ``YYYYmmdd-HHMMSS``.
-        number: tells apart those of one second.
+        number: distinguishes models of the same second.
         version: of the model; 0 where its file was damaged.
         path: of the file.
     """
@@ -36,14 +36,14 @@ class Aside:
 
 
 def put_aside(workspace: Workspace) -> list[Aside]:
-    """Those of a study, the newest first."""
+    """The models of a study that were put aside, newest first."""
     found = [(_NAME.fullmatch(path.name), path) for path in workspace.replaced.glob("*.pt")]
     asides = [Aside(name[1], int(name[2]), int(name[3]), path) for name, path in found if name]
     return sorted(asides, reverse=True)
 
 
 def copy_aside(workspace: Workspace) -> None:
-    """Keep a copy of the published model, where there is one; beyond ``KEPT`` the oldest copies are deleted.
+    """Keep a copy of the published model, if there is one; of more than ``KEPT`` copies, the oldest are deleted.
 
     Raises:
         Refusal: (507) the copy cannot be written.
@@ -54,7 +54,7 @@ def copy_aside(workspace: Workspace) -> None:
 
 
 def move_aside(workspace: Workspace) -> None:
-    """Take the published model away, in one step.
+    """Move the published model aside, atomically.
 
     Raises:
         Refusal: (404) there is none; (507) it cannot be moved.
@@ -71,14 +71,14 @@ def move_aside(workspace: Workspace) -> None:
 
 
 def restore(workspace: Workspace, version: int) -> int:
-    """Publish a model again that was put aside, as a new version; the one of now is put aside in its turn.
+    """Publish a model again that was put aside, as a new version; the present one is put aside instead.
 
     Returns:
-        the new version: versions never return, so that scores and predictions of another model are never taken
+        the new version: versions are never reused, so that scores and predictions of another model are never taken
         for its own.
 
     Raises:
-        Refusal: (404) there is none of this version; (409) it knows other classes than the study; (500) its file is
+        Refusal: (404) there is none of this version; (409) its classes are not the study's; (500) its file is
             damaged; (507) it cannot be written.
     """
     found = next((aside for aside in put_aside(workspace) if aside.version == version), None)
@@ -100,14 +100,14 @@ def restore(workspace: Workspace, version: int) -> int:
 
 
 def next_version(workspace: Workspace) -> int:
-    """One more than any version that this study had: published, put aside, or known from the scores."""
+    """One more than every version of this study: published, put aside, or known from the scores."""
     scores = read_json(workspace.scores, {})
     known = [aside.version for aside in put_aside(workspace)] + [_version(workspace.model)]
     return 1 + max([*known, _whole(scores.get("version")) if isinstance(scores, dict) else 0])
 
 
 def how_to_restore(workspace: Workspace) -> str:
-    """A sentence that says how to put the last one back; "" where there is none."""
+    """A sentence about how to restore the last one; "" where there is none."""
     asides = [aside for aside in put_aside(workspace) if aside.version]
     if not asides:
         return ""
@@ -121,7 +121,7 @@ def _next_name(workspace: Workspace) -> Path:
     when = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     newest = next(iter(put_aside(workspace)), None)
     number = 0
-    if newest is not None and newest.when >= when:  # of the same second, or the clock went back
+    if newest is not None and newest.when >= when:  # in the same second, or the clock was set back
         when, number = newest.when, newest.number + 1
     return workspace.replaced / f"{when}-{number:03d}-v{_version(workspace.model)}.pt"
 

@@ -1,4 +1,4 @@
-"""The ``--conf KEY VALUE`` settings of the app: typed, with a default, a help text and a check each."""
+"""The ``--conf KEY VALUE`` settings of the app: each with a type, a default, a help text and a check."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fewlabel.methods import METHODS, default_method
 from fewlabel.methods.guesses import TEACHERS
 from fewlabel.networks import NETWORKS
 
-# Keys that MONAI Label itself, or its own test suite, puts into --conf; they mean nothing here.
+# Keys that MONAI Label itself, or its test suite, puts into --conf; they are ignored.
 _FOREIGN = {"server_mode", "auto_update_scoring", "heuristic_planner", "models", "debug", "tracking"}
 _FOREIGN |= {"epistemic_enabled", "epistemic_samples", "skip_strategies", "skip_scoring"}
 TRAINING = ("continuous", "on_request")
@@ -29,7 +29,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _number(kind: type, text: str) -> Any:
-    """``text`` as a finite number; viewers send whole numbers as 10.0 too."""
+    """``text`` as a finite number; viewers also send integers as 10.0."""
     try:
         value = float(text)
     except ValueError:
@@ -116,7 +116,7 @@ def _setting(default: Any, parse: Callable[[str], Any], help: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the person who starts the server can choose. ``None`` means: decided from the data."""
+    """Everything that can be chosen when the server is started. ``None``: decided from the data."""
 
     labels: tuple[str, ...] | None = _setting(
         None, _names, "class names in order, separated by commas; learned from the first label if not given"
@@ -140,7 +140,7 @@ class Settings:
     )
     max_minutes: float = _setting(10.0, _positive(float), "longest time of one training on request, in minutes")
     max_steps: int | None = _setting(
-        None, _positive(int), "most optimiser steps of one training, for tests; default: no limit but the time"
+        None, _positive(int), "largest number of steps of one training, for tests; default: only the time is limited"
     )
     publish_minutes: float = _setting(
         2.0, _positive(float), "shortest time between two published models of a continuous training, in minutes"
@@ -148,16 +148,14 @@ class Settings:
     teacher: str = _setting(
         "live",
         _one_of(dict.fromkeys(TEACHERS)),
-        "live: scans without a label are learnt from by a pass of the teacher in each step; "
+        "live: learn from unlabelled scans by a pass of the teacher in each step; "
         "cached: by predictions of whole scans, made a few times in a training",
     )
-    predictions_gb: float = _setting(
-        5.0, _positive(float), "most disk that stored predictions of the scans may take, in GB"
-    )
+    predictions_gb: float = _setting(5.0, _positive(float), "disk space for stored predictions of the scans, in GB")
     learning_rate: float = _setting(2e-3, _positive(float), "highest learning rate")
-    spacing: tuple[float, ...] | None = _setting(None, _three(float), "voxel size in mm to work at, e.g. 1,1,1.5")
+    spacing: tuple[float, ...] | None = _setting(None, _three(float), "working voxel size in mm, e.g. 1,1,1.5")
     patch: tuple[int, ...] | None = _setting(None, _three(int), "crop size in voxels, e.g. 96,96,64")
-    batch: int | None = _setting(None, _positive(int), "crops per step of labelled, and of unlabelled volumes")
+    batch: int | None = _setting(None, _positive(int), "labelled crops per step, and as many unlabelled ones")
     validation_share: float = _setting(0.2, _share, "share of the labelled cases kept for validation (from 5 labels)")
     scoring_minutes: float = _setting(5.0, _positive(float), "longest time spent on scoring cases after a training")
     seed: int = _setting(0, _seed, "seed of every random choice")
@@ -168,10 +166,10 @@ class Settings:
         False, _yes, "yes: serve files named as masks (a.seg.nrrd, a_mask.nii.gz) as cases; default: no"
     )
     hosts: tuple[str, ...] | None = _setting(
-        None, _hosts, "names under which the server is called, e.g. labels.clinic.local; default: loopback only"
+        None, _hosts, "names of the server, e.g. labels.clinic.local; default: loopback only"
     )
     origins: tuple[str, ...] | None = _setting(
-        None, _origins, "web pages elsewhere that may use the server, e.g. https://viewer.local; default: none"
+        None, _origins, "other web pages that may use the server, e.g. https://viewer.local; default: none"
     )
     remote: bool = _setting(False, _yes, "yes: answer other computers without a login; default: no")
     token: str | None = _setting(
@@ -201,10 +199,10 @@ class Settings:
         return cls(**values)
 
     def with_request(self, request: Mapping[str, Any]) -> Settings:
-        """The same settings with those that a train request overrides (``method``, ``max_minutes``, ...).
+        """These settings with those of a train request (``method``, ``max_minutes``, ...).
 
-        A viewer sends its whole option table back: of a list of choices the first is meant; empty values, "auto"
-        and keys of others are left alone.
+        A viewer sends its whole table of options back: of a list of choices, the first is used; empty values, "auto"
+        and unknown keys are ignored.
 
         Raises:
             ValueError: an unusable value; the message names it, says what is allowed.
@@ -220,13 +218,13 @@ REQUEST_KEYS = ("method", "network", "device", "training", "max_minutes", "max_s
 
 
 def ignored(conf: Mapping[str, Any]) -> list[str]:
-    """A sentence for each key of MONAI Label's own apps, which means nothing here; none for those it sets by itself."""
+    """A sentence for each key of MONAI Label's own apps, which are ignored here; none for keys that it sets itself."""
     foreign = sorted(_FOREIGN & set(conf or {}) - _BY_ITSELF)
     return [f"--conf {key} is a setting of MONAI Label's own apps; FewLabel has none of this name." for key in foreign]
 
 
 def table() -> str:
-    """Every setting with its default and help, one a line, for people to read."""
+    """Every setting with its default and help, one a line."""
     rows = []
     for field in dataclasses.fields(Settings):
         default = "from the data" if field.default is None else field.default

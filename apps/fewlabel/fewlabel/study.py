@@ -1,4 +1,4 @@
-"""One study on one server: its settings, its tasks, and what becomes of what they give."""
+"""One study on one server: its settings, its datastore and its tasks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Study:
         conf: MONAI Label's ``--conf`` dictionary.
 
     Raises:
-        ValueError: unusable settings, a workspace of another study, or one that another server holds, in words.
+        ValueError: unusable settings, a workspace of another study, or one that another server uses.
         Refusal: the workspace cannot be written.
     """
 
@@ -67,7 +67,7 @@ class Study:
             lock_study(self.workspace.folder, self.studies / ".fewlabel")
         self._own_workspace()
         if not is_background_process():
-            for line in finish_renaming(self.studies, self.workspace):  # one that was killed
+            for line in finish_renaming(self.studies, self.workspace):  # a renaming that was killed
                 logger.warning("renamed: %s", line)
         agree_on_classes(self.studies, self.workspace, self.settings.labels or ())
         self._store: StudyDatastore | None = None
@@ -80,13 +80,13 @@ class Study:
         self.leases, self.scores = default.leases, default.scores
 
     def _own_workspace(self) -> None:
-        """A workspace elsewhere belongs to the study that used it first, unless that study was moved."""
+        """Check ``--conf workspace``: a workspace belongs to the study that used it first, unless that was moved."""
         if self.settings.workspace is None:
             return
         if self.workspace.folder == self.studies:
             raise ValueError(
-                f"--conf workspace {self.settings.workspace}: this is the folder of the images, whose labels lie where "
-                "the state would. Choose another folder, or leave it out."
+                f"--conf workspace {self.settings.workspace}: this is the folder of the images, which also "
+                "contains the labels. Choose another folder, or leave it out."
             )
         owner = read_json(self.workspace.study, {}).get("studies", "")
         if owner and Path(owner) != self.studies and Path(owner).is_dir():
@@ -113,10 +113,10 @@ class Study:
 
     @property
     def store(self) -> StudyDatastore:
-        """The images and labels, once MONAI Label has asked for the ``datastore``.
+        """The images and labels, after MONAI Label has called ``datastore``.
 
         Raises:
-            RuntimeError: it has not.
+            RuntimeError: it has not been called.
         """
         if self._store is None:
             raise RuntimeError(f"The study {self.studies} is not open: call datastore() first.")
@@ -128,7 +128,7 @@ class Study:
 
     def trainers(self) -> dict[str, TrainTask]:
         """Training tasks by name."""
-        return {NAME: FewLabelTrain(self.workspace, self.settings)}
+        return {NAME: FewLabelTrain(self.workspace, self.settings, self.keeper)}
 
     def strategies(self) -> dict[str, Strategy]:
         """Strategies by name, the default first: viewers show the first one."""
@@ -139,7 +139,7 @@ class Study:
         return {NAME: FewLabelScoring(self.workspace, self.settings)}
 
     def proposed(self, image: Any, result: dict[str, Any]) -> dict[str, Any]:
-        """MONAI Label's result of an inference, which is handed out now; of an image of the study it is remembered."""
+        """Remember the result of an inference on an image of the study as a proposal; gives the result."""
         params = result.get("params") or {}
         if "checksum" in params and image in self.store.list_images():
             values, classes = params["label_names"], self.workspace.classes()
@@ -149,7 +149,7 @@ class Study:
         return result
 
     def describe_scans(self, info: dict[str, Any]) -> dict[str, Any]:
-        """What ``/info/`` says, with what the folder holds and which labels are not used.
+        """Add the content of the folder, and labels that are not used, to the description in ``/info/``.
 
         Stock viewers show the description.
         """
@@ -159,13 +159,13 @@ class Study:
         return {**info, **counts, **({"description": said} if said else {})}
 
     def handed_out(self, sample: dict[str, Any], strategy: str) -> dict[str, Any]:
-        """The case that is labelled next; remembered with the strategy that chose it."""
+        """The case to label next; remembers the strategy that chose it."""
         if sample:
             self._chosen_by[sample["id"]] = strategy
         return sample
 
     def saved(self, image: str) -> dict[str, Any]:
-        """What the person who stored a label is told; of a submitted one, what it tells beside the model."""
+        """The response to a stored label; for a submitted one, with its comparison to the model."""
         notes: dict[str, Any] = {"notes": self.store.notes(image)}
         replaced = self.store.take_submitted(image)
         if replaced is None:
@@ -176,15 +176,15 @@ class Study:
         return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image), kind)
 
     def reload(self) -> None:
-        """Look at the folder again. All else that may change while the server runs is looked at when it is used."""
+        """Read the folder again. Everything else that may change is read when it is used."""
         self.store.refresh()
         self.ready()
 
     def ready(self, trainer: str | None = None) -> None:
-        """The server is up: look at labels and scans in the background, and train where that goes on by itself.
+        """The server is up: check labels and scans in the background, and start continuous training.
 
         Args:
-            trainer: name of the training task; None where there is none, or it is looked after already.
+            trainer: name of the training task; None where there is none, or it is started already.
         """
         threading.Thread(target=self.store.left_out, name="labels", daemon=True).start()
         self.keeper.keep(trainer, self.store)

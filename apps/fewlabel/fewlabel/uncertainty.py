@@ -1,4 +1,4 @@
-"""How uncertain predictions are: per voxel (probabilities BCDHW, maps BDHW) and as one number for a case."""
+"""Uncertainty of predictions: per voxel (probabilities BCDHW, maps BDHW) and as one number for a case."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ def entropy(probabilities: Tensor) -> Tensor:
 
 
 def normalised_entropy(probabilities: Tensor) -> Tensor:
-    """Entropy divided by that of a uniform guess: BCDHW (C > 1) to BDHW, 0..1."""
+    """Entropy divided by that of the uniform distribution: BCDHW (C > 1) to BDHW, 0..1."""
     return entropy(probabilities) / math.log(probabilities.shape[1])
 
 
 def mean_prediction(members: Sequence[Tensor]) -> Tensor:
-    """Mean of the members' probabilities: each BCDHW, as is the result."""
+    """Mean of the members' probabilities, BCDHW each; the result is BCDHW."""
     return sum(members[1:], members[0]) / len(members)
 
 
 def expected_entropy(members: Sequence[Tensor]) -> Tensor:
-    """Mean of the members' own entropies in nats, BDHW: what stays uncertain although they agree."""
+    """Mean of the members' entropies in nats, BDHW: the uncertainty that remains where they agree."""
     first, *others = (entropy(member) for member in members)
     return sum(others, first) / len(members)
 
 
 def mutual_information(members: Sequence[Tensor]) -> Tensor:
-    """Entropy of the mean minus mean of the entropies, in nats, BDHW: what the members disagree on.
+    """Entropy of the mean minus mean of the entropies, in nats, BDHW: the members' disagreement.
 
     BALD (Houlsby 2011, eq. 2); for equally weighted members the same as their Jensen-Shannon divergence. At
     least 0, at most the logarithm of the number of members or of classes, whichever is smaller.
@@ -52,7 +52,7 @@ def disagreement(members: Sequence[Tensor]) -> Tensor:
 def dilate(mask: Tensor, margin: int) -> Tensor:
     """A boolean mask BDHW grown by a cube of ``margin`` voxels to each side."""
     grown = mask[:, None].float()
-    for axis in range(3):  # one axis after the other: the same cube, far cheaper
+    for axis in range(3):  # one axis after the other: the same result, far cheaper
         side = [1, 1, 1]
         side[axis] = 2 * margin + 1
         grown = functional.max_pool3d(grown, side, stride=1, padding=[length // 2 for length in side])
@@ -62,23 +62,22 @@ def dilate(mask: Tensor, margin: int) -> Tensor:
 def case_score(probabilities: Sequence[Tensor], margin: int = 2) -> dict[str, Any]:
     """One case's uncertainty from its members' predictions.
 
-    Each map is averaged over the predicted region of a class and a margin around it, then over the classes
-    that are predicted: background, however much of it, does not count, and a small structure counts as much
-    as a large one.
+    Each map is averaged over the predicted region of a class and a margin around it, then over the predicted
+    classes. So the amount of background does not matter, and a small structure counts as much as a large one.
 
     Args:
         probabilities: of each member for the whole case, BCDHW.
-        margin: voxels around the predicted foreground that count, as the borders are where errors are.
+        margin: width in voxels around the predicted foreground that counts too, since errors are at borders.
 
     Returns:
-        Numbers in 0..1. ``score``: normalised entropy of the mean prediction, which grows with each member's
-        doubt and with their disagreement; ``disagreement``: the latter alone; ``foreground``: share of the
+        Numbers in 0..1. ``score``: normalised entropy of the mean prediction, which grows with the members'
+        entropies and with their disagreement; ``disagreement``: the latter alone; ``foreground``: share of the
         volume that is predicted as foreground; ``classes``: the score of each predicted class, by its value.
-        Where no foreground is predicted at all, score and disagreement are 1: either the structure is missing or
-        the model has missed it, and a person should look.
+        Where no foreground is predicted, score and disagreement are 1: either the structure is missing or the model
+        has missed it, and a person should look.
 
     Raises:
-        ValueError: a member is not of the form BCDHW with at least two classes.
+        ValueError: a member's shape is not BCDHW with at least two classes.
     """
     mean = _checked_mean(probabilities)
     predicted = mean.argmax(1)
@@ -92,10 +91,10 @@ def case_score(probabilities: Sequence[Tensor], margin: int = 2) -> dict[str, An
     return {**scores, "foreground": float((predicted > 0).float().mean()), "classes": classes["score"]}
 
 
-def uncertain_places(probabilities: Sequence[Tensor], margin: int = 2) -> Tensor:
+def uncertain_voxels(probabilities: Sequence[Tensor], margin: int = 2) -> Tensor:
     """Normalised entropy of the mean prediction, BDHW, 0 outside of the predicted foreground and its margin.
 
-    Where no foreground is predicted, the whole of it. Arguments and errors as for ``case_score``.
+    Where no foreground is predicted, it is given for the whole case. Arguments and errors as for ``case_score``.
     """
     mean = _checked_mean(probabilities)
     values = normalised_entropy(mean)

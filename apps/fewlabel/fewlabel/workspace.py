@@ -1,4 +1,4 @@
-"""Where everything that FewLabel knows about one study lives; every file is replaced atomically."""
+"""The folder with everything that FewLabel stores about one study; files are replaced atomically."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 
 from fewlabel.errors import Refusal
 
-_UMASK = os.umask(0)  # reading it means setting it: done once, before any thread exists
+_UMASK = os.umask(0)  # it can only be read by setting it: done once, before there are threads
 os.umask(_UMASK)
 
 WRITING = ".writing-"
-"""Beginning of the name of a file that is being written; the process that writes it follows."""
+"""Prefix of a file that is being written; the id of the writing process follows."""
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Write ``path`` so that a reader, or a crash, sees the old file or the new one and nothing between.
+    """Write ``path`` atomically: readers, also after a crash, see the old file or the new one.
 
     Args:
         path: the file to create or replace.
-        write: called with a temporary sibling of the same suffix; must create its whole content; what it
-            returns is not looked at.
+        write: called with a temporary file of the same suffix in the same folder, whose content it writes; its
+            result is ignored.
 
     Raises:
         Refusal: (507) the file cannot be written; the old file is still there.
@@ -46,7 +46,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         temporary = None
     except OSError as error:
         raise Refusal(
-            f"Could not write {path}: {error.strerror or error}. What was there before is unchanged; free some disk "
+            f"Could not write {path}: {error.strerror or error}. The old file is unchanged; free some disk "
             "space or make the folder writable, then try again.",
             status=507,
         ) from error
@@ -56,7 +56,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
-    """The same with a content that is known already.
+    """``replace_file`` with the given content.
 
     Raises:
         Refusal: (507) as :func:`replace_file`.
@@ -65,7 +65,7 @@ def replace_bytes(path: Path, content: bytes) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, if it is there.
+    """Remove a file if it exists.
 
     Raises:
         Refusal: (507) it cannot be removed.
@@ -103,7 +103,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path, default: Any = None) -> Any:
-    """Read JSON; ``default`` where the file is absent or damaged (it is then written anew by its owner)."""
+    """Read JSON; ``default`` where the file is absent or damaged (its owner then writes it again)."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -143,6 +143,7 @@ class Workspace:
         self.scans = self.folder / "scans.json"
         self.converted = self.folder / "converted"
         self.training = self.folder / "training.json"
+        self.learned = self.folder / "learned.json"
         self.people = self.folder / "people-ask"
         self.by_name = self.folder / "by_name"
         self.renaming = self.folder / "renaming.json"
@@ -167,7 +168,7 @@ class Workspace:
         """Names of the classes in order; ``names[i]`` is stored as value ``i + 1``; empty while unknown.
 
         Raises:
-            Refusal: (500) they were known, but their file is damaged: to start anew would mix up the classes.
+            Refusal: (500) their file is damaged; new names could mix up the classes.
         """
         if not self._classes.exists():
             return []
@@ -181,5 +182,5 @@ class Workspace:
         return names
 
     def set_classes(self, names: list[str]) -> None:
-        """Fix the class names of this study."""
+        """Set the class names of this study."""
         write_json(self._classes, list(names))

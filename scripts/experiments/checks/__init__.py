@@ -1,1 +1,1 @@
-"""Is what people are told true: the map of uncertainty, the label check, the features."""
+"""Checks of what people see: the map of uncertainty, the label check, the features."""

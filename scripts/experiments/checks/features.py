@@ -63,7 +63,7 @@ def label_dice(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def centres(geometry: Geometry, count: int) -> list[int]:
-    """Places of the first cases of a k-centre cover (Gonzalez 1985), the most typical one first."""
+    """Indices of the first cases of a k-centre cover (Gonzalez 1985), the most typical one first."""
     chosen = [int(np.argmin(geometry.distance.mean(0)))]
     while len(chosen) < count:
         chosen.append(int(np.argmax(geometry.distance[:, chosen].min(1))))
@@ -71,7 +71,7 @@ def centres(geometry: Geometry, count: int) -> list[int]:
 
 
 def representatives(geometry: Geometry, count: int) -> list[int]:
-    """Places of the cases that represent the others best, one after the other."""
+    """Indices of the cases that represent the others best, one after the other."""
     nearest, chosen = np.full(len(geometry.distance), np.inf), []
     while len(chosen) < count:
         chosen.append(int(np.argmax(geometry.gains(nearest))))
@@ -84,7 +84,7 @@ def features_table(data: Path, split: Path | None, most: int) -> str:
     cases = read_cases(data, split)
     names = sorted(cases.development)[:most]
     labels = {case: on_grid(read_label(cases.labels[case]), order=0).round() for case in names}
-    alike = {(a, b): label_dice(labels[a], labels[b]) for place, a in enumerate(names) for b in names[:place]}
+    alike = {(a, b): label_dice(labels[a], labels[b]) for number, a in enumerate(names) for b in names[:number]}
     alike |= {(b, a): value for (a, b), value in alike.items()}
     head = [
         "features",
@@ -97,10 +97,10 @@ def features_table(data: Path, split: Path | None, most: int) -> str:
         say(f"looking at {len(names)} scans: {name}")
         geometry = Geometry({case: describe(read_volume(cases.images[case])) for case in names})
         pairs = [(a, b) for a, b in alike if a < b]
-        distances = [geometry.distance[geometry.place[a], geometry.place[b]] for a, b in pairs]
+        distances = [geometry.distance[geometry.index[a], geometry.index[b]] for a, b in pairs]
         correlation = f"{spearmanr(distances, [alike[pair] for pair in pairs]).statistic:.3f}"
         for picks, choose in (("k-centre", centres), ("most representative", representatives)):
-            found = ([names[place] for place in choose(geometry, n)] for n in _CHOSEN)
+            found = ([names[index] for index in choose(geometry, n)] for n in _CHOSEN)
             lines.append(row([name, correlation, picks, *(f"{nearest(each, alike, names):.4f}" for each in found)]))
     draws = {n: [nearest(_draw(names, n, seed), alike, names) for seed in range(50)] for n in _CHOSEN}
     chance = (spread(statistics.fmean(values), statistics.stdev(values), 4) for values in draws.values())

@@ -71,8 +71,8 @@ def map_table(data: Path, split: Path | None, labelled: int, most: int, minutes:
     cases = read_cases(data, split)
     names = list(cases.classes)
     chosen, pool = cases.draw(labelled, seed)
-    with tempfile.TemporaryDirectory(prefix="fewlabel-map-") as place:
-        studies = Path(place) / "studies"
+    with tempfile.TemporaryDirectory(prefix="fewlabel-map-") as folder:
+        studies = Path(folder) / "studies"
         studies.mkdir()
         for case in (*chosen, *pool):
             shutil.copyfile(cases.images[case], studies / cases.images[case].name)
@@ -84,14 +84,28 @@ def map_table(data: Path, split: Path | None, labelled: int, most: int, minutes:
             "scoring_minutes": 0.1,
         }
         with running(studies, **conf) as server:
-            found = _ask(server, cases, chosen, sorted(cases.test)[:most], Path(place))
+            found = _ask(server, cases, chosen, sorted(cases.test)[:most], Path(folder))
     known = [each for each in found if not math.isnan(each.correlation)]
     lines = [
         row(["what", "mean ± sd over cases", "by chance", "at best"]),
         "|---|---|---|---|",
-        row([_CORRELATION, _told([o.correlation for o in known]), "0", _told([o.best for o in known])]),
-        row([f"share of wrong voxels in the {TOP:.0%} most uncertain", _told([o.top for o in known]), f"{TOP}", "1"]),
-        row(["foreground Dice", _told([each.dice for each in found]), "", ""]),
+        row(
+            [
+                _CORRELATION,
+                _spread([o.correlation for o in known]),
+                "0",
+                _spread([o.best for o in known]),
+            ]
+        ),
+        row(
+            [
+                f"share of wrong voxels in the {TOP:.0%} most uncertain",
+                _spread([o.top for o in known]),
+                f"{TOP}",
+                "1",
+            ]
+        ),
+        row(["foreground Dice", _spread([each.dice for each in found]), "", ""]),
     ]
     heading = (
         f"{data.name}: {labelled} labelled cases, {method}, {minutes:g} minutes, {len(found)} test cases, seed {seed}"
@@ -121,5 +135,5 @@ def _ask(server: Server, cases: Cases, chosen: Sequence[str], asked: Sequence[st
     return found
 
 
-def _told(values: Sequence[float]) -> str:
+def _spread(values: Sequence[float]) -> str:
     return spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else math.nan)

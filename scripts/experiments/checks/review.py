@@ -64,9 +64,9 @@ def planted(label: np.ndarray, affine: np.ndarray, classes: Sequence[str]) -> It
 
 def moved(label: np.ndarray, axis: int, share: float = SHIFT) -> np.ndarray:
     """Moved along an axis by a share of its extent there, towards the middle; what comes in is background."""
-    places = np.nonzero(label)[axis]
-    length = math.ceil(share * (np.ptp(places) + 1))
-    towards = 1 if places.min() + places.max() < label.shape[axis] - 1 else -1
+    layers = np.nonzero(label)[axis]
+    length = math.ceil(share * (np.ptp(layers) + 1))
+    towards = 1 if layers.min() + layers.max() < label.shape[axis] - 1 else -1
     rolled = np.moveaxis(np.roll(label, towards * length, axis), axis, 0).copy()
     rolled[slice(None, length) if towards > 0 else slice(-length, None)] = 0
     return np.moveaxis(rolled, 0, axis)
@@ -113,7 +113,7 @@ def review_table(
 def _table(found: Found) -> str:
     lines = [row(["label", "flagged", "with the right reason"]), "|---|---|---|"]
     for what, each in found.items():
-        flagged, right = (_told(sum(column), len(each)) for column in zip(*each, strict=True))
+        flagged, right = (_fraction(sum(column), len(each)) for column in zip(*each, strict=True))
         lines.append(row([what, flagged, "" if what == CORRECT else right]))
     return "\n".join(lines)
 
@@ -147,5 +147,5 @@ def train(
     return trainer.method.eval()
 
 
-def _told(count: int, of: int) -> str:
+def _fraction(count: int, of: int) -> str:
     return f"{count} of {of} ({count / of:.1%})"

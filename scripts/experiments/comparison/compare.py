@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.comparison.by_mark import draw_marks, marks_table
 from experiments.comparison.cases import UnusableData, draw_split, read_cases
 from experiments.comparison.experiment import Experiment, make_experiment_plan
 from experiments.comparison.outcomes import ablation, groups, read_outcomes, write_csv
@@ -17,6 +18,7 @@ from experiments.comparison.plot import draw_ablations, draw_methods
 from experiments.comparison.rows import Row, comparison
 from experiments.comparison.schedule import Run, Schedule
 from experiments.comparison.table import ablation_table, methods_table
+from experiments.options import PUBLISHED
 from experiments.speed.table import machine
 from fewlabel.devices import choose_device
 from fewlabel.methods import METHODS
@@ -35,7 +37,9 @@ def compare(options: argparse.Namespace, say: Callable[[str], None]) -> str:
     experiment = make_experiment(options)
     tried = [parse_trial(words) for words in options.attempt]
     asked = options.methods, options.labelled, options.seeds, options.ablations, tried
-    rows = comparison(*asked, references=not options.no_references, radiology=not options.no_radiology)
+    rows = comparison(
+        *asked, references=not options.no_references, radiology=not (options.no_radiology or options.anytime)
+    )
     return run(experiment, rows, options, say)
 
 
@@ -77,6 +81,9 @@ def write_report(folder: Path) -> str:
     if not outcomes:
         return "There are no outcomes yet."
     write_csv(folder, outcomes)
+    if experiment.marks:
+        draw_marks(outcomes, folder / "anytime.png")
+        return _kept(folder, [_told(experiment, outcomes), marks_table(outcomes)])
     found = groups(outcomes)
     ablated = [part for part in dict.fromkeys(group.part for group in found) if ablation(found, part)]
     draw_methods(found, folder / "methods.png")
@@ -85,6 +92,10 @@ def write_report(folder: Path) -> str:
         draw_ablations(found, method, folder / f"{method}.png")
         count = ablation(found, method)[0].labelled
         parts += [f"Ablation of `{method}`, {count} labelled cases:", ablation_table(found, method)]
+    return _kept(folder, parts)
+
+
+def _kept(folder: Path, parts: list[str]) -> str:
     text = "\n\n".join(parts)
     (folder / "report.md").write_text(text + "\n", encoding="utf-8")
     return text
@@ -95,11 +106,12 @@ def _told(experiment: Experiment, outcomes: list[dict[str, Any]]) -> str:
     seeds = sorted({outcome["row"]["seed"] for outcome in outcomes})
     unit = "core-minutes" if experiment.of_core else "minutes"
     budget = f"{experiment.steps} steps" if experiment.steps else f"{experiment.minutes:g} {unit}"
+    weights = "what is published, of a training that goes on" if experiment.marks else "last weights"
     measured = "development cases held out for tuning" if experiment.tuning else "test cases"
     return (
         f"{Path(experiment.data).name}: {len(cases.test)} {measured}, classes {', '.join(cases.classes)}; {budget} of "
         f"`{plan.network}`, crops {'×'.join(map(str, plan.patch))}, batch {plan.batch} labelled + {plan.batch} "
-        f"unlabelled, last weights; seeds {', '.join(map(str, seeds))}; mean ± sd over seeds. {machine()}."
+        f"unlabelled, {weights}; seeds {', '.join(map(str, seeds))}; mean ± sd over seeds. {machine()}."
     ) + "".join(f" {remark}" for remark in experiment.remarks)
 
 
@@ -110,7 +122,8 @@ def make_experiment(options: argparse.Namespace) -> Experiment:
         draw_split(options.data, split)
     cases = read_cases(options.data, split)
     device = choose_device(options.device)
-    minutes = options.core_minutes or options.minutes
+    marks = tuple(sorted(set(getattr(options, "anytime", ()))))
+    minutes = max(marks, default=0) or options.core_minutes or options.minutes
     settings = Settings(network=options.network, patch=options.patch, batch=options.batch)
     return Experiment(
         data=str(options.data.resolve()),
@@ -118,11 +131,14 @@ def make_experiment(options: argparse.Namespace) -> Experiment:
         tuning=options.tuning,
         steps=0 if minutes else options.steps,
         minutes=minutes or 24 * 60.0,
-        of_core=bool(options.core_minutes),
+        of_core=bool(marks or options.core_minutes),
         device=device,
         threads=threads_of(options),
         learning_rate=settings.learning_rate,
         plan=make_experiment_plan(cases, settings, device),
+        marks=marks,
+        fresh=bool(marks) and options.fresh,
+        publishes=tuple(name for name in PUBLISHED if marks and name in options.publishes),
     )
 
 

@@ -38,6 +38,10 @@ class Experiment:
         overlap: of neighbouring crops of the sliding window, in [0, 1): one number, or one per axis.
         remarks: sentences for the report.
         of_core: whether the minutes are those of a core at work for the run (see Budget).
+        marks: minutes of a training that goes on after which it is measured (see anytime.py); (): the last weights of
+            a training with an end are. They are of a core, or, where ``steps`` is not 0, of steps of a second each.
+        publishes: what is measured there, ``branch``, ``mean`` or both.
+        fresh: whether a candidate is made for each mark; else it is the one that the schedule published last.
     """
 
     data: str
@@ -52,6 +56,9 @@ class Experiment:
     overlap: float | tuple[float, ...] = 0.5
     remarks: tuple[str, ...] = ()
     of_core: bool = False
+    marks: tuple[float, ...] = ()
+    publishes: tuple[str, ...] = ()
+    fresh: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> Experiment:

@@ -17,12 +17,14 @@ from fewlabel.workspace import replace_file
 
 _COSTS = ("steps", "seconds_per_step", "seconds", "peak_memory", "parameters_trained", "parameters_deployed")
 _ROW = ("name", "method", "part", "labelled", "seed")
+_MARK = ("minutes", "publishes", "published")  # of a training that goes on: when it was measured, with what, from when
 
 
 def read_outcomes(folder: Path) -> list[dict[str, Any]]:
     """Every outcome there is, each with the means over its cases and classes, in the order of their files' names."""
     found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((folder / "outcomes").glob("*.json"))]
-    return [{**outcome, **means(outcome["cases"])} for outcome in found]
+    measured = [outcome for each in found for outcome in each.get("marks", [each])]
+    return [{**outcome, **means(outcome["cases"])} for outcome in measured]
 
 
 def means(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -55,21 +57,29 @@ def _spread(values: Iterable[float]) -> tuple[float, float]:
 
 
 def write_csv(folder: Path, outcomes: Sequence[dict[str, Any]]) -> None:
-    """``runs.csv``, a line for each run, and ``cases.csv``, a line for each class of each case of each run."""
+    """``runs.csv``, a line for each run, and ``cases.csv``, a line for each class of each case of each run.
+
+    Of a training that goes on there is a line for each time that it was measured.
+    """
     if not outcomes:
         return
+    marked = [key for key in _MARK if key in outcomes[0]]
     measures = [key for key in outcomes[0] if key in MEASURES or key.startswith("dice ")]
     runs = [
         {
             **{key: outcome["row"][key] for key in _ROW},
-            **{key: outcome[key] for key in (*measures, "empty", *_COSTS)},
+            **{key: outcome[key] for key in (*marked, *measures, "empty", *_COSTS)},
             "settings": json.dumps(outcome["row"]["settings"]),
             "labelled_cases": " ".join(outcome["labelled_cases"][:16]),
             "notes": " ".join(outcome["notes"]),
         }
         for outcome in outcomes
     ]
-    cases = [{**{key: each["row"][key] for key in _ROW}, **case} for each in outcomes for case in each["cases"]]
+    cases = [
+        {**{key: each["row"][key] for key in _ROW}, **{key: each[key] for key in marked}, **case}
+        for each in outcomes
+        for case in each["cases"]
+    ]
     for name, lines in (("runs.csv", runs), ("cases.csv", cases)):
         text = io.StringIO()
         writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")

@@ -79,13 +79,14 @@ class Schedule:
         file = self.folder / "outcomes" / f"{row.key}.json"
         if not file.exists():
             return False
-        there, asked = json.loads(file.read_text(encoding="utf-8"))["row"], json.loads(json.dumps(row.to_dict()))
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        there, asked = kept["row"], json.loads(json.dumps(row.to_dict()))
         if there != asked:
             raise UnusableData(
                 f"{file} is of {there['method']} {there['settings']}, not of {asked['method']} {asked['settings']}. "
                 "Give the run another name, or remove that file."
             )
-        return True
+        return kept.get("whole", True)
 
     def _run_all(self, rows: Sequence[Run]) -> None:
         seconds = {row.key: self._longest(row) if row.method == RADIOLOGY else self.seconds for row in rows}

@@ -18,9 +18,10 @@ from monai.utils import set_determinism
 from experiments.comparison.cases import Cases
 from experiments.comparison.experiment import Experiment
 from experiments.comparison.measures import measure
+from experiments.comparison.pretrain import begun_with, pretrained
 from experiments.comparison.radiology import Radiology
 from experiments.comparison.rows import RADIOLOGY, Row
-from fewlabel.data.loaders import PairedLoader
+from fewlabel.data.loaders import PairedLoader, Record
 from fewlabel.inference.predict import segment
 from fewlabel.methods import make_method
 from fewlabel.methods.base import Method
@@ -39,18 +40,24 @@ _FOREVER = 10**9
 
 def work(folder: Path, key: str) -> None:
     """Run the row that ``folder/rows/KEY.json`` describes; the outcome goes to ``folder/outcomes/KEY.json``."""
+    row, experiment, state, file, seconds = begin(folder, key)
+    cases, plan = experiment.cases(), experiment.plan
+    train = _radiology if row.method == RADIOLOGY else _ours
+    outcome, predict = train(row, experiment, cases, plan, state, seconds)
+    outcome["cases"] = list(measured(cases, plan, predict))
+    write_json(file, {"row": row.to_dict(), **outcome})
+    shutil.rmtree(state)
+
+
+def begin(folder: Path, key: str) -> tuple[Row, Experiment, Path, Path, float]:
+    """Prepare this process; the row, what it is a part of, its own folder, the file of its outcome, its seconds."""
     given = json.loads((folder / "rows" / f"{key}.json").read_text(encoding="utf-8"))
     experiment = Experiment.read(folder)
     row, state = Row(**given["row"]), folder / "running" / key
     state.mkdir(parents=True, exist_ok=True)
     experiment.prepare_process()
     set_determinism(row.seed)
-    cases, plan = experiment.cases(), experiment.plan
-    train = _radiology if row.method == RADIOLOGY else _ours
-    outcome, predict = train(row, experiment, cases, plan, state, given["seconds"])
-    outcome["cases"] = list(measured(cases, plan, predict))
-    write_json(folder / "outcomes" / f"{key}.json", {"row": row.to_dict(), **outcome})
-    shutil.rmtree(state)
+    return row, experiment, state, folder / "outcomes" / f"{key}.json", given["seconds"]
 
 
 def measured(cases: Cases, plan: Plan, predict: Callable[[Path], torch.Tensor]) -> Any:
@@ -70,7 +77,7 @@ def _ours(
     drawn = cases.draw(row.labelled, row.seed)
     labelled = drawn[0]
     trainer = make_trainer(
-        make_method_of(row.method, plan, device, **row.settings),
+        method_of_row(row, experiment, cases, state),
         experiment,
         cases,
         drawn,
@@ -87,14 +94,30 @@ def _ours(
         done = {"row": row.to_dict(), "labelled_cases": labelled, **_train(trainer, method, device)}
         write_json(state / "trained.json", done)
     network = method.deployed.eval()
-    return done, lambda image: segment(network, plan, image, device, experiment.overlap)[0]
+    return done, partial(label_map, network, experiment)
 
 
-def make_method_of(name: str, plan: Plan, device: str, **settings: Any) -> Method:
-    """A method of the table with the plan's network, and its partner as the second one."""
+def label_map(network: torch.nn.Module, experiment: Experiment, image: Path) -> torch.Tensor:
+    return segment(network, experiment.plan, image, experiment.device, experiment.overlap)[0]
+
+
+def method_of_row(row: Row, experiment: Experiment, cases: Cases, state: Path) -> Method:
+    """The row's method, whose first network was pretrained where the row says so."""
+    weights = None
+    if row.pretrain:
+        weights = pretrained(state.parent.parent, experiment, cases, row.seed, row.pretrain)
+        set_determinism(row.seed)  # else it would go on where the pretraining was
+    return make_method_of(row.method, experiment.plan, experiment.device, weights, **row.settings)
+
+
+def make_method_of(
+    name: str, plan: Plan, device: str, weights: dict[str, torch.Tensor] | None = None, **settings: Any
+) -> Method:
+    """A method of the table with the plan's network, and its partner as the second one; the first with weights."""
     channels = len(plan.classes) + 1
-    builders = (partial(find(network), channels) for network in (plan.network, partner(plan.network)))
-    return make_method(name, *builders, channels, **settings).to(device)
+    first, second = (partial(find(network), channels) for network in (plan.network, partner(plan.network)))
+    first = first if weights is None else begun_with(first, weights)
+    return make_method(name, first, second, channels, **settings).to(device)
 
 
 def make_trainer(
@@ -109,16 +132,23 @@ def make_trainer(
     identity: dict[str, Any],
 ) -> Trainer:
     """The product's trainer on some labelled and some unlabelled cases (``drawn``), without validation."""
-    labelled, unlabelled = drawn
     plan, views = experiment.plan, method.needs
-    known = [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled]
-    pool = [{"id": case, "image": str(cases.images[case])} for case in unlabelled]
-    pool = pool if method.learns_from_unlabelled(1.0) else []
+    known, pool = records_of(method, cases, drawn)
     store = PredictionStore(checkpoint.parent / "predictions", plan) if "pseudo_label" in views else None
     loader = PairedLoader(known, pool, plan, seed, views=views, predictions=store)
     refresh = PoolRefresh(store, plan, pool, experiment.device, budget, first=0) if store else None
     end = experiment.device, experiment.learning_rate, checkpoint, identity, lambda *_: math.nan, refresh
     return Trainer(method, loader, budget, progress, *end)
+
+
+def records_of(
+    method: Method, cases: Cases, drawn: tuple[Sequence[str], Sequence[str]]
+) -> tuple[list[Record], list[Record]]:
+    """Of some labelled and some unlabelled cases; of the latter none where a method learns from labels alone."""
+    labelled, unlabelled = drawn
+    known = [{"id": case, "image": str(cases.images[case]), "label": str(cases.labels[case])} for case in labelled]
+    pool = [{"id": case, "image": str(cases.images[case])} for case in unlabelled]
+    return known, pool if method.learns_from_unlabelled(1.0) else []
 
 
 def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
@@ -132,8 +162,8 @@ def _train(trainer: Trainer, method: Method, device: str) -> dict[str, Any]:
         "steps": trainer.step,
         "seconds_per_step": spent / max(1, trainer.step - first),
         "seconds": trainer.budget.elapsed(),
-        "notes": trainer.progress.values["notes"],
-        **_size(method, method.deployed, device),
+        "notes": trainer.progress.snapshot()["notes"],
+        **size(method, method.deployed, device),
     }
 
 
@@ -157,10 +187,10 @@ def _radiology(
         "seconds": steps * each,
         "notes": [],
     }
-    return {**outcome, "notes": [], **_size(recipe.network, recipe.network, experiment.device)}, recipe.segment
+    return {**outcome, "notes": [], **size(recipe.network, recipe.network, experiment.device)}, recipe.segment
 
 
-def _size(trained: torch.nn.Module, deployed: torch.nn.Module, device: str) -> dict[str, float]:
+def size(trained: torch.nn.Module, deployed: torch.nn.Module, device: str) -> dict[str, float]:
     """Peak memory in GiB (of the device; on a CPU of this process, with its libraries), and parameters."""
     if device.startswith("cuda"):
         memory = torch.cuda.max_memory_allocated() / 2**30

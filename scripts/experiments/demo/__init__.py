@@ -1,1 +1,1 @@
-"""The demo: a clinician played through a real server, on generated or given scans."""
+"""The demo: a simulated clinician with a real server, on generated or given scans."""

@@ -15,10 +15,10 @@ from fewlabel.volumes.reading import read_label, same_grid
 
 
 def export(studies: Path, bundle: Path) -> None:
-    """Export with the same command that a user types; the demo itself compares what was exported.
+    """Export with the command that a user would use; the demo itself compares the result.
 
     Raises:
-        ExperimentError: it failed; with its last words.
+        ExperimentError: it failed; with the end of its output.
     """
     script = ROOT / "scripts" / "export.py"
     command = [sys.executable, str(script), "--studies", str(studies), "--output", str(bundle), "--no-check"]
@@ -26,7 +26,7 @@ def export(studies: Path, bundle: Path) -> None:
 
 
 def run_bundle(bundle: Path, images: list[Path], folder: Path) -> Path:
-    """Run the bundle as MONAI runs any bundle, on copies of `images`; returns the folder of its label maps.
+    """Run the bundle like any MONAI bundle, on copies of `images`; returns the folder of its label maps.
 
     The process starts in the bundle's folder and finds nothing of FewLabel on its path.
     """
@@ -70,4 +70,4 @@ def run(command: list[str], what: str, **options: Any) -> None:
     finished = subprocess.run(command, **output, **options)
     if finished.returncode != 0:
         last = "\n".join(finished.stdout.strip().splitlines()[-15:])
-        raise ExperimentError(f"{what} failed (exit code {finished.returncode}). Its last words:\n{last}")
+        raise ExperimentError(f"{what} failed (exit code {finished.returncode}). Its last lines:\n{last}")

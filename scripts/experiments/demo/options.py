@@ -1,4 +1,4 @@
-"""Command line of the demo; parsed by any Python from 3.6 on, before the environment is there."""
+"""Command line of the demo; parsed by any Python from 3.6 on, before the environment is set up."""
 
 import argparse
 from pathlib import Path
@@ -10,25 +10,25 @@ DEFAULT_MINUTES = 1.0
 
 
 def parse(arguments: "list[str]", description: "str" = "") -> "argparse.Namespace":
-    """Arguments of the command line; refuses in words what cannot work."""
+    """Parse the command line; exits with a message for options that cannot work."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--output", type=Path, default=ROOT / "demo", help="folder for all that is written (default demo)")
+    add("--output", type=Path, default=ROOT / "demo", help="folder for all output (default demo)")
     add("--studies", type=Path, help="folder of real images instead of generated ones; needs --truth")
     add("--truth", type=Path, help="folder of their reference labels, under the same file names")
     add("--labels", default="", help="class names for the values 1, 2, ... of --truth, separated by commas")
     add("--limit", type=int, help="use only this many of the images, drawn by the seed")
     add("--scans", type=int, default=24, help="number of generated scans (default 24)")
     add("--rounds", type=int, help="rounds of labelling and training (default 4)")
-    add("--labels-per-round", type=int, nargs="+", help="labels added in each round; the last one counts on")
+    add("--labels-per-round", type=int, nargs="+", help="labels added in each round; the last number is repeated")
     add(
         "--minutes",
         type=float,
         default=DEFAULT_MINUTES,
-        help="training per round (default {:g})".format(DEFAULT_MINUTES),
+        help="drawing per round, while the server trains (default {:g})".format(DEFAULT_MINUTES),
     )
-    add("--method", help="how to learn; the list: scripts/serve.py --settings")
-    add("--evaluate", type=int, default=20, help="cases to measure on; labelled ones drop out (default 20)")
+    add("--method", help="training method; the list: scripts/serve.py --settings")
+    add("--evaluate", type=int, default=20, help="cases to measure on, until they are labelled (default 20)")
     add("--seed", type=int, default=0, help="of the scans, the choice of cases and the training (default 0)")
     add(
         "--conf",
@@ -47,7 +47,7 @@ def parse(arguments: "list[str]", description: "str" = "") -> "argparse.Namespac
 
 
 def problem_with(options: "argparse.Namespace") -> "str":
-    """One sentence about options that cannot work, "" if they can."""
+    """A sentence about options that cannot work, "" if they can."""
     if bool(options.studies) != bool(options.truth):
         return "--studies and --truth go together: images in one folder, their reference labels in the other."
     for name in ("studies", "truth"):

@@ -95,14 +95,14 @@ def write_study(
     `hard` of them, drawn by the seed, are hard ones; the returned cases say which.
     """
     rng = np.random.default_rng(seed)
-    hard_places = set(rng.permutation(count)[:hard].tolist())
+    hard_numbers = set(rng.permutation(count)[:hard].tolist())
     folder.mkdir(parents=True, exist_ok=True)
     truth_folder.mkdir(parents=True, exist_ok=True)
     cases = []
-    for place in range(count):
-        case_seed = seed * 10_000 + place
-        phantom = generate(case_seed, modality=modality, hard=place in hard_places, classes=classes)
-        name = f"case_{place + 1:03d}"
+    for number in range(count):
+        case_seed = seed * 10_000 + number
+        phantom = generate(case_seed, modality=modality, hard=number in hard_numbers, classes=classes)
+        name = f"case_{number + 1:03d}"
         case = Case(name, folder / f"{name}{extension}", truth_folder / f"{name}{extension}", phantom.hard, case_seed)
         write_volume(case.image, phantom.image.array.astype(np.int16), phantom.image.affine)
         write_volume(case.label, phantom.label.array, phantom.label.affine)

@@ -30,9 +30,9 @@ def learning_curve(result: Result) -> bytes:
     figure, axes = plt.subplots(figsize=(7, 4.2))
     for case in cases:
         axes.plot(labels, [mean(list(done.dice[case].values())) for done in result.rounds], color="0.85", lw=0.8)
-    for place, name in enumerate(result.classes):
+    for number, name in enumerate(result.classes):
         values = [class_means(done, cases, result.classes)[name] for done in result.rounds]
-        axes.plot(labels, values, "o-", color=COLOURS[place % len(COLOURS)], label=plain_text(name))
+        axes.plot(labels, values, "o-", color=COLOURS[number % len(COLOURS)], label=plain_text(name))
     means = [round_mean(done, cases, result.classes) for done in result.rounds]
     axes.plot(labels, means, "o-", color="black", lw=2.4, label="mean")
     axes.set(xlabel="labelled cases", ylabel="Dice", ylim=(0, 1), xticks=labels)
@@ -54,8 +54,8 @@ def overlays(image: Path, maps: dict[str, Path], truth: Path, values: dict[str, 
     scan, spacing = _upright(image, read_volume)
     reference = np.zeros(scan.shape, np.uint8)
     stored = _upright(truth, read_label)[0]
-    for place, value in enumerate(values.values(), start=1):
-        reference[stored == value] = place
+    for number, value in enumerate(values.values(), start=1):
+        reference[stored == value] = number
     shown = {title: _upright(path, read_label)[0] for title, path in maps.items()}
     last = list(shown)[-1]
     columns = {"image": None, "reference": reference, **shown}
@@ -109,14 +109,14 @@ def _centre(labels: np.ndarray) -> list[int]:
 def _draw(axes, scan, labels, plane, centre, spacing, title, colours=COLOURS) -> None:
     """One slice, seen as radiologists see it: patient's right on the left, front or head up."""
     across, up = (axis for axis in range(3) if axis != plane)
-    place = [slice(None)] * 3
-    place[plane] = centre[plane]
+    index = [slice(None)] * 3
+    index[plane] = centre[plane]
     low, high = np.percentile(scan, (2, 99))
     options = {"origin": "lower", "aspect": spacing[up] / spacing[across], "interpolation": "nearest"}
     flip = slice(None, None, -1) if across == 0 else slice(None)
-    axes.imshow(scan[tuple(place)].T[:, flip], cmap="gray", vmin=low, vmax=high, **options)
+    axes.imshow(scan[tuple(index)].T[:, flip], cmap="gray", vmin=low, vmax=high, **options)
     if labels is not None:
-        layer = labels[tuple(place)].T[:, flip]
+        layer = labels[tuple(index)].T[:, flip]
         colour = matplotlib.colors.ListedColormap([colours[n % len(colours)] for n in range(max(1, layer.max()))])
         masked = np.ma.masked_equal(layer, 0)
         axes.imshow(masked, cmap=colour, vmin=0.5, vmax=max(1, layer.max()) + 0.5, alpha=0.55, **options)

@@ -24,20 +24,25 @@ STARTED = time.monotonic()
 
 
 def say(text: str) -> None:
-    """Tell what goes on, with the time since the start."""
+    """Print progress, with the time since the start."""
     print("[{:3.0f} s] {}".format(time.monotonic() - STARTED, text), flush=True)
 
 
 def server_conf(options: argparse.Namespace) -> list[tuple[str, str]]:
     """Settings of the server, as pairs for ``--conf``."""
     minutes = str(options.minutes)
-    conf = [("training", "on_request"), ("max_minutes", minutes), ("scoring_minutes", minutes), ("seed", str(options.seed))]
-    conf += [("method", options.method)] if options.method else []
-    return conf + [tuple(pair) for pair in options.conf]
+    conf = {"training": "continuous", "publish_minutes": str(options.minutes / 2), "max_minutes": minutes}
+    conf.update(scoring_minutes=minutes, seed=str(options.seed), **({"method": options.method} if options.method else {}))
+    return list({**conf, **dict(options.conf)}.items())
+
+
+def goes_on(options: argparse.Namespace) -> bool:
+    """Whether the server trains by itself while the clinician draws; otherwise each round waits for a training."""
+    return dict(server_conf(options))["training"] == "continuous"
 
 
 def make_study(options: argparse.Namespace) -> Study:
-    """The study to play on: generated, or copied from the given folder."""
+    """The study: generated, or copied from the given folder."""
     clear_output(options.output)
     if options.studies is None:
         say("Generating {} scans in {} ...".format(options.scans, options.output))
@@ -48,7 +53,7 @@ def make_study(options: argparse.Namespace) -> Study:
 
 
 def play(options: argparse.Namespace, study: Study, address: str) -> Result:
-    """All rounds of labelling, training and measuring against the running server; then export and compare."""
+    """All rounds of labelling, drawing while the server trains, and measuring, against the running server."""
     if sum(options.plan) >= len(study.truth):
         raise ExperimentError(
             "{} labels are planned but there are only {} scans; some must stay without a label.".format(
@@ -59,18 +64,25 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
     result = Result(list(study.classes), len(study.truth), folders={"predictions": str(clinician.folder)})
     measured = candidates(list(study.truth), options.evaluate, options.seed)
     labelled = []
-    for place, count in enumerate(options.plan, start=1):
-        say("Round {} of {}: labelling {} cases".format(place, len(options.plan), count))
+    for turn, count in enumerate(options.plan, start=1):
+        say("Round {} of {}: labelling {} cases".format(turn, len(options.plan), count))
         choices = []
         for _ in range(count):
             choices.append(clinician.label_next())
             print("  {}: {}".format(choices[-1].id, choices[-1].reason), flush=True)
         labelled += [choice.id for choice in choices]
         done = Round(len(labelled), choices)
-        say("Round {}: training with {} labels for {:g} minutes".format(place, len(labelled), options.minutes))
         start = time.monotonic()
-        done.training = clinician.train({})
+        if goes_on(options):
+            say("Round {}: drawing for {:g} minutes while the server trains by itself".format(turn, options.minutes))
+            done.training = clinician.draw(60 * options.minutes)
+            print("  {}".format(done.training.get("line", "")), flush=True)
+        else:
+            say("Round {}: training with {} labels for {:g} minutes".format(turn, len(labelled), options.minutes))
+            done.training = clinician.train({})
         done.seconds = time.monotonic() - start
+        if turn == len(options.plan):
+            clinician.rest()  # what is measured now is what is exported
         left = [case for case in measured if case not in labelled]
         if not left:
             raise ExperimentError("Each case to measure on has a label by now; measure on more of them with --evaluate.")
@@ -84,8 +96,8 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
 
 
 def compare_with_bundle(options: argparse.Namespace, study: Study, result: Result) -> None:
-    """Export the model, run the export by itself on a few cases, compare with the server's last answers."""
-    say("Exporting the model as a MONAI bundle and running it by itself ...")
+    """Export the model, run the export on a few cases, and compare with the server's last predictions."""
+    say("Exporting the model as a MONAI bundle and running the bundle ...")
     bundle = options.output / "bundle"
     exported.export(study.images, bundle)
     cases = result.evaluated()[:4]
@@ -98,7 +110,7 @@ def compare_with_bundle(options: argparse.Namespace, study: Study, result: Resul
 
 
 def finish(options: argparse.Namespace, study: Study, result: Result) -> int:
-    """Write the report and say what came out; exit code 1 if the bundle differs from the server."""
+    """Write the report and print a summary; exit code 1 if the bundle differs from the server."""
     slicer = [sys.executable, str(ROOT / "scripts" / "serve.py"), "--studies", str(study.images)]
     result.facts = facts(options, slicer)
     result.save(options.output / "demo.json")
@@ -115,12 +127,12 @@ def finish(options: argparse.Namespace, study: Study, result: Result) -> int:
 
 
 def command_line(parts: list[str]) -> str:
-    """A command as it is typed in this system's shell."""
+    """A command in the syntax of this system's shell."""
     return subprocess.list2cmdline(parts) if os.name == "nt" else " ".join(map(shlex.quote, parts))
 
 
 def facts(options: argparse.Namespace, slicer: list[str]) -> dict[str, str]:
-    """What is needed to judge and to repeat the run."""
+    """Facts for judging and repeating the run."""
     import monai
     import monailabel
     import torch
@@ -130,7 +142,9 @@ def facts(options: argparse.Namespace, slicer: list[str]) -> dict[str, str]:
         "command": command_line(["python3", *sys.argv]),
         "seed": str(options.seed),
         "labels added per round": ", ".join(map(str, options.plan)),
-        "training per round": "{:g} minutes at most".format(options.minutes),
+        "training per round": "{:g} minutes{}".format(
+            options.minutes, ", while the next labels are drawn" if goes_on(options) else " at most"
+        ),
         "settings": " ".join("{}={}".format(key, value) for key, value in options.conf) or "defaults",
         "machine": "{}, {} CPU cores, GPU: {}".format(platform.platform(), os.cpu_count(), gpu),
         "versions": "Python {}, torch {}, MONAI {}, MONAI Label {}".format(

@@ -1,4 +1,4 @@
-"""Write the report of a demo run: one HTML file that holds its own pictures."""
+"""Writes the report of a demo run: one HTML file with embedded pictures."""
 
 import base64
 import html
@@ -39,7 +39,7 @@ def write_report(result: Result, study: Study, path: Path) -> Path:
 
 
 def picture(png: bytes, text: str) -> str:
-    """An image element that holds its own data."""
+    """An image element with embedded data."""
     return f"<img alt='{html.escape(text)}' src='data:image/png;base64,{base64.b64encode(png).decode()}'>"
 
 
@@ -69,17 +69,22 @@ def _headline(result: Result) -> str:
 def _numbers(result: Result) -> str:
     curve = picture(pictures_module.learning_curve(result), "learning curve")
     notes = "".join(
-        f"<li>{done.labels} labels: {html.escape(' '.join(done.training.get('notes') or ['-']))}</li>"
+        f"<li>{done.labels} labels: {html.escape(_said(done.training))}</li>"
         for done in result.rounds
     )
     numbers = rows_to_html(table(result))
-    return f"<h2>Learning curve</h2>{curve}{numbers}<p>What the training said:</p><ul>{notes}</ul>"
+    return f"<h2>Learning curve</h2>{curve}{numbers}<p>Notes of the trainings:</p><ul>{notes}</ul>"
+
+
+def _said(training: dict) -> str:
+    line = training.get("line")
+    return " ".join([*([f"{line[:1].upper()}{line[1:]}."] if line else []), *(training.get("notes") or [])]) or "-"
 
 
 def _overlays(result: Result, study: Study) -> str:
     cases = result.evaluated()
     if not cases:
-        return "<h2>Pictures</h2><p>Every measured case was labelled in the end: nothing to show.</p>"
+        return "<h2>Pictures</h2><p>All measured cases were labelled in the end: there is nothing to show.</p>"
     after = {case: mean(list(result.rounds[-1].dice[case].values())) for case in cases}
     ranked = sorted(cases, key=lambda case: (after[case] if after[case] == after[case] else 2.0, case))
     chosen = {
@@ -111,20 +116,20 @@ def _prediction(result: Result, done, case: str) -> Path:
 def _legend(classes: list[str]) -> str:
     colours = pictures_module.COLOURS
     return ", ".join(
-        f"<b style='color:{colours[place % len(colours)]}'>{html.escape(name)}</b>"
-        for place, name in enumerate(classes)
+        f"<b style='color:{colours[index % len(colours)]}'>{html.escape(name)}</b>"
+        for index, name in enumerate(classes)
     )
 
 
 def _choices(result: Result, study: Study) -> str:
     rows = ["<tr><th>round</th><th>case</th><th></th><th>why the server asked for it</th><th>score</th></tr>"]
-    for place, done in enumerate(result.rounds, start=1):
+    for turn, done in enumerate(result.rounds, start=1):
         for choice in done.choices:
             png = pictures_module.thumbnail(study.image(choice.id), study.truth[choice.id])
             score = "-" if choice.score is None else f"{choice.score:.3f}"
             hard = f"<br><span class='muted'>hard: {html.escape(choice.hard)}</span>" if choice.hard else ""
             rows.append(
-                f"<tr><td class='number'>{place}</td><td>{html.escape(choice.id)}{hard}</td>"
+                f"<tr><td class='number'>{turn}</td><td>{html.escape(choice.id)}{hard}</td>"
                 f"<td>{picture(png, choice.id)}</td><td>{html.escape(choice.reason or 'not given')}</td>"
                 f"<td class='number'>{score}</td></tr>"
             )

@@ -105,6 +105,35 @@ class Clinician:
             raise ExperimentError(f"The training ended with {task['status']}: {reason}")
         return progress
 
+    def draw(self, seconds: float) -> dict:
+        """Let so long pass, as if labels were drawn, and show what the server learns meanwhile by itself.
+
+        Returns:
+            The server's last progress record; a model is published by then, however long the first one takes.
+
+        Raises:
+            ExperimentError: the training failed; with the server's reason.
+        """
+        line, end = LiveLine(), time.monotonic() + seconds
+        try:
+            while True:
+                with plain_words("about the training"):
+                    progress = self.client.info().get("train_stats", {}).get(MODEL, {})
+                if progress.get("phase") == "failed":
+                    raise ExperimentError(f"The training failed: {progress.get('error')}")
+                left = end - time.monotonic()
+                line.show(f"  drawing, {max(0.0, left):.0f} s left; the server: {progress.get('line') or '...'}")
+                if left <= 0 and progress.get("version"):
+                    return progress
+                time.sleep(POLL)
+        finally:
+            line.end()
+
+    def rest(self) -> None:
+        """Press Stop: from now on the published model stays what it is."""
+        with plain_words("to stop the training"):
+            self.client.train_stop()
+
     def segment(self, case: str, target: Path) -> dict[str, int]:
         """Let the server segment a case into `target`; returns class name -> value."""
         with plain_words(f"to segment {case}"):

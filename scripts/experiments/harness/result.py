@@ -145,5 +145,5 @@ def number(value: float) -> str:
 
 def print_table(rows: list[list[str]]) -> str:
     """Rows as aligned text."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)

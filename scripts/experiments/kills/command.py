@@ -19,7 +19,14 @@ KILLS_OF_A_LIFE = 20
 COLUMNS = ("seed", "kill", "deed", "seconds", "fault")
 
 
-def kills(count: int, seed: int, output: Path, say: Callable[[str], None], only: tuple[str, ...] = DEEDS) -> str:
+def kills(
+    count: int,
+    seed: int,
+    output: Path,
+    say: Callable[[str], None],
+    only: tuple[str, ...] = DEEDS,
+    training: str = "on_request",
+) -> str:
     """Kill ``count`` times; lives that ``output/kills.csv`` holds already are not lived again.
 
     Args:
@@ -27,6 +34,7 @@ def kills(count: int, seed: int, output: Path, say: Callable[[str], None], only:
         seed: of every choice; the study of life n has the seed (seed, n).
         output: folder of the results; a life that ends in a fault leaves its study there.
         only: deeds to kill in, of DEEDS.
+        training: of the server; the rows of each have a file of their own.
 
     Returns:
         A table.
@@ -35,24 +43,27 @@ def kills(count: int, seed: int, output: Path, say: Callable[[str], None], only:
         ExperimentError: something did not hold; the rows are kept and the message says where the study lies.
     """
     output.mkdir(parents=True, exist_ok=True)
-    rows = read_rows(output / "kills.csv", seed)
+    path = output / ("kills.csv" if training == "on_request" else f"kills-{training}.csv")
+    rows = read_rows(path, seed)
     for first in range(0, count, KILLS_OF_A_LIFE):
         wanted = range(first, min(count, first + KILLS_OF_A_LIFE))
         if {str(number) for number in wanted} <= {row["kill"] for row in rows}:
             continue
-        rows = [row for row in rows if int(row["kill"]) < first] + live(wanted, seed, output, say, only)
-        _write(output / "kills.csv", rows)
+        rows = [row for row in rows if int(row["kill"]) < first] + live(wanted, seed, output, say, only, training)
+        _write(path, rows)
     return table(rows)
 
 
-def live(numbers: range, seed: int, output: Path, say: Callable[[str], None], only: tuple[str, ...]) -> list[dict]:
+def live(
+    numbers: range, seed: int, output: Path, say: Callable[[str], None], only: tuple[str, ...], training: str
+) -> list[dict]:
     """One life; its rows.
 
     Raises:
         ExperimentError: something did not hold, in words.
     """
     home = Path(tempfile.mkdtemp(prefix="life-", dir=output))
-    life, rows = Life(home, seed * 100_003 + numbers.start), []
+    life, rows = Life(home, seed * 100_003 + numbers.start, training=training), []
     try:
         life.begin()
         for number in numbers:

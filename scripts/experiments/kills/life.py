@@ -32,13 +32,14 @@ class Life:
         home: an empty folder for all of it.
         seed: of the scans, of the labels and of every choice and moment.
         images: number of scans.
+        training: ``on_request``: one is begun for each kill that needs one; ``continuous``: it goes on by itself.
     """
 
-    def __init__(self, home: Path, seed: int, images: int = 6) -> None:
+    def __init__(self, home: Path, seed: int, images: int = 6, training: str = "on_request") -> None:
         self.random, self.numpy = random.Random(seed), np.random.default_rng(seed)
         self.home = home
         self.cases = {case: Case() for case in make_images(home / "studies", images, seed)}
-        self.server = MortalServer(home)
+        self.server, self.goes_on = MortalServer(home, training), training == "continuous"
         self.workspace = Workspace(home / "studies" / ".fewlabel")
         self.check = Check(self.server, self.workspace, self.cases)
         self.longest_export = 3.0
@@ -134,7 +135,7 @@ class Life:
         """Start a training and wait until some moment of it; most lie in the training itself, not in its start."""
         self._have_a_label()
         before = self._progress()
-        expect(self.server.request("POST", "/train/fewlabel", json={}), 200)
+        expect(self.server.request("POST", "/train/fewlabel", json={}, params={"enqueue": self.goes_on}), 200)
         if self.random.random() < 0.8:
             self._wait_until(lambda: self._progress() != before or not self._is_training())
         time.sleep(self.random.uniform(0, 3))
@@ -146,6 +147,9 @@ class Life:
 
     def _train_to_the_end(self) -> None:
         self._have_a_label()
+        if self.goes_on:
+            self._wait_until(self.workspace.model.exists)
+            return
         expect(self.server.request("POST", "/train/fewlabel", json={"max_steps": 2}), 200)
         self._wait_until(lambda: not self._is_training())
         if not self.workspace.model.exists():

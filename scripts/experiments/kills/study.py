@@ -16,6 +16,7 @@ import requests
 from experiments.harness.errors import ExperimentError
 from experiments.harness.server import free_port
 from fewlabel.volumes.reading import write_volume
+from fewlabel.workspace import WRITING
 from serving import process as serving
 
 CLASSES = ("organ", "tumour")
@@ -34,6 +35,8 @@ CONF = {
     "labels": ",".join(CLASSES),
     "workspace": "",
 }
+BY_ITSELF = {"max_steps": "1000000", "publish_minutes": "0.03"}
+"""Beside a training that goes on by itself: it ends with a kill alone, and publishes every few seconds."""
 
 
 def label_map(random: np.random.Generator) -> np.ndarray:
@@ -61,10 +64,12 @@ class MortalServer:
     Args:
         home: an empty folder: the images go to ``studies``, what the server writes elsewhere to ``temporary`` and
             ``sessions``.
+        training: ``on_request`` or ``continuous``.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, training: str = "on_request") -> None:
         self.home, self.studies = home, home / "studies"
+        self.conf = {**CONF, "training": training, **(BY_ITSELF if training == "continuous" else {})}
         self.temporary, self.sessions = home / "temporary", home / "sessions"
         self.temporary.mkdir()
         self._process: subprocess.Popen | None = None
@@ -74,12 +79,12 @@ class MortalServer:
         """Start the process on a free port and return at once."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        conf = [(key, value) for key, value in CONF.items() if value]
-        places = {"TMPDIR": str(self.temporary), "MONAI_LABEL_SESSION_PATH": str(self.sessions)}
+        conf = [(key, value) for key, value in self.conf.items() if value]
+        folders = {"TMPDIR": str(self.temporary), "MONAI_LABEL_SESSION_PATH": str(self.sessions)}
         with (self.home / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 serving.server_command(self.studies, port, conf=conf),
-                env={**serving.server_environment(), "OMP_NUM_THREADS": "1", **places},
+                env={**serving.server_environment(), "OMP_NUM_THREADS": "1", **folders},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -89,7 +94,7 @@ class MortalServer:
         """Wait until it answers.
 
         Raises:
-            ExperimentError: it ends, or does not answer in time; with the place of its log.
+            ExperimentError: it ends, or does not answer in time; with the path of its log.
         """
         end = time.monotonic() + PATIENCE
         while self._process is not None and self._process.poll() is None and time.monotonic() < end:
@@ -135,11 +140,13 @@ class MortalServer:
         return self.request("GET", "/fewlabel/export").json()
 
     def leftovers(self) -> list[str]:
-        """Files that belong to nobody: half written ones, uploads put aside, sessions.
+        """Files that belong to nobody: half written ones of processes that are gone, uploads put aside, sessions.
 
         Its own are the lock of its folder, and the settings of its log, which the next start removes.
         """
-        own = [path for path in self.studies.rglob("*") if path.name.startswith(".writing-")]
+        running = [self._process, *self.children()] if self._process else []
+        writing = tuple(f"{WRITING}{each.pid}-" for each in running)
+        own = [path for path in self.studies.rglob(f"{WRITING}*") if not path.name.startswith(writing)]
         lent = [path for folder in (self.temporary, self.sessions) for path in folder.rglob("*") if path.is_file()]
         locks = [path for path in lent if path.name == "server.lock"]
         logs = [path for path in lent if path.suffix == ".json" and _just_written(path)]

@@ -36,7 +36,7 @@ def convert(protocol: Protocol, target: str, root: Path, folder: Path, say: Call
         target: domain, "" where the data set has one.
         root: of the downloaded data; is read only.
         folder: of the converted data.
-        say: told how far it is.
+        say: called with the progress.
 
     Raises:
         UnusableData: the root is not the data set, a case or label is missing or damaged, or the folder holds another

@@ -73,5 +73,5 @@ def check_grid(path: Path, image: Volume, label: Volume) -> None:
     """Refuse a label that lies elsewhere than its image."""
     if not same_grid(image, label):
         raise UnusableData(
-            f"The label of {path} lies on another grid than the image. Download both again from the same place."
+            f"The label of {path} lies on another grid than the image. Download both again from the same source."
         )

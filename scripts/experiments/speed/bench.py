@@ -68,7 +68,7 @@ def first_step(client: MONAILabelClient) -> float:
         if stats.get("phase") == "failed":
             raise ExperimentError(f"The training failed: {stats.get('error')}")
         time.sleep(0.1)
-    raise ExperimentError(f"The training told of no step within {PATIENCE:.0f} s.")
+    raise ExperimentError(f"The training reported no step within {PATIENCE:.0f} s.")
 
 
 def measure_training(folder: Path, sizes: Sizes, images: Path | None, seed: int) -> list[Row]:
@@ -87,7 +87,7 @@ def measure_training(folder: Path, sizes: Sizes, images: Path | None, seed: int)
         if server.client.info()["train_stats"][MODEL]["phase"] != "training":
             raise ExperimentError("The training ended before the latencies were measured; give larger volumes.")
         server.client.train_stop()
-    what = f"Train pressed → first step told, {volumes} volumes, {LABELLED} labelled"
+    what = f"Train pressed → first step reported, {volumes} volumes, {LABELLED} labelled"
     return [
         Row(what, f"{first:.1f} s", "≤ 20 s", first, 20.0),
         latency("/info while training", info, 0.2),
@@ -108,7 +108,7 @@ def measure_store(folder: Path, sizes: Sizes, images: Path | None, seed: int) ->
         ask = lambda: server.client.next_sample(STRATEGY, {})  # noqa: E731
         rows.append(latency(f"Next case, {name}, just started", seconds_of(ask, sizes.large_requests), 0.1))
         random = np.random.default_rng(seed)
-        cases = {f"case_{place:05d}": scored(random, CLASSES.split(",")) for place in range(sizes.images)}
+        cases = {f"case_{number:05d}": scored(random, CLASSES.split(",")) for number in range(sizes.images)}
         write_json(workspace.scores, {"version": 1, "done": len(cases), "of": len(cases), "cases": cases})
         rows.append(latency(f"Next case, {name}, all scored", seconds_of(ask, sizes.large_requests), 0.1))
         batch = lambda: server.client.next_sample(STRATEGY, {"count": 10})  # noqa: E731

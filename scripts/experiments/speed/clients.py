@@ -37,14 +37,14 @@ def marked_map(number: int, shape: Sequence[int]) -> bytes:
     """A NIfTI label map with a box in its middle, whose first voxels say which one it is."""
     label = np.zeros(shape, np.uint8)
     label[tuple(slice(side // 4, side // 2) for side in shape)] = 1
-    label.reshape(-1)[:_BITS] = [number >> place & 1 for place in range(_BITS)]
+    label.reshape(-1)[:_BITS] = [number >> bit & 1 for bit in range(_BITS)]
     return gzip.compress(nibabel.Nifti1Image(label, np.eye(4)).to_bytes(), 1)
 
 
 def number_of(content: bytes) -> int:
     """Which one a map is."""
     label = np.asarray(nibabel.Nifti1Image.from_bytes(gzip.decompress(content)).dataobj)
-    return sum(int(bit) << place for place, bit in enumerate(label.reshape(-1)[:_BITS]))
+    return sum(int(bit) << power for power, bit in enumerate(label.reshape(-1)[:_BITS]))
 
 
 class People:
@@ -78,7 +78,7 @@ class People:
         Raises:
             ExperimentError: a request was refused, or not answered.
         """
-        threads = [threading.Thread(target=self._one, args=(place,)) for place in range(clients)]
+        threads = [threading.Thread(target=self._one, args=(number,)) for number in range(clients)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -86,8 +86,8 @@ class People:
         if self._trouble:
             raise ExperimentError(f"{len(self._trouble)} client(s) were refused, the first: {self._trouble[0]}")
 
-    def _one(self, place: int) -> None:
-        choice, session = random.Random(f"{self.seed} {place}"), requests.Session()
+    def _one(self, number: int) -> None:
+        choice, session = random.Random(f"{self.seed} {number}"), requests.Session()
         try:
             while not self._trouble and (number := next(self._numbers)) <= self._submissions:
                 offered = self._ask(session, "next", "POST", f"/activelearning/{STRATEGY}", json={}).json()["id"]
@@ -130,12 +130,12 @@ class People:
             raise ExperimentError(f"{len(self.sent)} of {self._submissions} submissions were acknowledged.")
         for case, sent in by_case.items():
             stored = number_of(self._get("/datastore/label", case).content)
-            told = self._get("/datastore/label/info", case).json().get("client_id")
+            described = self._get("/datastore/label/info", case).json().get("client_id")
             last = {each.number for each in sent if not any(other.began > each.ended for other in sent)}
             if stored not in last:
                 raise ExperimentError(f"{case} holds submission {stored}; the last one acknowledged is {sorted(last)}.")
-            if told != f"submission {stored}":
-                raise ExperimentError(f"{case} holds submission {stored}, but is described as {told}.")
+            if described != f"submission {stored}":
+                raise ExperimentError(f"{case} holds submission {stored}, but is described as {described}.")
         return len(by_case)
 
     def _get(self, path: str, case: str) -> requests.Response:
@@ -156,7 +156,7 @@ def answers_while(request: Callable[[], object], others: dict[str, Callable[[], 
     def run() -> None:
         try:
             request()
-        except Exception as error:  # told below: a thread has nobody else to tell
+        except Exception as error:  # raised below: nothing else catches errors of a thread
             trouble.append(error)
 
     seconds: dict[str, list[float]] = {name: [] for name in others}

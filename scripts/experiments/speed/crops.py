@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from fewlabel.data.loaders import PairedLoader
+from fewlabel.files import Stamp
 from fewlabel.methods.base import Method
 from fewlabel.plan import Plan
 from fewlabel.volumes.reading import write_volume
@@ -29,7 +30,7 @@ class Guesses:
     def version(self, case: str) -> float | None:
         return 1.0 if case in self.cases else None
 
-    def guess(self, case: str, grid: tuple[tuple[int, ...], np.ndarray]) -> torch.Tensor | None:
+    def guess(self, case: str, grid: tuple[tuple[int, ...], np.ndarray], source: Stamp | None) -> torch.Tensor | None:
         return self.known
 
 

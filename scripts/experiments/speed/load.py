@@ -63,7 +63,7 @@ def _people(folder: Path, sizes: Sizes, training: bool, seed: int) -> list[Row]:
     say(f"{sizes.clients} clients submit {sizes.submissions} labels" + (" while a training runs" if training else ""))
     studies = folder / "people"
     generate(studies, sizes.cases, HIPPOCAMPUS, seed)
-    names = [f"case_{place:05d}" for place in range(sizes.cases)]
+    names = [f"case_{number:05d}" for number in range(sizes.cases)]
     label_some(studies, _LABELLED if training else 0)
     with running(studies, labels="bright,brightest", seed=seed, max_minutes=600, max_steps=10**7) as server:
         url = server.client._server_url

@@ -90,7 +90,7 @@ def make_server(folder, shape):
     import numpy as np
 
     grid = np.indices(shape, np.float32)
-    away = [np.sqrt(sum((grid[axis] / shape[axis] - place) ** 2 for axis in range(3))) for place in (0.4, 0.6)]
+    away = [np.sqrt(sum((grid[axis] / shape[axis] - centre) ** 2 for axis in range(3))) for centre in (0.4, 0.6)]
     label = (away[0] < 0.25).astype(np.uint8)
     label[away[1] < 0.15] = 2
     arrays = {
@@ -196,7 +196,7 @@ def table(measured):
     lines = ["| volume | what | times | median, ms | longest, ms | longest on the processor, ms |", "|" + "---|" * 6]
     for called, held in measured.items():
         for kind in sorted(held):
-            wall, worked = ([pair[place] for pair in held[kind]] for place in range(2))
+            wall, worked = ([pair[index] for pair in held[kind]] for index in range(2))
             numbers = f"{statistics.median(wall):.1f} | {max(wall):.1f} | {max(worked):.1f}"
             lines.append(f"| {called} | {kind} | {len(wall)} | {numbers} |")
     return "\n".join(lines)

@@ -21,12 +21,12 @@ def generate(folder: Path, count: int, shape: Sequence[int], seed: int) -> None:
     random = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij"))
     distinct = min(count, DISTINCT)
-    for place in range(distinct):
+    for number in range(distinct):
         centre, radius = random.uniform(-0.3, 0.3, (3, 1, 1, 1)), random.uniform(0.3, 0.6, (3, 1, 1, 1))
         image = 600 * np.exp(-(((grid - centre) / radius) ** 2).sum(0)) + random.normal(300, 30, shape)
-        write_volume(folder / f"case_{place:05d}.nii.gz", image.clip(0).astype(np.int16), np.eye(4))
-    for place in range(distinct, count):
-        source, target = folder / f"case_{place % distinct:05d}.nii.gz", folder / f"case_{place:05d}.nii.gz"
+        write_volume(folder / f"case_{number:05d}.nii.gz", image.clip(0).astype(np.int16), np.eye(4))
+    for number in range(distinct, count):
+        source, target = folder / f"case_{number % distinct:05d}.nii.gz", folder / f"case_{number:05d}.nii.gz"
         shutil.copyfile(source, target)
 
 
@@ -50,6 +50,6 @@ def label_some(folder: Path, count: int) -> None:
         volume = read_volume(file)
         levels = np.percentile(volume.array, (85, 95))
         label = np.digitize(volume.array, levels).astype(np.uint8)
-        place = folder / "labels" / "final" / f"{split_extension(file.name)[0]}.nii.gz"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_volume(place, label, volume.affine)
+        path = folder / "labels" / "final" / f"{split_extension(file.name)[0]}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_volume(path, label, volume.affine)

@@ -1,1 +1,1 @@
-"""What the FewLabel panel does, without Slicer: HTTP, label values, drafts and the course of a session."""
+"""The logic of the FewLabel panel: HTTP, label values, drafts and sessions. Most of it does not know Slicer."""

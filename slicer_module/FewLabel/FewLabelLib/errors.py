@@ -1,29 +1,29 @@
-"""Everything that can go wrong, each with a sentence for the person at the screen."""
+"""The panel's exceptions; each has a message for the person at the screen."""
 
 from __future__ import annotations
 
 
 class Trouble(Exception):
-    """What went wrong, where, and what to do about it; ``str()`` is the sentence."""
+    """Base class; ``str()`` gives the message: what went wrong, where, and what to do."""
 
 
 class NotReachable(Trouble):
-    """No answer: no such address, nothing listens there, the connection broke, or it took too long."""
+    """No response: no such address, nothing listens there, the connection broke, or it took too long."""
 
 
 class WrongServer(Trouble):
-    """Something answers, but it is no MONAI Label server."""
+    """Something responds, but it is not a MONAI Label server."""
 
 
 class LoginNeeded(Trouble):
-    """The server wants a user name and a password, or those given are wrong or have expired."""
+    """The server requires a user name and a password, or those given are wrong or have expired."""
 
 
 class Refused(Trouble):
-    """The server said no, or failed.
+    """The server refused the request, or failed.
 
     Args:
-        sentence: in the server's own words where it gave any.
+        sentence: the server's message, if it sent one.
         status: HTTP status.
     """
 
@@ -33,17 +33,17 @@ class Refused(Trouble):
 
 
 class Damaged(Trouble):
-    """A download that arrived in part, or whose content is no whole file of its kind."""
+    """A download that is incomplete, or whose content is damaged."""
 
 
 class Unusable(Trouble):
-    """What is in the scene cannot be turned into a label map, or the scene cannot do what was asked."""
+    """The content of the scene cannot be converted to a label map, or the scene cannot do what was requested."""
 
 
 def sentence(error: BaseException) -> str:
-    """What to tell the person about any exception."""
+    """The message for any exception."""
     if isinstance(error, Trouble):
         return str(error)
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename} cannot be read or written: {error.strerror}. Free or choose another place."
+        return f"{error.filename} cannot be read or written: {error.strerror}. Free space or choose another folder."
     return f"Something unexpected went wrong ({type(error).__name__}: {error}). Slicer's log has the details."

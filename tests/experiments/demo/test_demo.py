@@ -41,6 +41,15 @@ def test_wrong_arguments_get_a_sentence(arguments, sentence, capsys):
     assert sentence in capsys.readouterr().err
 
 
+def test_the_server_trains_by_itself_unless_something_else_is_chosen():
+    plain, chosen = (
+        options_module.parse(arguments) for arguments in ([], ["--method", "cps", "--conf", "training", "on_request"])
+    )
+    assert play.goes_on(plain)
+    assert not play.goes_on(chosen)
+    assert dict(play.server_conf(chosen))["method"] == "cps"
+
+
 @pytest.mark.parametrize(
     ("ending", "code", "words"),
     [

@@ -1,6 +1,7 @@
 """The clinician of the demo and the comparison of its bundle, with a stand-in for the server."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -90,12 +91,44 @@ def test_training_is_followed_to_its_end(files, monkeypatch):
     assert clinician(server, files).train({})["step"] == 7
 
 
-def test_a_failed_training_is_told_with_the_servers_reason(files, monkeypatch):
+def test_a_failed_training_is_reported_with_the_servers_reason(files, monkeypatch):
     monkeypatch.setattr(clinician_module, "POLL", 0.0)
     with pytest.raises(ExperimentError, match="ERROR: no label can be read"):
         clinician(Server(["ERROR"], {"error": "no label can be read"}), files).train({})
     with pytest.raises(ExperimentError, match="ERROR: last line"):
         clinician(Server(["ERROR"], {}), files).train({})
+
+
+@pytest.fixture
+def minute(monkeypatch):
+    """A second passes with each look at the server."""
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
+    clock.sleep = lambda seconds: setattr(clock, "now", clock.now + 1)
+    monkeypatch.setattr(clinician_module, "time", clock)
+    return clock
+
+
+def test_while_labels_are_drawn_the_server_s_own_line_is_shown(files, minute, monkeypatch):
+    shown = []
+    monkeypatch.setattr(clinician_module.LiveLine, "show", lambda line, text: shown.append(text))
+    stats = {"phase": "training", "version": 1, "line": "learning from 2 labels"}
+    assert clinician(Server([], stats), files).draw(3) == stats
+    assert minute.now == 3
+    assert shown[0] == "  drawing, 3 s left; the server: learning from 2 labels"
+
+
+def test_however_long_the_first_model_takes_it_is_waited_for(files, minute):
+    stats = {"phase": "starting"}
+    server = Server([], stats)
+    server.info = lambda: {"train_stats": {"fewlabel": {**stats, **({"version": 1} if minute.now > 50 else {})}}}
+    assert clinician(server, files).draw(3)["version"] == 1
+    assert minute.now == 51
+
+
+def test_a_training_that_fails_while_labels_are_drawn_is_reported(files, minute):
+    with pytest.raises(ExperimentError, match="no label can be read"):
+        clinician(Server([], {"phase": "failed", "error": "no label can be read"}), files).draw(3)
 
 
 def test_predictions_are_compared_by_class_name(files):
@@ -132,6 +165,6 @@ def test_bundle_and_server_are_compared_voxel_for_voxel(files):
     assert not bundle_module.compare("a", truth, files / "outputs").equal
 
 
-def test_a_failing_command_is_told_with_its_last_words():
+def test_a_failing_command_is_reported_with_its_last_words():
     with pytest.raises(ExperimentError, match=r"(?s)The export failed \(exit code 3\).*no model yet"):
         bundle_module.run([sys.executable, "-c", "print('no model yet'); raise SystemExit(3)"], "The export")

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -40,16 +41,16 @@ def file_again(life):
         path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
 
 
-def test_a_label_of_another_case_in_its_place_is_noticed(life, file_again):
+def test_a_label_of_another_case_in_its_file_is_noticed(life, file_again):
     final = life.server.studies / "labels" / "final"
     shutil.copyfile(final / "scan_1.nii.gz", file_again(final / "scan_0.nii.gz"))
     with pytest.raises(Fault, match=r"scan_0 is none that was sent"):
         life.check.look(restarted=True)
 
 
-@pytest.mark.parametrize("place", ["studies/labels/final/.writing-x", "temporary/tmp12345678", "sessions/a/b.nii.gz"])
-def test_a_file_that_stays_is_noticed(life, file_again, place):
-    path = file_again(life.home / place)
+@pytest.mark.parametrize("name", ["studies/labels/final/.writing-x", "temporary/tmp12345678", "sessions/a/b.nii.gz"])
+def test_a_file_that_stays_is_noticed(life, file_again, name):
+    path = file_again(life.home / name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"half")
     with pytest.raises(Fault, match=f"belong to nobody: .*{path.name}"):
@@ -102,10 +103,29 @@ def test_nothing_is_lost_in_twenty_kills(tmp_path):
     assert sum(f"| {deed} |" in table for deed in DEEDS) >= 4
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_nothing_is_lost_in_twelve_kills_while_it_trains_by_itself(tmp_path):
+    deeds = ("train", "train and server", "submit", "undo", "export")
+    table = kills(12, 3, tmp_path, say=print, only=deeds, training="continuous")
+    assert "nothing acknowledged was lost" in table
+    assert (tmp_path / "kills-continuous.csv").exists()
+
+
+def test_a_file_that_a_running_process_is_writing_belongs_to_it(life, file_again):
+    pid = life.server._process.pid
+    path = file_again(life.workspace.folder / f".writing-{pid}-x.pt")
+    path.write_bytes(b"half")
+    assert life.server.leftovers() == []
+    gone = file_again(life.workspace.folder / ".writing-1-x.pt")
+    gone.write_bytes(b"half")
+    assert [Path(name).name for name in life.server.leftovers()] == [gone.name]
+
+
 class QuietLife(Life):
     """A life in which nothing happens."""
 
-    def __init__(self, home, seed):
+    def __init__(self, home, seed, training):
         self.random = random.Random(seed)
         self.check = self
 

@@ -11,7 +11,7 @@ from fewlabel.networks import NETWORKS
 from fewlabel.plan import Plan
 from fewlabel.published import load_published, save_published
 from fewlabel.service import models
-from fewlabel.training.validation import Validator
+from fewlabel.training.validation import Measured, Validator
 from fewlabel.workspace import write_json
 
 CLASSES = ("organ", "tumour")
@@ -75,7 +75,7 @@ class Desk:
 
         def measure(validator, network, beat=None):
             value = left.pop(0) if len(left) > 1 else left[0]
-            return dict.fromkeys(CLASSES, value) if validator.records else {}
+            return Measured(dict.fromkeys(CLASSES, value) if validator.records else {})
 
         self.monkeypatch.setattr(Validator, "__call__", measure)
 

@@ -7,7 +7,7 @@ import torch
 
 from fewlabel.published import read_card
 from fewlabel.service import models
-from fewlabel.training.validation import Validator
+from fewlabel.training.validation import Measured, Validator
 
 CLASSES = ("organ", "tumour")
 
@@ -26,7 +26,7 @@ def test_one_model_is_measured_at_a_time_and_the_loop_answers_meanwhile(desk, se
     def wait(validator, network, beat=None):
         begun.set()
         assert go_on.wait(60)
-        return dict.fromkeys(CLASSES, 0.5)
+        return Measured(dict.fromkeys(CLASSES, 0.5))
 
     monkeypatch.setattr(Validator, "__call__", wait)
     content = sent()
@@ -44,7 +44,7 @@ def test_one_model_is_measured_at_a_time_and_the_loop_answers_meanwhile(desk, se
 def test_a_model_that_was_published_while_another_was_measured_is_not_overwritten(desk, sent, monkeypatch):
     def publish_meanwhile(validator, network, beat=None):
         desk.service.publish(version=9)
-        return dict.fromkeys(CLASSES, 0.5)
+        return Measured(dict.fromkeys(CLASSES, 0.5))
 
     monkeypatch.setattr(Validator, "__call__", publish_meanwhile)
     assert "send it again" in desk.ask("PUT", 409, sent())["detail"]

@@ -9,7 +9,7 @@ import torch
 from fewlabel.networks import NETWORKS
 from fewlabel.published import load_members, read_card
 from fewlabel.replaced import put_aside
-from fewlabel.training.validation import Validator
+from fewlabel.training.validation import Measured, Validator
 from fewlabel.volumes.reading import write_volume
 from fewlabel.workspace import read_json, write_json
 
@@ -94,7 +94,7 @@ def test_weights_that_are_no_numbers_are_refused(desk, sent):
 def test_a_validation_case_with_an_accepted_label_measures_nothing(desk, sent, monkeypatch):
     measured = []
     monkeypatch.setattr(
-        Validator, "__call__", lambda self, *_: measured.append([each["id"] for each in self.records]) or {}
+        Validator, "__call__", lambda self, *_: measured.append([each["id"] for each in self.records]) or Measured()
     )
     desk.service.submit("a", kind="accepted")
     desk.ask("PUT", content=sent())

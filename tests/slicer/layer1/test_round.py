@@ -36,7 +36,7 @@ def panel(request, load_helper, scene, write, affines, tmp_path):
 def stroke(slicer, panel):
     """Paints voxels of the file's grid into a segment, as the Segment Editor would; 0 erases."""
 
-    def stroke(name, places, value=1):
+    def stroke(name, index, value=1):
         from FewLabelLib.slicer import segmentation
 
         scene = panel.scene
@@ -44,7 +44,7 @@ def stroke(slicer, panel):
         identity = node.GetSegmentation().GetSegmentIdBySegmentName(name)
         array = slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, volume)
         drawn = np.zeros(SHAPE, np.uint8)
-        drawn[places] = 1
+        drawn[index] = 1
         image = segmentation.oriented(drawn, scene.geometry(volume).ijk_to_ras)
         array[segmentation.on_grid(image, segmentation.geometry_of(volume)) != 0] = value
         slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, identity, volume)

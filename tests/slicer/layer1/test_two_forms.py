@@ -81,7 +81,7 @@ def test_a_sheared_nrrd_lies_where_slicer_shows_it(slicer, tmp_path):
     from fewlabel.volumes.geometry import LPS_RAS
 
     lps = LPS_RAS @ sheared
-    place = {"space": "left-posterior-superior", "space directions": lps[:3, :3].T, "space origin": lps[:3, 3]}
+    grid = {"space": "left-posterior-superior", "space directions": lps[:3, :3].T, "space origin": lps[:3, 3]}
     array = np.arange(120, dtype=np.int16).reshape(forms.SHAPE)
-    nrrd.write(str(tmp_path / "scan.nrrd"), array, {**place, "kinds": ["domain"] * 3})
+    nrrd.write(str(tmp_path / "scan.nrrd"), array, {**grid, "kinds": ["domain"] * 3})
     np.testing.assert_allclose(shown_by_slicer(slicer, tmp_path / "scan.nrrd"), sheared, atol=1e-5)

@@ -1,4 +1,4 @@
-"""What Slicer's slice views are told, without windows: their MRML nodes are real."""
+"""What is set in Slicer's slice views, without windows: their MRML nodes are real."""
 
 import numpy as np
 import pytest

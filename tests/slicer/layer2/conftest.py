@@ -87,7 +87,7 @@ def sit_down(slicer, module):
 
 @pytest.fixture(scope="module")
 def lasting_seats(booted, qt, tmp_path_factory):
-    """Callable: a Desk with the real client for all tests of a module, in the same place as those before."""
+    """Callable: a Desk with the real client for all tests of a module, in the same folder as those before."""
     import desk
 
     folder = tmp_path_factory.mktemp("desk")
@@ -103,7 +103,7 @@ def lasting_desk(lasting_seats):
 
 @pytest.fixture
 def server(load_helper, write, tmp_path):
-    """The server in memory of fake_server.py, with files that Slicer can read, each in the image's place."""
+    """The server in memory of fake_server.py, with files that Slicer can read, each at the image's position."""
 
     class Server(load_helper("fake_server").FakeClient):
         def _file(self, name, array):

@@ -207,7 +207,7 @@ def test_the_model_in_use_is_exported_and_was_run_by_itself(anna, tmp_path, pict
     assert rows["bundle"].isSelected()
     rows["nnunet"].setSelected(True)
     anna.press("exportButton")
-    anna.until(lambda: anna.told("The export was saved as"))
+    anna.until(lambda: anna.has_message("The export was saved as"))
     anna.settle()
     (file,) = Path("models").glob("*.zip")
     with zipfile.ZipFile(file) as archive:

@@ -35,7 +35,7 @@ def test_an_error_500_on_next_leaves_the_case_at_hand_with_its_edits(anna, plain
     answers, question = plain_app.server.answers, ("POST", "/activelearning/first")
     works, answers[question] = answers[question], FAILED
     anna.do("nextButton")
-    assert anna.told("The server failed (500 Internal Server Error)")
+    assert anna.has_message("The server failed (500 Internal Server Error)")
     assert anna.ui.caseLabel.text.startswith("a. ")
     np.testing.assert_array_equal(anna.mask("liver"), drawn)
     answers[question] = works
@@ -49,8 +49,8 @@ def test_an_error_500_on_submit_keeps_the_edits_on_the_screen_and_as_a_draft(ann
     answers, question = plain_app.server.answers, ("PUT", "/datastore/label")
     works, answers[question] = answers[question], FAILED
     anna.do("submitButton")
-    assert anna.told("The server failed (500 Internal Server Error)")
-    assert anna.told("kept as a draft")
+    assert anna.has_message("The server failed (500 Internal Server Error)")
+    assert anna.has_message("kept as a draft")
     assert not anna.ui.submitLabel.visible
     (draft,) = anna.session.drafts.list(plain_app.url, "")
     masks = {segment.name: segment.mask for segment in anna.session.drafts.read(draft).segments}
@@ -66,7 +66,7 @@ def test_an_error_500_on_train_is_said_and_the_button_can_be_pressed_again(anna,
     answers, question = plain_app.server.answers, ("POST", "/train/organs")
     works, answers[question] = answers[question], FAILED
     anna.do("trainButton")
-    assert anna.told("The server failed (500 Internal Server Error)")
+    assert anna.has_message("The server failed (500 Internal Server Error)")
     assert not anna.ui.trainingBar.visible
     answers[question] = works
     answers["GET", "/train/"] = 200, {"id": "1", "status": "RUNNING"}
@@ -86,7 +86,7 @@ def test_a_download_that_breaks_off_is_said_and_nothing_of_it_is_shown(anna, pla
     row = [anna.ui.caseTable.item(number, 0).text() for number in range(anna.ui.caseTable.rowCount)].index("b")
     anna.ui.caseTable.setCurrentCell(row, 0)
     anna.do("openButton")
-    assert anna.told("the image of case 'b'")
+    assert anna.has_message("the image of case 'b'")
     assert anna.ui.caseLabel.text.startswith("a. ")
     np.testing.assert_array_equal(anna.mask("liver"), drawn)
     answers[question] = works
@@ -108,7 +108,7 @@ def test_an_answer_that_is_lost_after_the_label_was_stored_costs_a_second_submis
 
     answers[question] = store_and_break
     anna.do("submitButton")
-    assert anna.told("kept as a draft")
+    assert anna.has_message("kept as a draft")
     assert len(anna.session.drafts.list(plain_app.url, "")) == 1
     answers[question] = works
     anna.until(lambda: anna.session.connection.online)

@@ -81,7 +81,7 @@ def connected(server):
 def draw(desk, seed):
     """Boxes of both classes, and a segment that the server does not know; gives their masks."""
     shape = desk.mask("organ").shape
-    drawn = {name: np.random.default_rng(seed + place).random(shape) > 0.9 for place, name in enumerate("abc")}
+    drawn = {name: np.random.default_rng(seed + number).random(shape) > 0.9 for number, name in enumerate("abc")}
     drawn = {"organ": drawn["a"], "tumour": drawn["b"] & ~drawn["a"], "my notes": drawn["c"]}
     for name, mask in drawn.items():
         desk.paint(name, mask)
@@ -119,8 +119,8 @@ def test_killed_in_mid_submit_it_says_so_and_the_draft_is_offered_again_voxel_by
     said = killed_while_asked(anna, server, "submit_label", monkeypatch, lambda: leave_out_notes(anna))
     anna.settle()
     assert said == "Submitting ..."
-    assert anna.told("cannot be reached")
-    assert anna.told("kept as a draft")
+    assert anna.has_message("cannot be reached")
+    assert anna.has_message("kept as a draft")
     assert anna.ui.serverLabel.text.startswith("Not reachable")
     for name, mask in drawn.items():
         np.testing.assert_array_equal(anna.mask(name), mask)
@@ -145,19 +145,19 @@ def test_killed_in_mid_submit_it_says_so_and_the_draft_is_offered_again_voxel_by
 
 def test_killed_in_mid_infer_it_says_so_and_the_case_is_painted_from_nothing(anna, server, monkeypatch):
     anna.do("trainButton")
-    anna.until(lambda: anna.told("Model version 1 is in use."))
+    anna.until(lambda: anna.has_message("Model version 1 is in use."))
     anna.settle()
 
     said = killed_while_asked(anna, server, "infer", monkeypatch, lambda: anna.press("nextButton"))
     anna.settle()
     assert said == "Loading ..."
-    assert anna.told("cannot be reached")
+    assert anna.has_message("cannot be reached")
     assert "paint the segments" in anna.ui.caseLabel.text
     case, drawn = anna.session.cases.case.id, draw(anna, 10)
 
     server.conf["max_steps"] = "100000"  # for the test after this
     again(server)
-    anna.until(lambda: anna.told("is back"))
+    anna.until(lambda: anna.has_message("is back"))
     anna.settle()
     assert "model version 1" in anna.ui.serverLabel.text
     for name, mask in drawn.items():
@@ -183,11 +183,11 @@ def test_killed_in_mid_train_it_says_so_keeps_the_edits_and_the_next_training_go
     assert len(anna.session.drafts.list(server.url, "")) == 1  # kept the moment it was lost
 
     again(server)
-    anna.until(lambda: anna.told("The training was interrupted. Press Train: it goes on from where it was."))
+    anna.until(lambda: anna.has_message("The training was interrupted. Press Train: it goes on where it stopped."))
     anna.settle()
     for name, mask in drawn.items():
         np.testing.assert_array_equal(anna.mask(name), mask)
     anna.do("trainButton")
     anna.until(lambda: anna.session.training.progress.phase == "training")
     anna.do("stopButton")
-    anna.until(lambda: anna.told("The training was stopped."))
+    anna.until(lambda: anna.has_message("The training was stopped."))

@@ -75,7 +75,7 @@ def test_a_server_that_is_no_monai_label_is_said_to_be_the_wrong_one(sit_down, p
     desk = sit_down()
     desk.connect(plain_app.url)
     assert desk.ui.serverLabel.text.startswith("Wrong server")
-    assert desk.told("is no MONAI Label server")
+    assert desk.has_message("is not a MONAI Label server")
     assert desk.ui.connectButton.enabled
     assert not desk.ui.nextButton.enabled
 
@@ -135,8 +135,8 @@ def click_heading(desk, column):
     from PySide6.QtTest import QTest
 
     header = desk.ui.caseTable.horizontalHeader()
-    place = qt.QPoint(header.sectionViewportPosition(column) + 5, header.height // 2)
-    QTest.mouseClick(header.viewport(), qt.Qt.LeftButton, pos=place)
+    position = qt.QPoint(header.sectionViewportPosition(column) + 5, header.height // 2)
+    QTest.mouseClick(header.viewport(), qt.Qt.LeftButton, pos=position)
 
 
 def test_a_click_on_a_heading_sorts_and_a_second_one_turns_it_round(listed):
@@ -176,9 +176,9 @@ def test_a_double_click_opens_a_case(listed, qt):
     from PySide6.QtTest import QTest
 
     table = listed.ui.caseTable
-    place = table.visualItemRect(table.item(2, 0)).center()
-    QTest.mouseClick(table.viewport(), qt.Qt.LeftButton, pos=place)
-    QTest.mouseDClick(table.viewport(), qt.Qt.LeftButton, pos=place)
+    position = table.visualItemRect(table.item(2, 0)).center()
+    QTest.mouseClick(table.viewport(), qt.Qt.LeftButton, pos=position)
+    QTest.mouseDClick(table.viewport(), qt.Qt.LeftButton, pos=position)
     listed.settle()
     assert listed.ui.caseLabel.text.startswith("c. ")
     assert listed.ui.reasonLabel.text == "You opened it yourself."

@@ -24,7 +24,7 @@ def test_a_proposal_that_only_was_looked_at_is_submitted_as_accepted_and_a_paint
     server.versions = 1
     desk.do("refreshButton")
     desk.do("nextButton")
-    desk.ui.placeButton.click()
+    desk.ui.sliceButton.click()
     desk.do("submitButton")
     assert server.said == {"kind": "accepted"}
     desk.paint("liver", box(desk, 1, 1, 1))
@@ -75,19 +75,19 @@ def test_the_map_of_uncertainty_is_switched_and_made_fainter_also_for_the_next_c
     assert overlaid() == {0.25}
 
 
-def test_the_next_place_is_jumped_to(desk, slicer):
+def test_the_next_slice_is_jumped_to(desk, slicer):
     desk.do("nextButton")
     (view,) = [node for node in slicer.util.getNodesByClass("vtkMRMLSliceNode") if node.GetOrientation() == "Axial"]
 
-    def place():
+    def position():
         return [view.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
 
-    first = place()
+    first = position()
     assert first == pytest.approx([1.0, 2.0, 3.0])
-    desk.ui.placeButton.click()
-    assert place() == pytest.approx([4.0, 5.0, 6.0])
-    desk.ui.placeButton.click()
-    assert place() == first
+    desk.ui.sliceButton.click()
+    assert position() == pytest.approx([4.0, 5.0, 6.0])
+    desk.ui.sliceButton.click()
+    assert position() == first
 
 
 def test_keys_press_the_buttons_while_the_module_is_shown(desk, overlaid, server):
@@ -123,7 +123,7 @@ def test_the_last_submission_is_taken_back_and_can_be_made_again(desk, server):
     assert server.count("undo") == 1
     assert server.stored == {}
     assert not desk.ui.undoButton.enabled
-    assert desk.told("The last submission of 'a' was taken back")
+    assert desk.has_message("The last submission of 'a' was taken back")
     assert not desk.ui.submitLabel.visible
     np.testing.assert_array_equal(desk.mask("liver"), drawn)
     desk.do("submitButton")
@@ -135,7 +135,7 @@ def test_a_submission_that_could_not_be_taken_back_still_can_be(desk, server):
     desk.do("submitButton")
     server.troubles["undo"] = [OSError("No.")]
     desk.do("undoButton")
-    assert desk.told("No.")
+    assert desk.has_message("No.")
     desk.do("undoButton")
     assert server.stored == {}
 
@@ -176,17 +176,17 @@ def test_an_unknown_segment_is_left_out_if_that_is_said_and_the_answer_is_kept(d
 
 
 def test_a_class_that_is_called_like_a_choice_of_ours_is_a_class(desk, server):
-    """It is told by its place in the list, not by its words."""
+    """It is known by its index in the list, not by its text."""
     server.classes = [LabelClass("choose a class", 1), LabelClass("none: leave it out", 2)]
     desk.do("connectButton")
     desk.do("nextButton")
     drawn = np.zeros(desk.mask("choose a class").shape, bool)
     drawn[3:5, 3:5, 3:5] = True
-    for place, value in ((1, 1), (2, 2)):
+    for index, value in ((1, 1), (2, 2)):
         desk.paint("lesion", drawn)
         desk.do("submitButton")
         (choice,) = desk.panel.submit.choices
-        choice.setCurrentIndex(place)
+        choice.setCurrentIndex(index)
         assert desk.ui.mappingButton.enabled
         desk.do("mappingButton")
         np.testing.assert_array_equal(server.stored["a"], value * drawn)
@@ -217,5 +217,25 @@ def test_whether_the_server_trains_while_people_label_is_chosen_here_and_kept(de
     assert [call[1]["training"] for call in server.calls if call[0] == "train"] == ["continuous"]
     assert not desk.ui.continuousCheck.enabled
     desk.do("stopButton")
-    assert desk.told("The training was stopped.")
+    assert desk.has_message("The training was stopped.")
     assert desk.ui.continuousCheck.checked
+
+
+def test_while_a_training_runs_the_switch_shows_which_one_whatever_was_chosen_here(desk, server, monkeypatch):
+    plain = server.capabilities()
+    offers = dataclasses.replace(plain, options={**plain.options, "training": ["continuous", "on_request"]})
+    monkeypatch.setattr(server, "capabilities", lambda: offers)
+    desk.do("connectButton")
+    desk.ui.continuousCheck.click()
+    assert not desk.ui.continuousCheck.checked
+    server.task, server.progress = (
+        "RUNNING",
+        {"start_ts": 9, "training": "continuous", "phase": "training", "line": "on"},
+    )
+    desk.session.training.poll()
+    desk.settle()
+    desk.panel.tick()
+    assert desk.ui.continuousCheck.checked
+    assert not desk.ui.continuousCheck.enabled
+    desk.do("stopButton")
+    assert not desk.ui.continuousCheck.checked, "the next one is as chosen"

@@ -1,4 +1,4 @@
-"""A stream of crops whose volumes come and go while a training goes on."""
+"""A stream of crops whose volumes may change during a training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fewlabel.data.loaders import CropStream, Record
 
 _OFTEN = 0.5  # share of the crops that come from new volumes at first
-_AT_FIRST = 100  # crops of a new volume that are drawn so often
+_AT_FIRST = 100  # crops of a new volume that are preferred
 
 Ahead = tuple[Record, "Future[dict | None]"]
 
@@ -17,29 +17,29 @@ Ahead = tuple[Record, "Future[dict | None]"]
 class JoiningStream(CropStream):
     """Endless random crops of volumes that may be changed between two passes through it.
 
-    A pass that is begun anew goes on with the volumes that are in memory, without those that have left and with new
-    ones first: half of the crops come from them until each has given a hundred, then all volumes are drawn evenly.
+    A new pass keeps the volumes in memory that are still in the list, and reads new ones first: half of the crops come
+    from new volumes until each has given a hundred; then all volumes are drawn evenly.
 
     Attributes:
         held: volumes in memory with their records.
     """
 
     held: list[tuple[Record, dict]]
-    _fresh: dict[str, int]  # id -> crops that it still gives more often
+    _fresh: dict[str, int]  # id -> number of crops for which it is still preferred
 
     @classmethod
     def of(cls, stream: CropStream) -> JoiningStream:
-        """The same stream, not yet begun, as one whose volumes may change."""
+        """A stream with the same arguments whose volumes may change."""
         joining = cls.__new__(cls)
         joining.__dict__.update(stream.__dict__, held=[], _fresh={})
         return joining
 
     def change(self, records: Sequence[Record], new: Iterable[str] = ()) -> None:
-        """Draw from other volumes, from the next pass on.
+        """Change the volumes, from the next pass on.
 
         Args:
-            records: all of them.
-            new: ids of those that are new or have changed: they are read again, and drawn more often at first.
+            records: of all volumes.
+            new: ids of those that are new or have changed: they are read again and preferred at first.
         """
         self.records, new = list(records), set(new)
         self.held = [each for each in self.held if each[0]["id"] not in new]
@@ -73,7 +73,7 @@ class JoiningStream(CropStream):
         return record, reader.submit(self._read, record)
 
     def _join(self, record: Record, volume: Future[dict | None]) -> bool:
-        """Take a volume into memory, in place of its former self or of the oldest; whether it can be read."""
+        """Take a volume into memory, replacing its former version or the oldest; gives whether it can be read."""
         data = volume.result()
         if data is None:
             return False
@@ -82,10 +82,10 @@ class JoiningStream(CropStream):
         return True
 
     def _waiting(self) -> Iterator[Record]:
-        """Volumes that are not in memory, new ones first, as far as there is room for them."""
+        """Volumes to be read into memory, new ones first, as long as there is room."""
         held = [record for record, _ in self.held]
         missing = [record for record in self._good() if record not in held]
-        missing = [missing[place] for place in self.random.permutation(len(missing))]
+        missing = [missing[index] for index in self.random.permutation(len(missing))]
         missing.sort(key=lambda record: record["id"] not in self._fresh)
         new = sum(record["id"] in self._fresh for record in missing)
         yield from missing[: max(new, self.resident - len(held))]

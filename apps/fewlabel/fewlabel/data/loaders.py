@@ -1,4 +1,4 @@
-"""Batches of labelled and unlabelled crops, made ahead of the training."""
+"""Batches of labelled and unlabelled crops, prefetched in threads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Batch", "CropStream", "EmptyPool", "PairedLoader", "Record", "volume
 
 
 class Batch(TypedDict):
-    """One step's crops; ``unlabelled`` is None where there are no unlabelled volumes, or none are wanted."""
+    """The crops of one step; ``unlabelled`` is None where there are no unlabelled volumes or none are wanted."""
 
     labelled: dict[str, torch.Tensor]
     unlabelled: dict[str, torch.Tensor] | None
@@ -29,7 +29,7 @@ _WHOLE = {"label", "pseudo_label"}  # class indices
 
 
 def volume_loader(plan: Plan, labelled: bool) -> Callable[[Record], dict]:
-    """Record to a preprocessed, padded volume; with class locations where there is a label, else with its ``grid``."""
+    """A function from a record to a preprocessed, padded volume, with class locations or (unlabelled) its ``grid``."""
     keys = ("image", "label") if labelled else ("image",)
     preprocess = transforms.Preprocessing(plan, keys)
     steps = [transforms.pad_to_patch(plan, keys)]
@@ -41,7 +41,7 @@ def volume_loader(plan: Plan, labelled: bool) -> Callable[[Record], dict]:
         data = preprocess({key: record[key] for key in keys})
         image = data["image"]
         grid = tuple(image.shape[1:]), image.affine.numpy()
-        # crops without history of resampling: affine bookkeeping per crop costs more than the crop
+        # plain tensors: MetaTensor's bookkeeping of the affine costs more than the crop
         plain = {key: _plain(value) for key, value in prepare(data).items()}
         return plain if labelled else {**plain, "grid": grid}
 
@@ -52,9 +52,9 @@ class PairedLoader:
     """Endless batches ``{"labelled": {image, label}, "unlabelled": {weak, strong, ...} | None}`` of B1HWD tensors.
 
     float32; labels and pseudo-labels are int64. Crops of the pool are made only while they are wanted. Each kind of
-    crop is made ahead by a thread of its own, so that the labelled ones are the same whether the pool is wanted or not.
+    crop is prefetched by its own thread, so that the labelled ones are the same whether the pool is wanted or not.
 
-    Labels of unlabelled volumes are never opened: their records hold no label path.
+    Labels of unlabelled volumes are never opened: their records have no label path.
 
     Args:
         labelled: records with ``id``, ``image``, ``label``; at least one readable.
@@ -63,10 +63,10 @@ class PairedLoader:
         seed: same seed, same batches.
         report: called with (id, reason) for a volume that is left out.
         views: tensors of the unlabelled batch (see Method.needs).
-        predictions: of the pool; crops are guided by them and, where ``views`` asks for it, hold them.
+        predictions: of the pool; crops are drawn by them and, if ``views`` names them, contain them.
 
     Attributes:
-        pool_wanted: whether the next batches have crops of the pool; may be set at any time.
+        pool_wanted: whether the next batches contain crops of the pool; may be set at any time.
     """
 
     def __init__(
@@ -102,15 +102,15 @@ class PairedLoader:
                     try:
                         crops = next(unlabelled)
                     except EmptyPool:
-                        pool = False  # reported volume by volume already; the labels still train
+                        pool = False  # each volume was reported already; training goes on with labels
                 yield {"labelled": batch, "unlabelled": crops}
 
     def __len__(self) -> int:
-        """Steps in which about every labelled volume was seen once."""
+        """Steps in which every labelled volume is seen about once."""
         return max(1, -(-len(self.labelled.records) // self.plan.batch))
 
     def _is_ready(self) -> bool:
-        """Whether what the method looks at can be had: stored guesses only once there are any."""
+        """Whether the views can be made: stored guesses need at least one prediction."""
         return "pseudo_label" not in self.views or bool(self.predictions and self.predictions.usable())
 
     def _batches(self, stream: CropStream, keys: Sequence[str]) -> Generator[dict[str, torch.Tensor], None, None]:
@@ -122,8 +122,8 @@ class PairedLoader:
 
 
 def _ahead(source: Generator) -> Generator:
-    """What the source gives, made ahead by a thread that starts with the first item that is asked for."""
-    # closed in this order, however it ends: first the thread that makes batches, then those that read files
+    """Prefetch from the source in a thread, which starts with the first item that is requested."""
+    # closed in this order in any case: first the thread that makes batches, then those that read files
     with (
         contextlib.closing(_guarded(source)) as guarded,
         contextlib.closing(iter(ThreadBuffer(guarded, buffer_size=2))) as items,
@@ -135,7 +135,7 @@ def _ahead(source: Generator) -> Generator:
 
 
 def _guarded(source: Generator) -> Generator:
-    """ThreadBuffer would print an exception and end as if all were well: hand it over instead."""
+    """Hand exceptions over as items: ThreadBuffer would print them and end normally."""
     try:
         yield from source
     except Exception as error:

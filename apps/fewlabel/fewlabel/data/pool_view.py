@@ -1,4 +1,4 @@
-"""Crops of unlabelled volumes, with the stored guess of what they show where there is one."""
+"""Crops of unlabelled volumes, with the stored prediction (the guess) where there is one."""
 
 from __future__ import annotations
 
@@ -12,56 +12,58 @@ from monai.transforms import map_classes_to_indices
 
 from fewlabel.data import transforms
 from fewlabel.data.streams import Record
+from fewlabel.files import Stamp, stamp
 from fewlabel.plan import Plan
 
 Grid = tuple[tuple[int, ...], np.ndarray]
-"""Of a preprocessed volume before it is padded: its shape, and its affine (4 x 4, RAS mm)."""
+"""Shape and affine (4 x 4, RAS mm) of a preprocessed volume before padding."""
 
-_PER_CLASS = 20_000  # voxels of each class that a crop's centre is drawn from
+_PER_CLASS = 20_000  # voxels of each class from which a crop's centre is drawn
 
 
 class StoredGuesses(Protocol):
-    """Predictions of the pool, as far as crops need them."""
+    """The part of the store of predictions that crops need."""
 
     def usable(self) -> Collection[str]:
-        """Ids of the cases that have a prediction which may be used now."""
+        """Ids of the cases with a usable prediction."""
 
     def version(self, case: str) -> float | None:
-        """Which model made the prediction of a case; None where there is none that may be used."""
+        """Version of the model that made a case's prediction; None where there is no usable one."""
 
-    def guess(self, case: str, grid: Grid) -> torch.Tensor | None:
-        """Label map and confidence (0..255), uint8 2HWD on that grid; None where there is none for it."""
+    def guess(self, case: str, grid: Grid, source: Stamp | None) -> torch.Tensor | None:
+        """Label map and confidence (0..255), uint8 2HWD, for this grid and image file; None where there is none."""
 
 
 class Held:
-    """The stored guess of one volume in memory, read anew when a newer model has made it again.
+    """The stored guess of a volume in memory; read again when a newer model has predicted it.
 
     Args:
         case: id.
         grid: of the volume.
-        predictions: where guesses are.
+        source: stamp of the image file that the volume was read from.
+        predictions: the store.
         plan: padding and classes.
     """
 
-    def __init__(self, case: str, grid: Grid, predictions: StoredGuesses, plan: Plan) -> None:
-        self.case, self.grid, self.predictions = case, grid, predictions
+    def __init__(self, case: str, grid: Grid, source: Stamp | None, predictions: StoredGuesses, plan: Plan) -> None:
+        self.case, self.grid, self.source, self.predictions = case, grid, source, predictions
         self.pad = transforms.pad_to_patch(plan, ("guess",))
         self.classes = len(plan.classes) + 1
         self._version: float | None = None
         self._known: tuple[torch.Tensor, list[Any]] | None = None
 
     def __call__(self) -> tuple[torch.Tensor, list[Any]] | None:
-        """The guess 2HWD, padded as the volume is, and where each class is; None where there is no guess."""
+        """The guess 2HWD, padded like the volume, and the locations of each class; None where there is no guess."""
         version = self.predictions.version(self.case)
         if version != self._version:
             self._version, self._known = version, None if version is None else self._read()
         return self._known
 
     def _read(self) -> tuple[torch.Tensor, list[Any]] | None:
-        guess = self.predictions.guess(self.case, self.grid)
+        guess = self.predictions.guess(self.case, self.grid, self.source)
         if guess is None:
             return None
-        doubt = torch.stack([guess[0], 255 - guess[1]])  # so that what is padded by 0 is background without a doubt
+        doubt = torch.stack([guess[0], 255 - guess[1]])  # padding with 0 then means background with full confidence
         padded = self.pad({"guess": doubt})["guess"]
         padded = padded.as_tensor() if isinstance(padded, MetaTensor) else padded
         guess = torch.stack([padded[0], 255 - padded[1]])
@@ -69,11 +71,11 @@ class Held:
 
 
 class PoolView:
-    """An unlabelled volume to one crop with the tensors that a method looks at; draws from the seed alone.
+    """Makes one crop of an unlabelled volume, with the tensors that a method needs; random by the seed alone.
 
-    Where a guess of the volume is stored, the crop's centre is drawn from every predicted class with equal chance,
-    background included, as that of a labelled crop is; guess and image are cut and turned together. Where there is
-    none, the crop comes from anywhere and its confidence is 0.
+    If a guess of the volume is stored, the crop's centre is drawn from every predicted class with equal probability,
+    background included, as for labelled crops; guess and image are transformed together. Otherwise the crop is drawn
+    uniformly and its confidence is 0.
 
     Args:
         plan: crop size and classes.
@@ -86,7 +88,7 @@ class PoolView:
         self.guided = transforms.guided_view(plan, self.views)
 
     def set_random_state(self, seed: int) -> None:
-        """Begin the random numbers of both kinds of crops."""
+        """Seed both kinds of crops."""
         self.anywhere.set_random_state(seed)
         self.guided.set_random_state(seed)
 
@@ -110,12 +112,13 @@ class PoolView:
 def with_guesses(
     load: Callable[[Record], dict], predictions: StoredGuesses | None, plan: Plan
 ) -> Callable[[Record], dict]:
-    """The same loader of volumes, whose volumes hold their stored guess too."""
+    """Wrap a loader of volumes so that they also contain their stored guess."""
     if predictions is None:
         return load
 
     def load_with(record: Record) -> dict:
+        source = stamp(record["image"])  # before reading: a file replaced meanwhile has another stamp
         data = load(record)
-        return {**data, "held": Held(record["id"], data["grid"], predictions, plan)}
+        return {**data, "held": Held(record["id"], data["grid"], source, predictions, plan)}
 
     return load_with

@@ -1,4 +1,4 @@
-"""Who is trained on, who is learned from without a label, who is kept for validation."""
+"""Splits the cases of a study: labelled, unlabelled, and kept for validation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-VALIDATION_FROM = 5  # below this many labels every one is needed for training
+VALIDATION_FROM = 5  # with fewer labels, all are needed for training
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Pools:
     Attributes:
         labelled: trained on with their labels.
         unlabelled: trained on without labels.
-        validation: labelled, never trained on once chosen, not even without their label.
-        note: what people should know about it.
+        validation: labelled; once chosen never trained on, not even without their label.
+        note: a sentence for people about the split.
     """
 
     labelled: list[str]
@@ -37,20 +37,20 @@ def make_pools(
 ) -> Pools:
     """Split a study's images.
 
-    A case, once validation, stays so for ever; a case that was trained on never becomes validation. New
-    validation cases are taken from labels that no training has seen yet, by a hash of their id, so that neither
-    the order of labelling nor of files matters. An accepted label is a model's answer, which would flatter models
-    that resemble it: it is trained on and counts nothing for validation. Where a validation case gets one, nothing is
-    measured on it, nor is it trained on.
+    A validation case stays one for ever; a case that was trained on never becomes one. New validation cases are
+    chosen among the labels that no training has seen yet, by a hash of their id, so that neither the order of
+    labelling nor that of the files matters. An accepted label is a model's prediction and would flatter models that
+    resemble it: it is trained on, but never used for validation. If a validation case gets an accepted label, it is
+    neither measured nor trained on.
 
     Args:
         labelled: ids with a submitted label.
         images: ids of all images.
-        kept: what earlier rounds decided: lists under ``validation`` and ``trained`` (see :func:`remember`).
+        kept: decisions of earlier trainings: lists under ``validation`` and ``trained`` (see :func:`remember`).
         share: wanted share of validation among the labelled, in [0, 1).
         seed: of the hash.
-        accepted: id -> whether the label was known to be accepted when it was stored; False: that was found later, and
-            the case goes on validating if it does so already.
+        accepted: id -> whether the label was known to be accepted when it was stored; False: this was found out later,
+            and the case stays a validation case if it is one already.
     """
     labelled, kept_back = set(labelled), set(kept.get("validation", ()))
     own_work = labelled - set(accepted)
@@ -81,7 +81,7 @@ def _note(labelled: int, validation: int, training: int, share: float, accepted:
             f"{validation} of {labelled} labelled cases are kept for validation and never trained on.{left_as_proposed}"
         )
     if share == 0:
-        return f"All {labelled} labelled cases are used for training: the model is not validated, as was asked."
+        return f"All {labelled} labelled cases are used for training: the model is not validated, as requested."
     if labelled - accepted < VALIDATION_FROM:
         own = " that were drawn or corrected" if accepted else ""
         return (
@@ -92,7 +92,7 @@ def _note(labelled: int, validation: int, training: int, share: float, accepted:
 
 
 def remember(pools: Pools, kept: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """What the next round must know, to be saved before training starts."""
+    """The decisions for later trainings, to be saved before training starts."""
     return {
         "validation": sorted({*kept.get("validation", ()), *pools.validation}),
         "trained": sorted({*kept.get("trained", ()), *pools.labelled}),

@@ -18,7 +18,7 @@ Record = dict[str, str]  # id, image, and for labelled records label: file paths
 
 
 class View(Protocol):
-    """Makes a crop of a volume, or a list of one crop, by random numbers that begin with a seed."""
+    """Makes a random crop of a volume, or a list with one crop, from a seed."""
 
     def set_random_state(self, seed: int) -> Any: ...
 
@@ -29,27 +29,27 @@ _RESIDENT = 16  # volumes held in memory per pool, however large the pool
 
 
 class EmptyPool(ValueError):
-    """Not one volume of a pool can be read; the message says why."""
+    """No volume of a pool can be read; the message says why."""
 
 
 class CropStream:
     """Endless random crops of a pool of volumes, of which only a few are in memory at a time.
 
-    A resident set of at most ``resident`` volumes is drawn from at random. It gains a volume with every crop, so that
-    training starts with the first one; once it is full, its oldest member is replaced after every few crops. Volumes
-    come in shuffled passes over the pool, read ahead by one thread (so one more may be in memory). The order depends
-    on the seed alone. Volumes that cannot be read are left out and reported once.
+    Crops are drawn from a resident set of at most ``resident`` volumes. A volume is added with every crop, so that
+    training can start with the first; once the set is full, its oldest volume is replaced after every few crops.
+    Volumes come in shuffled passes over the pool and are prefetched by a thread (so one more may be in memory). The
+    order depends on the seed alone. Volumes that cannot be read are left out and reported once.
 
     Args:
-        records: what ``load`` needs, one per volume, each with an ``id``.
-        load: record to preprocessed volume; raises ``UnreadableVolume`` for a bad file.
-        view: preprocessed volume to one crop.
+        records: one per volume, each with an ``id`` and what ``load`` needs.
+        load: from a record to a preprocessed volume; raises ``UnreadableVolume`` for a bad file.
+        view: from a preprocessed volume to one crop.
         seed: of the order and of the crops.
         crops_per_volume: crops between two replacements.
-        resident: most volumes that are drawn from.
+        resident: largest number of volumes in the resident set.
         report: called with (id, reason) for a volume that is left out.
-        preferred: gives the ids that are drawn from alone as long as there are any; asked again and again, since it may
-            change at any time. None: all.
+        preferred: gives ids; as long as there are any, only these are drawn. Called for each crop, since they may
+            change at any time. None: all volumes.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class CropStream:
         return [record for record in good if record["id"] in preferred] or good
 
     def _submit(self, reader: ThreadPoolExecutor, order: Iterator[Record], held: list[dict]) -> Future | None:
-        """Read the next volume ahead, unless all of them are in memory."""
+        """Prefetch the next volume, unless all of them are in memory."""
         if held and len(held) >= len(self._good()):
             return None
         return reader.submit(self._read, next(order))

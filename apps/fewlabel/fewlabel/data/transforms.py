@@ -1,7 +1,7 @@
-"""ONE preprocessing and its views: labelled, weak and strong crops for training, whole volumes for the rest.
+"""The one preprocessing, and its views: labelled, weak and strong crops for training, whole volumes for the rest.
 
-The preprocessing uses stock MONAI transforms only and can be said in MONAI Auto3DSeg's keys (RAS, spacing,
-``meanstd`` or ``ct``), so that an exported model runs elsewhere with the same numbers.
+The preprocessing uses stock MONAI transforms only and can be expressed in MONAI Auto3DSeg's keys (RAS, spacing,
+``meanstd`` or ``ct``), so that an exported model gives the same numbers elsewhere.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def normalisation(plan: Plan) -> list[Transform]:
 
 
 def resampling(plan: Plan, keys: KeysCollection) -> list[Transform]:
-    """To RAS and the plan's spacing; images linearly, labels by nearest neighbour. Invertible."""
+    """Resampling to RAS and the plan's spacing; images linearly, labels by nearest neighbour. Invertible."""
     keys = ensure_tuple(keys)
     mode = ["nearest" if key == "label" else "bilinear" for key in keys]
     orientation = Orientationd(keys=keys, axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S")))
@@ -87,7 +87,7 @@ def resampling(plan: Plan, keys: KeysCollection) -> list[Transform]:
 
 
 class Preprocessing:
-    """File paths under ``keys`` to normalised float32 MetaTensors 1HWD at the plan's spacing.
+    """Reads file paths under ``keys`` into normalised float32 MetaTensors 1HWD at the plan's spacing.
 
     Args:
         plan: spacing and normalisation.
@@ -98,7 +98,7 @@ class Preprocessing:
     """
 
     def __init__(self, plan: Plan, keys: tuple[str, ...] = ("image",)) -> None:
-        self.read = ReadVolumed(keys=keys)  # outside of Compose, which would hide the reason of a failure
+        self.read = ReadVolumed(keys=keys)  # outside of Compose, which would hide the reason of an error
         self.steps = Compose(
             [*resampling(plan, keys), *normalisation(plan), EnsureTyped(keys=keys, dtype=torch.float32)]
         )
@@ -108,7 +108,7 @@ class Preprocessing:
 
 
 def class_locations(plan: Plan) -> Transform:
-    """Where each class is in a preprocessed label, so that crops need not search: key ``label_cls_indices``."""
+    """Indices of each class in a preprocessed label, so that crops need not search: key ``label_cls_indices``."""
     classes = len(plan.classes) + 1
     return ClassesToIndicesd(keys="label", num_classes=classes, max_samples_per_class=20_000)
 
@@ -145,10 +145,10 @@ def _strong_intensity(key: str) -> list[Transform]:
 
 
 def labelled_view(plan: Plan) -> Compose:
-    """A preprocessed labelled volume to one augmented crop ``{image, label}``, biased to the classes.
+    """One augmented crop ``{image, label}`` of a preprocessed labelled volume, biased to the classes.
 
-    The centre is drawn from every class that the volume holds with equal chance, background included; a volume
-    with an empty label ("nothing here") gives background crops.
+    The centre is drawn from every class in the volume with equal probability, background included; a volume with an
+    empty label ("nothing here") gives background crops.
     """
     keys = ("image", "label")
     return Compose(
@@ -164,23 +164,23 @@ def labelled_view(plan: Plan) -> Compose:
 
 
 def unlabelled_view(plan: Plan, views: Collection[str] = ("weak", "strong")) -> Compose:
-    """A preprocessed unlabelled volume to one crop from anywhere, in these views; of one geometry."""
+    """One uniformly drawn crop of a preprocessed unlabelled volume, in these views, which share their geometry."""
     crop = RandSpatialCropd(keys="image", roi_size=plan.patch, random_size=False)
     return Compose([SelectItemsd(keys="image"), crop, _geometry(("image",)), *_views(views)])
 
 
 def guided_view(plan: Plan, views: Collection[str] = ("weak", "strong")) -> Compose:
-    """The same of a volume with a ``guess`` 2HWD: label map and confidence, cut and turned with the image.
+    """The same for a volume with a ``guess`` 2HWD (label map and confidence), transformed together with the image.
 
-    The centre is drawn from every class that the label map holds with equal chance, as in ``labelled_view``; where
-    each class is stands under ``guess_cls_indices``. Gives a list of one crop.
+    The centre is drawn from every class in the label map with equal probability, as in ``labelled_view``; the indices
+    of each class are under ``guess_cls_indices``. Gives a list with one crop.
     """
     keys = ("image", "guess")
     return Compose([_class_crop(keys, "guess", plan), _geometry(keys), *_views(views)])
 
 
 def _views(views: Collection[str]) -> list[Transform]:
-    """From ``image`` to ``weak`` and ``strong``, as far as they are asked for."""
+    """Make ``weak`` and ``strong`` from ``image``, if they are among the views."""
     steps: list[Transform] = []
     if "weak" in views:
         steps += [CopyItemsd(keys="image", names=["weak"]), *_weak_intensity("weak")]
@@ -191,7 +191,7 @@ def _views(views: Collection[str]) -> list[Transform]:
 
 
 def _class_crop(keys: tuple[str, ...], label: str, plan: Plan) -> Transform:
-    """One crop whose centre is a voxel of any class, each as likely, where ``LABEL_cls_indices`` has some of it."""
+    """One crop centred on a voxel of a random class; all classes in ``LABEL_cls_indices`` are equally likely."""
     classes = len(plan.classes) + 1
     return RandCropByLabelClassesd(
         keys=keys,
@@ -207,5 +207,5 @@ def _class_crop(keys: tuple[str, ...], label: str, plan: Plan) -> Transform:
 
 
 def pad_to_patch(plan: Plan, keys: tuple[str, ...]) -> Transform:
-    """Volumes smaller than a crop are padded by zeros (background), as sliding-window inference pads them."""
+    """Pads volumes smaller than a crop with zeros (background), as sliding-window inference does."""
     return SpatialPadd(keys=keys, spatial_size=plan.patch, mode="constant")

@@ -1,4 +1,4 @@
-"""Whether a label map that was sent could be one of an image at all, from both headers: nothing is unpacked for it."""
+"""Checks from the headers alone whether a submitted label map can belong to an image; no voxels are unpacked."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fewlabel.volumes.reading import UnreadableVolume, read_grid
 from fewlabel.volumes.segments import layers_of
 
 _ALWAYS, _FINER, _MUCH = 2**24, 8, 2**27
-"""Voxels: what every label may have; how many times its image's (twice along each axis), and up to how many."""
+"""Voxels that any label may have; otherwise the factor of its image's (twice along each axis), and the limit then."""
 
 
 def check_belongs(image_id: str, image_path: str | Path, label_path: str | Path) -> None:
-    """Refuse a label map whose header alone says that it is none of this image, however small its file is.
+    """Refuse a label map whose header shows that it cannot belong to this image, however small the file is.
 
-    A few kilobytes of gzip unpack to gigabytes. A label may lie on another grid than its image, but not on one with
-    far more voxels. What is let through is unpacked no further than its header says.
+    A few kilobytes of gzip can unpack to gigabytes. A label may lie on another grid than its image, but not on one
+    with far more voxels. A file that passes is never unpacked further than its header says.
 
     Args:
         image_id: for messages.

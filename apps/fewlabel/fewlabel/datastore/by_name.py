@@ -1,4 +1,4 @@
-"""The one way to a submitted label: its file is handed out in the study's values, by the names stored with it."""
+"""Hands out submitted labels in the study's values, using the class names stored with each label."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from fewlabel.workspace import Workspace, read_json
 
 
 class LabelsByName:
-    """Submitted labels are read by name, whoever asks: training, review, viewers, the data set.
+    """Reads submitted labels by name, for training, review, viewers and the data set alike.
 
-    The names lie in the label's own header (ours, or Slicer's segments), else in MONAI Label's list or the workspace.
-    Where there are none, the order of the study's classes is assumed when the label is found, and said.
+    The names are in the label's own header (ours, or Slicer's segments), else in MONAI Label's list or the workspace.
+    Where there are none, the order of the study's classes is assumed when the label is found, and a note says so.
 
     Args:
         entries: of the study.
         images: of the study.
-        workspace: of the study; what an earlier process left of labels in the study's values is removed.
+        workspace: of the study; converted labels of an earlier process are removed from it.
     """
 
     def __init__(self, entries: Entries, images: Images, workspace: Workspace) -> None:
@@ -57,7 +57,7 @@ class LabelsByName:
             try:
                 known = key, label.file(self._workspace.by_name)
             except Refusal as refusal:
-                if refusal.status_code != 409:  # a full disk: it may be another time
+                if refusal.status_code != 409:  # a full disk: it may work another time
                     raise
                 known = key, refusal
             self._judged[image_id] = known
@@ -75,12 +75,12 @@ class LabelsByName:
         return info
 
     def names_of(self, image_id: str) -> Named:
-        """Names of the values of a submitted label as they are stored with it; [] where nobody knows them."""
+        """Names of the values of a submitted label as stored with it; [] where there are none."""
         label = self._entries.label(image_id, FINAL)
         return self.names_in_file(image_id) or (label.info.get("label_info") or [] if label else [])
 
     def names_in_file(self, image_id: str) -> Named:
-        """Names of the values of a submitted label that its header holds; []: none."""
+        """Names of the values of a submitted label in its header; [] where there are none."""
         path = Path(self.stored(image_id))
         now = stamp(path)
         known = self._headers.get(path)
@@ -97,7 +97,7 @@ class LabelsByName:
     # --- labels that are found in the folder
 
     def describe(self, tag: str, image_id: str, name: str) -> dict[str, Any]:
-        """Info of a label that the list does not know: of the workspace, else of the file, else assumed."""
+        """Info of a label that is missing from the list: from the workspace, else from the file, else assumed."""
         kept = read_json(self._entries.sidecar(image_id, tag), {}).get("info", {})
         if tag == FINAL and "label_info" not in kept:  # put there by hand, or the server died before the sidecar
             segments = named_segments(Path(self._entries.table.label_path(tag), name))
@@ -108,7 +108,7 @@ class LabelsByName:
         return {"ts": int(time.time()), **kept, "name": name}
 
     def name_labels(self) -> None:
-        """Name the study's classes by its labels where they are unknown, then what was found before they were."""
+        """Take the study's classes from its labels where they are unknown; then name the labels found before that."""
         labelled = self._entries.labelled()
         if not self._workspace.classes() and labelled:
             names = {case: self.names_of(case) for case in labelled}

@@ -1,4 +1,4 @@
-"""Which images and labels lie in the folders, and MONAI Label's list brought in line with them."""
+"""Lists the images and labels in the folders, and updates MONAI Label's list from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 SEGMENTATION = ".seg.nrrd"
 LABEL_EXTENSIONS = (*EXTENSIONS, SEGMENTATION)
-"""Endings of the files of labels: ``a.seg.nrrd``, as Slicer names a segmentation, is a label of the case ``a``."""
+"""Endings of label files: ``a.seg.nrrd``, as Slicer names a segmentation, is a label of the case ``a``."""
 
 _NAME_LIMIT = 200
 _LIST = "datastore_v2.json"
@@ -32,7 +32,7 @@ _LEFTOVER = 3600.0
 """Seconds after which a temporary file belongs to no living process."""
 
 Describe = Callable[[str, str, str], dict[str, Any]]
-"""(tag, id, file name) -> info of a label that is found in its folder."""
+"""(tag, id, file name) -> info of a label that was found in its folder."""
 
 
 def name_fault(name: str) -> str:
@@ -40,7 +40,7 @@ def name_fault(name: str) -> str:
     try:
         length = len(name.encode())
     except UnicodeEncodeError:
-        return "it has characters that are no text"
+        return "it has characters that are not text"
     if not name or length > _NAME_LIMIT:
         return f"it must be 1 to {_NAME_LIMIT} bytes long"
     if name.startswith(".") or ".." in name:
@@ -56,22 +56,22 @@ def check_name(name: str, what: str) -> str:
     Raises:
         Refusal: (400) it could lead out of the folder, or is no file name at all.
     """
-    fault = name_fault(name) if isinstance(name, str) else "it is no text"
+    fault = name_fault(name) if isinstance(name, str) else "it is not text"
     if fault:
         raise Refusal(f"{str(name)[:80]!r} cannot be {what}: {fault}. Choose another one.", 400)
     return name
 
 
 def plain(info: Any) -> dict[str, Any]:
-    """A copy of ``info`` that is finite JSON.
+    """A copy of ``info`` as JSON with finite numbers only.
 
     Raises:
-        Refusal: (400) it is no JSON object.
+        Refusal: (400) it is not a JSON object.
     """
     if info is not None and not isinstance(info, dict):
         raise Refusal('The description must be a JSON object, such as {"name": "value"}.', 400)
     text = json.dumps(finite(info or {}), default=str, ensure_ascii=False)
-    return json.loads(text.encode("utf-8", "replace"))  # half a character, which no answer could hold, becomes "?"
+    return json.loads(text.encode("utf-8", "replace"))  # half a surrogate pair becomes "?"
 
 
 def list_files(folder: Path) -> tuple[dict[str, str], list[str]]:
@@ -82,7 +82,7 @@ def list_files(folder: Path) -> tuple[dict[str, str], list[str]]:
 
     Returns:
         ``{id: extension}`` sorted by id, and the names of volumes that are left out: their id cannot be used,
-        or another file has the same id and an extension that goes before in ``LABEL_EXTENSIONS``.
+        or another file has the same id and an earlier extension in ``LABEL_EXTENSIONS``.
     """
     found: dict[str, str] = {}
     left_out: list[str] = []
@@ -120,13 +120,13 @@ def reconcile(
     labels: Mapping[str, Mapping[str, str]],
     describe: Describe,
 ) -> tuple[dict[str, ImageLabelModel], bool]:
-    """Bring the list of images and labels in line with the files, in linear time.
+    """Update the list of images and labels from the files, in linear time.
 
     Args:
-        known: the list so far; left as it is.
-        images: id -> extension of the images there.
-        labels: tag -> id -> extension of the labels there.
-        describe: gives the info of a label that the list does not know.
+        known: the list so far; not changed.
+        images: id -> extension of the images found.
+        labels: tag -> id -> extension of the labels found.
+        describe: gives the info of a label that is missing from the list.
 
     Returns:
         The new list, and whether it differs.
@@ -145,7 +145,7 @@ def reconcile(
             entry = ImageLabelModel(image=entry.image, labels=kept)
             changed = True
         result[image] = entry
-    # The order of what was known is kept, so that a list read twice is the same.
+    # Known entries keep their order, so that reading the list twice gives the same.
     ordered = {image: result[image] for image in known if image in result}
     ordered.update(result)
     return ordered, changed
@@ -164,12 +164,12 @@ def _labels_of(
     return kept, differs
 
 
-def label_places(studies: Path, workspace: Path) -> tuple[str, str]:
-    """Where labels and MONAI Label's list are kept: beside the images, or in the workspace for good.
+def label_paths(studies: Path, workspace: Path) -> tuple[str, str]:
+    """Paths of the labels and of MONAI Label's list: beside the images, or permanently in the workspace.
 
     Args:
         studies: folder of the images, created if need be.
-        workspace: used if ``studies`` cannot be written, or was so once; labels beside the images are copied.
+        workspace: used if ``studies`` cannot be written, or once could not; labels beside the images are copied.
 
     Returns:
         Folder of labels and file of the list, each relative to ``studies`` or absolute.
@@ -206,7 +206,7 @@ def remove_leftovers(images: Path, labels: Path, workspace: Path) -> None:
 
 
 def _is_left(path: Path, started: dict[int, float | None]) -> bool:
-    """Whether nobody writes a file any more: its process is gone, or began later; ``started`` keeps what was asked."""
+    """Whether the writer of a file is gone: no such process, or a later one; ``started`` caches the start times."""
     changed = path.stat().st_mtime
     process = re.match(r"(\d+)-", path.name.removeprefix(WRITING))
     if process is None:  # by an earlier version

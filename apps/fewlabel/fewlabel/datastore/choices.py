@@ -1,4 +1,4 @@
-"""What the person who starts the server may say about the folder, and what of it is kept for the next start."""
+"""Options about the folder for the person who starts the server; one of them is kept for the next start."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Choices:
-    """What may be said about the folder.
+    """Which files of the folder are served.
 
     Attributes:
         subfolders: serve what lies in subfolders; None: in a new study, or as before.
-        companions: serve what is no scan by its name.
-        made: the folder was made by the start of the server.
+        companions: serve files whose name says that they are not scans.
+        made: the folder was created when the server started.
     """
 
     subfolders: bool | None = None
@@ -27,10 +27,10 @@ class Choices:
 
 
 def serves_subfolders(chosen: bool | None, workspace: Workspace, opened_before: bool, read_only: bool) -> bool:
-    """Whether subfolders are served; kept, so that cases stay cases when the setting is left out later.
+    """Whether subfolders are served; kept, so that cases stay cases when the option is left out later.
 
     Args:
-        chosen: the person's choice, if any.
+        chosen: the option, None where it was left out.
         workspace: of the study.
         opened_before: the study has a list of its cases already.
         read_only: keep nothing.

@@ -1,4 +1,4 @@
-"""Which classes a study may have: chosen freely while nothing is labelled, then in any order, none of them lost."""
+"""Checks the classes chosen for a study: any while nothing is labelled; after that in any order, but none removed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewlabel.datastore.catalogue import label_places, list_files
+from fewlabel.datastore.catalogue import label_paths, list_files
 from fewlabel.datastore.entries import FINAL
 from fewlabel.datastore.meaning import Named
 from fewlabel.labels import UnknownClass, named_values
@@ -17,11 +17,11 @@ from fewlabel.workspace import Workspace, read_json
 
 @dataclass(frozen=True)
 class StoredLabel:
-    """A submitted label on disk, looked at while no datastore is open.
+    """A submitted label on disk, read while no datastore is open.
 
     Attributes:
         path: of the file.
-        named: names of its values as they are stored with it; [] where they were only assumed.
+        named: names of its values as stored with it; [] where they were only assumed.
     """
 
     path: Path
@@ -29,8 +29,8 @@ class StoredLabel:
 
 
 def stored_labels(studies: Path, workspace: Workspace) -> dict[str, StoredLabel]:
-    """The submitted labels of a study by their cases' ids."""
-    folder, config = label_places(studies, workspace.folder)
+    """The submitted labels of a study, by case."""
+    folder, config = label_paths(studies, workspace.folder)
     final = studies / folder / FINAL
     listed = read_json(studies / config, {})
     objects = listed.get("objects", {}) if isinstance(listed, dict) else {}
@@ -38,12 +38,12 @@ def stored_labels(studies: Path, workspace: Workspace) -> dict[str, StoredLabel]
     for case, extension in list_files(final)[0].items():
         path = final / (case + extension)
         segments = [{"name": each.name, "idx": each.value} for each in named_segments(path)]
-        found[case] = StoredLabel(path, segments or _told(objects.get(case), workspace.labels / f"{case}.json"))
+        found[case] = StoredLabel(path, segments or _known_names(objects.get(case), workspace.labels / f"{case}.json"))
     return found
 
 
-def _told(entry: Any, sidecar: Path) -> Named:
-    """Names that MONAI Label's list or the workspace knows."""
+def _known_names(entry: Any, sidecar: Path) -> Named:
+    """Names of a label's values from MONAI Label's list or the workspace."""
     try:
         info = entry["labels"][FINAL]["info"]
     except (KeyError, TypeError):
@@ -52,7 +52,7 @@ def _told(entry: Any, sidecar: Path) -> Named:
 
 
 def agree_on_classes(studies: Path, workspace: Workspace, asked: Sequence[str]) -> None:
-    """Take over the classes of ``--conf labels``.
+    """Use the classes of ``--conf labels``.
 
     Args:
         studies: folder of the images.
@@ -60,8 +60,7 @@ def agree_on_classes(studies: Path, workspace: Workspace, asked: Sequence[str]) 
         asked: names in order; [] leaves everything as it is.
 
     Raises:
-        ValueError: a class that labels have would be lost, or a label's values have no names of their own while the
-            order changes; in words.
+        ValueError: a class that labels have would be lost, or the order changes while a label stores no names.
     """
     known = workspace.classes()
     if not asked or list(asked) == known:

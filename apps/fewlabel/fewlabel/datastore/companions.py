@@ -1,4 +1,4 @@
-"""Files beside scans that are none: segmentations, label maps and masks, by their names."""
+"""Recognises files beside scans that are not scans, by name: segmentations, label maps and masks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ONLY_A_WORD = re.compile(_WORD, re.IGNORECASE)
 
 
 def companions(files: Iterable[File]) -> set[str]:
-    """Paths of the files that are no scans: ``a.seg.nrrd``, ``a-label.nrrd``, ``a_seg.nii.gz``, and others beside one.
+    """Paths of files that are not scans: ``a.seg.nrrd``, ``a-label.nrrd``, ``a_seg.nii.gz``, and some beside a scan.
 
-    Beside a scan are: ``a_mask.nii.gz`` where there is an ``a.nii.gz``; ``label.nii.gz`` where its folder holds
+    Those beside a scan are: ``a_mask.nii.gz`` where there is an ``a.nii.gz``; ``label.nii.gz`` where its folder holds
     another file; ``masks/a.nii.gz`` where another folder holds an ``a.nii.gz``.
     """
     by_folder: defaultdict[str, dict[str, list[File]]] = defaultdict(dict)
@@ -36,8 +36,8 @@ def companions(files: Iterable[File]) -> set[str]:
             scans = outside | inside.keys() if folder in of_masks else inside.keys()
             base = _OF_A_SCAN.fullmatch(name)
             only_a_word = beside_a_scan and _ONLY_A_WORD.fullmatch(name) is not None
-            in_the_place_of_a_scan = folder in of_masks and name in outside
-            if only_a_word or in_the_place_of_a_scan or (base is not None and base[1] in scans):
+            named_like_a_scan = folder in of_masks and name in outside
+            if only_a_word or named_like_a_scan or (base is not None and base[1] in scans):
                 found.update(file.path for file in named)
     return found
 

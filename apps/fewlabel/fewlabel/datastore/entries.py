@@ -1,4 +1,4 @@
-"""MONAI Label's table of a study's images and labels: one process writes its file, in one piece; files rebuild it."""
+"""MONAI Label's table of a study's images and labels: written by one process, atomically; rebuilt from the files."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ logger = logging.getLogger(__name__)
 FINAL = DefaultLabelTag.FINAL.value
 
 _SOON = 1.0
-"""Seconds until a change is written that a crash may lose: to whom a case was handed out."""
+"""Seconds until a change is written that a crash may lose, such as who was handed a case."""
 
 
 class Entries:
     """The table, its file, and the locks under which both are changed.
 
-    One process, the server, writes the file; so it needs no lock file, only a lock between its threads. ``objects`` is
-    replaced, never changed in place, so a reader needs no lock. The labels of each image have a lock of their own
-    (:meth:`alone`), which is taken before that of the table (``guard``).
+    Only the server process writes the file, so a lock between its threads is enough. ``objects`` is replaced, never
+    changed in place, so readers need no lock. The labels of each image have a lock of their own
+    (:meth:`alone`), which is taken before the lock of the table (``guard``).
 
     Args:
-        table: MONAI Label's own model, which the methods of its ``LocalDatastore`` read too.
-        file: where it is kept.
+        table: MONAI Label's own model, which methods of its ``LocalDatastore`` also read.
+        file: of the table.
         workspace: of the study.
-        read_only: for child processes: the file is never written.
+        read_only: for child processes: never write the file.
 
     Attributes:
-        guard: lock of the table, taken while it is changed.
-        unsaved: the table holds what its file does not.
+        guard: lock of the table, held while it is changed.
+        unsaved: the table has changes that are not in its file.
     """
 
     def __init__(self, table: LocalDatastoreModel, file: Path, workspace: Workspace, read_only: bool) -> None:
@@ -49,16 +49,15 @@ class Entries:
         self._workspace = workspace
         self._of_image: dict[str, threading.RLock] = {}
         self._saving: threading.Timer | None = None
-        self._changed_at = 0.0  # of the file as it was read or written last
+        self._changed_at = 0.0  # modification time of the file when it was last read or written
 
     # --- its file
 
     def load(self, first: bool = False) -> None:
-        """Read the file anew if another program changed it; set it aside if it is damaged.
+        """Read the file again if another program changed it; move it aside if it is damaged.
 
         Args:
-            first: this is the start: what is damaged then was left by a crash. Later it may be half written by a
-                living program.
+            first: the server starts: a damaged file was then left by a crash. Later another program may be writing it.
         """
         with self.guard:
             try:
@@ -77,7 +76,7 @@ class Entries:
             self.table.objects, self._changed_at = loaded.objects, changed_at
 
     def save(self) -> None:
-        """Write the file; a failure is logged and made good with the next change, since the file can be rebuilt."""
+        """Write the file; a failure is logged and tried again with the next change, since the file can be rebuilt."""
         if self.read_only:
             return
         with self.guard:
@@ -92,14 +91,14 @@ class Entries:
             self._changed_at = self.file.stat().st_mtime
 
     def save_what_waits(self) -> None:
-        """Write the file now if a change waits for it."""
+        """Write the file now if there are unsaved changes."""
         with self.guard:
             self._saving = None
             if self.unsaved:
                 self.save()
 
     def wrote_last(self) -> bool:
-        """Whether the file is as we wrote or read it last."""
+        """Whether the file is unchanged since we last wrote or read it."""
         try:
             return os.stat(self.file).st_mtime == self._changed_at
         except OSError:
@@ -113,7 +112,7 @@ class Entries:
         return self.table.objects
 
     def label(self, image_id: str, tag: str) -> DataModel | None:
-        """What is known of one label; None where there is none."""
+        """The entry of one label; None where there is none."""
         return self.table.label(image_id, tag)
 
     def labelled(self) -> list[str]:
@@ -125,11 +124,11 @@ class Entries:
         return [key for key, entry in self.objects.items() if FINAL not in entry.labels]
 
     def label_file(self, image_id: str, tag: str, extension: str) -> Path:
-        """Where the label map of one label lies."""
+        """Path of the label map of one label."""
         return Path(self.table.label_path(tag), image_id + extension)
 
     def sidecar(self, image_id: str, tag: str) -> Path:
-        """Where the info of one label is kept beside the table."""
+        """Path of the info of one label, which is kept beside the table."""
         folder = self._workspace.labels
         return (folder if tag == FINAL else folder / tag) / f"{image_id}.json"
 
@@ -137,10 +136,10 @@ class Entries:
 
     @contextmanager
     def alone(self, image_id: str) -> Iterator[None]:
-        """One change at a time of the labels of an image, which may take long: of a large one some seconds.
+        """Hold the lock of an image's labels, for changes that may take seconds.
 
-        The table is not held meanwhile, so that all others go on; only while the study's classes are still to be
-        learned, since the first label decides them.
+        The table is not locked meanwhile, so other requests go on. Only while the study has no classes yet it is,
+        since the first label decides them.
         """
         with self._of_image.setdefault(image_id, threading.RLock()):
             if self._workspace.classes():
@@ -150,26 +149,26 @@ class Entries:
                     yield
 
     def replace(self, objects: dict[str, ImageLabelModel]) -> None:
-        """Give the table other entries; hold ``guard``, and ``save`` them."""
+        """Replace all entries of the table; the caller holds ``guard`` and calls ``save``."""
         self.table.objects = objects
 
     def put(self, image_id: str, entry: ImageLabelModel, soon: bool = False) -> None:
-        """Enter an image anew; hold ``guard``.
+        """Replace the entry of an image; the caller holds ``guard``.
 
         Args:
-            soon: write the file a little later, with all that comes until then.
+            soon: write the file a little later, together with the changes until then.
         """
         self.replace({**self.objects, image_id: entry})
         if not soon:
             self.save()
-        elif self._saving is None and not self.read_only:  # writing 10,000 entries with every next case takes its time
+        elif self._saving is None and not self.read_only:  # writing 10,000 entries with each next case would be slow
             self.unsaved = True
             self._saving = threading.Timer(_SOON, self.save_what_waits)
             self._saving.daemon = True
             self._saving.start()
 
     def put_label(self, image_id: str, tag: str, label: DataModel | None) -> None:
-        """Enter one label of an image anew, or take it out (None); hold ``guard``."""
+        """Replace the entry of one label, or remove it (None); the caller holds ``guard``."""
         entry = self.objects[image_id]
         labels = {key: each for key, each in entry.labels.items() if label is not None or key != tag}
         if label is not None:
@@ -177,15 +176,15 @@ class Entries:
         self.put(image_id, ImageLabelModel(image=entry.image, labels=labels))
 
     def drop(self, image_id: str) -> None:
-        """Take an image out; hold ``guard``."""
+        """Remove the entry of an image; the caller holds ``guard``."""
         self.replace({key: entry for key, entry in self.objects.items() if key != image_id})
         self.save()
 
     def only_in_server(self, what: str) -> None:
-        """Refuse a change in a child process.
+        """Refuse changes in a child process.
 
         Raises:
-            Refusal: (409) this is one.
+            Refusal: (409) this is a child process.
         """
         if self.read_only:
             raise Refusal(f"{what} can be changed by the server only, not by a background task.", 409)

@@ -1,4 +1,4 @@
-"""What a study's folder holds, in words: how many usable scans, what was passed over and why."""
+"""Describes the content of a study's folder: how many usable scans, which files are not served and why."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WORDS = {
     OTHER: "Passed over: {files} of other kinds ({names}).",
 }
 
-MADE = "This folder did not exist and was made: is the path right?"
+MADE = "This folder did not exist and was created: is the path right?"
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Found:
 
     Attributes:
         usable: scans that can be labelled.
-        pending: files whose headers are still to be looked at.
+        pending: files whose headers are still to be read.
         passed: files by reason, a key of the table above.
         sentences: one for each reason.
-        problem: said loudly where there is no usable scan; "" where there is.
+        problem: the error where there is no usable scan; "" otherwise.
     """
 
     usable: int
@@ -59,12 +59,12 @@ class Found:
 
 
 def sum_up(folder: Path, usable: int, pending: int, passed: Iterable[Passed], made: bool) -> Found:
-    """The same in words.
+    """Describe what was found.
 
     Args:
         folder: of the studies.
         usable, pending: see :class:`Found`.
-        passed: everything that was passed over, unusable scans included.
+        passed: all files that are not served, unusable scans included.
         made: the folder did not exist before the server was started.
     """
     by_reason = _grouped(passed)
@@ -76,9 +76,9 @@ def sum_up(folder: Path, usable: int, pending: int, passed: Iterable[Passed], ma
 
 
 def was_made_now(folder: Path) -> bool:
-    """Whether a folder is empty and younger than this process, or not there yet.
+    """Whether a folder does not exist, or is empty and newer than this process.
 
-    MONAI Label makes a folder that does not exist before any app can look.
+    MONAI Label creates a missing folder before any app can look.
     """
     try:
         stat = folder.stat()
@@ -89,27 +89,27 @@ def was_made_now(folder: Path) -> bool:
         return False
 
 
-class Teller:
-    """Says in the log what is new, each thing once; many things of one kind in one line."""
+class FolderLog:
+    """Logs what is new in the folder: each file once, many files of one kind in one line."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         self._problem = ""
 
-    def tell(self, passed: Iterable[Passed]) -> None:
-        """Of what is passed over, that of which nothing was said yet."""
-        news = [each for each in passed if (each.reason, each.path) not in self._told]
-        self._told |= {(each.reason, each.path) for each in news}
+    def add(self, passed: Iterable[Passed]) -> None:
+        """Log the files that are not served and were not logged yet."""
+        news = [each for each in passed if (each.reason, each.path) not in self._logged]
+        self._logged |= {(each.reason, each.path) for each in news}
         for reason, group in _grouped(news).items():
             for part in [[each] for each in group] if reason == FAULTY else [group]:
                 (logger.info if reason == OTHER else logger.warning)("%s", _sentence(reason, part))
 
     def total(self, found: Found, folder: Path) -> None:
-        """How many scans there are, and loudly that there is none."""
+        """Log how many scans there are; an error if there is none."""
         if found.problem and found.problem != self._problem:
             logger.error("%s", found.problem)
         elif not found.problem:
-            later = f"; {found.pending} more are still looked at" if found.pending else ""
+            later = f"; {found.pending} more are still being checked" if found.pending else ""
             logger.info("Found %s in %s%s.", _count(found.usable, "usable scan"), folder, later)
         self._problem = found.problem
 
@@ -132,5 +132,5 @@ def _count(number: int, what: str) -> str:
 
 
 def _printable(path: str) -> str:
-    """A name that a log and JSON can hold, whatever its bytes."""
+    """A name that can be written to a log and to JSON, whatever its bytes."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in path)

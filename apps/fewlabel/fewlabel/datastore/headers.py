@@ -1,4 +1,4 @@
-"""What the headers of a study's files say, looked at once and kept in the workspace until a file changes."""
+"""Reads the headers of a study's files once; the result is kept in the workspace until a file changes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from fewlabel.workspace import read_json, replace_file, write_json
 logger = logging.getLogger(__name__)
 
 _AT_LEAST = 200
-"""Files that are looked at in one go, however long it takes."""
+"""Files that are read in one go, however long it takes."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """On one file, as it was when it was looked at.
+    """Result of reading the header of one file.
 
     Attributes:
-        stamp: of the file.
-        fault: why it is no scan that can be used; None: it is one.
-        voxels: of a header: (path, time of its last change in ns, size) of the file of the voxels; None where that
-            could not be found.
+        stamp: of the file when it was read.
+        fault: why it cannot be used as a scan; None where it can.
+        voxels: of a header with a separate file of voxels: path, modification time in ns and size of that file; None
+            where it could not be found.
     """
 
     stamp: tuple[int, int]
@@ -44,8 +44,8 @@ class Headers:
 
     Args:
         root: folder of the images.
-        cache: file in which they are kept.
-        copies: folder of the copies of volumes that lie in two files, ``<id>.nrrd`` each.
+        cache: file in which the verdicts are kept.
+        copies: folder for volumes that consist of two files, as one ``<id>.nrrd`` each.
         read_only: keep nothing, copy nothing.
     """
 
@@ -58,16 +58,16 @@ class Headers:
                 self._known[path] = _read(entry)
 
     def copy_of(self, image_id: str) -> Path:
-        """Where the ``.nrrd`` of a volume in two files lies."""
+        """Path of the ``.nrrd`` copy of a volume that consists of two files."""
         return self.copies / f"{image_id}.nrrd"
 
     def rank(self, path: str) -> int:
-        """0 for a file that was usable when it was looked at last, 1 for an unknown one, 2 for an unusable one."""
+        """0 for a file that was usable when last read, 1 for an unknown one, 2 for an unusable one."""
         known = self._known.get(path)
         return 1 if known is None else 2 if known.fault else 0
 
     def verdict(self, file: File, image_id: str) -> Verdict | None:
-        """On a file as it is now; None if it was not looked at since it changed."""
+        """The verdict on a file as it is now; None if it has changed since it was read, or never was."""
         known = self._known.get(file.path)
         if known is None or known.stamp != file.stamp:
             return None
@@ -78,7 +78,7 @@ class Headers:
         return known
 
     def look(self, files: Iterable[tuple[File, str]], seconds: float) -> None:
-        """Look at files, with the id of each, until the time is over, but at some hundreds of them at least."""
+        """Read headers of files (with their ids) until the time is over, but of some hundreds at least."""
         end, changed = time.monotonic() + seconds, {}
         for count, (file, image_id) in enumerate(files):
             if count >= _AT_LEAST and time.monotonic() > end:
@@ -88,12 +88,12 @@ class Headers:
         self._known = {**self._known, **changed}
 
     def keep(self, paths: Iterable[str], ids: Iterable[str]) -> None:
-        """Write what is known of these files, if it is not written yet; remove copies of ids that are not given."""
+        """Write the verdicts on these files, if they have changed; remove copies of ids that are not given."""
         if self._read_only:
             return
         self._known = {path: self._known[path] for path in paths if path in self._known}
         content = {"version": 1, "files": {path: _written(verdict) for path, verdict in self._known.items()}}
-        with contextlib.suppress(Refusal):  # it is looked at again
+        with contextlib.suppress(Refusal):  # the files are read again at the next start
             if content != self._kept and (self._known or self.cache.exists()):
                 write_json(self.cache, content)
                 self._kept = content
@@ -115,7 +115,7 @@ class Headers:
             fault = Fault(UNREADABLE, f"{file.path} {error}.")
         except Refusal as error:
             fault = Fault(UNREADABLE, f"{file.path} cannot be copied to one file: {error}")
-        except Exception as error:  # damaged headers make the parsers fail in any way
+        except Exception as error:  # parsers raise anything for damaged headers
             fault = Fault(UNREADABLE, f"{file.path} cannot be read as an image ({error or type(error).__name__}).")
         return Verdict(file.stamp, fault, voxels)
 
@@ -123,7 +123,7 @@ class Headers:
         try:
             path = data_file(self.root / file.path, self.root)
             stat = path.stat()
-        except Exception:  # whatever is wrong is told by the verdict
+        except Exception:  # the verdict says what is wrong
             return None
         return str(path), stat.st_mtime_ns, stat.st_size
 

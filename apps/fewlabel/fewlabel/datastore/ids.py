@@ -1,8 +1,8 @@
-"""One id for each file of a folder and of its subfolders, without a slash, and back again.
+"""Converts paths of files in a folder and its subfolders to ids without a slash, and back.
 
-MONAI Label's routes and the files of labels hold one id, not a path. A file directly in the folder has its own name as
-id. Of a path its parts are joined by two hyphens: ``site/case`` is ``site--case``. A sign that would be mistaken
-for these, or that no id may hold, has a tilde before it, as has a tilde itself.
+MONAI Label's routes and label files take an id, not a path. The id of a file directly in the folder is its name. The
+parts of a path are joined by two hyphens: ``site/case`` becomes ``site--case``. Characters that would be ambiguous, or
+that an id may not have, are escaped by a tilde, as is the tilde itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _JOIN = "--"
 _TOKEN = re.compile(r"~(.)|(--)|(.)", re.DOTALL)
 
 
-@lru_cache(2**16)  # every file is asked for whenever one changes
+@lru_cache(2**16)  # called for every file whenever one changes
 def id_of(path: str) -> str:
     """The id of a file.
 

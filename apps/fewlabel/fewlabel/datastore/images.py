@@ -1,4 +1,4 @@
-"""The images of one study: which files they are, where they lie, and why others are none."""
+"""The images of one study: their files, their information, and why other files are not images."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fewlabel.datastore.scan import FolderScan
 from fewlabel.errors import Refusal
 
 RESERVED = ("name", "path", "ts")
-"""Entries of an info that no client may set: others build file names and orders from them."""
+"""Keys of an info that no client may set: file names and orders are made from them."""
 
 
 class Images:
-    """Images that may lie in subfolders, or in two files.
+    """Images, which may lie in subfolders or consist of two files.
 
-    MONAI Label takes an image's id for the name of its file. Here the scan of the folder says which file it is.
+    MONAI Label derives an image's file name from its id. Here the scan of the folder knows which file it is.
 
     Args:
         entries: of the study.
@@ -33,7 +33,7 @@ class Images:
         self._entries, self._scan = entries, scan
 
     def found(self) -> Found:
-        """What the folder holds: usable scans, and what is passed over and why."""
+        """What the folder holds: usable scans, the files that are not served, and why."""
         return self._scan.found()
 
     def unusable(self) -> dict[str, tuple[str, str]]:
@@ -41,10 +41,10 @@ class Images:
         return {case: (file.path, why) for case, (file, why) in self._scan.cases.unusable.items()}
 
     def entry(self, image_id: str) -> ImageLabelModel:
-        """What the table holds of an image.
+        """The table's entry of an image.
 
         Raises:
-            Refusal: (404) this study has no such image; (422) it has one that cannot be used.
+            Refusal: (404) this study has no such image; (422) it cannot be used.
         """
         entry = self._entries.objects.get(image_id)
         if entry is None and image_id in self._scan.cases.unusable:
@@ -54,7 +54,7 @@ class Images:
         return entry
 
     def label(self, image_id: str, tag: str) -> DataModel:
-        """What the table holds of a label.
+        """The table's entry of a label.
 
         Raises:
             Refusal: as :meth:`entry`, and (404) the image has no such label.
@@ -65,24 +65,24 @@ class Images:
         return label
 
     def file(self, image_id: str) -> Path:
-        """The file that viewers are handed. Raises as :meth:`entry`."""
-        return self._scan.place(image_id, self.entry(image_id).image.ext)
+        """The file that viewers download. Raises as :meth:`entry`."""
+        return self._scan.file(image_id, self.entry(image_id).image.ext)
 
     def source(self, image_id: str) -> Path:
-        """The file of an image in its folder: of one that lies in two files, its header. Raises as :meth:`entry`."""
+        """The file of an image in its folder; its header, if it consists of two files. Raises as :meth:`entry`."""
         return self._scan.source(image_id) or self.file(image_id)
 
     def uri(self, image_id: str) -> str:
-        """Path of the file that viewers are handed, links resolved. Raises as :meth:`entry`."""
+        """Path of the file that viewers download, links resolved. Raises as :meth:`entry`."""
         return os.path.realpath(self.file(image_id))
 
     def info(self, image_id: str) -> dict[str, Any]:
-        """What is known about an image, its path included. Raises as :meth:`entry`."""
+        """The info of an image, with its path. Raises as :meth:`entry`."""
         info = deepcopy(self.entry(image_id).image.info)
         return {**info, "path": self.uri(image_id)}
 
     def update_info(self, image_id: str, info: dict[str, Any]) -> None:
-        """Merge ``info`` into what is known about an image; numbers that are not finite become null.
+        """Merge ``info`` into the info of an image; numbers that are not finite become null.
 
         Raises:
             Refusal: (404) no such image; (400) not a JSON object.

@@ -1,4 +1,4 @@
-"""Images that come in are checked and stored in one piece; those that go take their labels with them."""
+"""Adds images after a check, atomically, and removes images together with their labels."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class IncomingImages:
     Args:
         entries: of the study.
         images: of the study.
-        index: reads the folder again, for files that were put there a moment ago.
-        labels: forgets those of an image that goes.
+        index: reads the folder again, for files that have just been put there.
+        labels: removes the labels of an image that is removed.
     """
 
     def __init__(self, entries: Entries, images: Images, index: FolderIndex, labels: IncomingLabels) -> None:
@@ -38,9 +38,9 @@ class IncomingImages:
         """Store a copy of an image.
 
         Args:
-            image_id: its id; by default the name of the file.
+            image_id: of the image; by default the name of the file.
             filename: `.nii`, `.nii.gz`, `.nrrd` or `.mha`; the extension is kept.
-            info: kept with it.
+            info: stored with it.
 
         Returns:
             The id.
@@ -54,7 +54,7 @@ class IncomingImages:
         image_id, extension = check_name(image_id or stem, "an image id"), extension.lower()
         if not extension:
             kinds = ", ".join(EXTENSIONS)
-            raise Refusal(f"Image '{image_id}' is of a kind that is not supported. Use one of {kinds}.", 400)
+            raise Refusal(f"The file format of image '{image_id}' is not supported. Use one of {kinds}.", 400)
         info = plain(info)
         try:
             read_volume(filename, f"Image '{image_id}'")
@@ -63,31 +63,31 @@ class IncomingImages:
         with self._entries.alone(image_id):
             if self._replaces_nothing(image_id, Path(filename)):
                 return image_id
-            place = Path(self._entries.table.image_path(), image_id + extension)
-            replace_file(place, lambda temporary: shutil.copyfile(filename, temporary))
+            path = Path(self._entries.table.image_path(), image_id + extension)
+            replace_file(path, lambda temporary: shutil.copyfile(filename, temporary))
             with self._entries.guard:
-                self._forget(image_id, keep=place)
-                info.update(ts=int(time.time()), name=place.name)
+                self._forget(image_id, keep=path)
+                info.update(ts=int(time.time()), name=path.name)
                 self._entries.put(image_id, ImageLabelModel(image=DataModel(info=info, ext=extension)))
         return image_id
 
     def _replaces_nothing(self, image_id: str, new: Path) -> bool:
-        """Whether the same image is stored already; refuse to replace another one that has been labelled."""
+        """Whether the same image is stored already; refuses to replace another one that is labelled."""
         folder = Path(self._entries.table.image_path())
         if image_id not in self._entries.objects:
             if not any((folder / (image_id + extension)).exists() for extension in EXTENSIONS):
                 return False
-            self._index.refresh()  # put there by hand a moment ago
+            self._index.refresh()  # it may have just been put there by hand
         known = self._entries.objects.get(image_id)
         if known is None:
             return False
-        place = self._images.file(image_id)
-        if filecmp.cmp(place, new, shallow=False):
+        stored = self._images.file(image_id)
+        if filecmp.cmp(stored, new, shallow=False):
             return True
-        if place.parent.resolve() != folder.resolve():
+        if stored.parent.resolve() != folder.resolve():
             raise Refusal(
-                f"Image '{image_id}' lies in a subfolder of the study, or in two files, and differs from this one. "
-                "Nothing was stored. Add it under another name.",
+                f"Image '{image_id}' lies in a subfolder of the study, or consists of two files, and differs from this "
+                "one. Nothing was stored. Add it under another name.",
                 409,
             )
         if FINAL in known.labels:
@@ -111,7 +111,7 @@ class IncomingImages:
             self._entries.drop(image_id)
 
     def _forget(self, image_id: str, keep: Path | None = None) -> None:
-        """Remove the files of an image and its labels, ``keep`` excepted; the table is left as it is."""
+        """Remove the files of an image and its labels, except ``keep``; the table is not changed."""
         if image_id not in self._entries.objects:
             return
         self._labels.forget_all(image_id)

@@ -1,4 +1,4 @@
-"""Labels that come in are checked, put in order and stored in one piece; the last of each case can be taken back."""
+"""Checks submitted labels, converts and stores them atomically; the last one of each case can be taken back."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class IncomingLabels:
     """Stores, changes and removes labels.
 
     A label of tag ``final`` (submitted, training truth) is stored as ``<id>.nii.gz`` on its image's grid, with
-    the study's values; what its client said is kept in a sidecar, ``workspace.labels/<id>.json``. Labels of other
-    tags (``original``: a model's pre-labels) are stored as they are, their sidecars in a folder of the tag's name. A
-    child process may store these, but no submitted label.
+    the study's values; the client's parameters are kept in a sidecar, ``workspace.labels/<id>.json``. Labels of other
+    tags (``original``: a model's pre-labels) are stored unchanged, their sidecars in a folder of the tag's name. A
+    child process may store these, but not a submitted label.
 
     Args:
         entries: of the study.
         images: of the study.
         workspace: of the study.
-        proposals: say which kind a submission is of.
+        proposals: give the kind of a submission.
         undo: keeps what a submission replaces.
     """
 
@@ -81,8 +81,8 @@ class IncomingLabels:
             else:
                 check_on_grid(image_id, image, filename)
                 extension = split_extension(filename)[1].lower()
-                place = self._entries.label_file(image_id, tag, extension)
-                replace_file(place, lambda temporary: shutil.copyfile(filename, temporary))
+                path = self._entries.label_file(image_id, tag, extension)
+                replace_file(path, lambda temporary: shutil.copyfile(filename, temporary))
                 before = self._images.entry(image_id).labels.get(tag, DataModel()).info
                 kept = {**before, **without_kind(params), KIND: PREDICTED}
                 self._keep(image_id, tag, extension, kept, {})
@@ -99,8 +99,8 @@ class IncomingLabels:
         said, classes = said_kind(params), self._workspace.classes()
         submission = check_submission(image_id, image, filename, params.get("label_info"), classes)
         kind = lower(self._proposals.kind(image_id, submission.array, submission.classes), said)
-        place = self._entries.label_file(image_id, FINAL, ".nii.gz")
-        self._store_map(place, submission, learned=submission.classes != classes)
+        path = self._entries.label_file(image_id, FINAL, ".nii.gz")
+        self._store_map(path, submission, learned=submission.classes != classes)
         values = {name: value for value, name in enumerate(submission.classes, start=1)}
         info = {**without_kind(params), "notes": submission.notes, KIND: kind}
         info["label_info"] = [{"name": name, "idx": value} for name, value in values.items()]
@@ -117,21 +117,21 @@ class IncomingLabels:
         self._keep(image_id, FINAL, ".nii.gz", info, sidecar)
         with self._entries.guard:
             if not self._workspace.classes() and submission.classes:
-                self._workspace.set_classes(submission.classes)  # the label that taught them was taken back meanwhile
+                self._workspace.set_classes(submission.classes)  # their label was taken back meanwhile
 
-    def _store_map(self, place: Path, submission: Submission, learned: bool) -> None:
-        """Names first: the next label would give other names to a map whose own were lost in a crash."""
+    def _store_map(self, path: Path, submission: Submission, learned: bool) -> None:
+        """Write the names first: after a crash in between, the next label would name the values of this map."""
         if learned:
             self._workspace.set_classes(submission.classes)
         try:
-            write_volume(place, submission.array, submission.affine, submission.classes)
+            write_volume(path, submission.array, submission.affine, submission.classes)
         except Refusal:
             if learned:
                 self._workspace.set_classes([])
             raise
 
     def _keep(self, image_id: str, tag: str, extension: str, info: dict[str, Any], sidecar: dict[str, Any]) -> None:
-        """Enter a label that has been written; older files of the same label go."""
+        """Enter a label that has been written, and remove older files of it."""
         for other in LABEL_EXTENSIONS:
             if other != extension:
                 self._entries.label_file(image_id, tag, other).unlink(missing_ok=True)
@@ -145,16 +145,16 @@ class IncomingLabels:
             self._entries.put_label(image_id, tag, DataModel(info=info, ext=extension))
 
     def notes(self, image_id: str) -> list[str]:
-        """What was changed in the submitted label of an image, a sentence each; empty where it has none."""
+        """Sentences about what was changed in the submitted label of an image; [] where it has none."""
         label = self._images.entry(image_id).labels.get(FINAL)
         return [str(note) for note in label.info.get("notes", [])] if label else []
 
     def take_submitted(self, image_id: str) -> bool | None:
-        """Asked once, by the thread that submitted a label: whether it replaced another. None where none was."""
+        """Whether the label that this thread has just submitted replaced another; None after the first call."""
         return self._submitted.pop((threading.get_ident(), image_id), None)
 
     def update_info(self, image_id: str, tag: str, info: dict[str, Any]) -> None:
-        """Merge ``info`` into what is known about a label; its names and values stay.
+        """Merge ``info`` into the info of a label; its names and values stay.
 
         Raises:
             Refusal: (404) no such label; (400) not a JSON object.
@@ -165,11 +165,11 @@ class IncomingLabels:
             self._entries.put_label(image_id, tag, DataModel(info={**label.info, **info}, ext=label.ext))
 
     def undo(self, image_id: str) -> None:
-        """Take back the last submission of an image: the label before it is final again, or none is.
+        """Take back the last submission of an image: the label before it is restored, if there was one.
 
         Raises:
-            Refusal: (404) no such image; (409) there is nothing to take back, or the label was changed since in
-                another way; (507) cannot be written.
+            Refusal: (404) no such image; (409) there is nothing to take back, or the label was changed otherwise
+                since; (507) cannot be written.
         """
         self._entries.only_in_server("A submitted label")
         with self._entries.alone(image_id), self._entries.guard:
@@ -194,7 +194,7 @@ class IncomingLabels:
             self._entries.put_label(image_id, tag, None)
 
     def forget_all(self, image_id: str) -> None:
-        """Remove the files of all labels of an image, and its proposals; the table is left as it is."""
+        """Remove the files of all labels of an image, and its proposals; the table is not changed."""
         for tag in self._images.entry(image_id).labels:
             self._forget(image_id, tag)
         self._proposals.forget(image_id)

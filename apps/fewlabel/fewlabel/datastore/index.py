@@ -1,4 +1,4 @@
-"""The table of a study's images and labels is brought in line with the files, which are the truth."""
+"""Updates the table of a study's images and labels from the files, which are the truth."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ logger = logging.getLogger(__name__)
 
 
 class FolderIndex:
-    """Reads the folder of the images and that of the labels. Ids hold no slash, see :mod:`fewlabel.datastore.ids`.
+    """Reads the folders of images and labels. For the ids see :mod:`fewlabel.datastore.ids`.
 
     Args:
-        entries: of the study; what the folder holds is entered here.
+        entries: of the study; updated from the folder.
         scan: of the folder of the images.
-        by_name: describes labels that are found.
+        by_name: describes labels that were found.
         workspace: of the study.
     """
 
     def __init__(self, entries: Entries, scan: FolderScan, by_name: LabelsByName, workspace: Workspace) -> None:
         self._entries, self._scan, self._by_name, self._workspace = entries, scan, by_name, workspace
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._looking = False
 
     def refresh(self) -> None:
-        """Read the folder; headers that take long are looked at in the background."""
+        """Read the folder; headers that take long are read in the background."""
         if not self._match_folder(whole=True):
             self._scan.look()
             if not self._match_folder() and not self._entries.read_only and not self._looking:
                 self._looking = True
                 threading.Thread(target=self._look_on, name="headers", daemon=True).start()
-        self._scan.tell()
+        self._scan.log()
 
     def _look_on(self) -> None:
         try:
@@ -47,18 +47,18 @@ class FolderIndex:
                 self._scan.look()
         finally:
             self._looking = False
-            self._scan.tell()
+            self._scan.log()
 
     def _match_folder(self, whole: bool = False) -> bool:
-        """Bring the table in line with the files; whether all their headers are known.
+        """Update the table from the files; gives whether all headers are known.
 
         Args:
-            whole: leave the table as it is where they are not.
+            whole: do not change the table where some headers are unknown.
         """
         entries = self._entries
         with entries.guard:
             if not os.path.isdir(entries.table.image_path()):
-                logger.error("%s is not there now; its images are kept in mind", entries.table.base_path)
+                logger.error("%s is not there now; its images stay in the list", entries.table.base_path)
                 return True
             entries.load()
             folders = sorted(Path(entries.table.label_path(None)).glob("[!.]*/"))
@@ -79,7 +79,7 @@ class FolderIndex:
     def _files(self, folder: Path) -> dict[str, str]:
         found, left_out = list_files(folder)
         for name in left_out:
-            if name not in self._told:
+            if name not in self._logged:
                 logger.warning("%a is left out: rename it, its id is in use or cannot be used", str(folder / name))
-                self._told.add(name)
+                self._logged.add(name)
         return found

@@ -1,4 +1,4 @@
-"""Kinds for labels that have none: stored before there were kinds, or laid into the folder by hand."""
+"""Gives a kind to labels that have none: stored before there were kinds, or put into the folder by hand."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Objects = dict[str, ImageLabelModel]
 def with_kinds(
     objects: Objects, history: Path, sidecar: Callable[[str, str], Path], write: bool
 ) -> tuple[Objects, bool]:
-    """Give every label of MONAI Label's list a kind, in the list and, where the history gave it, in its sidecar.
+    """Give every label of MONAI Label's list a kind: in the list and, if it came from the history, in its sidecar.
 
-    The others would get the same again; thousands of files are not written while a server starts.
+    The other sidecars are not written: they would get the same kind at the next start, which must not take long.
 
     Args:
-        objects: the list; left as it is.
+        objects: the list; not changed.
         history: file of the history of corrections.
-        sidecar: (id, tag) -> file of what is kept beside the list.
+        sidecar: (id, tag) -> path of the sidecar.
         write: whether sidecars may be written.
 
     Returns:
-        The list with kinds, and whether any was missing.
+        The list with kinds, and whether any label had none.
     """
     lacking = [
         (case, tag)
@@ -54,7 +54,7 @@ def with_kinds(
 
 
 def entries_by_case(history: Path) -> Mapping[str, list[dict[str, Any]]]:
-    """The entries of the history of each case, oldest first; none where it is absent or damaged."""
+    """The history's entries by case, oldest first; empty where the file is absent or damaged."""
     content = read_json(history, {})
     entries = content.get("entries") if isinstance(content, dict) else None
     said: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -69,7 +69,7 @@ def _with_kind(
 ) -> dict[str, Any]:
     kept = read_json(sidecar)
     beside = kept.get("info") if isinstance(kept, dict) else None
-    if isinstance(beside, dict) and beside.get(KIND) in KINDS:  # the list is older than what is kept beside it
+    if isinstance(beside, dict) and beside.get(KIND) in KINDS:  # the list is older than the sidecar
         return {**info, **{key: beside[key] for key in KIND_KEYS if key in beside}}
     found = assumed(info, tag, said)
     if write and FROM_HISTORY in found and isinstance(beside, dict):

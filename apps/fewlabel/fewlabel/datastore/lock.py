@@ -1,4 +1,4 @@
-"""One server for one study: the system's own file lock, which ends with its process however that ends."""
+"""Allows one server for a study: a lock of the operating system, which ends with the process however it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fewlabel.workspace import read_json, write_json
 
 _LOCK, _HOLDER = "server.lock", "server.json"
 _held: dict[Path, FileLock] = {}
-"""Locks of this process: it may open its study again, as a reload does."""
+"""Locks of this process, which may open its study again (as a reload does)."""
 
 
 class StudyInUse(ValueError):
@@ -26,7 +26,7 @@ def lock_study(*folders: Path) -> None:
     """Keep other servers away from a study until this process ends.
 
     Args:
-        folders: that the study writes its state to; one that cannot be written is left out, since nobody can.
+        folders: that the study writes to; one that cannot be written needs no lock.
 
     Raises:
         StudyInUse: another server holds one of them.
@@ -50,13 +50,13 @@ def lock_study(*folders: Path) -> None:
 
 
 def unlock_studies() -> None:
-    """Let go of every study of this process; for tests, since a server keeps its study to its end."""
+    """Release every study of this process; for tests, since a server keeps its study until it ends."""
     while _held:
         _held.popitem()[1].release()
 
 
 def _holder(folder: Path) -> dict[str, Any]:
-    """What the holder of a lock wrote about itself; {} where that cannot be read."""
+    """What the holder of a lock wrote into its file; {} where that cannot be read."""
     holder = read_json(folder / _HOLDER, {})
     return holder if isinstance(holder, dict) else {}
 
@@ -67,9 +67,9 @@ def _who_holds(folder: Path) -> str:
     who = f"process {holder['pid']}" if holder.get("pid") else "another process"
     if here and holder.get("pid") and psutil.pid_exists(holder["pid"]):
         who += f" ({psutil.Process(holder['pid']).name()})"
-    place = "" if here else f" on {holder['computer']}"
+    computer = "" if here else f" on {holder['computer']}"
     since = f", since {holder['since']}" if holder.get("since") else ""
     return (
-        f"This study is served already, by {who}{place}{since} (it holds {folder / _LOCK}). Connect to that server, "
+        f"This study is served already, by {who}{computer}{since} (it holds {folder / _LOCK}). Connect to that server, "
         "or stop it first: two servers of one study would write over each other's labels."
     )

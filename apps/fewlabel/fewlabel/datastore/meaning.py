@@ -1,4 +1,4 @@
-"""What the values of a stored label mean: by the names stored with it, never by the order of the study's classes."""
+"""The meaning of a stored label's values: from the names stored with it, never from the order of the classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fewlabel.volumes.reading import UnreadableVolume, Volume, read_grid, same_g
 from fewlabel.volumes.segments import layers_of
 
 Named = list[dict[str, Any]]
-"""``{"name", "idx"}`` of each value."""
+"""``{"name", "idx"}`` for each value."""
 
 
 def listed(classes: Sequence[str]) -> Named:
@@ -27,7 +27,7 @@ def listed(classes: Sequence[str]) -> Named:
 
 
 def fits(named: Named, classes: Sequence[str]) -> bool:
-    """Whether each named value is the study's own for that name; nothing named counts as the study's own order."""
+    """Whether each name has the study's own value; True where nothing is named."""
     own = {value: name.strip().casefold() for value, name in enumerate(classes, start=1)}
     own[0] = "background"
     try:
@@ -37,9 +37,9 @@ def fits(named: Named, classes: Sequence[str]) -> bool:
 
 
 def union_of(lists: Iterable[Named]) -> list[str]:
-    """All names of some labels: those of the longest list in the order of its values, then what others add.
+    """All names in some labels: those of the longest list in the order of its values, then those of the others.
 
-    Lists that cannot be a study's classes are passed over: their labels are told of as not usable.
+    Lists that cannot be a study's classes are ignored: their labels are reported as not usable.
     """
     names: list[str] = []
     for named in sorted(lists, key=len, reverse=True):
@@ -53,13 +53,13 @@ def union_of(lists: Iterable[Named]) -> list[str]:
 
 
 class LabelInStudyValues:
-    """One stored label as the study's classes say it, in a file.
+    """One stored label, converted to the study's values.
 
     Args:
         image_id: whose label it is.
         path: the stored label.
         image: its image.
-        named: what is known of its values.
+        named: the names of its values, as far as they are known.
         classes: of the study.
     """
 
@@ -69,14 +69,14 @@ class LabelInStudyValues:
 
     @property
     def key(self) -> str:
-        """The same for the same result."""
+        """A hash of everything that the result depends on."""
         known = [self.image_id, str(self.path), stamp(self.path), self.named, self.classes]
         if self._placed:
             known.append(stamp(self.image))
         return hashlib.sha256(repr(known).encode("utf-8", "backslashreplace")).hexdigest()[:24]
 
     def file(self, folder: Path) -> Path:
-        """The stored file itself where it says the same, else a rewritten copy in a folder of the workspace.
+        """The stored file itself where its values are the study's, else a converted copy in a folder of the workspace.
 
         Raises:
             Refusal: (409) it holds a class that the study does not have, or cannot be read.
@@ -111,7 +111,7 @@ class LabelInStudyValues:
         return remap(array, [{"name": name, "idx": value} for value, name in names.items()], self.classes)[0], affine
 
     def _present(self, array: np.ndarray, names: Mapping[int, str]) -> dict[int, str]:
-        """Names of the values that the map holds; refuses those that the study does not know."""
+        """Names of the values in the map; refuses names that are not the study's."""
         known = {name.casefold() for name in [*self.classes, "background"]}
         present = [int(value) for value in np.unique(array) if value]
         nameless = [value for value in present if value not in names]
@@ -128,6 +128,6 @@ class LabelInStudyValues:
 
 
 def _empty(path: Path) -> Volume:
-    """The grid of a file as a volume without voxels of its own."""
+    """A volume with the grid of a file, but without its voxels."""
     grid = read_grid(path)
     return Volume(np.broadcast_to(np.uint8(0), grid.shape[:3]), grid.affine)

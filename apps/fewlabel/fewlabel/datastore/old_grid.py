@@ -1,7 +1,7 @@
-"""Labels that FewLabel up to version 0.1 laid on the sform of a scan that Slicer shows on its qform: found, put right.
+"""Finds and corrects labels that FewLabel 0.1 stored on the sform of a scan that Slicer shows by its qform.
 
-A NIfTI scan may hold two forms that differ. The sform counted then; now that form counts which ITK shows. A label of
-that time says itself where it lies: on the sform of its scan, and beside what is shown.
+A NIfTI scan may hold two forms that differ. The sform counted then; now the form that ITK shows counts. The geometry
+of such a label shows it: it equals the sform of its scan, and differs from what is shown.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Misplaced:
 
     Attributes:
         case: image id.
-        distance: by which it lies beside its scan, at a corner, mm.
+        distance: largest distance of a corner from where it should be, mm.
         resampled: the label was sent on the grid that is shown and was resampled to the other; otherwise its voxels
-            are those of the scan, and only its place is wrong.
+            are right and only its geometry is wrong.
     """
 
     case: str
@@ -51,14 +51,14 @@ class Misplaced:
 
     @property
     def cure(self) -> str:
-        """How it is put right, in words."""
+        """How it is corrected, in words."""
         if self.resampled:
             return "it is resampled back to the grid on which it was sent"
-        return "its voxels stay, and it gets the place of the scan"
+        return "its voxels stay, and it gets the geometry of the scan"
 
 
 def distance_beside(label: Path, image: Path) -> float:
-    """How far a label on the former grid of its image lies beside what is shown, mm; 0 for every other label."""
+    """Distance of a label on the former grid of its image from the grid that is shown, mm; 0 for other labels."""
     try:
         ours, scan = read_grid(label), read_grid(image)
     except (UnreadableVolume, OSError):
@@ -70,13 +70,13 @@ def distance_beside(label: Path, image: Path) -> float:
 
 
 class OldGridLabels:
-    """Labels on an old grid, which are kept out of every training until a person has them put right.
+    """Labels on an old grid, which are left out of every training until a person corrects them.
 
     Args:
         entries: of the study.
         images: of the study.
-        by_name: knows the names in a label's header.
-        undo: forgets what a label that is put right replaced, since that lies beside the scan, too.
+        by_name: reads the names in a label's header.
+        undo: forgets the label that a corrected one replaced, since its grid is wrong, too.
         workspace: of the study.
     """
 
@@ -88,27 +88,27 @@ class OldGridLabels:
         self._distances: dict[str, tuple[tuple[Stamp | None, Stamp | None], float]] = {}
 
     def misplaced(self, image_id: str) -> Misplaced | None:
-        """What is to be said of a submitted label that lies on an old grid; None for one that lies right."""
+        """How a submitted label lies on an old grid; None for a label on the right one."""
         label = self._entries.label(image_id, FINAL)
         if label is None or self._by_name.names_in_file(image_id):  # labels had no names in their headers then
             return None
-        place, image = self._entries.label_file(image_id, FINAL, label.ext), Path(self._images.uri(image_id))
-        stamps = stamp(place), stamp(image)
+        path, image = self._entries.label_file(image_id, FINAL, label.ext), Path(self._images.uri(image_id))
+        stamps = stamp(path), stamp(image)
         known = self._distances.get(image_id)
         if known is None or known[0] != stamps:
-            known = self._distances[image_id] = stamps, distance_beside(place, image)
+            known = self._distances[image_id] = stamps, distance_beside(path, image)
         if not known[1]:
             return None
         return Misplaced(image_id, known[1], any(RESAMPLED in str(note) for note in label.info.get("notes") or []))
 
     def move(self, image_id: str) -> Path:
-        """Put a label right that lies on an old grid; the old file is kept.
+        """Correct a label that lies on an old grid; the old file is kept.
 
         Returns:
-            Where the old file is.
+            Path of the old file.
 
         Raises:
-            Refusal: (409) it lies right; (422) most of it lies outside of the scan; (507) it cannot be written.
+            Refusal: (409) it is on the right grid; (422) most of it is outside of the scan; (507) it cannot be written.
             UnreadableVolume: its file is damaged.
         """
         beside = self.misplaced(image_id)
@@ -116,7 +116,7 @@ class OldGridLabels:
             raise Refusal(f"'{image_id}' has no label that lies on an old grid.", 409)
         label = self._images.label(image_id, FINAL)
         old, new = (self._entries.label_file(image_id, FINAL, extension) for extension in (label.ext, ".nii.gz"))
-        array, affine = self._in_place(old, Path(self._images.uri(image_id)), beside)
+        array, affine = self._corrected(old, Path(self._images.uri(image_id)), beside)
         named = self._by_name.names_of(image_id)
         aside = self._workspace.moved / f"{image_id}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}{label.ext}"
         replace_file(aside, lambda temporary: shutil.copyfile(old, temporary))
@@ -134,7 +134,7 @@ class OldGridLabels:
             self._entries.put_label(image_id, FINAL, DataModel(info=info, ext=".nii.gz"))
         return aside
 
-    def _in_place(self, path: Path, image: Path, beside: Misplaced) -> tuple[np.ndarray, np.ndarray]:
+    def _corrected(self, path: Path, image: Path, beside: Misplaced) -> tuple[np.ndarray, np.ndarray]:
         """The label's voxels on the grid that is shown, and its affine."""
         scan, label = read_grid(image), read_label(path)
         if not beside.resampled:

@@ -1,4 +1,4 @@
-"""Which proposals were handed out for a case: what is submitted is compared with them, to know its kind."""
+"""Remembers the proposals handed out for each case: submissions are compared with them to find their kind."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from fewlabel.workspace import read_json, write_json
 logger = logging.getLogger(__name__)
 
 MOST = 8
-"""Proposals that are remembered of a case: two people, or a newer model, may look at it between."""
+"""Proposals remembered for a case: two people may look at it, or a newer model may come."""
 
 
 def checksum(array: np.ndarray) -> str:
-    """SHA-256 of a label map: equal for maps of the same shape that are equal in every voxel.
+    """SHA-256 of a label map: equal for maps of the same shape with equal voxels.
 
     Args:
         array: (i, j, k) uint8, on the grid of the image.
@@ -37,11 +37,11 @@ def checksum(array: np.ndarray) -> str:
 
 
 class Proposals:
-    """The last proposals that were handed out for each case; safe for threads, written by the server's process only.
+    """The last proposals handed out for each case; thread-safe, written by the server process only.
 
     One JSON file for each case, ``<id>.json``: ``case`` and ``proposals``, oldest first, each with the ``version`` of
     the model (null: not known), the ``checksum`` of its voxels (null: it could not be read), the names of its
-    ``classes`` (``classes[i]`` is value ``i + 1``), from where it was handed out, and when.
+    ``classes`` (``classes[i]`` is value ``i + 1``), where it came from, and the time.
 
     Args:
         folder: of these files.
@@ -54,14 +54,14 @@ class Proposals:
         self._stored: dict[tuple[str, str], tuple[tuple[Path, Stamp | None], tuple[Any, str | None, list[str]]]] = {}
 
     def remember(self, case: str, version: int | None, voxels: str | None, classes: Sequence[str], where: str) -> None:
-        """A proposal is handed out.
+        """Remember a proposal that is handed out.
 
         Args:
             case: image id.
             version: of the model; None: not known.
             voxels: its :func:`checksum`; None: it cannot be read.
             classes: names of its values, from 1 on.
-            where: it is handed out: "infer", or the tag of a stored label.
+            where: "infer", or the tag of a stored label.
         """
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         new = {"version": version, "checksum": voxels, "classes": list(classes), "from": where}
@@ -74,15 +74,15 @@ class Proposals:
             try:
                 write_json(self._file(case), {"case": case, "proposals": kept})
                 self._unwritten.pop(case, None)
-            except Refusal as error:  # a person waits for the proposal
+            except Refusal as error:  # a full disk must not cost the proposal
                 logger.error("The proposal for %s is remembered until the server ends. %s", case, error)
                 self._unwritten[case] = kept
 
     def remember_stored(self, store: Datastore, case: str, tag: str, classes: list[str]) -> None:
-        """A stored label that nobody has submitted is handed out: a model's, or one of another program.
+        """Remember a stored label that is handed out and that nobody submitted: of a model or another program.
 
         Args:
-            store: where it lies.
+            store: datastore with the label.
             case: image id.
             tag: of the label.
             classes: of the study.
@@ -95,7 +95,7 @@ class Proposals:
         self.remember(case, *known[1], tag)
 
     def kind(self, case: str, array: np.ndarray, classes: Sequence[str]) -> str:
-        """What a submitted label is: accepted, corrected or drawn.
+        """The kind of a submitted label: accepted, corrected or drawn.
 
         Args:
             case: image id.
@@ -109,7 +109,7 @@ class Proposals:
         return ACCEPTED if _is_one_of(known, array, list(classes)) else CORRECTED
 
     def forget(self, case: str) -> None:
-        """The image of a case is removed or replaced.
+        """Forget the proposals of a case whose image is removed or replaced.
 
         Raises:
             Refusal: (507) the folder cannot be written.
@@ -138,22 +138,22 @@ class Proposals:
 _KEYS = {"version", "checksum", "classes", "from"}
 
 
-def _names(info: dict[str, Any], told: dict[str, Any]) -> Any:
-    """The names of a stored label's values as a client sends them; None where nothing names them."""
-    names = told.get("label_names")
+def _names(info: dict[str, Any], params: dict[str, Any]) -> Any:
+    """The names of a stored label's values, in the form that clients send; None where there are none."""
+    names = params.get("label_names")
     if isinstance(names, dict) and names:
         return [{"name": name, "idx": value} for name, value in names.items()]
     return info.get("label_info")
 
 
 def _read_stored(store: Datastore, case: str, tag: str, classes: list[str]) -> tuple[Any, str | None, list[str]]:
-    """Version, checksum and classes of a stored label: what a submission of the very same file would be."""
+    """Version, checksum and classes of a stored label, as they would be if that file was submitted."""
     info = store.get_label_info(case, tag)
-    told = info.get("params") if isinstance(info.get("params"), dict) else {}
-    version = told.get("model_version")
+    params = info.get("params") if isinstance(info.get("params"), dict) else {}
+    version = params.get("model_version")
     try:
         files = store.get_image_uri(case), store.get_label_uri(case, tag)
-        submission = check_submission(case, *files, _names(info, told), classes)
+        submission = check_submission(case, *files, _names(info, params), classes)
     except (Refusal, OSError) as error:
         logger.warning("The label %a of %s could not be submitted as it is. %s", tag, case, error)
         return version, None, classes
@@ -161,7 +161,7 @@ def _read_stored(store: Datastore, case: str, tag: str, classes: list[str]) -> t
 
 
 def _is_one_of(known: list[dict[str, Any]], array: np.ndarray, classes: list[str]) -> bool:
-    """Whether a submitted map is, voxel by voxel and name by name, one of these proposals."""
+    """Whether a submitted map equals one of these proposals in every voxel, by class name."""
     found: dict[tuple[str, ...], str | None] = {}
     for each in known:
         former = each["classes"]
@@ -174,11 +174,11 @@ def _is_one_of(known: list[dict[str, Any]], array: np.ndarray, classes: list[str
 
 
 def _checksum_in(former: list[str], array: np.ndarray, classes: list[str]) -> str | None:
-    """Checksum of a map with the values of another list of names; None where one of its names is not among them."""
-    places = {name: value for value, name in enumerate(former, start=1)}
+    """Checksum of a map in the values of a former list of classes; None where that lacks one of its classes."""
+    values = {name: value for value, name in enumerate(former, start=1)}
     table = np.zeros(len(classes) + 1, np.uint8)
     for value in {int(value) for value in np.unique(array)} - {0}:
-        if classes[value - 1] not in places:
+        if classes[value - 1] not in values:
             return None
-        table[value] = places[classes[value - 1]]
+        table[value] = values[classes[value - 1]]
     return checksum(table[array])

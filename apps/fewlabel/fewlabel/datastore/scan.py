@@ -1,4 +1,4 @@
-"""Which files of a study's folder are its cases: looked for in subfolders too, without what only lies beside scans."""
+"""Finds the cases among the files of a study's folder and its subfolders, without segmentations beside scans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from fewlabel.datastore.catalogue import name_fault
 from fewlabel.datastore.choices import Choices, serves_subfolders
 from fewlabel.datastore.companions import companions
-from fewlabel.datastore.found import COMPANION, NAMED, SUBFOLDER, Found, Teller, sum_up
+from fewlabel.datastore.found import COMPANION, NAMED, SUBFOLDER, FolderLog, Found, sum_up
 from fewlabel.datastore.headers import Headers
 from fewlabel.datastore.ids import id_of
 from fewlabel.datastore.walk import REPEATED, File, Passed, Walk
@@ -20,10 +20,10 @@ from fewlabel.volumes.reading import EXTENSIONS
 from fewlabel.workspace import Workspace
 
 _KINDS = (*EXTENSIONS, *HEADERS)
-"""Of two files of one id the one goes before whose kind does."""
+"""Order of the formats: of two files with the same id, the one with the earlier format is used."""
 
 _PATIENCE = 3.0
-"""Seconds in which headers are looked at before the others go on in the background."""
+"""Seconds for reading headers before the rest is read in the background."""
 
 
 @dataclass
@@ -33,8 +33,8 @@ class Cases:
     Attributes:
         files: of the cases, by id.
         unusable: (file, reason as a sentence) of scans that cannot be used, by id.
-        passed: what is passed over, unusable scans included.
-        pending: files with their ids whose headers are still to be looked at.
+        passed: files that are not served, unusable scans included.
+        pending: files, with their ids, whose headers are still to be read.
     """
 
     files: dict[str, File] = field(default_factory=dict)
@@ -43,20 +43,20 @@ class Cases:
     pending: list[tuple[File, str]] = field(default_factory=list)
 
     def extensions(self) -> dict[str, str]:
-        """Of the files that viewers are handed, by id."""
+        """Extensions of the files that viewers download, by id."""
         return {case: ".nrrd" if file.is_header else file.extension for case, file in self.files.items()}
 
 
 class FolderScan:
-    """Looks through the folder of one study; safe for threads, one of which sorts at a time.
+    """Searches the folder of one study; thread-safe, one thread sorts at a time.
 
     Args:
         studies: the folder.
         workspace: of the study.
         opened_before: the study has a list of its cases already.
-        choices: see there.
-        read_only: for child processes: keeps nothing, tells nothing.
-        never: folders that are not entered, beside those of ours that are known by what they hold.
+        choices: which files are served.
+        read_only: for child processes: write and log nothing.
+        never: folders that are not entered, besides workspaces and exports, which are recognised by their content.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class FolderScan:
         self._headers = Headers(studies, workspace.scans, workspace.converted, read_only)
         self._never = {workspace.folder.resolve(), never.resolve()}
         self._below: Walk | None = None
-        self._teller = Teller()
+        self._log = FolderLog()
         self._looking = threading.Lock()
         self.deep = serves_subfolders(choices.subfolders, workspace, opened_before, read_only)
 
     def sort(self, known: Collection[str], labelled: Collection[str]) -> Cases:
-        """Which files are cases now.
+        """Find the files that are cases now.
 
         Args:
-            known: ids that were cases until now: they stay, whatever their names.
+            known: ids that are cases already: they stay, whatever their names.
             labelled: ids with a submitted label: they stay, even if they can no longer be read.
         """
         walk = self._walk()
@@ -92,12 +92,12 @@ class FolderScan:
         return cases
 
     def look(self) -> None:
-        """Look at the headers of what is pending, as long as a person waits."""
+        """Read the headers of pending files for as long as a person can wait."""
         with self._looking:
             self._headers.look(self.cases.pending, _PATIENCE)
 
-    def tell(self) -> None:
-        """Say in the log what is new, and keep what was learned."""
+    def log(self) -> None:
+        """Log what is new, and write the verdicts to the workspace."""
         cases = self.cases
         if self._read_only:
             return
@@ -108,12 +108,12 @@ class FolderScan:
                 sorted({file.path for file in every} | passed),
                 [case for case, file in cases.files.items() if file.is_header],
             )
-        self._teller.tell(cases.passed)
+        self._log.add(cases.passed)
         if not cases.pending:
-            self._teller.total(self.found(), self.studies)
+            self._log.total(self.found(), self.studies)
 
     def found(self) -> Found:
-        """What the folder holds, in words."""
+        """Description of the folder."""
         cases, known = self.cases, self._found
         if known is not None and known[0] is cases:
             return known[1]
@@ -123,19 +123,19 @@ class FolderScan:
         return found
 
     def may_change(self, path: str) -> bool:
-        """Whether a file whose content changes may become usable by that."""
+        """Whether a change of this file's content may make it usable."""
         unusable = [file for file, _ in self.cases.unusable.values()]
         return any(path.endswith(file.path) or file.is_header for file in unusable)
 
-    def place(self, case: str, extension: str) -> Path:
-        """The file of a case that viewers are handed; of one that was added since the last look, too."""
+    def file(self, case: str, extension: str) -> Path:
+        """The file of a case that viewers download, even if it was added since the folder was last read."""
         file = self.cases.files.get(case)
         if file is None or (file.folder == "." and not file.is_header):
             return self.studies / (case + extension)
         return self._headers.copy_of(case) if file.is_header else self.studies / file.path
 
     def source(self, case: str) -> Path | None:
-        """The file of a case that lies in a subfolder, or in two files: then its header."""
+        """The file of a case in a subfolder, or the header of a case with two files; None for other cases."""
         file = self.cases.files.get(case)
         return None if file is None or (file.folder == "." and not file.is_header) else self.studies / file.path
 
@@ -143,18 +143,18 @@ class FolderScan:
         if self.deep:
             return Walk(self.studies, self._never).go()
         walk = Walk(self.studies, self._never).go(deep=False)
-        if self._below is None:  # counted once: they are not served
+        if self._below is None:  # counted once, since they are not served
             self._below = Walk(self.studies, self._never).go()
-        flat, told = {file.path for file in walk.files}, set(walk.passed)
+        flat, known = {file.path for file in walk.files}, set(walk.passed)
         walk.files += [file for file in self._below.files if "/" in file.path and file.path not in flat]
-        walk.passed += [each for each in self._below.passed if "/" in each.path and each not in told]
+        walk.passed += [each for each in self._below.passed if "/" in each.path and each not in known]
         return walk
 
     def _named(self, files: list[File], cases: Cases) -> list[tuple[File, str]]:
         """Each file with its id.
 
-        Of several with one id a usable one that was there first, so that a label stays with its scan; else one of the
-        folder itself, and the first by kind.
+        Of several files with one id, the usable one that was there first, so that a label stays with its scan; else
+        one directly in the folder, and the first by format.
         """
 
         def rank(file: File) -> tuple:
@@ -182,7 +182,7 @@ class FolderScan:
                 yield file, case
 
     def _judge(self, file: File, case: str, beside: bool, known: bool, labelled: bool, cases: Cases) -> None:
-        """Enter one file where it belongs."""
+        """Add one file to the list that it belongs to."""
         stays = known or labelled
         if beside and not stays:
             cases.passed.append(Passed(file.path, COMPANION))
@@ -207,7 +207,7 @@ class FolderScan:
 
 
 def _without_twins(named: list[tuple[File, str]], known: Collection[str], cases: Cases) -> Iterator[tuple[File, str]]:
-    """Of several links to one file the first, and those that were cases before; the same order."""
+    """Of several links to one file, the first and those that were cases before; the order is kept."""
     first: dict[tuple[int, int], str] = {}
     for file, case in sorted(named, key=lambda each: each[1] not in known):
         if file.identity[1]:

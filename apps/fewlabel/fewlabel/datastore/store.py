@@ -1,4 +1,4 @@
-"""MONAI Label's datastore of one study, made safe: nothing unchecked, nothing half written, nothing lost."""
+"""MONAI Label's datastore of one study: input is checked, files are written atomically, nothing is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from monailabel.datastore.local import LocalDatastore
 
 from fewlabel.datastore.by_name import LabelsByName
-from fewlabel.datastore.catalogue import label_places, remove_leftovers
+from fewlabel.datastore.catalogue import label_paths, remove_leftovers
 from fewlabel.datastore.choices import Choices
 from fewlabel.datastore.entries import Entries
 from fewlabel.datastore.found import Found
@@ -28,25 +28,25 @@ from fewlabel.workspace import Workspace
 
 
 class StudyDatastore(LocalDatastore):
-    """What MONAI Label and FewLabel ask of the images and labels of one study; each question goes to the part for it.
+    """Images and labels of one study for MONAI Label and FewLabel; each call is passed on to the part for it.
 
     The files are the truth; MONAI Label's ``datastore_v2.json`` is a table of them and can be rebuilt. Where the folder
     of the images cannot be written, labels and table are kept in the workspace, and stay there from then on.
 
-    Of ``LocalDatastore`` there remain the questions that its table alone answers (names, tags, counts), as other parts
-    of MONAI Label ask them. It reads, writes and watches nothing here.
+    Only those methods of ``LocalDatastore`` remain that need nothing but its table (names, tags, counts), since other
+    parts of MONAI Label call them. It reads, writes and watches nothing here.
 
     Args:
         studies: folder of the images.
         workspace: of the study.
         auto_reload: watch the folder for files put there by hand.
-        read_only: for child processes: knows the files, writes no table, watches nothing.
+        read_only: for child processes: read the files, write no table, watch nothing.
         choices: which files of the folder are images.
 
     Attributes:
         entries: the table, its file and its locks.
-        proposals: which proposals of a model were handed out.
-        watch: sees changes of the folder; None: it is not watched.
+        proposals: the proposals of models that were handed out.
+        watch: notices changes of the folder; None: it is not watched.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class StudyDatastore(LocalDatastore):
         read_only: bool,
         choices: Choices = Choices(),  # noqa: B008  (it is frozen)
     ) -> None:
-        labels_dir, file = label_places(Path(studies), workspace.folder)
+        labels_dir, file = label_paths(Path(studies), workspace.folder)
         known = any(Path(studies, each).exists() for each in (file, os.path.basename(file)))
         labels = Path(studies, labels_dir)
         scan = FolderScan(Path(studies), workspace, known, choices, read_only, never=labels)
         if not read_only:
             remove_leftovers(Path(studies), labels, workspace.folder)
-        kinds = tuple(f"*{extension}" for extension in EXTENSIONS)  # which MONAI Label only logs here
+        kinds = tuple(f"*{extension}" for extension in EXTENSIONS)  # MONAI Label only logs them here
         super().__init__(studies, labels_dir=labels_dir, datastore_config=file, extensions=kinds, read_only=True)
         self.entries = entries = Entries(self._datastore, Path(studies, file), workspace, read_only)
         entries.load(first=True)
@@ -86,7 +86,7 @@ class StudyDatastore(LocalDatastore):
     # --- the table
 
     def _init_from_datastore_file(self, throw_exception: bool = False) -> None:
-        """Nothing: the entries read their file themselves."""
+        """Do nothing: the entries read their file themselves."""
 
     def _update_datastore_file(self, lock: bool = True) -> None:
         self.entries.save()
@@ -106,7 +106,7 @@ class StudyDatastore(LocalDatastore):
     # --- images
 
     def found(self) -> Found:
-        """What the folder holds: usable scans, and what is passed over and why."""
+        """What the folder holds: usable scans, the files that are not served, and why."""
         return self._images.found()
 
     def unusable(self) -> dict[str, tuple[str, str]]:
@@ -117,16 +117,16 @@ class StudyDatastore(LocalDatastore):
         """Path of an image.
 
         Raises:
-            Refusal: (404) this study has no such image; (422) it has one that cannot be used.
+            Refusal: (404) this study has no such image; (422) it cannot be used.
         """
         return self._images.uri(image_id)
 
     def get_image_info(self, image_id: str) -> dict[str, Any]:
-        """What is known about an image, its path included. Raises as :meth:`get_image_uri`."""
+        """The info of an image, with its path. Raises as :meth:`get_image_uri`."""
         return self._images.info(image_id)
 
     def update_image_info(self, image_id: str, info: dict[str, Any]) -> None:
-        """Merge into what is known about an image: :meth:`Images.update_info`."""
+        """Merge into the info of an image: :meth:`Images.update_info`."""
         self._images.update_info(image_id, info)
 
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
@@ -156,27 +156,27 @@ class StudyDatastore(LocalDatastore):
         return self._by_name.stored(image_id)
 
     def label_for_training(self, image_id: str) -> str:
-        """Path of a submitted label that may be learned from and measured with.
+        """Path of a submitted label that may be used for training and validation.
 
         Raises:
-            Refusal: (409) it must not be; the sentence says why.
+            Refusal: (409) it must not be used; the message says why.
         """
         return self._stored.for_training(image_id)
 
     def left_out(self) -> dict[str, str]:
-        """Cases whose submitted label is not used, and why, in a sentence; each is looked at again when it changed."""
+        """Cases whose submitted label is not used, and why, in a sentence; checked again when a label has changed."""
         return self._stored.left_out()
 
     def label_notes(self) -> dict[str, list[str]]:
-        """What people should know of stored labels, by case: those that are not used, and what was assumed."""
+        """Notes about stored labels, by case: which are not used, and what was assumed."""
         return self._stored.notes()
 
     def misplaced(self, image_id: str) -> Misplaced | None:
-        """What is to be said of a submitted label that lies on an old grid; None for one that lies right."""
+        """How a submitted label lies on an old grid; None for a label on the right one."""
         return self._old_grid.misplaced(image_id)
 
     def move_label(self, image_id: str) -> Path:
-        """Put a label right that lies on an old grid; where the old file is kept: :meth:`OldGridLabels.move`."""
+        """Correct a label that lies on an old grid: :meth:`OldGridLabels.move`."""
         return self._old_grid.move(image_id)
 
     def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
@@ -194,7 +194,7 @@ class StudyDatastore(LocalDatastore):
         return self._incoming_labels.save(image_id, label_filename, label_tag, label_info)
 
     def update_label_info(self, label_id: str, label_tag: str, info: dict[str, Any]) -> None:
-        """Merge into what is known about a label: :meth:`IncomingLabels.update_info`."""
+        """Merge into the info of a label: :meth:`IncomingLabels.update_info`."""
         self._incoming_labels.update_info(label_id, label_tag, info)
 
     def remove_label(self, label_id: str, label_tag: str) -> None:
@@ -206,9 +206,9 @@ class StudyDatastore(LocalDatastore):
         self._incoming_labels.undo(image_id)
 
     def notes(self, image_id: str) -> list[str]:
-        """What was changed in the submitted label of an image, a sentence each; empty where it has none."""
+        """Sentences about what was changed in the submitted label of an image; [] where it has none."""
         return self._incoming_labels.notes(image_id)
 
     def take_submitted(self, image_id: str) -> bool | None:
-        """Asked once, by the thread that submitted a label: whether it replaced another. None where none was."""
+        """Whether the label that this thread has just submitted replaced another; None after the first call."""
         return self._incoming_labels.take_submitted(image_id)

@@ -1,4 +1,4 @@
-"""The submitted labels of one study: which are used, which are not and why, and the data set as others take it."""
+"""The submitted labels of one study: which are used, which are not and why, and the data set as an archive."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from fewlabel.workspace import Workspace
 
 
 class StoredLabels:
-    """What may be learned from, what is left out, and what people should know of it.
+    """Decides which submitted labels are used; gives reasons, notes and the data set.
 
     Args:
         entries: of the study.
         images: of the study.
         by_name: hands out submitted labels in the study's values.
-        old_grid: knows the labels that lie beside their scan.
+        old_grid: finds the labels that do not lie on their scan.
         workspace: of the study.
     """
 
@@ -39,10 +39,10 @@ class StoredLabels:
         self._looked_at: dict[str, tuple[DataModel, tuple[Any, ...], str]] = {}
 
     def for_training(self, image_id: str) -> str:
-        """Path of a submitted label that may be learned from and measured with.
+        """Path of a submitted label that may be used for training and validation.
 
         Raises:
-            Refusal: (409) it must not be; the sentence says why.
+            Refusal: (409) it must not be used; the message says why.
         """
         beside = self._old_grid.misplaced(image_id)
         if beside:
@@ -50,7 +50,7 @@ class StoredLabels:
         return self._by_name.uri(image_id, FINAL)
 
     def left_out(self) -> dict[str, str]:
-        """Cases whose submitted label is not used, and why, in a sentence; each is looked at again when it changed."""
+        """Cases whose submitted label is not used, and why, in a sentence; checked again when a label has changed."""
         classes = tuple(self._workspace.classes())
         for case, entry in self._entries.objects.items():
             label = entry.labels.get(FINAL)
@@ -58,7 +58,7 @@ class StoredLabels:
                 continue
             try:
                 files = self._entries.label_file(case, FINAL, label.ext), self._images.file(case)
-            except Refusal:  # removed a moment ago
+            except Refusal:  # it has just been removed
                 continue
             now = (classes, *(stamp(file) for file in files))
             known = self._looked_at.get(case)
@@ -76,7 +76,7 @@ class StoredLabels:
         return ""
 
     def notes(self) -> dict[str, list[str]]:
-        """What people should know of stored labels, by case: those that are not used, and what was assumed."""
+        """Notes about stored labels, by case: which are not used, and what was assumed."""
         notes = {case: [reason] for case, reason in self.left_out().items()}
         for case in self._entries.labelled():
             label = self._entries.label(case, FINAL)
@@ -84,7 +84,7 @@ class StoredLabels:
                 notes.setdefault(case, []).extend(str(note) for note in label.info.get("notes", []))
         return notes
 
-    # --- the data set as others take it
+    # --- the data set
 
     def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
         """The images whose label can be used, and these labels; paths relative to the folder without ``full_path``."""
@@ -100,7 +100,7 @@ class StoredLabels:
         return [{key: path.removeprefix(above) for key, path in pair.items()} for pair in pairs]
 
     def archive(self, limit_cases: int | None) -> str:
-        """Path of a zip of labelled images and their labels, all of them or the first so many, named by their ids.
+        """Path of a zip of labelled images and their labels, named by their ids; all, or the first ``limit_cases``.
 
         Labels that are not used are left out; ``left_out.json`` says why.
 

@@ -1,4 +1,4 @@
-"""One submitted label map: put on its image's grid and rewritten by class name, or refused in words."""
+"""Checks a submitted label map, puts it on its image's grid and converts it by class name, or refuses it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from fewlabel.volumes.segments import layers_of
 logger = logging.getLogger(__name__)
 
 RESAMPLED = "it was resampled to it"
-"""In the note of every label that was sent on another grid than its image's."""
+"""Part of the note about every label that was sent on another grid than its image's."""
 
 _usable: dict[str, Stamp | None] = {}
-"""Images that were read as a whole and can be used, as they were then."""
+"""Images that have been read completely and can be used."""
 
 _LEAST_INSIDE = 0.5
-"""A label of which less lies in its image belongs to another image or lost its geometry."""
+"""A label with a smaller share inside its image belongs to another image or has lost its geometry."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Submission:
         array: uint8 on the image's grid; ``classes[i]`` is value ``i + 1``.
         affine: (4, 4) of the image, voxel -> RAS mm.
         classes: names of the study's classes, learned from this label if the study had none.
-        notes: what was changed, a sentence each.
+        notes: sentences about what was changed.
     """
 
     array: np.ndarray
@@ -55,9 +55,9 @@ def check_submission(
 
     Args:
         image_id: for messages.
-        image_path: the image that it belongs to.
+        image_path: its image.
         label_path: the submitted file.
-        label_info: the client's list of ``{"name", "idx"}``, or None: then the names in the file's header count.
+        label_info: the client's list of ``{"name", "idx"}``; None: use the names in the file's header.
         classes: names of the study; [] while none are known.
 
     Raises:
@@ -65,7 +65,7 @@ def check_submission(
     """
     called = f"The label for image '{image_id}'"
     try:
-        image = place_of(image_path)
+        image = grid_of_image(image_path)
         label, in_file = read_named_label(label_path, called, classes)
         if in_file and (not label_info or layers_of(label_path) > 1):
             label_info = in_file
@@ -85,7 +85,7 @@ def check_submission(
 
 
 def assumed(classes: list[str]) -> str:
-    """What is said of a label whose values nobody named."""
+    """The note about a label whose values have no names."""
     numbers = ", ".join(f"{value} = {name}" for value, name in enumerate(classes, start=1))
     return f"The label does not name its values: they were taken in the order of the study's classes, {numbers}."
 
@@ -98,7 +98,7 @@ def _learned(array: np.ndarray, label_info: Any) -> list[str]:
 
 
 def highest_value(labels: Iterable[str]) -> int:
-    """Highest value that any of these label maps holds; those that cannot be read are told of in the log."""
+    """Highest value in any of these label maps; those that cannot be read are logged."""
     highest = 0
     for path in labels:
         try:
@@ -109,19 +109,19 @@ def highest_value(labels: Iterable[str]) -> int:
 
 
 def numbered(count: int) -> list[str]:
-    """Names of classes that nobody named."""
+    """Names for classes without one."""
     return [f"class {value}" for value in range(1, count + 1)]
 
 
 def check_on_grid(image_id: str, image_path: str | Path, label_path: str | Path) -> None:
-    """Check a label map that is stored as it is, such as a model's pre-label.
+    """Check a label map that is stored unchanged, such as a model's pre-label.
 
     Raises:
         Refusal: (422) unreadable, or on another grid than its image.
     """
     called = f"The label for image '{image_id}'"
     try:
-        image, label = place_of(image_path), read_label(label_path, called)
+        image, label = grid_of_image(image_path), read_label(label_path, called)
     except UnreadableVolume as error:
         raise Refusal(f"{error} Nothing was stored.", 422) from error
     if not same_grid(image, label):
@@ -132,11 +132,11 @@ def check_on_grid(image_id: str, image_path: str | Path, label_path: str | Path)
         )
 
 
-def place_of(image_path: str | Path) -> Volume:
-    """An image without its voxels (all 0, which take no memory): its grid is all that a label is compared with.
+def grid_of_image(image_path: str | Path) -> Volume:
+    """An image's grid, as a volume of zeros that takes no memory: labels are compared with nothing else.
 
     Raises:
-        UnreadableVolume: the image cannot be used; it is read as a whole once, and again when its file changed.
+        UnreadableVolume: the image cannot be used. It is read completely once, and again when its file has changed.
     """
     now = stamp(image_path)
     if _usable.get(str(image_path)) != now:
@@ -147,12 +147,12 @@ def place_of(image_path: str | Path) -> Volume:
 
 
 def on_grid_of(image: Volume, label: Volume, called: str) -> tuple[np.ndarray, list[str]]:
-    """The label map on the image's grid, by its place in space (nearest neighbour).
+    """The label map resampled to the image's grid (nearest neighbour).
 
     Args:
         image: gives the grid.
         label: uint8 map on any grid.
-        called: what to call the label in messages.
+        called: name of the label in messages.
 
     Returns:
         uint8 array of the image's shape, and notes.
@@ -188,17 +188,17 @@ def on_grid_of(image: Volume, label: Volume, called: str) -> tuple[np.ndarray, l
 
 
 def _share_inside(label: Volume, shape: tuple[int, ...], to_image: np.ndarray) -> float:
-    """Share of the labelled voxels, or of some 100,000 of them, whose centres lie in an image of this shape."""
-    places = np.flatnonzero(label.array)
-    if not places.size:
+    """Share of the labelled voxels (or of about 100,000 of them) whose centres lie in an image of this shape."""
+    indices = np.flatnonzero(label.array)
+    if not indices.size:
         return 1.0
-    places = places[:: max(1, places.size // 100_000)]
-    points = np.stack(np.unravel_index(places, label.array.shape), axis=1) @ to_image[:3, :3].T + to_image[:3, 3]
+    indices = indices[:: max(1, indices.size // 100_000)]
+    points = np.stack(np.unravel_index(indices, label.array.shape), axis=1) @ to_image[:3, :3].T + to_image[:3, 3]
     return float(((points > -0.5) & (points < np.array(shape) - 0.5)).all(axis=1).mean())
 
 
 def _overlap(image_shape: tuple[int, ...], label_shape: tuple[int, ...], to_label: np.ndarray) -> bool:
-    """Whether the boxes around both grids meet, in the label's voxel indices."""
+    """Whether the bounding boxes of both grids overlap, in the label's voxel indices."""
     corners = np.array(list(product(*((-0.5, size - 0.5) for size in image_shape))))
     inside = corners @ to_label[:3, :3].T + to_label[:3, 3]
     return bool((inside.max(0) > -0.5).all() and (inside.min(0) < np.array(label_shape) - 0.5).all())

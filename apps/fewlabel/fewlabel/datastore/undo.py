@@ -1,4 +1,4 @@
-"""The last submission of each case can be taken back, one step: the label before it is kept in the workspace."""
+"""Takes back the last submission of a case: the label before it is kept in the workspace."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 class Undo:
     """Remembers what each submission replaced.
 
-    One JSON file for each case, ``workspace.undo/<id>.json``, written in one piece after the submission: what was
-    there before (the file's bytes, its description, its sidecar, the kind in both; nothing for a first label) and the
-    SHA-256 of the label that replaced it. Where that is not the label that is stored now (a crash in between, a file
-    changed by hand), nothing is taken back.
+    One JSON file for each case, ``workspace.undo/<id>.json``, written atomically after the submission: the label before
+    it (the file's bytes, its description, its sidecar, the kind in both; nothing for a first label) and the SHA-256 of
+    the label that replaced it. If that is not the label that is stored now (a crash in between, a file changed by
+    hand), nothing is taken back.
 
     Args:
         entries: of the study.
@@ -40,12 +40,12 @@ class Undo:
         self._entries, self._images, self._workspace = entries, images, workspace
 
     def label_now(self, image_id: str) -> dict[str, Any]:
-        """All of the label that a submission is about to replace; ``{"extension": None}`` where there is none."""
+        """Everything about the label that a submission is about to replace; ``{"extension": None}`` for none."""
         label = self._images.entry(image_id).labels.get(FINAL)
-        place = self._entries.label_file(image_id, FINAL, label.ext) if label else None
-        if place is None or not place.exists():
+        path = self._entries.label_file(image_id, FINAL, label.ext) if label else None
+        if path is None or not path.exists():
             return {"extension": None}
-        content = base64.b64encode(place.read_bytes()).decode("ascii")
+        content = base64.b64encode(path.read_bytes()).decode("ascii")
         sidecar = read_json(self._entries.sidecar(image_id, FINAL))
         return {"extension": label.ext, "content": content, "info": label.info, "sidecar": sidecar}
 
@@ -54,13 +54,13 @@ class Undo:
 
         Args:
             image_id: the image.
-            before: of :meth:`label_now`, asked before the submission.
+            before: the result of :meth:`label_now` before the submission.
             learned: the study's classes were learned from the submission.
         """
         replaced_by = _digest(self._entries.label_file(image_id, FINAL, ".nii.gz"))
         try:
             write_json(self._undo_file(image_id), {**before, "learned": learned, "replaced_by": replaced_by})
-        except Refusal as error:  # the submission counts more; what is kept of an earlier one does not fit it
+        except Refusal as error:  # the submission counts more; the record of an earlier one does not match it
             logger.error("The label of %s is stored, but cannot be taken back. %s", image_id, error)
             with contextlib.suppress(OSError):
                 self._undo_file(image_id).unlink(missing_ok=True)
@@ -69,8 +69,8 @@ class Undo:
         """What the last submission of an image replaced.
 
         Raises:
-            Refusal: (404) no such image; (409) there is nothing to take back, or the label was changed since in
-                another way.
+            Refusal: (404) no such image; (409) there is nothing to take back, or the label was changed otherwise
+                since.
         """
         label = self._images.entry(image_id).labels.get(FINAL)
         if label is None:
@@ -91,18 +91,18 @@ class Undo:
         return kept
 
     def restore(self, image_id: str, kept: dict[str, Any]) -> None:
-        """Make the label before final again, once.
+        """Restore the label before; works once.
 
         Args:
             image_id: the image.
-            kept: of :meth:`kept`, with a label before.
+            kept: the result of :meth:`kept`, with a label in it.
 
         Raises:
             Refusal: (507) cannot be written.
         """
         extension, content = kept["extension"], base64.b64decode(kept["content"])
-        place = self._entries.label_file(image_id, FINAL, extension)
-        replace_bytes(place, content)
+        path = self._entries.label_file(image_id, FINAL, extension)
+        replace_bytes(path, content)
         for other in LABEL_EXTENSIONS:
             if other != extension:
                 self._entries.label_file(image_id, FINAL, other).unlink(missing_ok=True)
@@ -115,13 +115,13 @@ class Undo:
         except (OSError, Refusal) as error:
             logger.error("The label of %s is restored, its description is not. %s", image_id, error)
         info = kept["info"]
-        if info.get(KIND) not in KINDS:  # kept before there were kinds
+        if info.get(KIND) not in KINDS:  # from before there were kinds
             info = {**info, **assumed(info, FINAL, entries_by_case(self._workspace.history)[image_id])}
         self._entries.put_label(image_id, FINAL, DataModel(info=info, ext=extension))
         self.forget(image_id)
 
     def forget(self, image_id: str) -> None:
-        """Keep nothing of an image any more."""
+        """Remove the record of an image."""
         self._undo_file(image_id).unlink(missing_ok=True)
 
     def _undo_file(self, image_id: str) -> Path:

@@ -1,4 +1,4 @@
-"""Every file of a folder that may be a scan, and what is passed over on the way: no file is opened, but a few bytes."""
+"""Lists the files of a folder that may be scans, and those that are not; reads a few bytes of a file at most."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fewlabel.volumes.reading import split_extension
 
 DICOM, LAYOUT, OTHER, REPEATED, FAULTY = "dicom", "layout", "other", "repeated", "faulty"
 _LAYOUT = re.compile(r"(labels|infers)(tr|ts|va|val)", re.IGNORECASE)
-"""Folders of labels as nnU-Net and the Medical Segmentation Decathlon (MSD) name them."""
+"""Names of label folders of nnU-Net and the Medical Segmentation Decathlon (MSD)."""
 
 _DICOM_NAME = re.compile(r".*\.(dcm|dicom|ima)|dicomdir", re.IGNORECASE)
 _NAMELESS = re.compile(r"[^.]*|.*\.\d+")
 _VOXELS = (".raw", ".zraw", ".raw.gz")
-"""Files of voxels, which belong to a header."""
+"""Extensions of files of voxels, which belong to a header."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class File:
 
     Attributes:
         path: relative to the folder, parts separated by "/".
-        stem: the same without its extension.
-        extension: as it is written.
-        stamp: (time of the last change in ns, size): other content has another one.
-        identity: (device, number): two links to one file have the same.
+        stem: the path without its extension.
+        extension: as in the file name.
+        stamp: (modification time in ns, size).
+        identity: (device, inode): the same for two links to one file.
     """
 
     path: str
@@ -42,7 +42,7 @@ class File:
 
     @property
     def folder(self) -> str:
-        """In which it lies, "." for the folder itself."""
+        """Its folder, "." for the top."""
         return self.path.rpartition("/")[0] or "."
 
     @property
@@ -53,12 +53,12 @@ class File:
 
 @dataclass(frozen=True)
 class Passed:
-    """A file or folder that is passed over.
+    """A file or folder that is not served.
 
     Attributes:
         path: relative to the folder.
         reason: one of the reasons of this module and of :mod:`fewlabel.datastore.scan`.
-        detail: more in words, "" for nothing.
+        detail: a phrase, or "".
     """
 
     path: str
@@ -82,7 +82,7 @@ class Walk:
     _seen: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def go(self, deep: bool = True) -> Walk:
-        """Look through the folder, and with ``deep`` through all below it; files before folders, by name."""
+        """Search the folder and, with ``deep``, its subfolders; files before folders, by name."""
         with contextlib.suppress(OSError):
             stat = self.root.stat()
             self._seen[stat.st_dev, stat.st_ino] = "the folder of the studies"
@@ -94,7 +94,7 @@ class Walk:
         return self
 
     def _look_into(self, folder: str) -> list[str]:
-        """Enter the files of one folder; gives its subfolders."""
+        """Add the files of one folder; gives its subfolders."""
         folders: list[str] = []
         names, dicom = [], None
         try:
@@ -114,9 +114,9 @@ class Walk:
                 elif entry.is_file():
                     names.append((path, entry))
                 elif entry.is_symlink():
-                    self._pass(path, FAULTY, "it is a link to nothing")
+                    self._pass(path, FAULTY, "it is a broken link")
             except UnicodeEncodeError:
-                self._pass(path, FAULTY, "its name is no UTF-8: rename it")
+                self._pass(path, FAULTY, "its name is not UTF-8: rename it")
             except OSError as error:  # a link to itself, a disk that fails
                 self._pass(path, FAULTY, error.strerror or str(error))
         for path, entry in names:
@@ -127,19 +127,19 @@ class Walk:
         return folders
 
     def _enter(self, path: str, entry: os.DirEntry[str]) -> Iterator[str]:
-        """The folder, if it is to be looked into."""
+        """The folder, if it is to be searched."""
         stat = entry.stat()
         identity = stat.st_dev, stat.st_ino
-        place = self.root / path
-        if entry.name.lower() == "labels" or place.resolve() in self.never or _is_ours(place):
+        folder = self.root / path
+        if entry.name.lower() == "labels" or folder.resolve() in self.never or _is_ours(folder):
             return
         if _LAYOUT.fullmatch(entry.name):
-            with os.scandir(place) as entries:
+            with os.scandir(folder) as entries:
                 names = [each.name for each in entries if split_extension(each.name)[1] and each.name[0] != "."]
             for name in sorted(names):
                 self._pass(f"{path}/{name}", LAYOUT)
             return
-        if entry.is_symlink() and self.root.resolve().is_relative_to(place.resolve()):
+        if entry.is_symlink() and self.root.resolve().is_relative_to(folder.resolve()):
             self._pass(path, REPEATED, "it leads back to a folder that holds it")
             return
         if stat.st_ino and self._seen.setdefault(identity, path) != path:
@@ -148,7 +148,7 @@ class Walk:
         yield path
 
     def _take(self, path: str, entry: os.DirEntry[str], dicom: bool | None) -> bool | None:
-        """Enter one file; ``dicom``: whether files without an extension here are DICOM, None while not known."""
+        """Add one file; ``dicom``: whether files without an extension here are DICOM, None while not known."""
         stem, extension = _split(path)
         if extension:
             stat = entry.stat()
@@ -174,7 +174,7 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether this is a workspace, or an export of a model or of a study's labels."""
+    """Whether this is a workspace, or an export of a model or of labels."""
     if (folder / "study.json").is_file() or (folder / "server.lock").is_file():
         return True
     if (folder / "configs" / "metadata.json").is_file() and (folder / "models").is_dir():

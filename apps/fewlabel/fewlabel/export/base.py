@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fewlabel.errors import Refusal
+from fewlabel.export.card import write_card
 from fewlabel.export.comparing import Comparison, compare_runs, identical, read_back
 from fewlabel.export.placing import PARTS, placed
 from fewlabel.export.source import Source
@@ -61,6 +62,7 @@ class Export:
         needs: modules that writing or running it imports beyond FewLabel's own requirements, named as pip does.
         refuses: (source): why this study cannot be exported so, in a sentence that says what to do; "" if it can.
             Asked before anything is written.
+        misnamed: (name of the target folder): why it may not be called so, in a sentence; "" if it may.
         agrees: (comparison): why a comparison must not pass, "" if it may. Default: every voxel is the same.
 
     Examples:
@@ -86,16 +88,17 @@ class Export:
     needs: tuple[str, ...] = ()
     refuses: Callable[[Source], str] = lambda _: ""
     agrees: Callable[[Comparison], str] = identical
+    misnamed: Callable[[str], str] = lambda _: ""
 
-    def problem(self, source: Source) -> str:
-        """Why it cannot be exported now, in a sentence; "" if it can.
+    def problem(self, source: Source, target: Path) -> str:
+        """Why it cannot be exported now to this folder, in a sentence; "" if it can.
 
         Raises:
             Refusal: (409), (500) as ``Source.model``.
         """
         if self.kind == "model":
             source.model  # noqa: B018  (it says what is missing)
-        return self.lacks() or self.refuses(source)
+        return self.lacks() or self.misnamed(Path(target).resolve().name) or self.refuses(source)
 
     def lacks(self) -> str:
         """Which package it needs that is not installed, in a sentence; "" if none."""
@@ -112,7 +115,7 @@ class Export:
         """Write it, compare it with the study and put it in its place: whole, or not at all.
 
         Args:
-            source: what it is made of.
+            source: what it is made of; ``problem`` found none.
             target: folder to create.
             images: cases and files that a model is run on for the comparison; None: nothing is compared, of any kind.
             overwrite: an earlier export of this form there is replaced; what people put beside its files stays.
@@ -121,12 +124,9 @@ class Export:
             what was compared, None where nothing was.
 
         Raises:
-            Refusal: (409) there is something already, or nothing to export; (422) this study cannot be exported so;
+            Refusal: (409) there is something already, or nothing to export; (422) a scan cannot be used;
                 (500) the published model is damaged, or the export disagrees with the study; (507) not writable.
         """
-        problem = self.problem(source)
-        if problem:
-            raise Refusal(problem, 422)
         with placed(target, overwrite, self.card) as draft:
             source.tell(0.0, "it is written")
             self.write(source.model if self.kind == "model" else source, draft)
@@ -153,7 +153,9 @@ class Export:
         return rows
 
     def _describe(self, source: Source, draft: Path, rows: list[Comparison] | None) -> None:
-        """Say in the export how it was compared with the study, and which files are its own."""
+        """Say in the export what it is, how it was compared with the study, and which files are its own."""
+        if self.kind == "model":
+            write_card(source, draft, rows, self.description)
         said = {
             "verified": None if rows is None else [asdict(row) for row in rows],
             "parts": sorted({PARTS, *(path.name for path in draft.iterdir())}),

@@ -5,9 +5,7 @@ Run it with ``python -m monai.bundle run``, or put it into MONAI Label's monaibu
 
 from __future__ import annotations
 
-import html
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,13 @@ from typing import Any
 from fewlabel import __version__, networks
 from fewlabel.export.base import Export
 from fewlabel.export.bundle_run import run_bundle
-from fewlabel.export.configs import NAME, inference, metadata
+from fewlabel.export.configs import NAME, inference
+from fewlabel.export.escaping import markdown
+from fewlabel.export.metadata import metadata, requirements
+from fewlabel.export.training import training
 from fewlabel.plan import Plan
 from fewlabel.published import Published, save_tensors
+from fewlabel.quality import quality
 
 _LOGGING = """[loggers]
 keys=root
@@ -37,6 +39,9 @@ format=%(asctime)s %(levelname)s %(message)s
 """
 
 
+_OTHER_KINDS = ("deepedit", "deepgrow", "detection", "classification")  # words of MONAI Label's monaibundle app
+
+
 def write_bundle(model: Published, folder: Path) -> None:
     """All files of a bundle into an empty folder."""
     for name in ("configs", "models", "docs"):
@@ -45,8 +50,10 @@ def write_bundle(model: Published, folder: Path) -> None:
     copy_sources(folder, model.plan)
     _json(folder / "configs" / "metadata.json", metadata(model))
     _json(folder / "configs" / "inference.json", inference(model.plan))
+    _json(folder / "configs" / "train.json", training(model.plan))
     (folder / "configs" / "logging.conf").write_text(_LOGGING, encoding="utf-8")
     (folder / "docs" / "README.md").write_text(_readme(model), encoding="utf-8")
+    (folder / "requirements.txt").write_text(requirements(), encoding="utf-8")
     (folder / "LICENSE").write_text(
         "The weights in this folder were trained on data of those who exported them; they decide on its licence.\n",
         encoding="utf-8",
@@ -70,18 +77,21 @@ def _json(path: Path, content: dict[str, Any]) -> None:
 
 def _readme(model: Published) -> str:
     plan, card = model.plan, model.card
-    names = [_markdown(name) for name in plan.classes]
+    names = [markdown(name) for name in plan.classes]
     rows = "\n".join(f"- {value}: {name}" for value, name in enumerate(names, 1))
     measured = {name: dice for name, dice in (card.get("validation") or {}).items() if dice is not None}
-    dice = ", ".join(f"{_markdown(name)} {value:.3f}" for name, value in measured.items())
-    quality = f"Dice on validation volumes: {dice}." if dice else "Not validated: there were too few labels."
+    dice = ", ".join(f"{markdown(name)} {value:.3f}" for name, value in measured.items())
+    known = markdown(quality(card).sentence) + (f" By class: {dice}." if dice else "")
     return f"""# {NAME}, version {card["version"]}
 
 Segments {", ".join(names)} in 3-D volumes. Trained by FewLabel {__version__} ({card["method"]}) on
-{card["labelled"]} labelled and {card["unlabelled"]} unlabelled volumes. {quality} Not a medical device.
+{card["labelled"]} labelled and {card["unlabelled"]} unlabelled volumes. {known} Not a medical device.
+`model_card.html` says more.
 
 Values of the label maps:
 {rows}
+
+Packages: `pip install -r requirements.txt`, the versions that it was made with. Run the commands in this folder.
 
 Label maps of all volumes in a folder, written to another:
 
@@ -90,14 +100,29 @@ python -m monai.bundle run --bundle_root . --config_file configs/inference.json 
     --meta_file configs/metadata.json --dataset_dir IMAGES --output_dir LABELS
 ```
 
+Train on from these weights: DATASET holds `images` and `labels`, whose files have the same names and the values above
+(or name both folders by `--images_dir` and `--labels_dir`). The last fifth of the pairs measures; weights that are
+better than those at the beginning replace `models/model.pt`:
+
+```
+python -m monai.bundle run --bundle_root . --config_file configs/train.json \\
+    --meta_file configs/metadata.json --dataset_dir DATASET --max_epochs 50
+```
+
 In a MONAI Label server: put this folder into the monaibundle app's `model` folder and start the app with
 `--conf models {NAME} --conf zoo_source local`.
 """
 
 
-def _markdown(name: str) -> str:
-    """A class name as Markdown shows it: what looks like HTML or a link is none."""
-    return re.sub(r"([\\`*\[\]~|])", r"\\\1", html.escape(name, quote=False))
+def misnamed(name: str) -> str:
+    """Why a bundle may not have this name; "" if it may."""
+    found = [word for word in _OTHER_KINDS if word in name.lower()]
+    if not found:
+        return ""
+    return (
+        f"MONAI Label guesses from the folder's name what a bundle does, and '{name}' says {found[0]}: choose a name "
+        "without that word."
+    )
 
 
 BUNDLE = Export(
@@ -107,4 +132,5 @@ BUNDLE = Export(
     folder=NAME,
     card="configs/metadata.json",
     readme="docs/README.md",
+    misnamed=misnamed,
 )

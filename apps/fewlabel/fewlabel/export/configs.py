@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
+from collections.abc import Sequence
 from typing import Any
 
-import monai
-import numpy
-import torch
-
-from fewlabel import __version__
 from fewlabel.networks import find
 from fewlabel.plan import Plan
-from fewlabel.published import Published
 
 NAME = "fewlabel_segmentation"  # MONAI Label guesses from the name that it is a segmentation
+
+
+CHECKPOINT = {
+    "_target_": "CheckpointLoader",
+    "load_path": "$@bundle_root + '/models/model.pt'",
+    "load_dict": {"model": "@network"},
+    "map_location": "@device",  # a model that was trained on a GPU runs without one
+    "strict": True,
+}
 
 
 def as_text(name: str) -> str:
@@ -28,15 +31,23 @@ def as_text(name: str) -> str:
     return f" {name}" if name.startswith(("$", "@", "%")) else name
 
 
-def preprocessing(plan: Plan) -> list[dict[str, Any]]:
-    """``fewlabel.data.transforms.Preprocessing`` in MONAI's own words."""
-    labels = [["L", "R"], ["P", "A"], ["I", "S"]]
+def preprocessing(plan: Plan, keys: Sequence[str] = ("image",)) -> list[dict[str, Any]]:
+    """``fewlabel.data.transforms.Preprocessing`` in MONAI's own words.
+
+    Args:
+        plan: spacing and normalisation.
+        keys: ``image``, and ``label`` where there is one.
+    """
+    names = keys[0] if len(keys) == 1 else list(keys)
+    axes = [["L", "R"], ["P", "A"], ["I", "S"]]
+    modes = ["nearest" if key == "label" else "bilinear" for key in keys]
+    spacing = {"pixdim": list(plan.spacing), "mode": modes[0] if len(keys) == 1 else modes}
     steps: list[dict[str, Any]] = [
         # MONAI's own choice, nibabel, takes the sform where ITK, Slicer and the server may take the qform
-        {"_target_": "LoadImaged", "keys": "image", "image_only": False, "reader": "ITKReader"},
-        {"_target_": "EnsureChannelFirstd", "keys": "image"},
-        {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS", "labels": labels},
-        {"_target_": "Spacingd", "keys": "image", "pixdim": list(plan.spacing), "mode": "bilinear"},
+        {"_target_": "LoadImaged", "keys": names, "image_only": False, "reader": "ITKReader"},
+        {"_target_": "EnsureChannelFirstd", "keys": names},
+        {"_target_": "Orientationd", "keys": names, "axcodes": "RAS", "labels": axes},
+        {"_target_": "Spacingd", "keys": names, **spacing},
     ]
     if plan.normalisation == "meanstd":
         steps.append({"_target_": "NormalizeIntensityd", "keys": "image", "nonzero": True, "channel_wise": True})
@@ -45,7 +56,7 @@ def preprocessing(plan: Plan) -> list[dict[str, Any]]:
         bounds = {"a_min": low, "a_max": high, "b_min": -1.0, "b_max": 1.0, "clip": False}
         steps.append({"_target_": "ScaleIntensityRanged", "keys": "image", **bounds})
         steps.append({"_target_": "Activationsd", "keys": "image", "sigmoid": True})
-    return [*steps, {"_target_": "EnsureTyped", "keys": "image", "dtype": "$torch.float32"}]
+    return [*steps, {"_target_": "EnsureTyped", "keys": names, "dtype": "$torch.float32"}]
 
 
 def inference(plan: Plan) -> dict[str, Any]:
@@ -64,21 +75,9 @@ def inference(plan: Plan) -> dict[str, Any]:
         "preprocessing": {"_target_": "Compose", "transforms": preprocessing(plan)},
         "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
-        "inferer": {
-            "_target_": "SlidingWindowInferer",
-            "roi_size": list(plan.patch),
-            "sw_batch_size": 2,
-            "overlap": 0.5,
-            "mode": "gaussian",
-        },
+        "inferer": sliding_window(plan, 0.5),
         "postprocessing": {"_target_": "Compose", "transforms": _postprocessing()},
-        "checkpointloader": {
-            "_target_": "CheckpointLoader",
-            "load_path": "$@bundle_root + '/models/model.pt'",
-            "load_dict": {"model": "@network"},
-            "map_location": "@device",
-            "strict": True,
-        },
+        "checkpointloader": dict(CHECKPOINT),
         "handlers": ["@checkpointloader", {"_target_": "StatsHandler", "iteration_log": False}],
         "evaluator": {
             "_target_": "SupervisedEvaluator",
@@ -92,6 +91,12 @@ def inference(plan: Plan) -> dict[str, Any]:
         "initialize": ["$monai.utils.set_determinism(seed=0)"],
         "run": ["$@evaluator.run()"],
     }
+
+
+def sliding_window(plan: Plan, overlap: float) -> dict[str, Any]:
+    """The server's windows over a whole volume in MONAI's own words."""
+    window = {"roi_size": list(plan.patch), "sw_batch_size": 2, "overlap": overlap, "mode": "gaussian"}
+    return {"_target_": "SlidingWindowInferer", **window}
 
 
 def _postprocessing() -> list[dict[str, Any]]:
@@ -118,57 +123,3 @@ def _postprocessing() -> list[dict[str, Any]]:
             "separate_folder": False,
         },
     ]
-
-
-def metadata(model: Published) -> dict[str, Any]:
-    """The bundle's ``metadata.json``."""
-    plan, card = model.plan, model.card
-    names = [as_text(name) for name in plan.classes]
-    channels = {"0": "background", **{str(value): name for value, name in enumerate(names, 1)}}
-    image = {
-        "type": "image",
-        "format": "hounsfield" if plan.normalisation == "ct" else "magnitude",
-        "modality": "CT" if plan.normalisation == "ct" else "MR",
-        "num_channels": 1,
-        "spatial_shape": list(plan.patch),
-        "dtype": "float32",
-        "value_range": [],
-        "is_patch_data": True,
-        "channel_def": {"0": "image"},
-    }
-    return {
-        "version": f"0.{card['version']}.0",
-        "changelog": {f"0.{card['version']}.0": f"trained on {card['labelled']} labelled volumes"},
-        "monai_version": monai.__version__,
-        "pytorch_version": torch.__version__.split("+")[0],
-        "numpy_version": numpy.__version__,
-        "required_packages_version": {
-            "itk": importlib.metadata.version("itk-io"),  # of the whole package, the part that reads files is enough
-            **{name: importlib.metadata.version(name) for name in ("nibabel", "pytorch-ignite")},
-        },
-        "name": NAME,
-        "task": "Segmentation of " + ", ".join(names),
-        "description": f"Exported by FewLabel {__version__}",
-        "authors": "the people who labelled the volumes",
-        "copyright": "see LICENSE",
-        "fewlabel": _card(model),
-        "network_data_format": {
-            "inputs": {"image": image},
-            "outputs": {
-                "pred": {
-                    **image,
-                    "format": "segmentation",
-                    "num_channels": len(channels),
-                    "value_range": [0, 1],
-                    "channel_def": channels,
-                }
-            },
-        },
-    }
-
-
-def _card(model: Published) -> dict[str, Any]:
-    """The model's card, with no class name as a key: MONAI takes ``_target_`` for something to build."""
-    measured = model.card.get("validation") or {}
-    dice = [{"name": as_text(name), "dice": measured.get(name)} for name in model.plan.classes]
-    return {**model.card, "validation": dice}

@@ -8,6 +8,7 @@ from fewlabel.errors import Refusal
 from fewlabel.export.base import Export
 from fewlabel.export.bundle import BUNDLE
 from fewlabel.export.comparing import compare_runs
+from fewlabel.export.dicomseg import DICOMSEG
 from fewlabel.export.msd import MSD
 from fewlabel.export.nnunet import NNUNET
 from fewlabel.export.source import Source
@@ -19,6 +20,7 @@ EXPORTS: dict[str, Export] = {
     DEFAULT_EXPORT: BUNDLE,
     "nnunet": NNUNET,
     "msd": MSD,
+    "dicomseg": DICOMSEG,
 }
 
 
@@ -40,7 +42,11 @@ def export_model(name: str, workspace: Workspace, target: Path) -> Path:
         Refusal: (422) there is no such form; or as ``Export.export``.
     """
     with Source(workspace) as source:
-        find_export(name).export(source, target, images=None, overwrite=True)
+        export = find_export(name)
+        problem = export.problem(source, target)
+        if problem:
+            raise Refusal(problem, 422)
+        export.export(source, target, images=None, overwrite=True)
     return Path(target).resolve()
 
 

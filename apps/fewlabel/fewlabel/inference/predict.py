@@ -1,4 +1,4 @@
-"""From one image file to a label map on exactly its grid."""
+"""Predicts the label map of an image file, on exactly its grid."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from fewlabel.uncertainty import mean_prediction, normalised_entropy
 
 
 class FrugalInferer(SlidingWindowInferer):
-    """Where memory is short it tries once more with less: one crop at a time, the result in the computer's memory."""
+    """Where memory runs out, tries again with less: one crop at a time, the result in the computer's memory."""
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Predictions of the whole volume, on the device of ``inputs`` or, where its memory was short, on the CPU."""
+        """Predictions of the whole volume, on the device of ``inputs`` or, if its memory ran out, on the CPU."""
         try:
             return super().__call__(inputs, network, *args, **kwargs)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        free_memory()  # here, where the error and what it holds are gone
+        free_memory()  # here: the error, which refers to tensors, is gone
         less = SlidingWindowInferer(
             self.roi_size, 1, self.overlap, self.mode, sw_device=inputs.device, device=torch.device("cpu")
         )
@@ -54,13 +54,13 @@ def probabilities(
     """Softmax probabilities of a preprocessed image.
 
     Args:
-        network: logits from BCDHW crops, or any callable of that form.
+        network: gives logits for BCDHW crops; any callable.
         plan: crop size.
         image: 1HWD, preprocessed, on the network's device.
         overlap: of neighbouring crops, in [0, 1): one number, or one per axis.
 
     Returns:
-        CHWD float32, adding up to 1 over C.
+        CHWD float32, summing to 1 over C.
     """
     logits = sliding_window(plan, overlap)(image[None], network)
     return torch.softmax(logits[0].float(), 0)
@@ -83,9 +83,9 @@ def segment(
         overlap: of neighbouring crops, in [0, 1): one number, or one per axis.
 
     Returns:
-        uint8 label map HWD on the file's own grid (probabilities are resampled back, then the likeliest class is
-        taken), and the reader's meta data (``affine`` in RAS mm, ``notes``) with the ``confidence`` of each class: its
-        mean probability where it is predicted, 0 where it is not.
+        uint8 label map HWD on the file's own grid (the argmax of the resampled probabilities), and the reader's meta
+        data (``affine`` in RAS mm, ``notes``) with the ``confidence`` of each class: its mean probability where it is
+        predicted, 0 if it is not.
 
     Raises:
         UnreadableVolume: the file is not a usable image; the message says why.
@@ -103,7 +103,7 @@ def restored_probabilities(
     device: str = "cpu",
     overlap: float | Sequence[float] = 0.5,
 ) -> tuple[torch.Tensor, dict]:
-    """Probabilities of one image file, as ``segment`` takes the label map from.
+    """Probabilities of one image file, from which ``segment`` makes the label map.
 
     Args:
         network, plan, path, device, overlap: as ``segment``.
@@ -122,7 +122,7 @@ def restored_probabilities(
 
 
 def label_map(restored: torch.Tensor) -> torch.Tensor:
-    """The likeliest class of each voxel, uint8 HWD, of probabilities CHWD."""
+    """The most probable class of each voxel, uint8 HWD, from probabilities CHWD."""
     return restored.argmax(0).to(torch.uint8)
 
 
@@ -130,11 +130,11 @@ def label_map(restored: torch.Tensor) -> torch.Tensor:
 def map_uncertainty(
     members: Sequence[torch.nn.Module], plan: Plan, path: str | Path, device: str = "cpu"
 ) -> tuple[torch.Tensor, dict]:
-    """How uncertain the mean prediction of some networks is, voxel by voxel.
+    """Uncertainty of the mean prediction of some networks, voxel by voxel.
 
     Returns:
         float32 HWD in 0..1 on the file's own grid, the entropy of the mean prediction as a share of its maximum; and
-        the reader's meta data as ``segment`` gives it.
+        the reader's meta data as in ``segment``.
 
     Raises:
         UnreadableVolume: as ``segment``.

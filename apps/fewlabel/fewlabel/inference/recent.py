@@ -1,4 +1,4 @@
-"""The last predictions, packed: a label that is submitted a moment later is compared with one of them."""
+"""Cache of the last predictions, compressed: a label submitted soon after is compared with one of them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MOST_BYTES = 4 * 2**20  # of one packed label map; most have far less than 1 Mi
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one image.
+    """The model's prediction of one image.
 
     Attributes:
         labels: (i, j, k) uint8 on the grid of the image's file.
         affine: (4, 4), voxel -> RAS mm.
-        confidence: per class (background not counted), mean probability where it is predicted; 0 where it is not.
-        notes: of the reader of the image.
+        confidence: per class (without background), mean probability where it is predicted; 0 if it is not.
+        notes: from reading the image.
     """
 
     labels: np.ndarray
@@ -35,14 +35,14 @@ class Prediction:
 
 
 class RecentPredictions:
-    """The last few predictions by image file and model; together a few MiB at most. Safe for threads."""
+    """The last few predictions by image file and model; a few MiB in total. Thread-safe."""
 
     def __init__(self) -> None:
         self._packed: OrderedDict[tuple, tuple] = OrderedDict()
         self._guard = threading.Lock()
 
     def keep(self, image: Path, card: dict[str, Any], prediction: Prediction) -> None:
-        """Remember a prediction of an image by the model that has this card."""
+        """Remember a prediction of an image by the model with this card."""
         packed = zlib.compress(np.ascontiguousarray(prediction.labels).data, 1)
         if len(packed) > _MOST_BYTES:
             return
@@ -57,7 +57,7 @@ class RecentPredictions:
         return _key(image, card) in self._packed
 
     def get(self, image: Path, card: dict[str, Any]) -> Prediction | None:
-        """The prediction of this image, unchanged since, by this version of the model; None where it is not kept."""
+        """The prediction of this image by this version of the model; None if there is none or the image has changed."""
         with self._guard:
             found = self._packed.get(_key(image, card))
         if found is None:

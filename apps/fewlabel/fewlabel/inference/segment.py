@@ -1,7 +1,8 @@
-"""The published model as MONAI Label inference tasks: the segmentation, and where it is unsure."""
+"""The published model as MONAI Label inference tasks: the segmentation, and a map of its uncertainty."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 import time
@@ -20,7 +21,8 @@ from fewlabel.inference.predict import map_uncertainty, segment
 from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.labels import values_between
 from fewlabel.memory import free_memory, is_out_of_memory, memory_of, too_little
-from fewlabel.published import Published, load_members, load_published
+from fewlabel.published import Published, load_members, load_published, read_card
+from fewlabel.quality import quality
 from fewlabel.replaced import how_to_restore
 from fewlabel.volumes.reading import WRITTEN, UnreadableVolume, write_volume
 from fewlabel.workspace import Workspace
@@ -29,11 +31,11 @@ logger = logging.getLogger(__name__)
 
 
 class PublishedTask(InferTask):
-    """Applies the published model to one image; a newly published model is picked up without a restart.
+    """Applies the published model to one image; a newly published model is loaded without a restart.
 
     Args:
-        workspace: where the published model lies.
-        device: asked for in the settings; None for the first GPU, else the CPU.
+        workspace: with the published model.
+        device: from the settings; None: the first GPU, else the CPU.
     """
 
     kind: ClassVar[InferType]
@@ -43,21 +45,26 @@ class PublishedTask(InferTask):
         self.workspace = workspace
         self.device = device
         self._loaded: tuple[str, ReadAgain[Any]] | None = None
+        self._quality = ReadAgain(lambda path: quality(read_card(path)).sentence, str)
         super().__init__(self.kind, {}, 3, self.about, {"device": device_names(device)})
 
     def info(self) -> dict[str, Any]:
         self.labels = {name: value for value, name in enumerate(self.workspace.classes(), 1)}
-        return super().info()
+        info = super().info()
+        with contextlib.suppress(Refusal):  # a damaged model is reported when it is used
+            known = self._quality(self.workspace.model)
+            info["description"] = f"{self.about}. {known}" if known else self.about
+        return info
 
     def is_valid(self) -> bool:
-        """Viewers are offered the model only once it is trained."""
+        """Whether there is a trained model; viewers do not offer others."""
         return self.workspace.model.exists()
 
     def get_path(self, validate: bool = True) -> str | None:
         return str(self.workspace.model) if self.is_valid() or not validate else None
 
     def load(self, device: str) -> Any:
-        """Read what is needed of the published file."""
+        """Load what is needed from the published file."""
         raise NotImplementedError
 
     def apply(self, loaded: Any, image: Path, device: str) -> tuple[np.ndarray, dict[str, Any], Published]:
@@ -65,10 +72,10 @@ class PublishedTask(InferTask):
         raise NotImplementedError
 
     def published(self, device: str) -> Any:
-        """What ``load`` gives, loaded anew only when the published file changed.
+        """The result of ``load``, loaded again only if the published file has changed.
 
         Raises:
-            Refusal: (409) there is none yet.
+            Refusal: (409) there is no model yet.
         """
         loaded = self._loaded
         if loaded is None or loaded[0] != device:
@@ -103,17 +110,18 @@ class PublishedTask(InferTask):
             "label_names": dict(zip(model.plan.classes, _values(model, self.workspace)[1:].tolist(), strict=True)),
             "model_version": model.card.get("version"),
             "validated": model.card.get("validated"),
+            "quality": quality(model.card).sentence,
             "notes": [*meta["notes"], *filter(None, (note, short)), *_where_from(self.workspace, model.card)],
             "latencies": {"total": seconds},
-            **self.told_of(result),
+            **self.extra(result),
         }
 
-    def told_of(self, result: np.ndarray) -> dict[str, Any]:
-        """What else is told of a result."""
+    def extra(self, result: np.ndarray) -> dict[str, Any]:
+        """Further entries of the response about a result."""
         return {}
 
     def _apply_somewhere(self, image: Path, device: str) -> tuple[tuple[np.ndarray, dict[str, Any], Published], str]:
-        """What ``apply`` gives; on the CPU, with a note, where the GPU's memory is short."""
+        """The result of ``apply``; on the CPU, with a note, where the GPU's memory runs out."""
         try:
             return self._apply_on(image, device), ""
         except (RuntimeError, MemoryError) as error:
@@ -121,7 +129,7 @@ class PublishedTask(InferTask):
                 raise
             logger.warning("%s of %s on %s: memory is short", self.type.value, image.name, device)
         self._loaded = None
-        free_memory()  # here, where the error and what it holds are gone
+        free_memory()  # here: the error, which refers to tensors, is gone
         if not device.startswith("cuda"):
             raise too_little("Applying the model", device)
         try:
@@ -144,7 +152,7 @@ class FewLabelInfer(PublishedTask):
     """Segments one image.
 
     Attributes:
-        recent: what it said of the last images, to compare a submitted label with.
+        recent: its last predictions, to compare submitted labels with.
     """
 
     kind = InferType.SEGMENTATION
@@ -158,7 +166,7 @@ class FewLabelInfer(PublishedTask):
         return load_published(self.workspace.model, device)
 
     def predict(self, model: Published, image: Path, device: str) -> Prediction:
-        """Label map of one image file, also kept in ``recent``.
+        """Label map of one image file; also put into ``recent``.
 
         Raises:
             UnreadableVolume: the image cannot be used.
@@ -168,8 +176,8 @@ class FewLabelInfer(PublishedTask):
         self.recent.keep(image, model.card, prediction)
         return prediction
 
-    def told_of(self, result: np.ndarray) -> dict[str, Any]:
-        """Its checksum: a label that is submitted later may be this very proposal."""
+    def extra(self, result: np.ndarray) -> dict[str, Any]:
+        """The checksum, to recognise a label that is submitted later and equals this proposal."""
         return {"checksum": checksum(result)}
 
     def apply(self, loaded: Published, image: Path, device: str) -> tuple[np.ndarray, dict[str, Any], Published]:
@@ -202,7 +210,7 @@ class FewLabelUncertainty(PublishedTask):
 
 
 def _values(model: Published, workspace: Workspace) -> np.ndarray:
-    """For each value of the model that of the study, by name: the study's order may have changed since its training.
+    """For each value of the model the study's value, by name: the order may have changed since the training.
 
     A model with a class that the study does not have keeps its own values.
     """
@@ -219,7 +227,7 @@ def _why_none(workspace: Workspace) -> str:
 
 
 def _where_from(workspace: Workspace, card: dict[str, Any]) -> list[str]:
-    """That a model was not trained here, as long as it is published."""
+    """A note as long as a model is published that was not trained here."""
     if not card.get("sent"):
         return []
     aside = how_to_restore(workspace)

@@ -1,4 +1,4 @@
-"""What two networks (or a student and its teacher) owe each other's predictions."""
+"""Agreement between the predictions of two networks, or of a student and its teacher."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ def divergence(target: Tensor, log_probabilities: Tensor) -> Tensor:
     """KL(sg p_target ‖ p) per voxel, in nats.
 
     Args:
-        target: log-probabilities BCDHW (``log_softmax``) of the network that teaches; no gradient is sent to them.
+        target: log-probabilities BCDHW (``log_softmax``) of the teaching network; they get no gradient.
         log_probabilities: BCDHW, of the network that learns.
 
     Returns:
-        BDHW, at least 0 but for rounding; 0 where both say the same.
+        BDHW, at least 0 up to rounding; 0 where both are equal.
 
     Examples:
         >>> import torch
@@ -27,16 +27,16 @@ def divergence(target: Tensor, log_probabilities: Tensor) -> Tensor:
 
 
 def agreement_weights(first: Tensor, second: Tensor) -> Tensor:
-    """How much to believe the pseudo-label of a voxel: w = sg exp(-D), D = ½ KL(p1 ‖ p2) + ½ KL(p2 ‖ p1).
+    """Weight of the pseudo-label of a voxel: w = sg exp(-D), D = ½ KL(p1 ‖ p2) + ½ KL(p2 ‖ p1).
 
-    The weight exp(-D) is Zheng & Yang 2021 (arXiv 2003.03773), there from one direction; the mean of both treats the
-    networks alike.
+    The weight exp(-D) is from Zheng & Yang 2021 (arXiv 2003.03773), who use one direction; the mean of both is
+    symmetric.
 
     Args:
         first, second: log-probabilities BCDHW.
 
     Returns:
-        BDHW in 0..1, without gradient; 1 where both say the same.
+        BDHW in 0..1, without gradient; 1 where both are equal.
 
     Examples:
         >>> import torch
@@ -51,16 +51,16 @@ def agreement_weights(first: Tensor, second: Tensor) -> Tensor:
 
 
 def cosine_distance(probabilities: Tensor, target: Tensor) -> Tensor:
-    """Mean over the voxels of 1 - cos(p, sg p_target): the angle between two vectors of probabilities.
+    """Mean over the voxels of 1 - cos(p, sg p_target), p as vectors over the classes.
 
-    The cosine consistency of the dual networks (arXiv 2505.17690, as its code has it).
+    The cosine consistency of the dual networks (arXiv 2505.17690, as in its code).
 
     Args:
         probabilities: BCDHW, of the network that learns.
-        target: BCDHW, the other's; no gradient is sent to them.
+        target: BCDHW, the other's; they get no gradient.
 
     Returns:
-        A scalar, 0..1 but for rounding; exactly 0 where both say the same.
+        A scalar, 0..1 up to rounding; exactly 0 where both are equal.
 
     Examples:
         >>> import torch
@@ -73,7 +73,7 @@ def cosine_distance(probabilities: Tensor, target: Tensor) -> Tensor:
 
 
 def _length_one(probabilities: Tensor) -> Tensor:
-    return probabilities * probabilities.square().sum(1, keepdim=True).rsqrt()  # far quicker than a norm over classes
+    return probabilities * probabilities.square().sum(1, keepdim=True).rsqrt()  # far faster than a norm over classes
 
 
 def masked_squared_error(probabilities: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ def masked_squared_error(probabilities: Tensor, target: Tensor, mask: Tensor) ->
 
     Args:
         probabilities: BCDHW, of the network that learns.
-        target: BCDHW, the teacher's; no gradient is sent to them.
+        target: BCDHW, the teacher's; they get no gradient.
         mask: BDHW bool.
 
     Returns:

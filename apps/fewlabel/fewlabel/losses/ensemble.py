@@ -1,4 +1,4 @@
-"""One prediction from two teachers, and learning from it softly."""
+"""The ensemble of two teachers, and distillation from it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_LEAST = 1e-8  # of a probability whose logarithm is taken
+_LEAST = 1e-8  # lower bound of a probability in a logarithm
 
 
 def entropy_weighted_mean(first: Tensor, second: Tensor) -> Tensor:
-    """Two teachers' probabilities, per voxel weighted by how sure each is.
+    """Mean of two teachers' probabilities, weighted at each voxel by their certainty.
 
-    H = -Σ_c p log2 p; w = e^-H, normalised over the two; mean = w1 p1 + w2 p2. AD-MT (Zhao, ECCV 2024), with
-    its logarithm to the base 2.
+    H = -Σ_c p log2 p; w = e^-H, normalised over the two; mean = w1 p1 + w2 p2. AD-MT (Zhao, ECCV 2024), which
+    uses the logarithm to base 2.
 
     Args:
         first, second: BCDHW, summing to 1 over C.
@@ -42,16 +42,16 @@ def entropy_weighted_mean(first: Tensor, second: Tensor) -> Tensor:
 def distillation(logits: Tensor, probabilities: Tensor, temperature: float = 1.0) -> Tensor:
     """T² KL(target ‖ student) with target = softmax(log p / T) and student = softmax(logits / T).
 
-    Hinton 2015, section 2, averaged over all voxels, whatever the teacher's confidence: where a hard
-    pseudo-label is rejected, this still carries what the teacher knows.
+    Hinton 2015, section 2, averaged over all voxels, whatever the teacher's confidence: it also learns from voxels
+    whose hard pseudo-label is rejected.
 
     Args:
         logits: BCDHW, of the network that learns.
-        probabilities: BCDHW, the teacher's, summing to 1 over C; no gradient is sent to them.
-        temperature: T > 0; larger: the less probable classes count more.
+        probabilities: BCDHW, the teacher's, summing to 1 over C; they get no gradient.
+        temperature: T > 0; with a larger one the less probable classes count more.
 
     Returns:
-        A scalar, at least 0 but for rounding; 0 where the student says the same as the teacher.
+        A scalar, at least 0 up to rounding; 0 where student and teacher are equal.
 
     Examples:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Learning another network's classes over the voxels of lowest entropy, a share that grows with the training."""
+"""Learning another network's classes on the voxels of lowest entropy, whose share grows during the training."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch.nn import functional
 
 
 def spread_sample(length: int, most: int, device: torch.device) -> Tensor:
-    """Indices into ``length`` voxels, at most ``most``: one at random of each run of equally many neighbours.
+    """Indices of at most ``most`` of ``length`` voxels: one random voxel in each of ``most`` equal runs.
 
-    All of them where they are few enough. Distinct and in order, without sorting and without the host.
+    All of them where there are few enough. They are distinct and sorted; the host does not wait.
 
     Examples:
         >>> import torch
@@ -22,25 +22,25 @@ def spread_sample(length: int, most: int, device: torch.device) -> Tensor:
     if length <= most:
         return torch.arange(length, device=device)
     run = length // most
-    start = torch.randint(length - run * most + 1, (1,), device=device)  # what the runs leave over has its turn, too
+    start = torch.randint(length - run * most + 1, (1,), device=device)  # so that voxels at the end are drawn, too
     return start + torch.arange(most, device=device) * run + torch.randint(run, (most,), device=device)
 
 
 def entropy_bounds(entropy: Tensor, classes: Tensor, number: int, keep: float, most: int = 10_000) -> Tensor:
-    """For each class, the entropy that a share ``keep`` of its voxels does not exceed.
+    """For each class, the ``keep`` quantile of the entropy of its voxels.
 
-    The quantile of U²PL (Wang 2022, arXiv 2203.03884), there one for all voxels. With one for all (``number`` 1 and
-    classes 0), the surest voxels of a volume are its background, and small structures are never taught.
+    U²PL (Wang 2022, arXiv 2203.03884) uses one quantile for all voxels. Then (``number`` 1 and classes 0) the voxels
+    of lowest entropy are those of the background, and small structures are never taught.
 
     Args:
         entropy: of any shape, one number a voxel.
         classes: of the same shape, int64 in 0..number-1.
         number: of classes, C.
         keep: share, in (0, 1].
-        most: voxels that are looked at; of more, a random sample (10,000: the share is right to half a percent).
+        most: voxels to use; of more, a random sample (with 10,000 the quantile is right to half a percent).
 
     Returns:
-        C bounds without gradient; -1, which no entropy is below, for a class without voxels.
+        C bounds without gradient; -1, below every entropy, for a class without voxels.
 
     Examples:
         >>> import torch
@@ -54,20 +54,20 @@ def entropy_bounds(entropy: Tensor, classes: Tensor, number: int, keep: float, m
     members = classes == torch.arange(number, device=flat.device)[:, None]
     ordered = torch.where(members, entropies, torch.inf).sort(1).values
     count = members.sum(1, keepdim=True)
-    place = (keep * count).ceil().long().clamp_min(1) - 1
-    return torch.where(count > 0, ordered.gather(1, place), -1.0)[:, 0]
+    rank = (keep * count).ceil().long().clamp_min(1) - 1
+    return torch.where(count > 0, ordered.gather(1, rank), -1.0)[:, 0]
 
 
 def filtered_cross_entropy(log_probabilities: Tensor, classes: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
     """Σ m w CE / Σ m; exactly 0 for an empty mask.
 
-    The plain mean over the selected voxels, each by its weight: low weights make the term small.
+    The sum of the weighted terms divided by the number of selected voxels: low weights make the term small.
 
     Args:
         log_probabilities: BCDHW (``log_softmax``), of the network that learns.
-        classes: BDHW int64, named by the other network.
-        mask: BDHW bool, where that network is sure enough.
-        weight: BDHW, at least 0; no gradient is sent to it.
+        classes: BDHW int64, predicted by the other network.
+        mask: BDHW bool, the selected voxels.
+        weight: BDHW, at least 0; gets no gradient.
 
     Returns:
         A scalar, at least 0.
@@ -87,8 +87,8 @@ def filtered_cross_entropy(log_probabilities: Tensor, classes: Tensor, mask: Ten
 def filtered_dice(probabilities: Tensor, classes: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
     """Mean over the foreground classes of 1 - (2 Σ w p y + 1) / (Σ w p + Σ w y + 1), over the selected voxels.
 
-    The Dice loss of ``dice_cross_entropy`` (over the batch, smoothed by one voxel), confined to a mask; of the
-    probabilities: logits cut before the softmax would count the outside as p = 1/C.
+    The Dice loss of ``dice_cross_entropy`` (over the batch, smoothed by one voxel), restricted to a mask. It takes
+    probabilities: with logits that are masked before the softmax, voxels outside would count as p = 1/C.
 
     Args:
         probabilities: BCDHW, of the network that learns, C > 1.

@@ -1,4 +1,4 @@
-"""Labels of voxels from those of all other voxels that look alike (CorrMatch, Sun, CVPR 2024, carried to 3-D)."""
+"""Propagates labels between voxels with similar features (CorrMatch, Sun, CVPR 2024, extended to 3-D)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from monai.networks.utils import one_hot
 from torch import Tensor
 from torch.nn import functional
 
-_LEAST = 1e-6  # of a probability whose logarithm is taken: a bound to loss and gradient
+_LEAST = 1e-6  # lower bound of a probability in a logarithm; limits loss and gradient
 
 
 def token_grid(size: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """A grid of about the same proportions with at most this many tokens; the same grid where it has no more.
+    """A grid of about the same proportions with at most ``most`` tokens; the grid itself where it has no more.
 
     Examples:
         >>> import torch
@@ -30,16 +30,16 @@ def token_grid(size: tuple[int, ...], most: int) -> tuple[int, ...]:
 
 
 def propagate(queries: Tensor, keys: Tensor, probabilities: Tensor) -> Tensor:
-    """Each token's classes as the mean of all tokens' classes, weighted by likeness.
+    """Each token's probabilities as the mean of all tokens' probabilities, weighted by similarity.
 
-    A = softmax over sources j of q_i · k_j / √F; result_i = Σ_j A_ij p_j. Each row of A sums to 1, so what
-    is propagated is a convex combination of probabilities, and so are probabilities. (CorrMatch normalises
-    over the destinations i: a source then hands out its class once, however many need it, and what arrives does
-    not sum to 1. It propagates logits; probabilities are bounded, so that no single voxel outweighs the rest.)
+    A = softmax over sources j of q_i · k_j / √F; result_i = Σ_j A_ij p_j. Each row of A sums to 1, so the result is a
+    convex combination of probabilities and sums to 1 as well. (CorrMatch normalises over the destinations i: then the
+    weights that arrive at a token do not sum to 1. It propagates logits; probabilities are bounded, so that no single
+    voxel outweighs the rest.)
 
     Args:
         queries, keys: BFdhw, projections of the features.
-        probabilities: BCdhw, summing to 1 over C. They get no gradient: what is learnt is likeness.
+        probabilities: BCdhw, summing to 1 over C. They get no gradient: only the similarity is learnt.
 
     Returns:
         Probabilities BCdhw; the gradient goes to queries and keys.
@@ -48,7 +48,7 @@ def propagate(queries: Tensor, keys: Tensor, probabilities: Tensor) -> Tensor:
         >>> import torch
         >>> alike = torch.tensor([1.0, 1.0, -1.0]).reshape(1, 1, 1, 1, 3)  # one feature of three tokens
         >>> known = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).reshape(1, 2, 1, 1, 3)
-        >>> propagate(9 * alike, alike, known).flatten(2)[0].round(decimals=3)  # each has its likes' class
+        >>> propagate(9 * alike, alike, known).flatten(2)[0].round(decimals=3)  # the class of similar tokens
         tensor([[1., 1., 0.],
                 [0., 0., 1.]])
     """
@@ -58,10 +58,10 @@ def propagate(queries: Tensor, keys: Tensor, probabilities: Tensor) -> Tensor:
 
 
 def propagation_loss(propagated: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
-    """Mean of -log p(class) over weighted voxels, each with the probabilities of the token that it lies in.
+    """Weighted mean of -log p(class) over the voxels, each with the probabilities of the token that contains it.
 
-    The same as cross entropy after nearest-neighbour upsampling (CorrMatch upsamples bilinearly), at the cost of the
-    coarse grid: labels are counted per token, and only -log p of the tokens is taken.
+    Equal to cross entropy after nearest-neighbour upsampling (CorrMatch upsamples bilinearly), but computed on the
+    coarse grid: labels are counted per token, and -log p is taken of the tokens only.
 
     Args:
         propagated: BCdhw, summing to 1 over C, on the grid of the labels or a coarser one.

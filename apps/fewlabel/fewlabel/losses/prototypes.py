@@ -1,4 +1,4 @@
-"""Drawing the features of uncertain voxels to the mean feature of their class and away from the others'."""
+"""Pulls the features of uncertain voxels towards the mean feature of their class, and away from the others."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_LEAST_NORM = 1e-4  # of a feature that is scaled to length 1: what is shorter has no direction
+_LEAST_NORM = 1e-4  # shortest feature that is scaled to length 1
 
 
 def class_means(features: Tensor, classes: Tensor, mask: Tensor, number: int) -> tuple[Tensor, Tensor]:
     """Mean feature of each class over the selected voxels.
 
     Args:
-        features: BFS, F numbers for each of S voxels; no gradient is sent to them.
+        features: BFS, F numbers for each of S voxels; they get no gradient.
         classes: BS int64 in 0..C-1.
         mask: BS bool.
         number: of classes, C.
@@ -66,16 +66,16 @@ def prototype_contrast(
 ) -> Tensor:
     """Mean over the selected voxels of -w log( e^{f·c_ŷ/τ} / Σ_j e^{f·c_j/τ} ), all vectors of length 1.
 
-    InfoNCE (van den Oord 2018, eq. 4) with the class's prototype as the positive and all others as negatives: this
-    draws voxels to their class and keeps the classes apart. arXiv 2509.13084 says "align uncertain voxel features
-    with reliable class prototypes"; its code measures distances, and pulls the prototypes together.
+    InfoNCE (van den Oord 2018, eq. 4) with the class's prototype as the positive and all others as negatives: it
+    pulls voxels to their class and keeps the classes apart. arXiv 2509.13084 says "align uncertain voxel features
+    with reliable class prototypes"; its code uses distances, which also pulls the prototypes together.
 
     Args:
         features: BFS, of the network that learns.
-        prototypes: CF; no gradient is sent to them.
+        prototypes: CF; they get no gradient.
         known: C bool, which classes have a prototype; voxels of other classes are left out.
         classes: BS int64 in 0..C-1.
-        weight: BS, at least 0; 0 for voxels that are not selected; no gradient is sent to it.
+        weight: BS, at least 0; 0 for voxels that are not selected; gets no gradient.
         temperature: τ > 0.
 
     Returns:
@@ -101,10 +101,10 @@ def prototype_contrast(
 
 
 def _length_one(vectors: Tensor) -> Tensor:
-    """Along the second axis; what is shorter than the least norm stays shorter than 1."""
+    """Scale to length 1 along the second axis; vectors below the least norm stay shorter."""
     return vectors * vectors.square().sum(1, keepdim=True).clamp_min(_LEAST_NORM**2).rsqrt()
 
 
 def _membership(classes: Tensor, number: int) -> Tensor:
-    """BS classes to BSC bool; torch's one_hot would wait for the highest class of the batch."""
+    """One-hot classes, BS to BSC bool, without waiting for the device as torch's one_hot does."""
     return classes[..., None] == torch.arange(number, device=classes.device)

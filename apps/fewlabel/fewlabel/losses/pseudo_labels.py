@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 def confident_classes(probabilities: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """Pseudo-labels and where to believe them.
+    """Pseudo-labels, and the voxels where they count.
 
     Args:
         probabilities: BCDHW, summing to 1 over C.
@@ -35,8 +35,8 @@ def masked_cross_entropy(logits: Tensor, classes: Tensor, mask: Tensor) -> Tenso
         mask: BDHW bool.
 
     Returns:
-        A scalar, at least 0. Its mean is over the selected voxels, where FixMatch divides by all of them: the
-        weight of the term then does not change with the share that is selected.
+        A scalar, at least 0. The mean is over the selected voxels, while FixMatch divides by all: so the size of
+        the term does not depend on the share that is selected.
 
     Examples:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Rebuilding a teacher's features from a student's features of which a part is hidden."""
+"""Reconstructs a teacher's features from partly hidden features of a student."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_LEAST = 1e-3  # length of a feature below which it counts as none: a bound to the gradient
+_LEAST = 1e-3  # shortest feature that is scaled to length 1; limits the gradient
 
 
 def hide_voxels(features: Tensor, share: float, generator: torch.Generator | None = None) -> Tensor:
     """Features BFDHW with all channels of random voxels set to 0, each voxel with this probability (0..1).
 
-    Masked generative distillation (Yang, ECCV 2022, eqs. 2 and 3). The generator is of the features' device.
+    Masked generative distillation (Yang, ECCV 2022, eqs. 2 and 3). The generator must be on the features' device.
 
     Examples:
         >>> import torch
@@ -28,8 +28,8 @@ def hide_voxels(features: Tensor, share: float, generator: torch.Generator | Non
 def feature_distance(features: Tensor, target: Tensor) -> Tensor:
     """Squared distance of features BFDHW, scaled to length 1 at each voxel, averaged over voxels: 0..4.
 
-    2 - 2 cos of the angle between them (inferred: DTLP's text could not be had; the form is that of BYOL, Grill
-    2020, eq. 2). The two networks' scales do not matter. The target gets no gradient.
+    2 - 2 cos of the angle between them (inferred: DTLP's text was not available; the form is that of BYOL, Grill
+    2020, eq. 2). The scales of the two networks' features do not matter. The target gets no gradient.
 
     Examples:
         >>> import torch

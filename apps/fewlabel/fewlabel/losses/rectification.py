@@ -1,4 +1,4 @@
-"""Learning most from the labelled voxels where two networks contradict each other (Wang 2023, MCF)."""
+"""Learning more from labelled voxels on which two networks disagree (MCF, Wang 2023)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from torch import Tensor
 
 
 def confident_disagreement(first: Tensor, second: Tensor, threshold: float) -> Tensor:
-    """Voxels where two networks name different classes and at least one of them is confident.
+    """Voxels where two networks predict different classes and at least one of them is confident.
 
-    MCF (Wang 2023) for any number of classes. Its code, for two classes, takes the voxels that exactly
-    one network calls foreground with confidence.
+    MCF (Wang 2023) for any number of classes. Its code, for two classes, takes the voxels that exactly one network
+    predicts confidently as foreground.
 
     Args:
         first, second: probabilities BCDHW, summing to 1 over C.
-        threshold: least probability of the named class, 0..1.
+        threshold: least probability of the predicted class, 0..1.
 
     Returns:
         BDHW bool.
@@ -32,7 +32,7 @@ def confident_disagreement(first: Tensor, second: Tensor, threshold: float) -> T
 def rectification(probabilities: Tensor, label: Tensor, mask: Tensor) -> Tensor:
     """Mean over the selected voxels of ‖p - onehot(y)‖², exactly 0 for an empty mask.
 
-    MCF (Wang 2023); its code, for two classes, squares the foreground's error alone: half of this.
+    MCF (Wang 2023); its code, for two classes, takes only the foreground's squared error, which is half of this.
 
     Args:
         probabilities: BCDHW, of the network that learns.

@@ -1,27 +1,28 @@
-"""Dice and cross entropy where voxels count differently: mixed crops and pseudo-labels."""
+"""Dice and cross entropy with a weight for each voxel, for mixed crops and pseudo-labels."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from monai.networks.utils import one_hot
 from torch import Tensor
-from torch.nn import functional
 
 
 def weighted_dice_cross_entropy(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
-    """Mean Dice loss of the foreground classes plus mean cross entropy, each voxel by its weight.
+    """Mean Dice loss of the foreground classes plus mean cross entropy, with a weight for each voxel.
 
     Per class over the batch, with voxels v: Dice = (2 Σ w p y + 1) / (Σ w p + Σ w y + 1); cross entropy is
-    Σ w CE / Σ w. With weights of 1 this is ``dice_cross_entropy``; with weights of 0 and 1 it is that of the
-    region alone (Bai 2023, eq. 8, one of its two regions). It works on probabilities: a region cut out of the
-    logits before the softmax would count the outside as p = 1/C, as in the published code, by MONAI's
-    ``MaskedDiceLoss(softmax=True)``. That class cannot be used on probabilities either unless weights are 0 or 1,
-    as it multiplies both sides and so squares the weight of the overlap.
+    Σ w CE / Σ w. With weights of 1 this is ``dice_cross_entropy``; with weights of 0 and 1 it is that of the region
+    with weight 1 (Bai 2023, eq. 8, one of its two regions). It weights probabilities: where logits are masked before
+    the softmax, as in the published code and by MONAI's ``MaskedDiceLoss(softmax=True)``, voxels outside count as
+    p = 1/C. On probabilities that class would only be right for weights of 0 or 1, since it multiplies both prediction
+    and label and so squares the weight of the overlap.
 
     Args:
         logits: BCDHW, C > 1.
         label: B1DHW class indices; true or pseudo-labels.
-        weight: B1DHW float, at least 0; no gradient is sent to it.
+        weight: B1DHW float, at least 0; gets no gradient.
 
     Returns:
         A scalar, at least 0; exactly 0, with a gradient of 0, where all weights are 0.
@@ -35,14 +36,30 @@ def weighted_dice_cross_entropy(logits: Tensor, label: Tensor, weight: Tensor) -
         >>> round(float(weighted_dice_cross_entropy(-right, label, weight)), 1)
         18.7
     """
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    weight = weight.detach().to(logits.dtype)
-    probabilities = logits.softmax(1)[:, 1:]
-    truth = one_hot(label, logits.shape[1], dtype=probabilities.dtype)[:, 1:]
+    return in_regions(logits, label, [weight])[0]
+
+
+def in_regions(logits: Tensor, label: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
+    """``weighted_dice_cross_entropy`` for several weights of the same voxels; what they share is computed once.
+
+    Args:
+        logits, label: see weighted_dice_cross_entropy.
+        weights: each B1DHW float, at least 0; no gradient is sent to them.
+
+    Returns:
+        A scalar for each of the weights.
+    """
+    logs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(1)
+    probabilities = logs.exp()[:, 1:]
+    truth = one_hot(label, logs.shape[1], dtype=logs.dtype)[:, 1:]
+    right, either = probabilities * truth, probabilities + truth
+    entropy = -logs.gather(1, label.long())
+    return [_in_region(right, either, entropy, weight.detach().to(logs.dtype)) for weight in weights]
+
+
+def _in_region(right: Tensor, either: Tensor, entropy: Tensor, weight: Tensor) -> Tensor:
     axes = (0, 2, 3, 4)
-    overlap = (weight * probabilities * truth).sum(axes)
-    size = (weight * probabilities).sum(axes) + (weight * truth).sum(axes)
+    overlap, size = (weight * right).sum(axes), (weight * either).sum(axes)
     dice = 1 - (2 * overlap + 1) / (size + 1)
-    entropy = functional.cross_entropy(logits, label[:, 0].long(), reduction="none")
     amount = weight.sum()
-    return dice.mean() + (weight[:, 0] * entropy).sum() / (amount + (amount == 0))
+    return dice.mean() + (weight * entropy).sum() / (amount + (amount == 0))

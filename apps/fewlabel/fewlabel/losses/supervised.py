@@ -5,9 +5,9 @@ from __future__ import annotations
 from monai.losses import DiceCELoss
 from torch import Tensor
 
-# Dice without background, over the batch as a whole, smoothed by one voxel. A class that a batch lacks then
-# costs p / (p + 1) for p falsely predicted voxels, 0 when none is; MONAI's smoothing of 1e-5 would give it a
-# loss near 1 with next to no gradient, however little is predicted.
+# Dice without background, over the batch as a whole, smoothed by one voxel. The loss of a class that is missing from
+# the batch is then p / (p + 1) for p falsely predicted voxels, and 0 for none; MONAI's smoothing of 1e-5 would give a
+# loss near 1 with almost no gradient, however few voxels are predicted.
 _DICE_CROSS_ENTROPY = DiceCELoss(
     include_background=False, to_onehot_y=True, softmax=True, batch=True, smooth_nr=1.0, smooth_dr=1.0
 )
@@ -21,7 +21,7 @@ def dice_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
         label: B1DHW integer in 0..C-1.
 
     Returns:
-        A scalar, at least 0. Milletari 2016 (Dice), with the sum of both as in nnU-Net (Isensee 2021).
+        A scalar, at least 0. Dice as in Milletari 2016, the sum of both as in nnU-Net (Isensee 2021).
 
     Examples:
         >>> import torch

@@ -31,10 +31,10 @@ _DEFAULT = {"cpu": "bcp", "cuda": "dual_network"}
 
 
 def default_method(device: str) -> str:
-    """The method for a device (``cpu``, ``cuda``, ``cuda:1``, ...) where nobody chooses one.
+    """The default method for a device (``cpu``, ``cuda``, ``cuda:1``, ...).
 
-    A training on a CPU ends by its time, so the better one for its cost; on a GPU it ends by its steps, so the better
-    one for its steps.
+    A training on a CPU is limited by its time: the best method for its cost. On a GPU it is limited by its steps: the
+    best method for a number of steps.
     """
     return _DEFAULT["cuda" if device.startswith("cuda") else "cpu"]
 
@@ -42,11 +42,11 @@ def default_method(device: str) -> str:
 def make_method(
     name: str, build: Callable[[], nn.Module], build_second: Callable[[], nn.Module], classes: int, **settings: Any
 ) -> Method:
-    """A method of the table, whether it takes one builder of networks or two (see Method).
+    """Make a method of the table, with one builder of networks or two (see Method).
 
     Args:
         name: of the table.
-        build, build_second: make the first and the second network; the second is for methods that have one.
+        build, build_second: make the first and the second network; methods with one network ignore the latter.
         classes: number of classes, background included.
         settings: keyword arguments of the method.
     """

@@ -1,4 +1,4 @@
-"""The contract between a semi-supervised method and everything else."""
+"""The contract between a semi-supervised method and the rest of the package."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 
 class Step(NamedTuple):
-    """What one training step gives.
+    """The result of one training step.
 
     Attributes:
-        logits: of the labelled crops, BCDHW, from the network that learns (for training metrics).
+        logits: of the labelled crops, BCDHW, from the network in training (for metrics).
         losses: unweighted scalar terms, under the names that the method's paper uses.
     """
 
@@ -23,7 +23,7 @@ class Step(NamedTuple):
 
 
 def total(step: Step, weights: Mapping[str, float]) -> Tensor:
-    """The scalar to minimise: ``sum(weight * term)``; a term of weight 0 is left out entirely.
+    """The scalar to minimise: ``sum(weight * term)``; terms of weight 0 are left out.
 
     Raises:
         ValueError: terms and weights do not have the same names.
@@ -37,9 +37,9 @@ def total(step: Step, weights: Mapping[str, float]) -> Tensor:
 class Method(nn.Module, ABC):
     """One way to learn from a few labelled and many unlabelled volumes.
 
-    Networks, teachers and counters are submodules and buffers, so the state dict is the whole state. The
-    optimiser takes the parameters that ask for a gradient. A method knows batches and progress only: no
-    epochs, no files and no devices. What a method lacks is named by ``tests/methods/test_contract.py``.
+    Networks, teachers and counters are submodules and buffers, so the state dict is the complete state. The
+    optimiser gets the parameters that require a gradient. A method knows batches and progress only: no epochs,
+    files or devices. ``tests/methods/test_contract.py`` says what a new method lacks.
 
     Args:
         build: makes one network, image B1DHW to logits BCDHW; called once for each network that the method
@@ -51,23 +51,22 @@ class Method(nn.Module, ABC):
     """One line for people who choose a method."""
 
     trains: ClassVar[dict[str, tuple[str, ...]]]
-    """Each loss term and the names of the submodules that it sends gradient to."""
+    """For each loss term, the names of the submodules that get its gradient."""
 
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised"})
     """The terms that learn from labels alone; all others need unlabelled scans."""
 
     every_voxel: ClassVar[frozenset[str]] = frozenset()
-    """The terms beside the labelled ones that by their paper use every voxel: they need not be zero where no voxel is
-    selected."""
+    """Further terms that use every voxel, as in their paper: they need not be zero where no voxel is selected."""
 
     switches: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """The parts that can be taken away one by one: name, and the arguments that switch it off."""
+    """The parts for an ablation: name, and the arguments that switch it off."""
 
     needs_second: ClassVar[bool] = False
     """Whether it takes ``build_second``, which makes a second network; without it, ``build`` is called again."""
 
     takes_cached: ClassVar[bool] = False
-    """Whether it takes ``teacher="cached"``: guesses that were stored (see Guesses) in place of a teacher's pass."""
+    """Whether it takes ``teacher="cached"``: stored predictions instead of a teacher's pass (see Guesses)."""
 
     def __init__(self, build: Callable[[], nn.Module], classes: int) -> None:
         super().__init__()
@@ -75,7 +74,7 @@ class Method(nn.Module, ABC):
 
     @property
     def needs(self) -> frozenset[str]:
-        """What it looks at of unlabelled crops: names of tensors in the batch; the loader makes no others."""
+        """Names of the tensors of unlabelled crops that it uses; the loader makes no others."""
         return frozenset({"weak", "strong"})
 
     @abstractmethod
@@ -84,7 +83,7 @@ class Method(nn.Module, ABC):
 
         Args:
             labelled: ``image`` B1DHW float32 and ``label`` B1DHW integer in 0..C-1.
-            unlabelled: the tensors B1DHW that ``needs`` names, of one geometry: ``weak`` and ``strong`` views float32,
+            unlabelled: the tensors B1DHW named by ``needs``, of one geometry: ``weak`` and ``strong`` views float32,
                 ``pseudo_label`` integer in 0..C-1 and its ``confidence`` 0..1; None or no crops: labels only.
             progress: share of the training that is done, 0..1.
         """
@@ -98,7 +97,7 @@ class Method(nn.Module, ABC):
         return any(weight for name, weight in self.weights(progress).items() if name not in self.labelled_terms)
 
     def after_step(self, progress: float) -> None:
-        """Called after each step of the optimiser: moving averages and the like."""
+        """Called after each step of the optimiser, e.g. for moving averages."""
 
     @property
     @abstractmethod
@@ -110,7 +109,7 @@ class Method(nn.Module, ABC):
 
     @property
     def candidates(self) -> dict[str, nn.Module]:
-        """What validation may choose from to publish, the default (``deployed``) first.
+        """The networks from which validation chooses the one to publish, the default (``deployed``) first.
 
         ``network``: the only one; ``mean``, ``first``, ``second``: of a method with two.
         """
@@ -119,7 +118,7 @@ class Method(nn.Module, ABC):
     @property
     @abstractmethod
     def member_networks(self) -> tuple[nn.Module, ...]:
-        """The networks whose disagreement tells how uncertain a prediction is."""
+        """The networks whose disagreement measures how uncertain a prediction is."""
 
     @torch.no_grad()
     def members(self, image: Tensor) -> list[Tensor]:
@@ -128,7 +127,7 @@ class Method(nn.Module, ABC):
 
 
 def is_empty(unlabelled: Mapping[str, Tensor] | None) -> bool:
-    """Whether there is nothing to learn from but labels."""
+    """Whether there are no unlabelled crops."""
     return unlabelled is None or unlabelled["strong"].shape[0] == 0
 
 

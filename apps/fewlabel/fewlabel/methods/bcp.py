@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from fewlabel.losses.regions import weighted_dice_cross_entropy
+from fewlabel.losses.regions import in_regions
 from fewlabel.losses.supervised import dice_cross_entropy
 from fewlabel.methods.base import Step, is_empty
 from fewlabel.methods.student_teacher import StudentTeacher
@@ -21,24 +21,22 @@ _CACHED = {"pseudo": 1.0, "both_ways": False}
 class BidirectionalCopyPaste(StudentTeacher):
     """A student learns from labelled and unlabelled crops pasted into each other, both ways.
 
-    supervised: Dice and cross entropy of the student on the labelled crops as they are.
+    supervised: Dice and cross entropy of the student on the unmixed labelled crops.
     copy_paste: the same on the labelled voxels of the mixtures (eq. 8, the region of true labels).
     pseudo: the same on their unlabelled voxels, against the teacher's classes (eq. 8, the other region).
 
-    A box of 2/3 of each side of one crop is pasted into the other (eqs. 2 and 3), and labels with it (eqs. 6 and
-    7). With a live teacher labelled crops are pasted into each other until ``start``, as in the paper's pre-training;
-    there is no pseudo-label then. The teacher is the student's moving average, as in MeanTeacher, and is published.
+    A box of 2/3 of each side of one crop is pasted into the other (eqs. 2 and 3), with its labels (eqs. 6 and 7). With
+    a live teacher, labelled crops are pasted into each other until ``start``, as in the paper's pre-training, and
+    there are no pseudo-labels. The teacher is the student's moving average, as in MeanTeacher, and is published.
 
-    With a cached teacher the pseudo-labels are cut out of the stored predictions of whole scans, each step has one
-    mixture of a pair, a box of the labelled crop in the unlabelled one, and labels alone are learnt as they are until
-    ``start``.
+    With a cached teacher, the pseudo-labels are cropped from the stored predictions of whole scans; each pair gives
+    one mixture, a box of the labelled crop in the unlabelled one; and until ``start`` the labelled crops are not mixed.
 
-    Deviations. The paper keeps each class's largest component of a pseudo-label; that needs the host at each step
-    and suits organs in one piece, and is left out: instead pseudo-labels count where the teacher is confident. The
-    teacher sees the weak and the student the strong view. The plain labelled crops are learnt as well. One
-    training, with a ramp, takes the place of two. Dice is summed over both mixtures and not averaged over them. The
-    published code masks logits before the softmax; here the region is cut out of the probabilities. The paper
-    tests the student.
+    Deviations. The paper keeps each class's largest component of a pseudo-label, which needs the host at each step
+    and suits only organs in one piece; here pseudo-labels count where the teacher is confident instead. The teacher
+    sees the weak and the student the strong view. The unmixed labelled crops are used as well. One training, with a
+    ramp, replaces the paper's two. Dice is summed over both mixtures and not averaged over them. The published code
+    masks logits before the softmax; here the probabilities are masked. The paper tests the student.
 
     Passes per step for B + B crops, live: student 2 B before the start, then 3 B in one batch, and teacher B; cached:
     student B, then 2 B in one batch.
@@ -48,14 +46,14 @@ class BidirectionalCopyPaste(StudentTeacher):
         decay: of the moving average (see Teacher).
         threshold: least probability of the teacher's class, 0..1, for a voxel to count; 0: all, as in the paper.
         teacher: ``live`` or ``cached``, see above.
-        start: progress up to which labels alone are learnt; None: 0.35, with a cached teacher 0.2.
+        start: progress until which only labels are used; None: 0.35, with a cached teacher 0.2.
         ramp: share of the training over which the weight of ``pseudo`` grows; None: 0.2, with a cached teacher 0.
-        copy_paste: weight of that term; 0, until the start, saves its cost (the paper: 1).
-        pseudo: weight in the end; 0 turns pasting between the two sets off (the paper: α = 0.5); None: that, with a
-            cached teacher 1.
+        copy_paste: weight of that term (the paper: 1); 0 saves its cost until the start.
+        pseudo: final weight (the paper: α = 0.5); 0 turns pasting between the two sets off. None: 0.5, with a cached
+            teacher 1.
         side: of the box, as a share of the crop's (the paper: 2/3); 0: nothing is pasted into the unlabelled crop.
-        both_ways: whether the box of the unlabelled crop is pasted into the labelled one too; None: with a live
-            teacher, as in the paper.
+        both_ways: whether a box of the unlabelled crop is also pasted into the labelled one; None: with a live teacher,
+            as in the paper.
 
     Examples:
         >>> from fewlabel.methods.base import total
@@ -124,21 +122,18 @@ class BidirectionalCopyPaste(StudentTeacher):
             return Step(logits, {"supervised": supervised, "copy_paste": nothing, "pseudo": nothing})
         both = self.student(torch.cat([image, mixture.image]))
         logits, pasted = both[: len(image)], both[len(image) :]
-        losses = {
-            "supervised": dice_cross_entropy(logits, label),
-            "copy_paste": weighted_dice_cross_entropy(pasted, mixture.label, mixture.weight * is_true),
-            "pseudo": weighted_dice_cross_entropy(pasted, mixture.label, mixture.weight * ~is_true),
-        }
-        return Step(logits, losses)
+        regions = [mixture.weight * is_true, mixture.weight * ~is_true]
+        copied, guessed = in_regions(pasted, mixture.label, regions)
+        return Step(logits, {"supervised": dice_cross_entropy(logits, label), "copy_paste": copied, "pseudo": guessed})
 
     def _paste_labelled(self, true: Crops) -> tuple[Crops, Tensor]:
-        """Each labelled crop with a box of another one, and where the labels are true: everywhere."""
+        """Each labelled crop with a box of another one, and the mask of true labels, which is true everywhere."""
         others = Crops(*(value.roll(1, 0) for value in true))
         mixture = mixed(others, true, random_boxes(true.image, self.side**3))
         return mixture, torch.ones_like(true.image, dtype=torch.bool)
 
     def _paste(self, true: Crops, guessed: Crops) -> tuple[Crops, Tensor]:
-        """One mixture or both of each pair, and where their labels are true."""
+        """One mixture or both of each pair, and the mask of true labels."""
         pairs = min(len(true.image), len(guessed.image))
         true, guessed = (Crops(*(value[:pairs] for value in crops)) for crops in (true, guessed))
         box = random_boxes(true.image, self.side**3)

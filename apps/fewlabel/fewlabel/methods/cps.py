@@ -18,26 +18,26 @@ from fewlabel.methods.two_networks import TwoNetworks
 
 
 class CrossPseudoSupervision(TwoNetworks, Method):
-    """Two networks of different beginnings; each learns the classes that the other names.
+    """Two networks with different initial weights; each learns the classes that the other predicts.
 
     supervised: Dice and cross entropy on the labelled crops, the sum of both networks (eq. 1, there cross entropy).
     cross_pseudo: cross entropy of each network against the other's likeliest classes on the unlabelled crops, the
-    sum of both directions (eq. 2); no gradient flows into the classes.
+    sum of both directions (eq. 2); the classes get no gradient.
 
-    Deviations from the paper. The term waits for the labels and then grows, as in MeanTeacher; its paper has it
-    at full weight from the start, after pre-training on ImageNet, which volumes have not. It is on unlabelled crops
-    alone, where the paper also has it on labelled ones. The networks see different intensity views of a crop
-    (TwoNetworks.views), where the paper gives both the same; its CutMix variant is not here. Published is the mean
-    or the better network, where the paper takes the first.
+    Deviations from the paper. The term starts later and then grows, as in MeanTeacher; in the paper it has full
+    weight from the start, after pre-training on ImageNet, which does not exist for volumes. It uses unlabelled crops
+    only; the paper also uses labelled ones. The networks see different intensity views of a crop
+    (TwoNetworks.views); in the paper both see the same. The CutMix variant is not implemented. The mean or the
+    better network is published; the paper takes the first.
 
     Args:
         build, classes: see Method.
         build_second: makes the second network; default: ``build``, as in the paper.
         threshold: least probability of a class for a voxel to count, 0..1; 0 (paper): every voxel counts.
-        teacher: ``live``, as above, or ``cached``: both learn the classes of the stored prediction of the scan.
-        start: progress up to which labels alone are learnt (ours, as in MeanTeacher); None: 0.35, cached 0.2.
+        teacher: ``live``, as above, or ``cached``: both learn the classes of the scan's stored prediction.
+        start: progress until which only labels are used (ours, as in MeanTeacher); None: 0.35, cached 0.2.
         ramp: share of the training over which the weight grows (ours); None: 0.2, cached 0.
-        cross_pseudo: the weight in the end (paper: 1.5 on VOC 2012; SSL4MIS: 0.1); 0 turns the term off.
+        cross_pseudo: final weight (paper: 1.5 on VOC 2012; SSL4MIS: 0.1); 0 turns the term off.
 
     Examples:
         >>> from fewlabel.methods.base import total

@@ -23,64 +23,64 @@ from fewlabel.networks.features import with_features
 
 
 class DTLP(DiverseTeaching):
-    """A student learns from labels, a diffusion teacher and a mean teacher; the student alone is published.
+    """A student learns from labels, a diffusion teacher and a mean teacher; only the student is published.
 
-    Only the abstracts of both versions of the paper could be had. They name the modules; formulas and numbers are
-    those of the named predecessors or inferred. Terms, each switched off, cost included, by a weight of 0:
+    Only the abstracts of both versions of the paper were available. They name the modules; formulas and numbers are
+    those of the predecessors or inferred. Each term is switched off, with its cost, by a weight of 0:
 
     supervised: Dice and cross entropy of the student on the labelled crops.
     denoising: the same of the diffusion teacher, which learns from labels alone (see DiffusionDecoder; A&D, Wang
-    2023, L_deno), so that its errors are not the student's. 0: there is no such teacher.
+    2023, L_deno), so that its errors differ from the student's. 0: there is no such teacher.
     cutmix: cross-set CutMix. Boxes of strong unlabelled and labelled crops are exchanged, labels likewise (AD-MT,
     Zhao 2024; the pseudo-label's weight from BCP, Bai 2023); Dice and cross entropy.
-    masking: masked image modelling. Cubes of the strong crop are hidden, the whole is segmented (inferred).
-    reconstruction: the mean teacher's features on the weak crop, rebuilt from the student's with voxels hidden
+    masking: masked image modelling. Cubes of the strong crop are hidden; all of it is segmented (inferred).
+    reconstruction: the mean teacher's features on the weak crop, from the student's with voxels hidden
     (masked generative distillation, Yang 2022).
     distillation: the ensemble's probabilities at all voxels (Hinton 2015).
-    propagation: classes from voxels with like features (CorrMatch, Sun 2024), half on labelled, half on strong
-    crops. Values are the student's probabilities without gradient; it is the features that learn.
+    propagation: classes from voxels with similar features (CorrMatch, Sun 2024), half on labelled, half on strong
+    crops. The values are the student's probabilities without gradient; only the features get a gradient.
 
-    The pseudo-label is the mean of both teachers' probabilities weighted by entropy (AD-MT), counted where it is
-    confident. All terms on unlabelled crops wait and grow as in MeanTeacher; the teachers learn from step 0.
+    The pseudo-label is the mean of both teachers' probabilities weighted by entropy (AD-MT), and counts where it is
+    confident. All terms on unlabelled crops start later and grow, as in MeanTeacher; the teachers learn from step 0.
 
-    Deviations, to keep a step below four supervised ones: strong crops are shared out, every other one, in turns,
-    to masking and to the last three terms; each labelled and unlabelled pair gives one mixture, with the box taken
-    from either side in turns (``both_mixtures``: both); propagation does not see the weak crop; the diffusion
-    teacher learns at one step and speaks at another, where it is silent the mean teacher speaks alone. Crops are
-    random, so nothing can be kept for later.
+    Deviations, to keep the cost of a step below four supervised ones: strong crops alternate between masking and the
+    last three terms; each pair of a labelled and an unlabelled crop gives one mixture, with the box taken from either
+    side in turns (``both_mixtures``: both); propagation does not use the weak crop; the diffusion teacher is trained
+    in some steps and sampled in others, and in the rest the mean teacher is used alone. Since crops are random,
+    nothing can be cached.
 
     Passes per step for B + B crops: student B before the start, then 3 B, all in one batch; mean teacher B;
     diffusion teacher, in turns of ``every`` steps, B with gradient, then K B without.
 
     Args:
         build, classes: see Method.
-        decay, teacher_every: of the moving average (0: the student teaches itself), and its steps between updates
+        decay, teacher_every: of the moving average (0: the student is its own teacher), and steps between updates
             (the paper's first version updates "periodically"; AD-MT draws the period; default 1: each step).
         threshold: least probability of the ensemble's class, 0..1 (AD-MT: τ 0.8).
-        teacher: ``live``, as above, or ``cached``: the stored prediction of the scan is the mean teacher's word; it has
-            no features, so there is no reconstruction.
-        start, ramp: progress of labels alone, and over which the weights then grow, 0..1; None: 0.35 and 0.2, with a
-            cached teacher 0.2 and 0.
-        denoising, cutmix: weights in the end (inferred: 1).
-        masking, reconstruction, distillation, propagation: the same (by development cases: 0.1, 0.02, 0.1, 0.05.
-            The predecessors' 0.5, 0.1, 1 and 0.5 are for trainings of 15,000 steps; in 400 they lost 0.013 Dice
-            against mean teacher and CutMix alone, these 0.002 to 0.003).
-        ensemble: whether the teachers are weighted by entropy; False: their plain mean.
+        teacher: ``live``, as above, or ``cached``: the scan's stored prediction replaces the mean teacher's; it has no
+            features, so there is no reconstruction.
+        start, ramp: progress until which only labels are used, and over which the weights then grow, 0..1; None: 0.35
+            and 0.2, with a cached teacher 0.2 and 0.
+        denoising, cutmix: final weights (inferred: 1).
+        masking, reconstruction, distillation, propagation: final weights (chosen on development cases: 0.1, 0.02, 0.1,
+            0.05. The predecessors' 0.5, 0.1, 1 and 0.5 are for trainings of 15,000 steps; in 400 steps they lost 0.013
+            Dice compared with mean teacher and CutMix alone, these lose 0.002 to 0.003).
+        ensemble: whether the teachers are weighted by entropy; False: plain mean.
         pseudo_weight: of an unlabelled voxel in a mixture against a labelled one (BCP: 0.5).
-        box_share: of the volume that the box fills; None: by Beta(4, 4), as in AD-MT. BCP: 8/27.
+        box_share: share of the volume that the box fills; None: from Beta(4, 4), as in AD-MT. BCP: 8/27.
         both_mixtures: see above.
-        cube, hidden: side of the hidden cubes as a share of the crop's shortest side (inferred: 16 of 80 voxels; as
-            many voxels of a crop of 32 hid whole structures), lowest and highest share to hide (by development
-            cases: 0.1, 0.4; inferred from the predecessors: 0.3, 0.7).
-        hidden_features: share of feature voxels to rebuild (inferred: 0.5).
+        cube, hidden: side of the hidden cubes as a share of the crop's shortest side (inferred: 16 of 80 voxels; 16 of
+            32 hid whole structures), lowest and highest share to hide (chosen on development cases: 0.1, 0.4;
+            inferred from the predecessors: 0.3, 0.7).
+        hidden_features: share of feature voxels to hide (inferred: 0.5).
         temperature: of the distillation (inferred: 1; 1.5 in a relative).
-        stride: of the features that are rebuilt and compared, in voxels (inferred: 8).
-        width, tokens: channels of the projections (inferred: 32) and most voxels of a crop between which classes
-            are propagated; its memory grows with their square.
+        stride: of the features that are reconstructed and compared, in voxels (inferred: 8).
+        width, tokens: channels of the projections (inferred: 32), and limit of the voxels of a crop between which
+            classes are propagated; the memory grows with its square.
         diffusion_channels, diffusion_patch, diffusion_steps: see DiffusionDecoder (A&D: 32 to 512 channels on single
             voxels, 10 steps; the defaults are for the cost on a CPU).
-        every: steps between two lessons of the diffusion teacher, and between two of its samples (inferred).
-        noise_seed: of the diffusion teacher's first noise, to have the same at each step; None: random.
+        every: steps between two training steps of the diffusion teacher, and between two of its samples (inferred).
+        noise_seed: seed of the diffusion teacher's first noise, to use the same at each step; None: random.
 
     Examples:
         >>> from fewlabel.methods.base import total
@@ -196,7 +196,7 @@ class DTLP(DiverseTeaching):
     def _learn_from_both(
         self, image: Tensor, label: Tensor, unlabelled: Mapping[str, Tensor], on: set[str], losses: dict[str, Tensor]
     ) -> Tensor:
-        """Fill in the terms that are on; give the logits of the labelled crops."""
+        """Add the active terms to ``losses``; gives the logits of the labelled crops."""
         pseudo, strong = self._teach(unlabelled), unlabelled["strong"]
         whole, covered = share_out(on, self.steps)
         views = {"labelled": image, "strong": strong[whole], "covered": strong[covered]}
@@ -226,7 +226,7 @@ class DTLP(DiverseTeaching):
     def _learn_from_strong(
         self, logits: Tensor, features: Tensor, pseudo: Pseudo, on: set[str], losses: dict[str, Tensor]
     ) -> None:
-        """Fill in the terms on strong crops that nothing hides."""
+        """Add the active terms on strong crops without hidden cubes to ``losses``."""
         if "reconstruction" in on and self.generator is not None and pseudo.features is not None:
             rebuilt = self.generator(hide_voxels(features, self.hidden_features))
             losses["reconstruction"] = feature_distance(rebuilt, pseudo.features)

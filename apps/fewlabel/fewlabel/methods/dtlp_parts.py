@@ -1,4 +1,4 @@
-"""The smaller parts of DTLP: what its teachers say, and the layers that are dropped in use."""
+"""The smaller parts of DTLP: pseudo-labels, and layers that are only used in training."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch.nn import functional
 from fewlabel.losses.propagation import propagate, token_grid
 from fewlabel.mixing import Crops, alternating, beta_shares, mixed, random_boxes
 
-_WHOLE_TERMS = ("reconstruction", "distillation", "propagation")  # on strong crops that nothing hides
+_WHOLE_TERMS = ("reconstruction", "distillation", "propagation")  # on strong crops without hidden cubes
 
 
 class Pseudo(NamedTuple):
-    """What the teachers say of the unlabelled crops; nothing of it carries a gradient.
+    """The teachers' predictions of the unlabelled crops, without gradient.
 
     Attributes:
         probabilities: BCDHW, of the ensemble.
         classes: BDHW int64.
         mask: BDHW bool, where they are confident.
-        features: BFdhw, of the mean teacher on the weak view; None where it was not asked.
+        features: BFdhw, of the mean teacher on the weak view; None where they are not needed.
     """
 
     probabilities: Tensor
@@ -36,7 +36,7 @@ class Pseudo(NamedTuple):
 
 
 class Propagation(nn.Module):
-    """Projections of features (F channels) whose product tells how alike two voxels are; dropped in use."""
+    """Projections of features (F channels) whose product measures similarity; only used in training."""
 
     def __init__(self, channels: int, width: int, tokens: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Propagation(nn.Module):
 
 
 def feature_generator(channels: int, width: int = 64) -> nn.Sequential:
-    """Rebuilds features BFdhw of which voxels are hidden (masked generative distillation, Yang 2022, eq. 4).
+    """A network that reconstructs partly hidden features BFdhw (masked generative distillation, Yang 2022, eq. 4).
 
     The paper keeps F channels between its two convolutions; at most ``width`` are kept here, for cost.
     """
@@ -61,7 +61,7 @@ def feature_generator(channels: int, width: int = 64) -> nn.Sequential:
 
 
 def share_out(on: set[str], turn: int) -> tuple[slice, slice]:
-    """Which strong crops are seen whole and which with cubes hidden: every other one, in turns, or all."""
+    """Which strong crops stay whole and which get hidden cubes: alternating, or all where only one is needed."""
     everything, nothing = slice(None), slice(0)
     if on.isdisjoint(_WHOLE_TERMS):
         return nothing, everything if "masking" in on else nothing
@@ -80,7 +80,7 @@ def exchange(
     both: bool,
     turn: int,
 ) -> Crops:
-    """One mixture of each pair, or both; the pseudo-labels count where they are confident, and less."""
+    """One mixture of each pair, or both; pseudo-labels count where they are confident, with a lower weight."""
     pairs = min(len(image), len(strong))
     weight = pseudo_weight * pseudo.mask[:pairs, None].to(image.dtype)
     true = Crops(image[:pairs], label[:pairs], torch.ones_like(image[:pairs]))

@@ -1,4 +1,4 @@
-"""The two teachers of DTLP and what they say together (arXiv 2508.08549; A&D, Wang 2023; AD-MT, Zhao 2024)."""
+"""The two teachers of DTLP and their ensemble (arXiv 2508.08549; A&D, Wang 2023; AD-MT, Zhao 2024)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fewlabel.networks.features import find_tap, with_features
 
 
 class DiverseTeaching(StudentTeacher):
-    """A student with a mean teacher and a diffusion teacher, which speaks in turns.
+    """A student with a mean teacher and a diffusion teacher, which is sampled in some of the steps.
 
     Args:
         build, classes: see Method.
@@ -43,7 +43,7 @@ class DiverseTeaching(StudentTeacher):
         self.diffusion = None if diffusion is None else diffusion()
         self.threshold, self.ensemble = threshold, ensemble
         self.every, self.noise_seed, self.teacher_every = every, noise_seed, teacher_every
-        self.steps = 0  # on the host: it decides what is computed
+        self.steps = 0  # on the host, since it decides what is computed
 
     @property
     def needs(self) -> frozenset[str]:
@@ -51,7 +51,7 @@ class DiverseTeaching(StudentTeacher):
 
     @torch.no_grad()
     def _teach(self, unlabelled: Mapping[str, Tensor]) -> Pseudo:
-        """The ensemble's word; between the diffusion teacher's turns, the mean teacher's, live or as it was stored."""
+        """The ensemble's prediction; without the diffusion teacher, that of the mean teacher, live or stored."""
         if self.guesses.cached:
             guess, features = self.guesses(unlabelled, None), None
             probabilities, known = guess.probabilities(self.classes), guess.sure(0.0)
@@ -74,7 +74,7 @@ class DiverseTeaching(StudentTeacher):
             self.teacher.update(self.student, progress)
 
     def get_extra_state(self) -> Tensor:
-        """The number of steps, so that a resumed training goes on in turn."""
+        """The number of steps, so that a resumed training continues the alternation."""
         return torch.tensor(self.steps)
 
     def set_extra_state(self, state: Tensor) -> None:

@@ -23,25 +23,25 @@ _EVERY = ("first", "second")
 
 
 class DualNetwork(TwoNetworks, Method):
-    """Two networks of different kinds teach each other where they are sure, and are drawn together where they are not.
+    """Two networks of different kinds teach each other where they are sure; elsewhere prototypes guide their features.
 
     With logits z, probabilities p, classes ŷ = argmax p, and each line the sum over both networks (k, other):
 
     - supervised: Dice + cross entropy on labelled crops (paper: L_s).
     - rectification: ‖p_k - y‖² on labelled voxels where the networks disagree with confidence (L_cr).
-    - cross_pseudo: m w CE(z_k, ŷ_other) on unlabelled crops (CCE). m: the other's entropy is among the lowest, a
-      share that grows; w = exp(-D), D = the symmetric KL divergence of both.
+    - cross_pseudo: m w CE(z_k, ŷ_other) on unlabelled crops (CCE). m: the other's entropy is among the lowest; the
+      share grows; w = exp(-D), D = the symmetric KL divergence of both.
     - cross_pseudo_dice: the Dice loss on the same voxels (inferred).
     - divergence: KL(sg p_other ‖ p_k), every unlabelled voxel (the KL guidance of the paper's code).
     - cosine: 1 - cos(p_k, sg p_other), every unlabelled voxel (cosine consistency, 2505.17690).
     - contrast: uncertain voxels' features against the prototypes of all classes (L_c; see PrototypeContrast).
 
-    The papers' full text was not at hand, and their published code trains little of this: entropy-filtered and
+    The papers' full text was not available, and their published code trains little of this: entropy-filtered and
     prototype terms have no gradient there, entropy is taken of logits, the prototypes are pulled together, and more.
-    These are the formulas as their abstracts name the parts, with the faults mended (inferred), for any number of
-    classes. Further deviations: labels alone are learnt first; both directions learn, where the code trains the
-    worse network of each batch (``winner_share`` brings that back, from a running average); each network sees
-    another view of a crop (TwoNetworks.views); agreement is asked of unlabelled crops only.
+    The terms here are those named in the abstracts, with these faults corrected (inferred), for any number of classes.
+    Further deviations: only labels are used first; both networks learn, while the code trains the worse network of each
+    batch (``winner_share`` restores that, by a running average); each network sees a different view of a crop
+    (TwoNetworks.views); agreement terms use unlabelled crops only.
 
     One pass of each network per step, over labelled and unlabelled crops together.
 
@@ -49,18 +49,18 @@ class DualNetwork(TwoNetworks, Method):
         build, classes: see Method.
         build_second: makes the second network (paper: V-Net and 3-D ResNet-34); default: ``build``.
         threshold: confidence of a disagreement, 0..1 (code: 0.6).
-        keep: share of voxels that each network may teach, at the start of the unlabelled terms and in the end
+        keep: share of voxels that each network teaches, at the start of the unlabelled terms and at the end
             (inferred: 0.5 to 0.8; code: 0.2); (1, 1) turns the filter off.
-        per_class: whether that is a share of each class that it names (ours), or of all voxels (paper), which where
-            the background is large leaves little else.
-        most_entropy: no voxel above this share of log C is taught (UA-MT's 3/4: a guess is never sure).
+        per_class: whether this is a share of each predicted class (ours), or of all voxels (paper), which leaves little
+            but background where that is large.
+        most_entropy: voxels above this share of log C are never taught (UA-MT: 3/4).
         agreement: whether voxels are weighted by exp(-D) (paper: yes).
-        winner_share: of the unlabelled terms that the network with the lower labelled loss learns, 0..1; 1: the gate
-            is off. The loss is a running average, decay 0.99 (code: the last batch, share 0).
-        teacher: ``live``, as above, or ``cached``: cross_pseudo and its Dice teach the stored classes.
-        start, ramp: labels alone up to ``start``; then the weights grow over ``ramp`` (inferred: full at 0.4).
-        rectification, cross_pseudo, cross_pseudo_dice, divergence, cosine, contrast: weights in the end; 0 turns a
-            term off (code: 0.5, 1, none, 1, 1, 0.1; cosine 0.5 inferred).
+        winner_share: factor of the unlabelled terms for the network with the lower labelled loss, 0..1; 1: no such
+            gate. The loss is a running average, decay 0.99 (code: the last batch, share 0).
+        teacher: ``live``, as above, or ``cached``: cross_pseudo and its Dice use the stored classes.
+        start, ramp: only labels until ``start``; then the weights grow over ``ramp`` (inferred: full at 0.4).
+        rectification, cross_pseudo, cross_pseudo_dice, divergence, cosine, contrast: final weights; 0 turns a term
+            off (code: 0.5, 1, none, 1, 1, 0.1; cosine 0.5 inferred).
         prototype_decay, voxels_per_class, temperature: see PrototypeContrast.
 
     Examples:
@@ -81,9 +81,7 @@ class DualNetwork(TwoNetworks, Method):
 
     description: ClassVar[str] = "Dual network: two networks teach each other where sure; prototypes guide the rest."
     labelled_terms: ClassVar[frozenset[str]] = frozenset({"supervised", "rectification"})
-    every_voxel: ClassVar[frozenset[str]] = frozenset(
-        {"contrast"}
-    )  # learns from just those voxels that are not selected
+    every_voxel: ClassVar[frozenset[str]] = frozenset({"contrast"})  # it uses exactly the voxels that are not selected
     trains: ClassVar[dict[str, tuple[str, ...]]] = {
         "supervised": _EVERY,
         "rectification": _EVERY,
@@ -176,7 +174,7 @@ class DualNetwork(TwoNetworks, Method):
     def _labelled_terms(self, logits: Sequence[Tensor], label: Tensor) -> dict[str, Tensor]:
         supervised = torch.stack([dice_cross_entropy(each, label) for each in logits])
         with torch.no_grad():
-            share = (1 / (self.steps + 1)).clamp_min(0.01)  # a plain mean at first, then an average of decay 0.99
+            share = (1 / (self.steps + 1)).clamp_min(0.01)  # a plain mean at first, then a running one of decay 0.99
             self.labelled_loss.lerp_(supervised.detach().to(self.labelled_loss.dtype), share)
             self.steps += 1
         first, second = (each.softmax(1) for each in logits)
@@ -193,7 +191,7 @@ class DualNetwork(TwoNetworks, Method):
         progress: float,
     ) -> dict[str, Tensor]:
         logs = [each.log_softmax(1) for each in logits]
-        named = [each.detach().max(1).indices for each in logits]  # on a CPU far quicker than argmax
+        named = [each.detach().max(1).indices for each in logits]  # on a CPU far faster than argmax
         classes, sure = self._taught(unlabelled, logs, named, progress)
         belief = agreement_weights(*logs) if self.agreement else torch.ones_like(logs[0][:, 0])
         second_is_better = self.labelled_loss[1] < self.labelled_loss[0]
@@ -211,14 +209,14 @@ class DualNetwork(TwoNetworks, Method):
     def _taught(
         self, unlabelled: Mapping[str, Tensor], logs: Sequence[Tensor], named: list[Tensor], progress: float
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """The classes that each network teaches, and where: its own, or for both those of the stored prediction."""
+        """Classes and mask that each network teaches: its own, or for both those of the stored prediction."""
         if self.guesses.cached:
             known = self.guesses(unlabelled, None)
             return [known.classes] * 2, [self.reliable_guess(known, progress)] * 2
         return named, [self.reliable(log, classes, progress) for log, classes in zip(logs, named, strict=True)]
 
     def _learn(self, log: Tensor, other: Tensor, classes: Tensor, sure: Tensor, belief: Tensor) -> dict[str, Tensor]:
-        """What one network learns from the other: its classes where that is sure, and its probabilities everywhere.
+        """Terms of one network against the other: its classes where it is sure, its probabilities everywhere.
 
         ``log`` and ``other`` are the log-probabilities of the learner and of the other.
         """
@@ -232,13 +230,13 @@ class DualNetwork(TwoNetworks, Method):
 
     @torch.no_grad()
     def reliable(self, log_probabilities: Tensor, classes: Tensor, progress: float) -> Tensor:
-        """Where a network may teach, BDHW bool: among the lowest entropies of a class, and no mere guess."""
+        """Where a network may teach, BDHW bool: among the lowest entropies of a class, and below ``most_entropy``."""
         entropy = -(log_probabilities.exp() * log_probabilities).sum(1)
         return self._among_the_surest(entropy, classes, progress)
 
     @torch.no_grad()
     def reliable_guess(self, guess: Guess, progress: float) -> Tensor:
-        """The same of a stored guess, whose entropy is taken as that between its class and all others."""
+        """The same for a stored guess, with the entropy of its class against all others."""
         both = torch.special.entr(guess.confidence) + torch.special.entr(1 - guess.confidence)
         return self._among_the_surest(both, guess.classes, progress) & guess.sure(0.0)
 

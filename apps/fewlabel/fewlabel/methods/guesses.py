@@ -1,4 +1,4 @@
-"""The one place where a method asks for its guess of unlabelled crops: of a teacher now, or as it was stored."""
+"""The guess (pseudo-label) of unlabelled crops: from a teacher's forward pass, or from a stored prediction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEACHERS = ("live", "cached")
 
 
 class Guess(NamedTuple):
-    """What is believed of unlabelled crops.
+    """Pseudo-labels of unlabelled crops.
 
     Attributes:
         classes: BDHW int64 class indices, without gradient.
@@ -23,11 +23,11 @@ class Guess(NamedTuple):
     confidence: Tensor
 
     def sure(self, threshold: float) -> Tensor:
-        """Where the confidence reaches the threshold (0..1), BDHW bool; never where nothing is known (0)."""
+        """Where the confidence reaches the threshold (0..1), BDHW bool; never where it is 0 (no prediction)."""
         return (self.confidence >= threshold) & (self.confidence > 0)
 
     def probabilities(self, classes: int) -> Tensor:
-        """BCDHW: the confidence for the class, the rest shared out evenly; all alike where nothing is known."""
+        """BCDHW: the confidence for the class, the rest split evenly; uniform where there is no prediction."""
         confidence = torch.where(self.confidence > 0, self.confidence, 1 / classes)[:, None]
         rest = (1 - confidence) / (classes - 1)
         chosen = torch.arange(classes, device=rest.device).reshape(1, -1, 1, 1, 1) == self.classes[:, None]
@@ -35,16 +35,16 @@ class Guess(NamedTuple):
 
 
 class Guesses:
-    """Asks a teacher (``live``) or takes the stored prediction that came with the crops (``cached``).
+    """Runs a teacher (``live``) or takes the stored prediction that comes with the crops (``cached``).
 
-    A live teacher looks at the weak view in each step. A stored prediction was cut out of the whole scan together with
-    the crop, so it costs no pass and needs no weak view.
+    A live teacher sees the weak view in each step. A stored prediction is cropped from that of the whole scan together
+    with the image, so it costs no pass and needs no weak view.
 
     Args:
         teacher: ``live`` or ``cached``.
 
     Attributes:
-        views: what an unlabelled batch must hold.
+        views: tensors that an unlabelled batch must contain.
 
     Raises:
         ValueError: there is no such teacher.
@@ -66,11 +66,11 @@ class Guesses:
 
     @torch.no_grad()
     def __call__(self, unlabelled: Mapping[str, Tensor], ask: Callable[[Tensor], Tensor] | None) -> Guess:
-        """The guess of some unlabelled crops.
+        """The guess of unlabelled crops.
 
         Args:
             unlabelled: the batch, with the tensors of ``views``.
-            ask: logits BCDHW of the teacher for crops B1DHW; not called with a cached teacher.
+            ask: gives the teacher's logits BCDHW for crops B1DHW; not called with a cached teacher.
         """
         if self.cached or ask is None:
             return Guess(unlabelled["pseudo_label"][:, 0].long(), unlabelled["confidence"][:, 0])

@@ -15,17 +15,17 @@ from fewlabel.methods.student_teacher import StudentTeacher
 
 
 class MeanTeacher(StudentTeacher):
-    """A student learns from labels and from its own moving average, the teacher, which is what is published.
+    """A student learns from labels and from its own moving average, the teacher, which is published.
 
     supervised: Dice and cross entropy of the student on the labelled crops.
     consistency: cross entropy of the student on the strong view against the teacher's classes on the weak
     view, over the voxels where the teacher is confident.
 
-    Deviations from the paper. Its consistency is the squared difference of probabilities on all inputs; here
-    it is the cross entropy with thresholded pseudo-labels of FixMatch (Sohn 2020, eq. 4) and AD-MT (Zhao
-    2024), on unlabelled crops alone, and averaged over the confident voxels. The term waits until the teacher
-    has learnt from the labels: from the first step on it made 3-D segmentation with four labels far worse
-    than labels alone. Until then the unlabelled crops cost nothing.
+    Deviations from the paper. Its consistency is the squared difference of probabilities on all inputs; here it is the
+    cross entropy with thresholded pseudo-labels of FixMatch (Sohn 2020, eq. 4) and AD-MT (Zhao 2024), on unlabelled
+    crops only, averaged over the confident voxels. The term starts when the teacher has learnt from the labels: used
+    from the first step, it made 3-D segmentation with four labels far worse than labels alone. Until then the
+    unlabelled crops cost nothing.
 
     The student sees labelled and strong crops in one pass, so batch norm, where a network has it, has one set
     of statistics for both, as in the published code; with instance norm this equals two passes.
@@ -34,10 +34,10 @@ class MeanTeacher(StudentTeacher):
         build, classes: see Method.
         decay: of the moving average (see Teacher).
         threshold: least probability of the teacher's class, 0..1, for a voxel to count.
-        teacher: ``live``, as above, or ``cached``: the classes of the stored prediction of the scan.
-        start: progress up to which labels alone are learnt; None: 0.35, with a cached teacher 0.2.
+        teacher: ``live``, as above, or ``cached``: the classes of the scan's stored prediction.
+        start: progress until which only labels are used; None: 0.35, with a cached teacher 0.2.
         ramp: share of the training over which the weight grows; None: 0.2, with a cached teacher 0.
-        consistency: the weight in the end; 0 turns the term off.
+        consistency: final weight; 0 turns the term off.
 
     Examples:
         >>> from fewlabel.methods.base import total

@@ -1,4 +1,4 @@
-"""Prototypes of two networks' features, and the contrast of uncertain voxels against them."""
+"""Class prototypes of two networks' features, and a contrastive loss of uncertain voxels against them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from fewlabel.losses.entropy_filter import spread_sample
 from fewlabel.losses.prototypes import at_most_per_class, class_means, prototype_contrast
 from fewlabel.networks.features import find_tap, with_features
 
-_EMBEDDING = 32  # channels that features are compared in
+_EMBEDDING = 32  # channels in which features are compared
 
 
 class Evidence(NamedTuple):
-    """What is known of the voxels of a step, none of it with a gradient.
+    """Labels, pseudo-labels and masks of a step, without gradient.
 
     Attributes:
         label: of the labelled crops, BDHW int64.
-        classes: of the unlabelled crops as the better network says, BDHW int64.
+        classes: of the unlabelled crops as predicted by the better network, BDHW int64.
         sure: where both networks are reliable, BDHW bool.
-        agreed: where both name one class, BDHW bool.
+        agreed: where both predict the same class, BDHW bool.
         weight: of each unlabelled voxel, BDHW, 0..1.
     """
 
@@ -35,24 +35,24 @@ class Evidence(NamedTuple):
 
 
 class PrototypeContrast(nn.Module):
-    """Each network's features of uncertain voxels against its running prototype of each class.
+    """Contrasts each network's features of uncertain voxels with its running prototype of each class.
 
-    A prototype is the moving average of the mean feature over labelled voxels and over unlabelled ones that both
-    networks are sure of and agree on. Uncertain are the other unlabelled voxels. Features are those of full resolution
-    (V-Net's x9) or the finest that a network has (``find_tap``), and are compared after a linear map, scaled to length
-    1. The average is kept before that map, so that it does not lag behind it: being linear, it may come later.
+    A prototype is the moving average of the mean feature over labelled voxels and over unlabelled voxels on which both
+    networks are sure and agree. The other unlabelled voxels are the uncertain ones. Features are those at full
+    resolution (V-Net's x9) or the finest that a network has (``find_tap``); they are compared after a linear map and
+    scaled to length 1. The average is taken before that map, so that it does not lag behind its weights.
 
-    A random sample of at most ``most`` voxels of each crop is looked at, so that the cost does not grow with it.
+    At most ``most`` random voxels of each crop are used, so that the cost does not grow with the crop.
 
     arXiv 2509.13084 by its abstract; average, negatives and numbers are inferred, see ``prototype_contrast``.
 
     Args:
         networks: the two, to find their features; not kept.
         number: of classes, background included.
-        decay: of the moving average, 0..1 (inferred: 0.99); the first update of a class copies.
-        voxels_per_class: uncertain voxels of a class in a volume that are drawn at most (inferred: 512).
+        decay: of the moving average, 0..1 (inferred: 0.99); the first update of a class copies the mean.
+        voxels_per_class: limit of the uncertain voxels of a class in a volume (inferred: 512).
         temperature: of the contrast (inferred: 0.1).
-        most: voxels of a crop that are looked at (inferred).
+        most: voxels of a crop that are used (inferred).
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class PrototypeContrast(nn.Module):
     def look(
         self, networks: Sequence[nn.Module], images: Sequence[Tensor], contrasting: bool
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """One pass of each network over its images: their logits, and their features where they are wanted."""
+        """One pass of each network over its images: the logits, and the features if they are wanted."""
         if not contrasting:
             return [network(image) for network, image in zip(networks, images, strict=True)], []
         passes = [
@@ -85,19 +85,19 @@ class PrototypeContrast(nn.Module):
         return [logits for logits, _ in passes], [features for _, (features,) in passes]
 
     def forward(self, features: Sequence[Tensor], evidence: Evidence) -> Tensor:
-        """Update the prototypes, then the contrast: a scalar, the sum of both networks.
+        """Update the prototypes and compute the contrast: a scalar, the sum over both networks.
 
         Args:
             features: of each network, B x channels x its grid, of labelled and then of unlabelled crops.
             evidence: see Evidence.
         """
-        samples = {each.shape[2:]: self._sample(evidence, each.shape[2:]) for each in features}  # one where grids agree
-        with torch.autocast(features[0].device.type, enabled=False):  # few voxels: full precision costs nothing
+        samples = {each.shape[2:]: self._sample(evidence, each.shape[2:]) for each in features}  # one per grid
+        with torch.autocast(features[0].device.type, enabled=False):  # few voxels: full precision costs little
             contrasts = [self._contrast(k, each, *samples[each.shape[2:]]) for k, each in enumerate(features)]
             return torch.stack(contrasts).sum()
 
     def _sample(self, evidence: Evidence, grid: torch.Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Voxels of a grid to look at (S); of each crop their classes, which build prototypes, and weights (BS)."""
+        """Sampled voxels of a grid (S), their classes, which of them build prototypes, and their weights (BS)."""
         sample = spread_sample(grid.numel(), self.most, evidence.label.device)
         label, classes, sure, agreed, weight = (_on_grid(each, grid).index_select(1, sample) for each in evidence)
         reliable = sure & agreed
@@ -127,7 +127,7 @@ class PrototypeContrast(nn.Module):
 
 
 def _on_grid(values: Tensor, grid: torch.Size) -> Tensor:
-    """A map BDHW at the voxels of a coarser grid (nearest), flat: BS, of the same type."""
+    """A map BDHW resampled to a coarser grid (nearest) and flattened: BS, of the same type."""
     if values.shape[1:] != grid:
         nearest = functional.interpolate(values[:, None].float(), size=grid, mode="nearest")[:, 0]
         values = nearest.to(values.dtype)

@@ -1,4 +1,4 @@
-"""How the weight of an unsupervised term grows with progress."""
+"""Ramps for the weights of terms on unlabelled scans."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import math
 def sigmoid_ramp(progress: float, start: float, length: float) -> float:
     """0 before ``start``, then ``exp(-5 (1 - x)^2)`` with x from 0 to 1 over ``length``, then 1.
 
-    Laine & Aila 2017, section 3.1, in shares of the training (0..1) and not in epochs, so that it stays right
-    when the pool grows. The wait before the start is our addition: a teacher that knows nothing yet does
-    harm.
+    Laine & Aila 2017, section 3.1, in shares of the training (0..1) and not in epochs, so that it does not depend on
+    the size of the pool. The delayed start is our addition: an untrained teacher does harm.
     """
     if progress < start:
         return 0.0
@@ -19,6 +18,6 @@ def sigmoid_ramp(progress: float, start: float, length: float) -> float:
 
 
 def linear_ramp(progress: float, start: float, first: float, last: float) -> float:
-    """``first`` until ``start``, then in a straight line to ``last`` at the end of the training."""
+    """``first`` until ``start``, then linear to ``last`` at the end of the training."""
     done = max(progress - start, 0.0) / (1 - start) if start < 1 else 0.0
     return first + (last - first) * done

@@ -1,4 +1,4 @@
-"""What methods with a student and its moving average, the teacher, share."""
+"""The base of methods with a student and a teacher, its moving average."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fewlabel.methods.teacher import Teacher
 
 
 class Schedule(NamedTuple):
-    """When the terms on unlabelled crops begin: progress up to which labels alone are learnt, and length of the ramp.
+    """When the terms on unlabelled crops begin: progress until which only labels are used, and length of the ramp.
 
-    A cached guess comes from an average that a fifth of the training made, over the whole scan; it is there or not
-    there, so it needs no ramp. A live teacher is followed later and slowly.
+    A cached guess is a prediction of the whole scan by a teacher trained for a fifth of the training, so it can be used
+    at once, without a ramp. A live teacher is used later, and its weight grows slowly.
     """
 
     start: float
@@ -28,7 +28,7 @@ _SCHEDULES = {"live": Schedule(0.35, 0.2), "cached": Schedule(0.2, 0.0)}
 
 
 def schedule_of(teacher: str, start: float | None, ramp: float | None) -> Schedule:
-    """What was asked for; where nothing was, what was measured for this teacher (``live`` or ``cached``)."""
+    """The given schedule; None: the one found best for this teacher (``live`` or ``cached``)."""
     usual = _SCHEDULES[teacher]
     return Schedule(usual.start if start is None else start, usual.ramp if ramp is None else ramp)
 
@@ -39,8 +39,8 @@ class StudentTeacher(Method):
     Args:
         build, classes: see Method.
         decay: of the moving average (see Teacher).
-        teacher: ``live`` or ``cached``: where guesses of unlabelled crops come from (see Guesses).
-        start, ramp: see Schedule; None: as measured for the teacher.
+        teacher: ``live`` or ``cached``: the source of guesses of unlabelled crops (see Guesses).
+        start, ramp: see Schedule; None: the best for the teacher.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class StudentTeacher(Method):
         return self.guesses.views
 
     def grown(self, progress: float) -> float:
-        """The share of their weights that the terms on unlabelled crops have at this progress, 0..1."""
+        """Factor of the weights of terms on unlabelled crops at this progress, 0..1."""
         return sigmoid_ramp(progress, self.start, self.ramp)
 
     def after_step(self, progress: float) -> None:

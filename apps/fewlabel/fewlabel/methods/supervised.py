@@ -1,4 +1,4 @@
-"""Labels only: the floor that every semi-supervised method has to beat."""
+"""Labels only: the baseline that every semi-supervised method has to beat."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fewlabel.methods.base import Method, Step
 
 
 class Supervised(Method):
-    """One network, Dice and cross entropy on the labelled crops; unlabelled crops are not looked at.
+    """One network, trained by Dice and cross entropy on the labelled crops; unlabelled crops are ignored.
 
-    Deliberately without a moving average of the weights: what that gives belongs to the methods that have it.
+    Deliberately without a moving average of the weights, whose gain should be credited to the methods that have one.
 
     Examples:
         >>> import torch

@@ -1,4 +1,4 @@
-"""The mean teacher's network: a moving average of another network's weights."""
+"""The network of a mean teacher: a moving average of another network's weights."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from torch import Tensor, nn
 
 
 class Teacher(nn.Module):
-    """Exponential moving average of a student, for any method that needs one.
+    """Exponential moving average of a student.
 
-    An update gives the student a share, the teacher keeps the rest; the share is the largest of
+    An update is ``teacher = (1 - share) * teacher + share * student``; the share is the largest of
 
-    - ``1 / (n + 1)`` at update n (from 0): a plain mean at first, so that the random start is forgotten
+    - ``1 / (n + 1)`` at update n (from 0): a plain mean at first, so that the random initial weights are forgotten
       (Tarvainen & Valpola 2017, section 3; the warm-up as in UA-MT);
     - ``1 - decay``;
-    - progress since the last update, divided by ``window``: the average reaches back over no more than that
-      share of the training. Our addition: in a training of 180 steps a decay of 0.99 averages over most of
-      it, and made the teacher 0.04 Dice worse than its student (hippocampus, four labels).
+    - progress since the last update, divided by ``window``: the average covers no more than that share of the
+      training. Our addition: in a training of 180 steps a decay of 0.99 averages over most of it, which made the
+      teacher 0.04 Dice worse than its student (hippocampus, four labels).
 
-    Floating buffers (batch norm statistics) are averaged likewise, counters are copied. The teacher asks for
-    no gradient, gives none, and stays in evaluation mode whatever its owner does. torch's ``AveragedModel``
-    keeps none of this, and reads its counter on the host at each step.
+    Floating-point buffers (batch norm statistics) are averaged likewise, integers are copied. The teacher requires and
+    gives no gradient, and stays in evaluation mode whatever its owner does. torch's ``AveragedModel`` does none of
+    this, and reads its counter on the host at each step.
 
     Args:
-        student: the network to follow; copied, not kept.
-        decay: most that the teacher keeps, in [0, 1).
+        student: the network to average; copied, not kept.
+        decay: largest share that the teacher keeps, in [0, 1).
         window: share of the training, in (0, 1].
     """
 
@@ -42,7 +42,7 @@ class Teacher(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> Teacher:
-        """Stay in evaluation mode: pseudo-labels come from running statistics and without dropout."""
+        """Stay in evaluation mode: pseudo-labels use running statistics and no dropout."""
         return super().train(False)
 
     @torch.no_grad()
@@ -52,9 +52,9 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def update(self, student: nn.Module, progress: float) -> None:
-        """Move towards the student, whose state dict has the teacher's names and shapes; progress is 0..1."""
+        """Update the average with a student of the same architecture; progress is 0..1."""
         share = torch.maximum(1 / (self.updates + 1), (progress - self.progress) / self.window)
-        share = share.clamp(1 - self.decay, 1)  # a tensor all along: the host need not wait for the device
+        share = share.clamp(1 - self.decay, 1)  # a tensor, so that the host does not wait for the device
         current = student.state_dict()
         for name, average in self.network.state_dict().items():
             if average.is_floating_point():

@@ -1,4 +1,4 @@
-"""What methods with two networks share."""
+"""The base of methods with two networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fewlabel.networks.mean import MeanOfNetworks
 class TwoNetworks:
     """Two networks, ``first`` and ``second``, trained side by side; comes before ``Method`` among the bases.
 
-    Published is the mean of their probabilities or the better one alone, whichever validation prefers.
+    The mean of their probabilities or the better one alone is published, whichever validates better.
     """
 
     needs_second = True
@@ -30,12 +30,12 @@ class TwoNetworks:
         build_second: Callable[[], nn.Module] | None,
         teacher: str,
     ) -> None:
-        """Build both; without ``build_second`` the same builder gives another of the same kind, begun elsewhere.
+        """Build both; without ``build_second``, the second is of the same kind with other initial weights.
 
         Args:
             build, build_second: see Method.
-            teacher: ``live``: each network teaches the other; ``cached``: what both said of the whole scan when it was
-                last predicted teaches both (see Guesses).
+            teacher: ``live``: each network teaches the other; ``cached``: the stored prediction of the whole scan
+                teaches both (see Guesses).
         """
         self.first = build()
         self.second = (build_second or build)()
@@ -46,9 +46,9 @@ class TwoNetworks:
         return self.guesses.views | {"weak", "strong"}
 
     def taught(self, unlabelled: Mapping[str, Tensor], logits: Sequence[Tensor]) -> tuple[Guess, Guess]:
-        """What the first and what the second network teaches, from their logits BCDHW of the unlabelled crops.
+        """The guesses of the first and the second network, from their logits BCDHW of the unlabelled crops.
 
-        With a cached teacher both are the stored guess.
+        With a cached teacher, both are the stored guess.
         """
         if self.guesses.cached:
             known = self.guesses(unlabelled, None)
@@ -58,10 +58,10 @@ class TwoNetworks:
         return first, second
 
     def views(self, unlabelled: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Which view each network sees: of every crop one gets the weak and the other the strong one, by lot.
+        """The view of each network: of every crop one gets the weak view and the other the strong one, at random.
 
-        Published code gives both networks the same input; views that differ make them differ. One pass of each
-        network serves to teach and to learn, where separate passes for pseudo-labels would cost half as much again.
+        Published code gives both networks the same input; different views make the networks differ. One pass of each
+        network is used to teach and to learn; separate passes for pseudo-labels would cost half as much again.
         """
         weak, strong = unlabelled["weak"], unlabelled["strong"]
         swap = torch.rand(len(weak), 1, 1, 1, 1, device=weak.device) < 0.5
@@ -74,7 +74,7 @@ class TwoNetworks:
 
     @property
     def deployed(self) -> nn.Module:
-        """The mean of both, as the papers evaluate; a new module around the same networks at each call."""
+        """The mean of both, as evaluated in the papers; a new module around the same networks at each call."""
         return MeanOfNetworks([self.first, self.second]).train(self.training)
 
     @property

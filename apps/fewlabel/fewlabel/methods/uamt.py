@@ -19,29 +19,29 @@ _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropou
 
 
 class UncertaintyAwareMeanTeacher(StudentTeacher):
-    """A student follows its moving average where that, asked several times under noise, is sure of its answer.
+    """A student learns from its moving average where that is certain, over several noisy passes.
 
     supervised: Dice and cross entropy of the student on the labelled crops.
     consistency: ‖p_student - p_teacher‖² of an unlabelled crop, mean over the voxels where the entropy of the
-    teacher's mean prediction is below a bound. The bound rises from 3/4 to all of the greatest entropy, log C, so
-    that the student learns from the sure voxels first.
+    teacher's mean prediction is below a bound. The bound rises from 3/4 of the greatest entropy, log C, to all of
+    it, so that the student learns from the certain voxels first.
 
-    The teacher is asked with dropout, where its network has any, and with noise on the image.
+    The teacher's passes have dropout, where its network has any, and noise on the image.
 
-    Deviations from the paper. The target is the mean of the noisy passes, where the paper makes one more; the number
-    of passes is 4, where it is 8 there: each costs about a sixth of the student's work. The teacher sees the weak
-    and the student the strong view, where the paper adds noise to one crop. The term is on unlabelled crops alone and
-    waits for the labels, as in MeanTeacher. Entropy is compared with log C for C classes, where the paper has two.
+    Deviations from the paper. The target is the mean of the noisy passes (the paper makes one more pass). There are 4
+    passes (paper: 8), since each costs about a sixth of the student's work. The teacher sees the weak and the student
+    the strong view (the paper adds noise to the same crop). The term uses unlabelled crops only and starts later, as in
+    MeanTeacher. Entropy is compared with log C for C classes (the paper has two classes).
 
     Args:
         build, classes: see Method.
         decay: of the moving average (paper: 0.99; see Teacher).
-        passes: of the teacher, T (paper: 8); 1: no more than a noisy teacher's own entropy.
-        noise: standard deviation of what is added to the teacher's image, cut off at twice that (paper's code: 0.1).
+        passes: of the teacher, T (paper: 8); 1: the entropy of a single noisy pass.
+        noise: standard deviation of the noise on the teacher's image, clipped at twice that (paper's code: 0.1).
         first_bound: share of log C at the start of the term, 0..1 (paper: 0.75); it ends at 1.
-        start: progress up to which labels alone are learnt (ours).
+        start: progress until which only labels are used (ours).
         ramp: share of the training over which weight and bound grow (ours; paper: the whole training).
-        consistency: the weight in the end (paper: 0.1); 0 turns the term off.
+        consistency: final weight (paper: 0.1); 0 turns the term off.
 
     Examples:
         >>> from fewlabel.methods.base import total
@@ -108,7 +108,7 @@ class UncertaintyAwareMeanTeacher(StudentTeacher):
         return mean
 
     def bound(self, progress: float) -> float:
-        """Greatest entropy, in nats, of a voxel that the student follows."""
+        """Greatest entropy, in nats, of a voxel that the student learns from."""
         return (self.first_bound + (1 - self.first_bound) * self.grown(progress)) * math.log(self.classes)
 
     def weights(self, progress: float) -> dict[str, float]:

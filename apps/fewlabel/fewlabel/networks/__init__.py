@@ -1,11 +1,11 @@
 """The networks that can be chosen by name: image B1DHW to logits BCDHW of the same grid. To add one: a line below.
 
-MONAI's, and two of our own (``vnet``, ``resnet_vnet``) that MONAI has not. All normalise each crop by itself (instance
-or group norm). With one or two crops per batch, batch norm's statistics are noise, differ between labelled crops,
-strong views and whole scans, and a moving average of weights needs its own; instance norm has nothing of this and
-behaves the same in training and in use.
+They are MONAI's, and two of our own (``vnet``, ``resnet_vnet``) that MONAI lacks. All normalise each crop by itself
+(instance or group norm). With one or two crops per batch, batch norm's statistics are noisy and differ between labelled
+crops, strong views and whole scans, and a moving average of weights needs its own. Instance norm has none of these
+problems and behaves the same in training and inference.
 
-Names joined by ``+`` mean the mean of these networks' probabilities: so a method with two networks can publish both.
+Names joined by ``+`` stand for the mean of these networks' probabilities, so that a method with two can publish both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fewlabel.networks.vnet import VNet
 
 @lru_cache
 def _files(module: str) -> frozenset[str]:
-    """Files of this folder that hold a module of it and what that imports from beside it (``from .vnet import``)."""
+    """Files of a module of this folder and of the modules that it imports from here (``from .vnet import``)."""
     tree = ast.parse(inspect.getsource(sys.modules[module]))
     beside = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
     own = f"{module.rpartition('.')[2]}.py"
@@ -36,7 +36,7 @@ def _files(module: str) -> frozenset[str]:
 
 
 def _target(kind: type[nn.Module]) -> str:
-    """How a MONAI bundle calls a class: MONAI's own by name, ours by the copied file in its folder ``scripts``."""
+    """The ``_target_`` of a class in a MONAI bundle: MONAI's by name, ours in the copied file in ``scripts``."""
     return f"scripts.{kind.__module__.rpartition('.')[2]}.{kind.__name__}" if _is_own(kind) else kind.__name__
 
 
@@ -48,14 +48,14 @@ def _is_own(kind: type[nn.Module]) -> bool:
 class Network:
     """One line of the table; called with the number of classes (background included) it builds the network.
 
-    What a line lacks is named by ``tests/networks/test_contract.py``; so that it can be, each part has a default.
+    Each part has a default, so that ``tests/networks/test_contract.py`` can say which one a line lacks.
 
     Attributes:
         kind: the class, of ``monai.networks.nets`` or of a file of this folder, which a bundle copies: it imports
             torch and its neighbours (``from .vnet import ...``) alone. It takes ``out_channels``.
-        arguments: all but the number of classes.
-        divisor: every side of a crop must be a multiple of it, and at least one side larger than it: normalisation
-            needs more than one voxel at the coarsest level.
+        arguments: all keyword arguments except the number of classes.
+        divisor: every side of a crop must be a multiple of it, and at least one side larger: normalisation needs more
+            than one voxel at the coarsest level.
         description: one line for people who choose.
     """
 
@@ -68,18 +68,18 @@ class Network:
         return self.kind(**self.arguments, out_channels=classes)
 
     def config(self, classes: int) -> dict[str, Any]:
-        """The same network as a MONAI bundle says it."""
+        """The network as an entry of a MONAI bundle's config."""
         return {"_target_": _target(self.kind), **self.arguments, "out_channels": classes}
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Files of this folder that a bundle needs in its ``scripts``, as stock MONAI lacks the class."""
+        """Files of this folder that a bundle needs in its ``scripts``: the classes that MONAI lacks."""
         return tuple(sorted(_files(self.kind.__module__))) if _is_own(self.kind) else ()
 
 
 @dataclass(frozen=True)
 class Mean:
-    """Several networks of the table as one: the same interface as Network, without a description."""
+    """The mean of several networks of the table, with the interface of Network, but no description."""
 
     networks: tuple[Network, ...]
 
@@ -135,12 +135,12 @@ NETWORKS: dict[str, Network] = {
 }
 
 
-# What a method with two networks takes as its second one, where it is not another of the same kind.
+# The second network of a method with two, where it is not another of the same kind.
 _PARTNERS = {"vnet": "resnet_vnet"}
 
 
 def find(name: str) -> Network | Mean:
-    """The network of a name, or of several names joined by ``+`` their mean.
+    """The network of a name; for several names joined by ``+``, their mean.
 
     Raises:
         KeyError: a name is not in the table.

@@ -14,20 +14,21 @@ _TIMES = 1000  # of the forward process; linear variances 1e-4..0.02 (Ho 2020, s
 
 
 class DiffusionDecoder(nn.Module):
-    """Own encoder and time-conditioned decoder over concat[image, noisy label map]; its output is logits.
+    """Encoder and time-conditioned decoder of their own over concat[image, noisy label map]; the output is logits.
 
     The label map is one-hot in -1..1, the noise Gaussian, x_t = √ᾱ x_0 + √(1 - ᾱ) ε. The network predicts the
     clean map: it is trained by Dice and cross entropy on its logits z, and for sampling x_0 = 2 softmax(z) - 1.
-    Sampling by DDIM (Song 2021, eq. 12, η = 0) returns the logits of its last step as they are. The published
-    A&D code trains logits but takes them for x_0, clamps them to -1..1 and returns that: with 14 classes no
-    probability can exceed 0.36, and an ensemble weighted by entropy would never listen to this teacher.
+    Sampling by DDIM (Song 2021, eq. 12, η = 0) returns the logits of its last step unchanged. The published
+    A&D code trains logits but uses them as x_0, clamps them to -1..1 and returns those: with 14 classes no
+    probability can exceed 0.36, and in an ensemble weighted by entropy this teacher would never count.
 
     The times of K steps end each K-th part of the process (K = 2: 999, 499; Lin 2024, "trailing"). A&D ends at
-    time 0, where hardly any noise is left and the network repeats what it is given.
+    time 0, where hardly any noise is left and the network repeats its input.
 
-    Inferred: DTLP's text could not be had; the abstract says "diffusion decoder", and A&D's shares one encoder
-    between tasks. An own encoder keeps the teacher's errors its own. MONAI's DiffusionModelUNet is used on blocks
-    of ``patch``³ voxels, folded into channels (nothing is lost, and it costs an eighth with patch 2).
+    Inferred: DTLP's text was not available; the abstract says "diffusion decoder", and A&D's shares one encoder
+    between tasks. With an encoder of its own, the teacher's errors differ from the student's. MONAI's
+    DiffusionModelUNet is used on blocks of ``patch``³ voxels, folded into channels without loss (with patch 2 it costs
+    an eighth).
 
     Args:
         classes: C, background included.
@@ -50,7 +51,7 @@ class DiffusionDecoder(nn.Module):
             num_head_channels=8,
         )
         self.process = DDIMScheduler(_TIMES, prediction_type="sample", clip_sample=False)
-        self.process.steps_offset = _TIMES // steps - 1  # times from the end; its constructor refuses to take it
+        self.process.steps_offset = _TIMES // steps - 1  # from the end; not accepted by its constructor
         self.process.set_timesteps(steps)
         self.times: list[int] = self.process.timesteps.tolist()
 
@@ -60,7 +61,7 @@ class DiffusionDecoder(nn.Module):
         return pixelshuffle(self.network(folded, times), 3, self.patch)
 
     def denoise(self, image: Tensor, label: Tensor) -> Tensor:
-        """Logits BCDHW of a label B1DHW, from what noise of a random strength has left of it: to train on."""
+        """Logits BCDHW for a label B1DHW with noise of random strength added, for training."""
         clean = 2 * one_hot(label, self.classes) - 1
         times = torch.randint(_TIMES, (len(image),), device=image.device)
         noisy = self.process.add_noise(clean, torch.randn_like(clean), times)
@@ -72,7 +73,7 @@ class DiffusionDecoder(nn.Module):
 
         Args:
             image: B1DHW.
-            seed: of the first noise, to have the same each time; None: the global generator's.
+            seed: of the first noise, to get the same result each time; None: use the global generator.
         """
         generator = None if seed is None else torch.Generator(image.device).manual_seed(seed)
         shape = (len(image), self.classes, *image.shape[2:])

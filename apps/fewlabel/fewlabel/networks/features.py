@@ -1,12 +1,12 @@
-"""Features from inside any network, for methods that learn from more than logits.
+"""Intermediate features of any network, for methods that learn from more than logits.
 
-A ``Tap`` names the layer whose *input* is wanted; it is found once, by looking at what flows through the network::
+A ``Tap`` names the layer whose *input* is taken; it is found once, by a forward pass with hooks::
 
     tap = find_tap(network, stride=1)  # V-Net's "x9": 16 channels at full resolution, the input of its last layer
     logits, (features,) = with_features(network, image, tap)
 
-A tap holds names and numbers only, so it also serves a copy of the network (its teacher), and nothing is left behind
-in the network: state dicts, copies and the published file stay as they are.
+A tap holds names and numbers only, so it also works for a copy of the network (its teacher), and nothing is added to
+the network: state dicts, copies and the published file do not change.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _CONVOLUTIONS = (nn.Conv3d, nn.ConvTranspose3d)
 
 
 class Tap(NamedTuple):
-    """Where features come from.
+    """The layer that features are taken from.
 
     Attributes:
-        layer: name of a submodule; its input is meant.
+        layer: name of a submodule, whose input is taken.
         channels: of the features.
-        stride: of their grid against the image's, in voxels.
+        stride: of their grid, in voxels of the image.
     """
 
     layer: str
@@ -35,16 +35,16 @@ class Tap(NamedTuple):
 
 @torch.no_grad()
 def find_tap(network: nn.Module, stride: int, side: int = 32) -> Tap:
-    """The input of the last convolution at a stride: the decoder's most worked-on features there.
+    """The input of the last convolution at a stride: the decoder's final features there.
 
-    Where the network has no features of that stride, the nearest that it has (of two, the finer). What has no more
-    channels than there are classes is not a feature but a prediction: MONAI's ``UNet`` has none at full resolution,
-    and its taps for stride 1 are at stride 2. If that leaves nothing, it is the input of the very last convolution.
+    Where the network has no features at that stride, the nearest stride is used (of two, the finer). A tensor with no
+    more channels than classes is a prediction and not a feature: MONAI's ``UNet`` has only that at full resolution, so
+    its tap for stride 1 is at stride 2. If nothing is left, the input of the very last convolution is used.
 
     Args:
-        network: image B1DHW to logits BCDHW; looked at in evaluation mode, with one empty image.
+        network: image B1DHW to logits BCDHW; run in evaluation mode on one image of zeros.
         stride: wanted, in voxels of the image.
-        side: of the empty image, in voxels; large enough for the network.
+        side: of that image, in voxels; large enough for the network.
 
     Raises:
         ValueError: the network has no 3-D convolution.
@@ -70,15 +70,15 @@ def find_tap(network: nn.Module, stride: int, side: int = 32) -> Tap:
         for hook in hooks:
             hook.remove()
     if not seen:
-        raise ValueError("Features can be taken only from a network with 3-D convolutions.")
+        raise ValueError("Features can only be taken from a network with 3-D convolutions.")
     features = [tap for tap in seen if tap.channels > classes] or seen[-1:]
     return min(reversed(features), key=lambda tap: (max(tap.stride, stride) / min(tap.stride, stride), tap.stride))
 
 
 def with_features(network: nn.Module, image: Tensor, *taps: Tap) -> tuple[Tensor, list[Tensor]]:
-    """One forward pass: the logits BCDHW, and for each tap its features B x channels x the strided grid.
+    """One forward pass: the logits BCDHW, and for each tap the features (B x channels x the strided grid).
 
-    Gradient flows from both; wrap the call in ``torch.no_grad()`` for a teacher.
+    Both carry gradients; wrap the call in ``torch.no_grad()`` for a teacher.
     """
     found: dict[str, Tensor] = {}
 

@@ -14,7 +14,7 @@ from .vnet import NORMS, Decoder
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions of 3^3 and what they are added to; begins as the identity, as the last scale is 0.
+    """Residual block of two 3^3 convolutions; it starts as the identity, since its last scale is 0.
 
     He 2016, figure 5 left; the start at zero is Goyal 2017 (arXiv 1706.02677, section 5.1).
     """

@@ -1,4 +1,4 @@
-"""V-Net (Milletari 2016, arXiv 1606.04797) in the form that semi-supervised 3-D segmentation compares itself on.
+"""V-Net (Milletari 2016, arXiv 1606.04797) in the form that papers on semi-supervised 3-D segmentation use.
 
 Imports torch alone: the bundle export copies this file beside the weights.
 """
@@ -29,7 +29,7 @@ def stage(convolutions: int, in_channels: int, out_channels: int, norm: str) -> 
 
 
 class Decoder(nn.Module):
-    """V-Net's way up: transposed convolutions, each followed by adding the encoder's features and a stage.
+    """V-Net's decoder: transposed convolutions, each followed by adding the encoder's features and a stage.
 
     Args:
         channels: of the encoder at strides 1, 2, 4, 8, 16.
@@ -50,12 +50,11 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout3d(dropout)
         self.head = nn.Conv3d(channels[0], out_channels, 1)
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
+    def forward(self, features: list[Tensor]) -> Tensor:
         """Logits from the encoder's features, finest first."""
-        *skips, decoded = features
-        decoded = self.dropout(decoded)
-        for up, convolve, skip in zip(self.ups, self.stages, reversed(skips), strict=True):
-            decoded = convolve(up(decoded) + skip)
+        decoded = self.dropout(features[-1])
+        for finer, (up, convolve) in enumerate(zip(self.ups, self.stages)):  # noqa: B905 - TorchScript has no strict
+            decoded = convolve(up(decoded) + features[-2 - finer])
         return self.head(self.dropout(decoded))
 
 
@@ -91,7 +90,9 @@ class VNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, image: Tensor) -> Tensor:
-        features = [self.stages[0](image)]
-        for down, convolve in zip(self.downs, self.stages[1:], strict=True):
-            features.append(convolve(down(features[-1])))
+        features, finer = [], image
+        for convolve, down in zip(self.stages, self.downs):  # noqa: B905 - the last stage has no way down
+            features.append(convolve(finer))
+            finer = down(features[-1])
+        features.append(self.stages[-1](finer))
         return self.decoder(features)

@@ -1,1 +1,1 @@
-"""What the published model says of every scan, stored once and used by whoever needs it."""
+"""Predictions of every scan, stored once and shared by training, scoring and viewers."""

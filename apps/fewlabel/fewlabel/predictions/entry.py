@@ -1,4 +1,4 @@
-"""One stored prediction: what it holds, and its file."""
+"""One stored prediction, and its file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFi
 
 
 def plan_key(plan: Plan) -> str:
-    """A name of all that a prediction depends on in a plan: not the crops of a step, nor the reasons.
+    """A key of everything in a plan that predictions depend on (not the size of a step, nor the reasons).
 
-    A published plan may name the network of a method with two; all of one training share the first.
+    A published plan may name one network of a method with two; all predictions of a training share the first.
     """
     values = dataclasses.asdict(plan)
     kept = {name: value for name, value in values.items() if name not in ("batch", "reasons")}
@@ -34,16 +34,16 @@ def plan_key(plan: Plan) -> str:
 
 @dataclass(frozen=True)
 class Head:
-    """Who made a prediction, of what, and the numbers of it.
+    """Origin and statistics of a prediction.
 
     Attributes:
         case: id.
-        version: of the model: whole for a published one, between two for what a training predicted on its way.
+        version: of the model: an integer for a published one; a fraction in between for predictions during a training.
         plan: see ``plan_key``.
         classes: names; ``classes[i]`` has the value ``i + 1``.
-        shape, affine: the plan's grid of this scan: voxels, and 4 x 4 to RAS mm.
-        source: stamp of the image file (see fewlabel.files), or None where that is not known.
-        probability: mean probability of each class where it is predicted, 0..1; 0 where it is not.
+        shape, affine: grid of the scan under the plan: voxels, and 4 x 4 to RAS mm.
+        source: stamp of the image file (see fewlabel.files); None if unknown.
+        probability: mean probability of each class where it is predicted, 0..1; 0 if it is not.
         volume: of each class, in ml.
     """
 
@@ -59,7 +59,7 @@ class Head:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Head:
-        """The inverse of ``dataclasses.asdict`` and JSON."""
+        """The inverse of ``dataclasses.asdict``, also after JSON."""
         fixed: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
@@ -67,7 +67,7 @@ class Head:
         return cls(**fixed)
 
     def is_on(self, shape: tuple[int, ...], affine: np.ndarray) -> bool:
-        """Whether that is its grid, to a thousandth of a voxel's side."""
+        """Whether this is its grid, within a thousandth of a voxel's side."""
         ours, theirs = np.array(self.affine), np.asarray(affine, float)
         side = np.linalg.norm(ours[:3, :3], axis=0).min()
         return tuple(shape) == self.shape and bool(np.abs(ours - theirs).max() < 1e-3 * side)
@@ -75,7 +75,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One case as one version of the model sees it; maps are uint8 HWD on the plan's grid.
+    """The prediction of one case by one version of the model; maps are uint8 HWD on the plan's grid.
 
     Attributes:
         head: see Head.
@@ -83,8 +83,8 @@ class Prediction:
         confidence: its probability of them, 0..255 for 0..1.
         entropy: of the members' mean prediction, as a share of its maximum, 0..255.
         disagreement: of the members, as a share of its maximum, 0..255.
-        features: the deployed network's deepest ones, mean over the scan, float16.
-        thumbnail: uint8 rows x columns: the axial slice with most of what is predicted.
+        features: deepest features of the deployed network, mean over the scan, float16.
+        thumbnail: uint8 rows x columns: the axial slice with the most predicted foreground.
     """
 
     head: Head
@@ -103,7 +103,7 @@ class Prediction:
 
 
 def load_head(path: Path) -> Head | None:
-    """Who made the prediction in a file; None where it is not there or is damaged."""
+    """The head of a file; None where it does not exist or is damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return _head(file)
@@ -112,7 +112,7 @@ def load_head(path: Path) -> Head | None:
 
 
 def load_guess(path: Path) -> tuple[Head, np.ndarray] | None:
-    """Label map and confidence, uint8 2HWD, and who made them; None as ``load_head``."""
+    """Head, and label map and confidence (uint8 2HWD); None as ``load_head``."""
     try:
         with np.load(path, allow_pickle=False) as file:
             head, maps = _head(file), np.stack([file["labels"], file["confidence"]])
@@ -122,7 +122,7 @@ def load_guess(path: Path) -> tuple[Head, np.ndarray] | None:
 
 
 def load(path: Path) -> Prediction | None:
-    """All of it; None as ``load_head``."""
+    """The whole prediction; None as ``load_head``."""
     try:
         with np.load(path, allow_pickle=False) as file:
             found = Prediction(_head(file), **{name: file[name] for name in _ARRAYS})

@@ -1,7 +1,8 @@
-"""Predict a pool, or as much of it as there is time for, into the store."""
+"""Predicts a pool into the store, or as much of it as time allows."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from fewlabel.volumes.reading import UnreadableVolume
 
 
 class Keeper:
-    """Looks at scans for somebody else, and keeps what it saw in the store: scoring and storing are one pass.
+    """Predicts scans for scoring and stores the predictions, so that both need one pass only.
 
     Args:
         eyes: the networks.
@@ -43,13 +44,13 @@ class Keeper:
 
 
 class Pass(NamedTuple):
-    """How far a pass over the pool came.
+    """The result of a pass over the pool.
 
     Attributes:
-        done: cases that are predicted by this version now.
-        of: cases that were asked for.
-        changed: mean share of foreground voxels, of those predicted now or before, that another class was given to
-            than the last time, over the cases that had a prediction; NaN where none had.
+        done: cases with a prediction of this version.
+        of: cases in the pool.
+        changed: share of the foreground voxels (now or before) whose class has changed, averaged over the cases that
+            had a prediction; NaN where none had.
     """
 
     done: int
@@ -67,9 +68,9 @@ def predict_pool(
     seconds: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
 ) -> Pass:
-    """Predict the cases that this version has not predicted yet: those without a prediction first, then the stalest.
+    """Predict the cases without a prediction of this version: first those without any, then the oldest.
 
-    It may be ended at any time and called again: what is stored is whole. Unreadable scans are left out.
+    It may be interrupted and called again: stored predictions are always complete. Unreadable scans are left out.
 
     Args:
         eyes: the networks.
@@ -78,13 +79,13 @@ def predict_pool(
         records: cases, each with ``id`` and ``image``.
         version: of the model.
         device: to compute on.
-        seconds: no case is begun later.
-        clock: of these seconds.
+        seconds: no case is started after this time.
+        clock: gives the time in seconds.
     """
     begun, changes = clock(), []
     store.begin(version)
     steps = Preprocessing(plan)
-    made = {case: head.version for case, head in store.heads.items()}
+    made = _versions(store, records)
     to_do = [record for record in records if made.get(record["id"], -1) < version]
     for record in sorted(to_do, key=lambda record: made.get(record["id"], -1)):
         if clock() - begun >= seconds:
@@ -95,12 +96,23 @@ def predict_pool(
         except (UnreadableVolume, OSError):
             continue
         prediction = describe(eyes(image.as_tensor().to(device)), image, plan, record["id"], version, source)
-        before = store.get(record["id"])
+        before = store.get(record["id"], source)
         if before is not None and before.head.shape == prediction.head.shape:
             changes.append(_changed(before.labels, prediction.labels))
         try_to_put(store, prediction)
-    done = sum(store.heads[r["id"]].version >= version for r in records if r["id"] in store.heads)
+    done = sum(each >= version for each in _versions(store, records).values())
     return Pass(done, len(records), sum(changes) / len(changes) if changes else math.nan)
+
+
+def _versions(store: PredictionStore, records: Sequence[dict[str, str]]) -> dict[str, float]:
+    """Case -> version of its prediction, if its image file has not changed since."""
+    made = {}
+    for record in records:
+        head = store.heads.get(record["id"])
+        with contextlib.suppress(OSError):  # it cannot be read either, which is reported elsewhere
+            if head is not None and head.source == stamp(record["image"]):
+                made[head.case] = head.version
+    return made
 
 
 def _changed(before: np.ndarray, now: np.ndarray) -> float:

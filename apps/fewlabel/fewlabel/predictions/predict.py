@@ -1,4 +1,4 @@
-"""From a scan and some networks to a prediction that can be stored: each network sees each crop once."""
+"""Makes a prediction that can be stored from a scan and some networks; each network sees each crop once."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from fewlabel.plan import Plan
 from fewlabel.predictions.entry import Head, Prediction, plan_key
 from fewlabel.uncertainty import disagreement, mean_prediction, normalised_entropy
 
-_THUMBNAIL = 96  # pixels of its longer side, at most
-_DEEPEST = 2**10  # a stride that no network has: its nearest is the deepest
+_THUMBNAIL = 96  # largest side in pixels
+_DEEPEST = 2**10  # larger than any stride: the nearest one is the deepest
 
 
 class Seen(NamedTuple):
-    """What the networks say of one scan.
+    """The outputs of the networks for one scan.
 
     Attributes:
-        deployed: the deployed network's probabilities CHWD, as ``/infer`` has them at the same overlap.
+        deployed: the deployed network's probabilities CHWD, equal to those of ``/infer`` at the same overlap.
         members: each member's probabilities BCDHW of the whole scan.
         features: mean of the first member's deepest features over the scan.
     """
@@ -38,11 +38,11 @@ class Seen(NamedTuple):
 
 
 class Eyes:
-    """Networks that look at scans together.
+    """Several networks that predict scans together.
 
     Args:
-        deployed: one of the members, or a mean of all of them, or (one pass more) another network.
-        members: those whose disagreement counts.
+        deployed: one of the members, the mean of all, or (at the cost of another pass) another network.
+        members: the networks whose disagreement is measured.
         plan: crop size.
         overlap: of neighbouring crops, in [0, 1).
         beat: called before each crop.
@@ -62,7 +62,7 @@ class Eyes:
 
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Seen:
-        """What they say of a preprocessed image 1HWD, on their device; in evaluation mode, which is put back."""
+        """Predict a preprocessed image 1HWD on their device, in evaluation mode; the former mode is restored."""
         networks = [self.deployed, *self.members]
         modes = [network.training for network in networks]
         pooled: list[Tensor] = []
@@ -77,9 +77,9 @@ class Eyes:
         return Seen(deployed[0].float().softmax(0), members, torch.cat(pooled).float().mean(0))
 
     def _look(self, crops: Tensor, pooled: list[Tensor]) -> dict[int, Tensor]:
-        """Probabilities of each member, then the deployed network's logits; each network is asked once.
+        """Probabilities of each member, then the deployed network's logits; each network is run once.
 
-        By number, since the inferer takes a tuple of one apart.
+        A dict by number, since the inferer unpacks a tuple of one element.
         """
         self.beat()
         logits, (features,) = with_features(self.members[0], crops, self.tap)
@@ -98,10 +98,10 @@ class Eyes:
 
 
 def describe(seen: Seen, image: MetaTensor, plan: Plan, case: str, version: float, source: Stamp | None) -> Prediction:
-    """What is stored of a case.
+    """Make the prediction of a case from the networks' outputs.
 
     Args:
-        seen: what the networks say of it.
+        seen: outputs of the networks.
         image: preprocessed, 1HWD, with its affine.
         plan: of the store.
         case: id.
@@ -140,11 +140,11 @@ def _in_bytes(values: Tensor) -> np.ndarray:
 
 
 def thumbnail(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The axial slice with most foreground (the middle one where there is none), uint8, at most 96 pixels a side."""
+    """The axial slice with the most foreground (the middle one if there is none), uint8, at most 96 pixels a side."""
     areas = (labels > 0).sum((0, 1))
     number = int(areas.argmax()) if areas.any() else image.shape[2] // 2
     step = max(1, math.ceil(max(image.shape[:2]) / _THUMBNAIL))
     chosen = image[::step, ::step, number].astype(np.float32)
     low, high = np.percentile(chosen, (1, 99))
     grey = np.clip((chosen - low) / max(float(high - low), 1e-6), 0, 1) * 255
-    return grey.T[::-1].astype(np.uint8)  # rows from front to back, as axial slices are shown
+    return grey.T[::-1].astype(np.uint8)  # rows from anterior to posterior, as axial slices are shown

@@ -1,4 +1,4 @@
-"""The store of predictions: one file a case, the newest version only, bounded on disk."""
+"""The store of predictions: one file a case, with the newest version only; limited in size."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ import numpy as np
 import torch
 
 from fewlabel.errors import Refusal
+from fewlabel.files import Stamp
 from fewlabel.plan import Plan
 from fewlabel.predictions.entry import Head, Prediction, load, load_guess, load_head, plan_key
 
 logger = logging.getLogger(__name__)
 
-MOST_AGE = 8  # versions: an older guess is no longer learnt from
+MOST_AGE = 8  # versions: older guesses are not used for training
 _GIGABYTE = 2**30
 
 
 class PredictionStore:
-    """Predictions of one study under one plan. One process writes it; files are replaced whole, so others may read.
+    """Predictions of one study under one plan. One process writes; files are replaced atomically, so others may read.
 
-    What another plan, or another list of classes, made is not seen, and goes when room is needed.
+    Predictions of another plan, or with other classes, are ignored, and deleted when space is needed.
 
     Args:
         folder: of the files; created when the first is written.
-        plan: of today.
-        gigabytes: the most that it may take on disk.
+        plan: the present one.
+        gigabytes: limit on disk.
 
     Attributes:
-        current: the newest version of the model that is known; ages are counted from it.
+        current: newest known version of the model, from which ages are counted.
     """
 
     def __init__(self, folder: Path, plan: Plan, gigabytes: float = 5.0) -> None:
@@ -59,16 +60,16 @@ class PredictionStore:
         return self.folder / f"{hashlib.sha256(case.encode()).hexdigest()[:32]}.npz"
 
     def clear_leftovers(self) -> None:
-        """Remove what a killed process was writing; for the one that writes."""
+        """Remove unfinished files of a killed process; only for the process that writes."""
         for leftover in self.folder.glob(".writing-*"):
             leftover.unlink(missing_ok=True)
 
     def begin(self, version: float) -> None:
-        """A newer model is there: what it has not predicted is older by now."""
+        """Set the current version: predictions of earlier versions become older."""
         self.current, self._usable = max(self.current, version), None
 
     def put(self, prediction: Prediction) -> bool:
-        """Keep a prediction in place of an older one of its case; False where the disk's share is full.
+        """Store a prediction, replacing an older one of its case; False where the limit on disk is reached.
 
         Raises:
             Refusal: (507) it cannot be written.
@@ -88,7 +89,7 @@ class PredictionStore:
         return True
 
     def _make_room(self, keep: Path) -> bool:
-        """Drop the stalest until the rest fits; False where nothing older than the newest one is left to drop."""
+        """Delete the oldest predictions until the rest fits; False where only the newest version is left."""
         of_path = {self._path(case): head.version for case, head in self.heads.items()}
         stalest = sorted(self._sizes, key=lambda path: (of_path.get(path, -1), path.name))
         while self.bytes > self.gigabytes * _GIGABYTE:
@@ -105,16 +106,16 @@ class PredictionStore:
 
     @property
     def bytes(self) -> int:
-        """On disk, entries of other plans counted."""
+        """Size on disk, including entries of other plans."""
         return sum(self._sizes.values())
 
     def age(self, case: str) -> float | None:
-        """Versions that were published since the one that predicted a case; None where there is no prediction."""
+        """Number of versions published since a case was predicted; None where there is no prediction."""
         head = self.heads.get(case)
         return None if head is None else self.current - head.version
 
     def usable(self) -> frozenset[str]:
-        """Ids of the cases whose guess is young enough to learn from."""
+        """Ids of the cases whose guess is recent enough for training."""
         if self._usable is None:
             self._usable = frozenset(
                 case for case, head in self.heads.items() if self.current - head.version <= MOST_AGE
@@ -122,29 +123,43 @@ class PredictionStore:
         return self._usable
 
     def version(self, case: str) -> float | None:
-        """Which model made the guess of a case; None where there is none to learn from."""
+        """Version of the model that made the guess of a case; None where there is no usable guess."""
         return self.heads[case].version if case in self.usable() else None
 
-    def guess(self, case: str, grid: tuple[tuple[int, ...], np.ndarray]) -> torch.Tensor | None:
+    def guess(self, case: str, grid: tuple[tuple[int, ...], np.ndarray], source: Stamp | None) -> torch.Tensor | None:
         """Label map and confidence (0..255), uint8 2HWD, for a scan on that grid (shape, affine).
 
-        None where there is no prediction, or one of another plan, grid or list of classes, or one that is too old.
+        None where there is no prediction, or one with another plan, grid, list of classes or image file, or one that
+        is too old.
+
+        Args:
+            case: id.
+            grid: of the scan under the plan.
+            source: stamp of its image file now; the prediction of a replaced scan is not used.
         """
         if case not in self.usable():
             return None
         found = load_guess(self._path(case))
-        if found is None or not self._is_ours(found[0]) or not found[0].is_on(*grid):
+        if found is None or not self._serves(found[0], source) or not found[0].is_on(*grid):
             return None
         return torch.from_numpy(found[1])
 
-    def get(self, case: str) -> Prediction | None:
-        """All that is stored of a case, whatever its age; None: nothing of this plan and these classes."""
+    def get(self, case: str, source: Stamp | None) -> Prediction | None:
+        """The stored prediction of a case, however old; None where there is none for this plan, classes and file.
+
+        Args:
+            case: id.
+            source: see ``guess``.
+        """
         found = load(self._path(case)) if case in self.heads else None
-        return found if found is not None and self._is_ours(found.head) else None
+        return found if found is not None and self._serves(found.head, source) else None
+
+    def _serves(self, head: Head, source: Stamp | None) -> bool:
+        return self._is_ours(head) and head.source == source
 
 
 def try_to_put(store: PredictionStore, prediction: Prediction) -> bool:
-    """Keep a prediction where that is possible: a full disk is no reason to end what uses the predictions."""
+    """Store a prediction if possible: a full disk must not end the work that uses predictions."""
     try:
         return store.put(prediction)
     except Refusal as error:

@@ -1,1 +1,1 @@
-"""What a submitted label tells: how much had to be corrected, whether it looks wrong, when to stop."""
+"""Review of submitted labels: how much was corrected, whether a label looks wrong, when to stop."""

@@ -1,4 +1,4 @@
-"""Which mirroring or shift of a whole label map agrees best with another map."""
+"""Finds the mirroring or shift of a whole label map that agrees best with another map."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from scipy import fft
 from scipy.optimize import linear_sum_assignment
 
 SIDE = 64
-"""Voxels along the longest side of the working grid: a quarter of a structure is still 16 of them."""
+"""Voxels along the longest side of the working grid, so that a quarter of a structure still has 16."""
 
-_MOST_CLASSES = 8  # the largest ones; each costs a few Fourier transforms
+_MOST_CLASSES = 8  # the largest ones are used; each costs a few Fourier transforms
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two label maps cut to what they hold, in coarse voxels along right, anterior and superior.
+    """Two label maps cropped to their foreground, in coarse voxels along right, anterior and superior.
 
     Attributes:
         label: (i, j, k) of the submitted map.
         prediction: the same of the other map.
-        axes: (3, 3), mm in RAS that one voxel's step along each axis means (columns).
-        centre: twice the place of the middle of the whole grid, in these voxels.
+        axes: (3, 3), RAS mm of one voxel step along each axis (columns).
+        centre: twice the position of the centre of the whole grid, in these voxels.
     """
 
     label: np.ndarray
@@ -34,13 +34,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Move:
-    """One way to move the label.
+    """A transformation of the label.
 
     Attributes:
         dice: mean Dice over the classes afterwards.
         mirrored: axis along which it is mirrored (0 right, 1 anterior, 2 superior), or None.
-        shift: whole coarse voxels by which it is moved then.
-        about_centre: it is mirrored about the middle of the scan and nothing else.
+        shift: whole coarse voxels by which it is shifted afterwards.
+        about_centre: it is only mirrored about the centre of the scan.
     """
 
     dice: float
@@ -50,12 +50,12 @@ class Move:
 
 
 def working_pair(label: np.ndarray, prediction: np.ndarray, affine: np.ndarray) -> Pair | None:
-    """Cut both maps to their common bounding box, turn them to RAS, and take every n-th voxel.
+    """Crop both maps to their common bounding box, reorient them to RAS, and take every n-th voxel.
 
     Args:
-        label: (i, j, k) whole numbers.
+        label: (i, j, k) integers.
         prediction: the same shape.
-        affine: (4, 4), voxel -> RAS mm; oblique axes count as those that they are nearest to.
+        affine: (4, 4), voxel -> RAS mm; oblique axes are treated as the nearest anatomical ones.
 
     Returns:
         None where one of the maps is empty.
@@ -82,12 +82,12 @@ def working_pair(label: np.ndarray, prediction: np.ndarray, affine: np.ndarray) 
 
 def _extent(label: np.ndarray, prediction: np.ndarray, axis: int) -> tuple[int, int] | None:
     others = tuple(other for other in range(3) if other != axis)
-    places = np.flatnonzero(label.any(others) | prediction.any(others))
-    return (int(places[0]), int(places[-1]) + 1) if places.size else None
+    layers = np.flatnonzero(label.any(others) | prediction.any(others))
+    return (int(layers[0]), int(layers[-1]) + 1) if layers.size else None
 
 
 def extents(label: np.ndarray) -> np.ndarray:
-    """Voxels along each axis that hold the middle 98 % of the foreground: single stray voxels do not count."""
+    """Extent along each axis, in voxels, of the middle 98 % of the foreground, so that stray voxels do not count."""
     sides = []
     for axis in range(3):
         profile = np.count_nonzero(label, axis=tuple(other for other in range(3) if other != axis))
@@ -100,8 +100,8 @@ def extents(label: np.ndarray) -> np.ndarray:
 class Alignment:
     """Mean Dice of every whole-voxel translation of one map over another, by Fourier transforms.
 
-    The sizes of the classes do not change when a map moves, so that the mean Dice is a weighted sum of the
-    classes' cross-correlations, all of which are computed at once.
+    A translation does not change the sizes of the classes, so the mean Dice is a weighted sum of the classes'
+    cross-correlations, which are computed at once.
     """
 
     def __init__(self, pair: Pair) -> None:
@@ -114,13 +114,13 @@ class Alignment:
         return fft.rfftn(mask.astype(np.float32), self.size)
 
     def moves(self, mirrored: int | None) -> list[Move]:
-        """The best translation, after mirroring along an axis; and that about the middle of the scan."""
+        """The best translation, after mirroring along an axis; and mirroring about the centre of the scan."""
         label = self.pair.label if mirrored is None else np.flip(self.pair.label, mirrored)
         spectrum = 0
         for value, weight, seen in zip(self.classes, self.weights, self.seen, strict=True):
             spectrum = spectrum + weight * np.conj(self._transform(label == value)) * seen
         dice = fft.irfftn(spectrum, self.size)
-        best = tuple(int(place) for place in np.unravel_index(int(dice.argmax()), dice.shape))
+        best = tuple(int(index) for index in np.unravel_index(int(dice.argmax()), dice.shape))
         moves = [Move(float(dice[best]), mirrored, self._signed(best))]
         if mirrored is None:
             moves.append(Move(float(dice[0, 0, 0]), None, (0, 0, 0)))
@@ -132,9 +132,9 @@ class Alignment:
             moves.append(Move(float(dice[i, j, k]), mirrored, (i, j, k), about_centre=True))
         return moves
 
-    def _signed(self, place: Sequence[int]) -> tuple[int, int, int]:
+    def _signed(self, position: Sequence[int]) -> tuple[int, int, int]:
         sides = self.pair.label.shape
-        i, j, k = (int(p if p < n else p - s) for p, n, s in zip(place, sides, self.size, strict=True))
+        i, j, k = (int(p if p < n else p - s) for p, n, s in zip(position, sides, self.size, strict=True))
         return i, j, k
 
 

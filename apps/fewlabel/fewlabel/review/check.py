@@ -1,12 +1,12 @@
-"""Whether a submitted label disagrees grossly with what the model is sure of, and in which way.
+"""Checks whether a submitted label disagrees grossly with a confident prediction, and in which way.
 
-Only a specific mistake is named: classes exchanged, the whole label mirrored or moved, a class forgotten, the label
+Only specific mistakes are flagged: classes exchanged, the whole label mirrored or shifted, a class forgotten, the label
 empty or elsewhere. A model that is merely worse than the person never leads to a flag: undoing the mistake must make
-the label agree with the prediction, and far better than it does as it is.
+the label agree with the prediction, and far better than before.
 
-The bounds were chosen on generated scans and on the 120 development labels of the hippocampus with predictions made
-imperfect in six ways (Dice 0.5 to 0.9); "planted" below are a swap, each mirroring, and each shift by a quarter, with
-predictions of Dice 0.7 and better.
+The thresholds were chosen on generated scans and on the 120 development labels of the hippocampus, with predictions
+degraded in six ways (Dice 0.5 to 0.9). "Planted" mistakes below are a swap, each mirroring, and each shift by a quarter
+of the extent, with predictions of Dice 0.7 and better.
 """
 
 from __future__ import annotations
@@ -22,51 +22,51 @@ from fewlabel.review.alignment import Alignment, Move, Pair, extents, working_pa
 from fewlabel.review.correction import dice_matrix
 
 LEAST_RESULT = 0.5
-"""Mean Dice after undoing the mistake: below, the two are not the same thing in another place."""
+"""Least mean Dice after undoing the mistake: below, the two are not the same structure at another position."""
 
 LEAST_GAIN = {"swapped": 0.25, "mirrored": 0.12, "shifted": 0.08}
-"""How much Dice undoing the mistake must win; planted ones won at least 0.43, 0.16 and 0.20."""
+"""Least gain in Dice from undoing the mistake; planted ones gained at least 0.43, 0.16 and 0.20."""
 
 LEAST_BETTER = 0.08
-"""How much better than any translation a mirroring must be: of a nearly symmetric structure both are the same.
+"""Least difference to the best translation for a mirroring: for a nearly symmetric structure both are equal.
 
 Correct labels had at most -0.01, planted mirrorings at least 0.12.
 """
 
 LEAST_SHARE = 0.3
-"""Of the disagreement (1 - Dice) that undoing the mistake must remove; planted shifts had at least 0.44."""
+"""Least share of the disagreement (1 - Dice) removed by undoing the mistake; planted shifts had at least 0.44."""
 
 LEAST_SHIFT = 0.2
-"""Of the label's extent along some axis; correct labels had at most 0.14, those planted at least 0.20."""
+"""Least shift, as a share of the extent along an axis; correct labels had at most 0.14, planted ones at least 0.20."""
 
 LEAST_VALIDATION = 0.6
-"""Mean validation Dice of a model that may have an opinion."""
+"""Least mean validation Dice of a model whose prediction is used."""
 
 LEAST_CONFIDENCE = 0.8
-"""Mean probability over its own foreground, of a model that was not validated."""
+"""Least mean probability over the predicted foreground, for a model that was not validated."""
 
 SURE = 0.85
-"""Mean probability over a class that the label lacks."""
+"""Least mean probability over a class that is missing from the label."""
 
 LARGE = 0.05
-"""Share of the predicted foreground that a missing class must have had."""
+"""Least share of the predicted foreground for a missing class."""
 
 APART = 0.02
-"""Mean Dice of a label that lies elsewhere."""
+"""Largest mean Dice of a label that lies elsewhere."""
 
-_SIMPLER = 0.03  # Dice by which a more complicated explanation must be better than a simpler one
+_SIMPLER = 0.03  # Dice by which a more complex explanation must be better than a simpler one
 _SIDES = (("left", "right"), ("back (posterior)", "front (anterior)"), ("feet (inferior)", "head (superior)"))
 _AXES = ("left-right", "front-back (anterior-posterior)", "head-feet (superior-inferior)")
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What the model says of a case and how far it may be believed.
+    """The model's prediction of a case, and how far it can be trusted.
 
     Attributes:
         prediction: (i, j, k) label map on the grid of the submitted label; value i + 1 is ``classes[i]``.
         classes: names.
-        confidence: per class, mean probability of the class where it is predicted; 0 where it is not.
+        confidence: per class, mean probability where it is predicted; 0 if it is not.
         validation: validation Dice per class name; None or empty where the model was not validated.
     """
 
@@ -81,13 +81,13 @@ def check(label: np.ndarray, opinion: Opinion, affine: np.ndarray, counts: np.nd
 
     Args:
         label: (i, j, k) values 0..number of classes.
-        opinion: of the model.
+        opinion: prediction of the model.
         affine: (4, 4), voxel -> RAS mm.
         counts: :func:`fewlabel.review.correction.overlaps` of the label and the prediction.
 
     Returns:
         ``{kind, reason, gain}`` each, mostly none; kind is swapped, mirrored, shifted, missing, empty or elsewhere;
-        gain is the Dice that undoing the mistake would win, 0..1.
+        gain is the increase of Dice from undoing the mistake, 0..1.
     """
     if not _may_judge(opinion, counts):
         return []
@@ -115,7 +115,7 @@ def _flag(kind: str, reason: str, gain: float) -> dict[str, Any]:
 
 
 def _may_judge(opinion: Opinion, counts: np.ndarray) -> bool:
-    """Whether the model sees something here and has shown, or at least believes, that it can."""
+    """Whether the model sees foreground here, and is validated well enough or at least confident."""
     sizes = counts.sum(0)[1:]
     if not sizes.any():
         return False
@@ -138,12 +138,12 @@ def _names(opinion: Opinion, counts: np.ndarray) -> str:
 
 
 def _overlap(counts: np.ndarray) -> float:
-    """Dice of the two foregrounds, whatever the classes."""
+    """Dice of the two foregrounds, regardless of class."""
     return 2 * counts[1:, 1:].sum() / (counts[1:].sum() + counts[:, 1:].sum())
 
 
 def _misplaced(pair: Pair | None, opinion: Opinion, counts: np.ndarray) -> dict[str, Any] | None:
-    """The one best way to make the label agree, if it is good enough: exchange, mirror or move."""
+    """The best explanation of the disagreement, if it is good enough: exchange, mirroring or shift."""
     now, exchanged, moved = _exchange(counts)
     found = []
     if moved and _explains(now[1], exchanged[1], LEAST_GAIN["swapped"]):
@@ -159,9 +159,9 @@ def _explains(before: float, after: float, gain: float) -> bool:
 
 
 def _exchange(counts: np.ndarray) -> tuple[tuple[float, float], tuple[float, float], list[tuple[int, int]]]:
-    """Mean Dice (over all classes, over those concerned) as it is and with the best exchange of names.
+    """Mean Dice (over all classes, and over those concerned) before and after the best exchange of names.
 
-    The third result lists which class of the label (index) is which of the prediction, for those that differ.
+    The third result lists pairs of class indices (label, prediction) that differ.
     """
     dice = dice_matrix(counts)
     known = np.nan_to_num(dice) + 1e-6 * np.eye(len(dice))
@@ -186,7 +186,7 @@ def _swap_flag(moved: Sequence[tuple[int, int]], opinion: Opinion, gain: float) 
 
 
 def _move_flags(pair: Pair) -> list[tuple[float, dict[str, Any]]]:
-    """Shift and mirrorings that explain the disagreement, each with its Dice, a bonus for the simpler ones."""
+    """Shift and mirrorings that explain the disagreement, each with its Dice and a bonus for simpler ones."""
     alignment = Alignment(pair)
     shifted, as_it_is = alignment.moves(None)
     found = []
@@ -198,7 +198,7 @@ def _move_flags(pair: Pair) -> list[tuple[float, dict[str, Any]]]:
     for axis in range(3):
         for move in alignment.moves(axis):
             asymmetric = move.dice >= shifted.dice + LEAST_BETTER
-            certain = asymmetric or (far_away and move.about_centre)  # else the model may be a little off itself
+            certain = asymmetric or (far_away and move.about_centre)  # otherwise the model itself may be slightly off
             if certain and _explains(as_it_is.dice, move.dice, LEAST_GAIN["mirrored"]):
                 flag = _flag("mirrored", _mirror_reason(axis), move.dice - as_it_is.dice)
                 found.append((move.dice + (2 * _SIMPLER if move.about_centre else 0.0), flag))
@@ -213,7 +213,7 @@ def _mirror_reason(axis: int) -> str:
 
 
 def _shift_reason(pair: Pair, move: Move) -> str:
-    """Where the label lies as seen from where the model sees the same: the way back, reversed."""
+    """Position of the label relative to the prediction: the inverse of the shift that undoes it."""
     offset = -(pair.axes @ np.array(move.shift))
     largest = np.abs(offset).max()
     parts = [
@@ -222,22 +222,22 @@ def _shift_reason(pair: Pair, move: Move) -> str:
         if abs(length) >= 0.3 * largest
     ]
     return (
-        f"The whole label looks moved by {' and '.join(parts)} from where the model sees the same. "
+        f"The whole label looks shifted by {' and '.join(parts)} from where the model sees the structure. "
         "Check its position in the viewer and submit again."
     )
 
 
 def _missing(opinion: Opinion, counts: np.ndarray) -> list[dict[str, Any]]:
-    """Classes that the label has not a voxel of although the model sees much of them and is sure."""
+    """Classes without a voxel in the label, of which the model sees much with high confidence."""
     there, seen = counts.sum(1)[1:], counts.sum(0)[1:]
     flags = []
-    for place, name in enumerate(opinion.classes):
+    for index, name in enumerate(opinion.classes):
         measured = (opinion.validation or {}).get(name)
         trusted = measured is None or measured >= LEAST_VALIDATION
-        large = seen[place] >= LARGE * seen.sum()
-        if not there[place] and large and trusted and opinion.confidence[place] >= SURE:
+        large = seen[index] >= LARGE * seen.sum()
+        if not there[index] and large and trusted and opinion.confidence[index] >= SURE:
             reason = (
-                f"'{name}' is missing from the label, but the model is sure that it sees {int(seen[place])} voxels "
+                f"'{name}' is missing from the label, but the model is sure that it sees {int(seen[index])} voxels "
                 "of it. Check whether it was forgotten."
             )
             flags.append(_flag("missing", reason, 0.0))

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_AT_ONCE = 4_000_000  # voxels counted in one go: bounds the memory for large scans
+_AT_ONCE = 4_000_000  # voxels counted at once: limits the memory for large scans
 
 
 @dataclass(frozen=True)
 class Correction:
-    """The model's prediction compared with the label that was submitted.
+    """Comparison of the model's prediction with the submitted label.
 
     Attributes:
-        dice: per class name, 0..1; a class that is in neither of the two is left out.
-        mean: of these; None where there is none.
+        dice: per class name, 0..1; classes that are in neither are left out.
+        mean: of ``dice``; None where there is none.
         changed: number of voxels whose class differs.
     """
 
@@ -27,18 +27,18 @@ class Correction:
 
 
 def overlaps(label: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
-    """How many voxels have each pair of values.
+    """Count the voxels with each pair of values (a confusion matrix).
 
     Args:
-        label: whole numbers 0..classes, any shape.
-        prediction: the same.
-        classes: number of classes, background not counted.
+        label: integers 0..classes, any shape.
+        prediction: the same shape and values.
+        classes: number of classes without background.
 
     Returns:
         (classes + 1, classes + 1) integers: [value in label, value in prediction].
 
     Raises:
-        ValueError: other shapes or values.
+        ValueError: the shapes differ, or a value is out of range.
     """
     if label.shape != prediction.shape:
         raise ValueError(f"The label has the shape {label.shape}, the prediction {prediction.shape}.")

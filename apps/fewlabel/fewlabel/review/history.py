@@ -1,4 +1,4 @@
-"""What was said of each submitted label, in ``history.json`` of the workspace."""
+"""The history of submitted labels and their comparison with the model, in ``history.json`` of the workspace."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from fewlabel.workspace import read_json, write_json
 logger = logging.getLogger(__name__)
 
 MOST = 2000
-"""Entries that are kept; people label hundreds of cases, and the whole file is written with every submission."""
+"""Entries that are kept: people label hundreds of cases, and each submission writes the whole file."""
 
 
 class History:
-    """One entry per submission, oldest first; safe for threads, written by the server's process only.
+    """One entry per submission, oldest first; thread-safe, written by the server process only.
 
     An entry holds ``case``, ``time`` (UTC), ``first`` (no label of this case was submitted before), ``model_version``
     and ``labels`` (how many labels that version was trained on), ``validation`` (its mean Dice), ``dice`` per class,
-    ``mean`` and ``changed`` voxels, ``flags``, ``strategy`` that chose the case, and ``kind`` of the label. What is not
-    known is null.
+    ``mean`` and ``changed`` voxels, ``flags``, ``strategy`` that chose the case, and ``kind`` of the label. Unknown
+    values are null.
 
     Args:
-        path: of the file; a damaged one is started anew, with a note in it.
+        path: of the file; a damaged one is replaced by a new one with a note.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,15 +39,15 @@ class History:
         return self._read()["entries"]
 
     def notes(self) -> list[str]:
-        """What happened to the file itself, a sentence each."""
+        """Sentences about the file itself, for example that it was damaged."""
         return self._read()["notes"]
 
     def add(self, case: str, replaced: bool, **values: Any) -> dict[str, Any]:
-        """Enter a submission.
+        """Add a submission.
 
         Args:
             case: image id.
-            replaced: there was a label of this case already.
+            replaced: the case had a label already.
             values: of the entry.
 
         Returns:
@@ -68,7 +68,7 @@ class History:
         return entry
 
     def complete(self, entry: dict[str, Any], **values: Any) -> None:
-        """Add to an entry what was computed after it was entered.
+        """Add values to an entry that were computed later.
 
         Raises:
             Refusal: (507) the file cannot be written.
@@ -104,14 +104,14 @@ def _key(entry: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _shorten(entries: list[dict[str, Any]]) -> None:
-    """Drop the oldest re-submission, then the oldest entries: first submissions make the curve."""
+    """Drop the oldest re-submissions first, then the oldest entries: the curve is made of first submissions."""
     while len(entries) > MOST:
-        again = (place for place, entry in enumerate(entries[:-1]) if not entry.get("first"))
+        again = (index for index, entry in enumerate(entries[:-1]) if not entry.get("first"))
         del entries[next(again, 0)]
 
 
 class Outlook:
-    """What the history says of five more labels, computed anew only when the file changed.
+    """The expected gain from five more labels, computed again only if the history has changed.
 
     Args:
         path: of the history.

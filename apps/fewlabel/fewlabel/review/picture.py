@@ -13,19 +13,19 @@ from fewlabel.workspace import replace_file
 
 
 def history_picture(history: Sequence[dict[str, Any]], file: str | Path) -> dict[str, Any]:
-    """Draw the Dice of first submissions against the labels that the model had learned from.
+    """Plot the Dice of first submissions against the number of labels that the model was trained on.
 
     Args:
         history: entries of :class:`fewlabel.review.history.History`; may be empty.
         file: picture to write; its suffix is the format (.png, .svg).
 
     Returns:
-        What :func:`fewlabel.review.stopping.expected_gain` says of them.
+        The result of :func:`fewlabel.review.stopping.expected_gain`.
 
     Raises:
         Refusal: (507) the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and servers draw rarely
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and rarely needed
     from matplotlib.figure import Figure
 
     found = expected_gain(history)

@@ -1,4 +1,4 @@
-"""What five more labels are expected to bring, from how much had to be corrected so far."""
+"""Estimates the gain from five more labels, from how much had to be corrected so far."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import numpy as np
 from scipy import stats
 
 MORE = 5
-"""Labels that the expectation is about."""
+"""Number of further labels that the estimate is for."""
 
 LEAST_POINTS = 4
-"""Measurements that a curve of three parameters needs at the very least."""
+"""Least number of measurements for a curve with three parameters."""
 
 LEAST_NUMBERS = 3
-"""Different numbers of labels among them."""
+"""Least number of different training set sizes among them."""
 
 WORTH = 0.01
-"""Gain in mean Dice that people would notice; inferred: two people differ by more than that."""
+"""Least gain in mean Dice that people would notice (inferred: two people differ by more)."""
 
 _EXPONENTS = np.geomspace(0.05, 3.0, 48)
 _BOOTSTRAPS = 1000
-_FAIR = {"random", "first"}  # strategies that do not look for hard cases
+_FAIR = {"random", "first"}  # strategies that do not prefer hard cases
 
 
 def expected_gain(entries: Sequence[dict[str, Any]], labels: int | None = None, seed: int = 0) -> dict[str, Any]:
     """Expected gain in mean Dice from five more labels to train on.
 
-    Fits ``d(n) = a - b n^-c`` (a <= 1; b, c >= 0) to the mean Dice that each first submission gave to a model trained
-    on n labels; where enough versions of the model were validated, to their validation Dice and nothing else. Learning
-    curves of this form: Viering and Loog 2022, "The shape of learning curves", section 4 (power law).
+    Fits ``d(n) = a - b n^-c`` (a <= 1; b, c >= 0) to the mean Dice between each first submission and the prediction of
+    a model trained on n labels; or, if enough versions of the model were validated, to their validation Dice only. For
+    learning curves of this form see Viering and Loog 2022, "The shape of learning curves", section 4 (power law).
 
     Args:
         entries: of the history, see :class:`fewlabel.review.history.History`.
-        labels: that the model is trained on now; by default the most in the history.
+        labels: number that the model is trained on now; by default the largest in the history.
         seed: of the bootstrap.
 
     Returns:
         Finite numbers only. ``points`` [[labels, Dice], ...], ``source`` ("corrected" or "validation"), ``advice``
-        (what to make of it, in words); and where there are enough points ``labels``, ``expected_now``, ``gain``,
+        (a recommendation in words); and if there are enough points, ``labels``, ``expected_now``, ``gain``,
         ``low`` and ``high`` (its 90 % interval), ``curve`` {a, b, c}.
     """
     validation, corrected = _validation_points(entries), _corrected_points(entries)
@@ -65,19 +65,19 @@ def expected_gain(entries: Sequence[dict[str, Any]], labels: int | None = None, 
 
 
 def at(curves: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Values of curves (B, 3) of a, b, c at numbers of labels (N,): (B, N)."""
-    a, b, c = (curves[:, place, None] for place in range(3))
+    """Evaluate curves (B, 3), each a, b, c, at numbers of labels (N,): (B, N)."""
+    a, b, c = (curves[:, index, None] for index in range(3))
     return a - b * numbers[None, :] ** -c
 
 
 def fit(numbers: np.ndarray, dice: np.ndarray) -> np.ndarray:
     """Bounded least squares of ``a - b n^-c``.
 
-    For each of a range of exponents the best a and b are known in closed form; the best exponent is taken.
+    For each of a range of exponents, the best a and b have a closed form; the best exponent is taken.
 
     Args:
         numbers: (N,) of labels, at least two different.
-        dice: (B, N) measurements, each row a fit of its own; 0..1.
+        dice: (B, N) measurements in 0..1; each row is fitted separately.
 
     Returns:
         (B, 3): a <= 1, b >= 0, c > 0.
@@ -99,7 +99,7 @@ def fit(numbers: np.ndarray, dice: np.ndarray) -> np.ndarray:
 
 
 def _error(candidate: np.ndarray, powers: np.ndarray, dice: np.ndarray) -> np.ndarray:
-    """Sum of squares (B, K) of a and b (2, B, K), without arrays of (B, K, N)."""
+    """Sums of squares (B, K) for a and b (2, B, K), without arrays of (B, K, N)."""
     a, b = candidate
     n, sums, squares = powers.shape[1], powers.sum(1), np.square(powers).sum(1)
     y, yy, yx = dice.sum(1)[:, None], np.square(dice).sum(1)[:, None], dice @ powers.T
@@ -112,10 +112,10 @@ def _gains(curves: np.ndarray, now: int) -> np.ndarray:
 
 
 def _bootstrap(numbers: np.ndarray, dice: np.ndarray, curve: np.ndarray, seed: int) -> np.ndarray:
-    """Curves of histories with the residuals dealt anew.
+    """Curves fitted to histories with resampled residuals (bootstrap).
 
-    They are made larger by what a fit of three parameters has taken of them, and by what Student's distribution has
-    in its tails beyond the normal one: four points are left with one degree of freedom.
+    The residuals are scaled up for the three parameters of the fit, and for the tails of Student's distribution
+    compared with the normal one: four points leave one degree of freedom.
     """
     fitted = at(curve, numbers)[0]
     residuals = dice - fitted
@@ -135,13 +135,13 @@ def _number(value: Any) -> bool:
 
 
 def _is_own_work(entry: dict[str, Any]) -> bool:
-    """Whether a person drew or corrected the label; an accepted one says that the model agrees with itself."""
+    """Whether a person drew or corrected the label; for an accepted one the model would agree with itself."""
     kind = entry.get("kind")
     return kind in ("drawn", "corrected") if kind else entry.get("changed") != 0
 
 
 def _corrected_points(entries: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
-    """Only first submissions: the model may have been trained on an earlier label of the same case."""
+    """Points of first submissions only: the model may have been trained on an earlier label of the same case."""
     first = (entry for entry in entries if entry.get("first") and _is_own_work(entry))
     usable = (e for e in first if _number(e.get("mean")) and _number(e.get("labels")))
     return [(int(e["labels"]), float(e["mean"])) for e in usable if e["labels"] >= 1]
@@ -158,9 +158,9 @@ def _validation_points(entries: Sequence[dict[str, Any]]) -> list[tuple[int, flo
 
 def _too_few(points: Sequence[tuple[int, float]]) -> str:
     return (
-        f"Too few to say what more labels would bring: {len(points)} of at least {LEAST_POINTS} submissions could be "
-        f"compared with a model, which was trained on {len({n for n, _ in points})} of at least {LEAST_NUMBERS} "
-        "different numbers of labels. Go on labelling and training."
+        f"Too few comparisons to estimate what more labels would bring: {len(points)} of at least {LEAST_POINTS} "
+        f"submissions could be compared with a model, which was trained on {len({n for n, _ in points})} of at least "
+        f"{LEAST_NUMBERS} different numbers of labels. Go on labelling and training."
     )
 
 
@@ -172,16 +172,16 @@ def _advice(found: dict[str, Any], entries: Sequence[dict[str, Any]]) -> str:
     if found["high"] < WORTH:
         sentences.append("That is hardly worth the work: it is time to stop, or to look for other kinds of cases.")
     elif found["low"] >= WORTH:
-        sentences.append("Labelling on is worth it.")
+        sentences.append("More labels are worth the work.")
     else:
-        sentences.append("Whether labelling on is worth it is not certain yet.")
+        sentences.append("It is not certain yet whether more labels are worth the work.")
     if found["source"] == "validation":
         sentences.append(f"This is from the validation Dice of {len(found['points'])} versions of the model.")
         return " ".join(sentences)
     sentences.append(f"This is from {len(found['points'])} submissions, compared before the model learned from them.")
     if any(entry.get("strategy") not in _FAIR for entry in entries):
-        sentences.append("Cases are chosen because they are hard, so the values are low: the curve is of hard cases.")
+        sentences.append("Cases are chosen because they are hard, so the values are lower than for average cases.")
     known = [entry["validation"] for entry in entries if _number(entry.get("validation"))]
     if known:
-        sentences.append(f"How good the model is, its validation Dice ({known[-1]:.2f}) tells better.")
+        sentences.append(f"Its validation Dice ({known[-1]:.2f}) is the better measure of how good the model is.")
     return " ".join(sentences)

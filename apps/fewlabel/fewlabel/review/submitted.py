@@ -1,4 +1,4 @@
-"""What happens when a label is submitted: it is compared with the model's own prediction, and the history grows."""
+"""Compares submitted labels with the model's predictions and adds them to the history."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ from fewlabel.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 _QUICK = 1_000_000
-"""Voxels at the plan's spacing for which a person waits until the model has looked: about a second or two."""
+"""Voxels at the plan's spacing for which a person waits for the prediction: a second or two."""
 
 _QUICK_OWN = 10_000_000
-"""Voxels of the file for which comparing alone is quick enough."""
+"""Voxels of the file for which comparing is fast enough."""
 
 _WAITING = 16
-"""Submissions that may wait to be compared; the next are entered without a comparison."""
+"""Submissions that may be queued for comparison; further ones are added without one."""
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """One submitted label that is to be compared.
+    """A submitted label to be compared.
 
     Attributes:
         case: image id.
         image: its file.
         label: file of the stored label.
-        model: the published model at that moment: a later one may have learned from this label.
+        model: the model published at that moment: a later one may be trained on this label.
         entry: in the history.
-        stamp: time and size of the label's file: another one was submitted since if they differ.
-        classes: of the study, whose values the label has.
+        stamp: of the label's file: if it has changed, another label was submitted since.
+        classes: of the study, for the label's values.
     """
 
     case: str
@@ -67,7 +67,7 @@ class Reviewer:
 
     Args:
         workspace: of the study.
-        infer: whose loaded model and recent predictions are used.
+        infer: task whose loaded model and recent predictions are used.
     """
 
     def __init__(self, workspace: Workspace, infer: FewLabelInfer) -> None:
@@ -85,7 +85,7 @@ class Reviewer:
         strategy: str | None = None,
         kind: str | None = None,
     ) -> dict[str, Any]:
-        """Enter a submitted label into the history, with its comparison now or, if that takes long, later.
+        """Add a submitted label to the history, with a comparison now or, if that takes long, later.
 
         Args:
             case: image id.
@@ -96,7 +96,7 @@ class Reviewer:
             kind: of the label: drawn, corrected or accepted.
 
         Returns:
-            ``correction`` {mean, classes}, null where nothing was compared yet, and ``flags``.
+            ``correction`` {mean, classes}, null if nothing was compared yet, and ``flags``.
         """
         answer: dict[str, Any] = {"correction": None, "flags": []}
         try:
@@ -114,27 +114,27 @@ class Reviewer:
                 )
             else:
                 self._later(job)
-        except Exception:  # whatever it is: the label is stored, and that is what counts
+        except Exception:  # whatever it is, the label is stored
             logger.exception("The label of %s is stored; it could not be compared with the model.", case)
         return answer
 
     def wait(self) -> None:
-        """Until everything that waits has been compared."""
+        """Wait until all queued submissions are compared."""
         self._waiting.join()
 
     def _model(self) -> Published | None:
-        """The published model, where the study has all its classes, in whatever order."""
+        """The published model, if the study has all its classes, in any order."""
         if not self.infer.is_valid():
             return None
         try:
             model = self.infer.published(choose_device(self.infer.device))
-        except Exception as error:  # damaged: said where the model is used
+        except Exception as error:  # damaged: reported where the model is used
             logger.warning("No comparison with the model: %s", error)
             return None
         return model if set(model.plan.classes) <= set(self.workspace.classes()) else None
 
     def _is_quick(self, job: Submitted) -> bool:
-        header = cast(SpatialImage, nibabel.load(job.label)).header  # a volume; nibabel knows other images too
+        header = cast(SpatialImage, nibabel.load(job.label)).header  # a volume; nibabel also has other kinds of images
         voxels = math.prod(header.get_data_shape())
         volume = voxels * math.prod(float(side) for side in header.get_zooms()[:3])
         small = volume / math.prod(job.model.plan.spacing) <= _QUICK
@@ -150,7 +150,7 @@ class Reviewer:
             logger.warning("Too many submissions wait: that of %s is not compared with the model.", job.case)
 
     def _compare(self, job: Submitted) -> dict[str, Any]:
-        """Compare, and complete the entry; empty where the label was replaced in the meantime."""
+        """Compare and complete the entry; {} where the label was replaced meanwhile."""
         prediction = self._prediction(job)
         if stamp(job.label) != job.stamp:
             return {}
@@ -167,9 +167,9 @@ class Reviewer:
 
 
 def compare(job: Submitted, prediction: Prediction) -> dict[str, Any]:
-    """What the history keeps of a comparison: ``dice``, ``mean``, ``changed``, ``flags``.
+    """Values of a comparison for the history: ``dice``, ``mean``, ``changed``, ``flags``.
 
-    Classes that the study has got since the model was trained count as background: the model cannot know them.
+    Classes that were added to the study after the model was trained count as background.
     """
     classes = job.model.plan.classes
     volume = read_label(job.label)
@@ -187,7 +187,7 @@ def compare(job: Submitted, prediction: Prediction) -> dict[str, Any]:
 
 
 def _of_model(model: Published | None) -> dict[str, Any]:
-    """What an entry says of the model, and the places of what is not known yet."""
+    """Values about the model for an entry, and null for those that are not known yet."""
     card = model.card if model else {}
     dice = [value for value in (card.get("validation") or {}).values() if value is not None]
     return {
@@ -202,7 +202,7 @@ def _of_model(model: Published | None) -> dict[str, Any]:
 
 
 def _work(waiting: queue.Queue[Submitted], compare_one: Callable[[Submitted], Any]) -> None:
-    """One after the other, for ever; holds nothing while it waits."""
+    """Compare one after the other, for ever; keeps no reference while it waits."""
     while True:
         job = waiting.get()
         try:

@@ -1,4 +1,4 @@
-"""The contract between a strategy (which case is labelled next, and why) and everything else."""
+"""The contract between a strategy (which case is labelled next, and why) and the rest of the package."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from monailabel.interfaces.tasks.strategy import Strategy
 from fewlabel.errors import Refusal
 from fewlabel.selection.leases import Leases
 
-_MOST = 100  # cases in one answer
+_MOST = 100  # cases in one response
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """An order of cases and what to say about each.
+    """An order of cases, and a description of each.
 
     Attributes:
         order: best first.
-        describe: for a case, ``reason`` and further fields of the answer.
+        describe: gives ``reason`` and further fields of the response for a case.
 
     Examples:
         >>> ranking = Ranking(["b", "a"], lambda case: {"reason": "It is the largest."})
@@ -36,9 +36,9 @@ class Ranking:
 
 
 class FewLabelStrategy(Strategy):
-    """Ranks the unlabelled cases: those in somebody's hands come last, skipped ones before them.
+    """Ranks the unlabelled cases: those that somebody is labelling come last, skipped ones before them.
 
-    A strategy has a description and ``rank``; handing out, skipping, batches and refusals are done here, alike for all.
+    A strategy defines ``rank``; handing out, skipping, batches and refusals are implemented here for all.
 
     Args:
         description: one line for people who choose.
@@ -75,13 +75,13 @@ class FewLabelStrategy(Strategy):
 
         Args:
             unlabelled: ids of all cases without a label, in any order; not to be changed.
-            datastore: the study's, to ask for lists of cases; a look at files would keep people waiting.
-            count: how many are asked for.
+            datastore: of the study, for lists of cases; opening files would keep people waiting.
+            count: number of cases requested.
         """
         raise NotImplementedError(f"{type(self).__name__} has no rank(unlabelled, datastore, count).")
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
-        """The next case: ``{id, reason, rank, of, ...}``; of several, ``batch`` holds them all.
+        """The next case: ``{id, reason, rank, of, ...}``; if several are requested, ``batch`` has all of them.
 
         Args:
             request: ``count``: how many cases, 1 to 100; ``skip``: id of a case to put off for a day.
@@ -89,7 +89,7 @@ class FewLabelStrategy(Strategy):
 
         Raises:
             Refusal: (404) every case has a label, or there are no images, or there is no such case to skip; (400)
-                ``count`` is no such number.
+                ``count`` is not from 1 to 100.
         """
         count = _count(request.get("count", 1))
         self._skip(request.get("skip"), datastore)
@@ -104,7 +104,7 @@ class FewLabelStrategy(Strategy):
             )
         ranking = self.rank(unlabelled, datastore, count)
         chosen = self._free(ranking.order, count)
-        answers = [self._answer(case, ranking) for case in chosen]
+        answers = [self._response(case, ranking) for case in chosen]
         self.leases.give(chosen)
         return answers[0] if count == 1 else {**answers[0], "batch": answers}
 
@@ -116,11 +116,11 @@ class FewLabelStrategy(Strategy):
         self.leases.skip(case)
 
     def is_free(self, case: str) -> bool:
-        """Whether nobody has the case or put it off."""
+        """Whether the case is neither handed out nor skipped."""
         return not (self.leases.recent(case) or self.leases.skipped(case))
 
     def _free(self, order: list[str], count: int) -> list[str]:
-        """The first that nobody has and nobody skipped, then skipped ones, then those handed out longest ago."""
+        """First the free cases in order, then skipped ones, then those handed out longest ago."""
         chosen: list[str] = []
         rest: list[str] = []
         for case in order:
@@ -130,7 +130,7 @@ class FewLabelStrategy(Strategy):
         rest.sort(key=lambda case: (self.leases.recent(case), self.leases.skipped(case)))
         return chosen + rest[: count - len(chosen)]
 
-    def _answer(self, case: str, ranking: Ranking) -> dict[str, Any]:
+    def _response(self, case: str, ranking: Ranking) -> dict[str, Any]:
         said = {"id": case, "rank": ranking.order.index(case) + 1, "of": len(ranking.order), **ranking.describe(case)}
         if self.leases.recent(case):
             said["reason"] = "Every case was handed out within the last hour; this one the longest ago."
@@ -149,8 +149,8 @@ def _count(value: Any) -> int:
     return count
 
 
-@lru_cache(maxsize=200_000)  # asked for every case of the study with every request
+@lru_cache(maxsize=200_000)  # called for every case of the study with every request
 def mixing(seed: int, case: str) -> float:
-    """A number in (0, 1) that looks random and is the same each time."""
+    """A pseudo-random number in (0, 1) that is always the same for a case."""
     digest = hashlib.sha256(f"{seed} {case}".encode()).digest()
     return (int.from_bytes(digest[:7], "big") + 0.5) / 2**56

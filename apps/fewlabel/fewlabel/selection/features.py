@@ -1,4 +1,4 @@
-"""Cheap features of every scan, to tell which look alike before any model exists."""
+"""Cheap features of every scan, which measure similarity before any model exists."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from fewlabel.workspace import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
-_MOST = 500  # cases that are looked at; a random sample of a larger pool covers it as well
+_MOST = 500  # cases that are read; a random sample represents a larger pool as well
 _THUMBNAIL = 6  # voxels per side
-_LOOKED_AT = 32  # voxels per side that the convolutions see
+_LOOKED_AT = 32  # voxels per side of the convolutions' input
 _CHANNELS = (16, 32, 64)
 LENGTH = _THUMBNAIL**3 + 3 + 2 * sum(_CHANNELS)
 
 
 def features(volume: Volume) -> list[float]:
-    """443 numbers: a thumbnail, the extents, and what untrained convolutions see.
+    """443 numbers: a thumbnail, the extents, and statistics of untrained convolutions.
 
-    The thumbnail has 6x6x6 voxels of intensities scaled to 0..1; the extents are log mm; of three layers of random
-    convolutions (seed 0; 16, 32 and 64 channels, stride 2) it is each channel's mean and deviation.
+    The thumbnail has 6x6x6 voxels with intensities scaled to 0..1; the extents are log mm; the rest are mean and
+    standard deviation of each channel of three random convolutions (seed 0; 16, 32 and 64 channels, stride 2).
 
     Source: inferred, and chosen by ``scripts/experiment.py features``: on the development cases of two cohorts of
-    hippocampi these distances tell best whose labels are alike, and which cases represent the others.
+    hippocampi these distances predict best which labels are similar, and which cases represent the others.
     """
     orientation = io_orientation(volume.affine)
-    array = apply_orientation(volume.array, orientation)  # right, anterior, superior: however the file stores it
+    array = apply_orientation(volume.array, orientation)  # right, anterior, superior, independent of the file
     steps = [max(1, side // (2 * _LOOKED_AT)) for side in array.shape]
     coarse = array[:: steps[0], :: steps[1], :: steps[2]].astype(np.float32)
     low, high = np.percentile(coarse, (1, 99))
     coarse = np.clip((coarse - low) / max(high - low, 1e-6), 0, 1)
-    smooth = uniform_filter(coarse, [side / _THUMBNAIL for side in coarse.shape])  # noise is no feature
+    smooth = uniform_filter(coarse, [side / _THUMBNAIL for side in coarse.shape])  # removes noise
     thumbnail = zoom(smooth, [_THUMBNAIL / side for side in coarse.shape], order=1)
     extent = np.log(np.multiply(array.shape, np.array(volume.spacing)[np.argsort(orientation[:, 0])]))
     seen = _random_convolutions(zoom(coarse, [_LOOKED_AT / side for side in coarse.shape], order=1))
@@ -62,15 +62,15 @@ def _random_convolutions(array: np.ndarray) -> list[float]:
 
 
 class Geometry:
-    """How far scans are from each other.
+    """Distances between scans.
 
     Args:
         known: features by case, all of one length.
 
     Attributes:
-        place: of each case in the matrix.
-        distance: between any two of them, each feature in its own standard deviations.
-        median: of all these distances; 1 where there are fewer than two scans.
+        index: of each case in the matrix.
+        distance: between any two scans, with each feature in its own standard deviations.
+        median: of all distances; 1 where there are fewer than two scans.
 
     Examples:
         >>> geometry = Geometry({"left": [0.0], "middle": [1.0], "right": [2.0]})
@@ -81,28 +81,28 @@ class Geometry:
     """
 
     def __init__(self, known: dict[str, list[float]]) -> None:
-        self.place = {case: number for number, case in enumerate(known)}
+        self.index = {case: number for number, case in enumerate(known)}
         points = np.array(list(known.values()), np.float64) if known else np.zeros((0, 1))
         spread = points.std(0) if known else np.ones(1)
-        scaled = points / np.where(spread > 0, spread, 1)  # the mean does not matter to distances
+        scaled = points / np.where(spread > 0, spread, 1)  # distances do not depend on the mean
         self.distance = cdist(scaled, scaled).astype(np.float32)
         pairs = self.distance[np.triu_indices(len(points), 1)]
         self.median = max(float(np.median(pairs)), 1e-6) if pairs.size else 1.0
 
-    def places(self, cases: list[str]) -> np.ndarray:
-        """Places of those cases that are known."""
-        return np.array([self.place[case] for case in cases if case in self.place], int)
+    def indices(self, cases: list[str]) -> np.ndarray:
+        """Indices of those cases that are known."""
+        return np.array([self.index[case] for case in cases if case in self.index], int)
 
     def to_nearest(self, taken: list[str]) -> np.ndarray:
-        """Distance of every known scan to the nearest of these; infinite where none of them is known."""
-        places = self.places(taken)
-        return self.distance[:, places].min(1) if places.size else np.full(len(self.distance), np.inf, np.float32)
+        """Distance of every known scan to the nearest of these cases; infinite where none of them is known."""
+        indices = self.indices(taken)
+        return self.distance[:, indices].min(1) if indices.size else np.full(len(self.distance), np.inf, np.float32)
 
     def gains(self, nearest: np.ndarray) -> np.ndarray:
-        """By how much the mean distance of all scans to the nearest chosen one falls if a scan is chosen as well.
+        """For each scan, the reduction of the mean distance to the nearest chosen one if it is chosen, too.
 
         Args:
-            nearest: distance of each to the nearest chosen so far.
+            nearest: distance of each scan to the nearest one chosen so far.
         """
         if not len(nearest):
             return np.zeros(0)
@@ -141,7 +141,7 @@ class FeatureStore:
         return self._geometry[1]
 
     def fill(self, images: list[str], locate: Callable[[str], str], seed: int = 0) -> None:
-        """Compute what is missing for at most 500 of ``images``; one call at a time, others return at once."""
+        """Compute missing features of at most 500 of ``images``; a second call at the same time returns at once."""
         if not self._busy.acquire(blocking=False):
             return
         try:
@@ -163,7 +163,7 @@ class FeatureStore:
             self._busy.release()
 
     def fill_in_background(self, images: list[str], locate: Callable[[str], str], seed: int = 0) -> None:
-        """The same in a daemon thread; nothing where enough is known already."""
+        """``fill`` in a daemon thread, unless enough is known already."""
         looked_at = sum(case in self.known or case in self._unusable for case in images)
         if looked_at >= min(_MOST, len(images)) or self._busy.locked():
             return

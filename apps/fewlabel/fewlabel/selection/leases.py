@@ -1,4 +1,4 @@
-"""Which cases are in somebody's hands, and which were put off: so that two people are never given the same one."""
+"""Remembers which cases were handed out or skipped, so that two people are not given the same one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from fewlabel.workspace import read_json, write_json
 
-LEASE = 3600.0  # seconds for which a case that was handed out is offered to others last
-PUT_OFF = 24 * 3600.0  # seconds for which a skipped case comes after all others
+LEASE = 3600.0  # seconds; a case that was handed out is offered last until then
+PUT_OFF = 24 * 3600.0  # seconds; a skipped case comes after the others until then
 
 
 class Leases:
-    """When each case was last handed out, and skipped; kept in a file, so that a restart forgets nothing.
+    """When each case was last handed out and skipped; kept in a file, over restarts.
 
     Args:
         path: ``served.json`` of the workspace.
@@ -42,15 +42,15 @@ class Leases:
         self._lock = threading.Lock()
 
     def recent(self, case: str) -> float:
-        """0.0 if the case was not handed out within the last hour, else when (for sorting: oldest first)."""
+        """When the case was handed out, if within the last hour, else 0.0 (for sorting: oldest first)."""
         return self._recent(self._given, case, LEASE)
 
     def skipped(self, case: str) -> float:
-        """0.0 if the case was not skipped within the last day, else when."""
+        """When the case was skipped, if within the last day, else 0.0."""
         return self._recent(self._skipped, case, PUT_OFF)
 
     def _recent(self, times: dict[str, float], case: str, seconds: float) -> float:
-        when = times.get(case)  # mostly none: asked for every case of the study with every request
+        when = times.get(case)  # mostly none: called for every case of the study with every request
         return when if when is not None and self.clock() - when < seconds else 0.0
 
     def give(self, cases: list[str]) -> None:
@@ -61,11 +61,11 @@ class Leases:
             self._keep()
 
     def reason(self, case: str) -> str:
-        """Why the case is put off, in the words of the person who skipped it; "" if unknown."""
+        """The reason that a person gave for skipping the case; "" if there is none."""
         return self._reasons.get(case, "") if self.skipped(case) else ""
 
     def skip(self, case: str, reason: str = "") -> None:
-        """Put a case off for a day; it is no longer in anybody's hands."""
+        """Skip a case for a day; it no longer counts as handed out."""
         with self._lock:
             self._skipped[case] = self.clock()
             self._reasons[case] = reason
@@ -73,7 +73,7 @@ class Leases:
             self._keep()
 
     def unskip(self, case: str) -> None:
-        """Offer a skipped case again; one that was not skipped stays as it is."""
+        """Offer a skipped case again; no effect on others."""
         with self._lock:
             self._skipped.pop(case, None)
             self._keep()

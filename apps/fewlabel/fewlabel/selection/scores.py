@@ -1,4 +1,4 @@
-"""What the published model's members said about each case, as the strategies read it."""
+"""The scores of the unlabelled cases, as the strategies read them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from fewlabel.files import ReadAgain
 from fewlabel.workspace import read_json
 
-_TOLD = ("slices", "points")
-_EXPECTED = 0.9  # share of the scans in which the model sees a class, from which on it is expected in all of them
+_PASSED_ON = ("slices", "points")
+_EXPECTED = 0.9  # a class that the model sees in this share of the scans is expected in all of them
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Scores:
 
     Attributes:
         version: of the model.
-        done, of: cases scored, and cases there were to score.
+        done, of: number of cases scored, and of cases to score.
         cases: by id: ``score``, ``classes`` (name to score), ``foreground``, ``slices``, ``points``, ... (see scoring),
-            and ``missing``, the classes that the model does not see there although it does in nearly all scans.
+            and ``missing``, classes that the model sees in nearly all scans but not in this one.
 
     Examples:
         >>> scores = Scores(version=3, done=1, of=2, cases={"a": {"score": 0.2, "classes": {"liver": 0.2}}})
@@ -50,21 +50,21 @@ class Scores:
         return np.array(values, float)
 
     def details(self, case: str) -> dict[str, Any]:
-        """What an answer carries of a case besides its reason: score, uncertain class, where to look, the version."""
+        """Fields of the response about a case besides its reason: score, uncertain class, where to look, version."""
         known, said = self.cases.get(case), {"model_version": self.version}
         if known is None:
             return said
         by_class = known.get("classes", {})
         worst = {"uncertain_class": max(by_class, key=by_class.get), "class_scores": by_class} if by_class else {}
-        return {**said, "score": known["score"], **worst, **{key: known[key] for key in _TOLD if key in known}}
+        return {**said, "score": known["score"], **worst, **{key: known[key] for key in _PASSED_ON if key in known}}
 
     def classes(self) -> list[str]:
-        """Names of the classes that some case is scored for, in the order of their first mention."""
+        """Names of the classes with a score in any case, in order of appearance."""
         return list(dict.fromkeys(name for case in self.cases.values() for name in case.get("classes", {})))
 
 
 class ScoreFile:
-    """Reads the score file again only when it changed.
+    """Reads the score file, again only if it has changed.
 
     Args:
         path: ``scores.json`` of the workspace.
@@ -93,10 +93,11 @@ def _parse(content: Any) -> Scores:
 
 
 def _with_missing(cases: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The cases, with an expected class that the model does not see counted as being as uncertain as in any scan.
+    """The cases; an expected class that the model does not see gets the highest score of any scan.
 
-    A class that is not predicted has no region to average over, so that a model that misses it and is sure would hide
-    the scan; at least nine of ten scans must show a class, so that one that is truly absent in many costs nobody time.
+    A class that is not predicted has no region to average over, so a scan in which a confident model misses it would
+    get a low score. A class is expected if at least nine of ten scans show it, so that classes that are often absent
+    cost nobody time.
     """
     seen = [case.get("classes") or {} for case in cases.values()]
     shown = [classes for classes in seen if classes]

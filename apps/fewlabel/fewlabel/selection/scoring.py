@@ -1,4 +1,4 @@
-"""How uncertain the published method is about each unlabelled case, in a file that the strategies read."""
+"""Scores how uncertain the published method is about each unlabelled case, into a file for the strategies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fewlabel.inference.predict import sliding_window
 from fewlabel.plan import Plan
 from fewlabel.predictions.pool import Keeper
 from fewlabel.selection.slices import worst_slices
-from fewlabel.uncertainty import case_score, uncertain_places
+from fewlabel.uncertainty import case_score, uncertain_voxels
 from fewlabel.volumes.reading import UnreadableVolume
 from fewlabel.workspace import read_json, write_json
 
@@ -36,27 +36,29 @@ def score_cases(
     seed: int = 0,
     report: Callable[[int, int], None] | None = None,
     keeper: Keeper | None = None,
+    ends: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Score as many cases as the time allows, in random order so that what is done is a fair sample.
+    """Score as many cases as time allows, in random order, so that the scored ones are a fair sample.
 
-    What this version of the model has scored already is kept and not done again: a second call goes on where the time
-    of the first one ended.
+    Scores of this version of the model are kept and not computed again: a second call goes on where the first one
+    stopped.
 
     Args:
         members: the probabilities BCDHW that each member gives for crops B1DHW (see Method.members).
         plan: its plan.
         records: unlabelled cases, each with ``id`` and ``image``.
-        path: ``scores.json``: ``{version, done, of, cases: {id: {score, ...}}}``, rewritten every few seconds. It may
-            be ended at any time: what is written is whole.
+        path: ``scores.json``: ``{version, done, of, cases: {id: {score, ...}}}``, rewritten atomically every few
+            seconds, so that scoring may be interrupted.
         version: of the published model.
         minutes: time budget.
         device: to compute on.
-        seed: of the order, together with the version: another sample after each training.
+        seed: of the order, together with the version, so that each training scores another sample.
         report: called with (done, of) before each pass of the network and after each case.
-        keeper: looks in place of the members, and stores what it saw.
+        keeper: predicts instead of ``members``, and stores the predictions.
+        ends: asked before each case whether to stop here.
 
     Returns:
-        number of these cases that are scored now; unreadable ones are left out.
+        number of cases with a score; unreadable ones are left out.
     """
     file = _ScoreFile(path, version, {record["id"] for record in records})
     order = random.Random(seed + version).sample(list(records), len(records))
@@ -68,7 +70,7 @@ def score_cases(
 
     look = keeper or partial(_look, members, sliding_window(plan, overlap=0.25), device, say)
     for record in [record for record in order if record["id"] not in file.cases]:
-        if time.monotonic() > end or not _score(record, steps, look, plan, file):
+        if time.monotonic() > end or ends() or not _score(record, steps, look, plan, file):
             break
         say()
     file.write()
@@ -76,7 +78,7 @@ def score_cases(
 
 
 class _ScoreFile:
-    """What one version of the model has scored, in memory and in ``path``."""
+    """The scores of one version of the model, in memory and in ``path``."""
 
     def __init__(self, path: Path, version: int, asked: set[str]) -> None:
         self.path, self.version = path, version
@@ -85,7 +87,7 @@ class _ScoreFile:
         self._written = time.monotonic()
 
     def write(self) -> bool:
-        """False where a newer model has been scored meanwhile, whose scores stay."""
+        """Write the scores; False where a newer model was scored meanwhile, whose scores are kept."""
         kept = read_json(self.path, {})
         if isinstance(kept, dict) and kept.get("version", 0) > self.version:
             return False
@@ -95,7 +97,7 @@ class _ScoreFile:
         return True
 
     def write_if_due(self) -> bool:
-        """The same every few seconds; True where it was not due."""
+        """``write`` every few seconds; True where it is not due."""
         return time.monotonic() - self._written <= _WRITE_EVERY or self.write()
 
 
@@ -110,7 +112,7 @@ def _look(
     """The members' probabilities of a whole image."""
 
     def predict(crops: torch.Tensor) -> dict[int, torch.Tensor]:
-        """A dict, since the inferer takes a tuple of one apart."""
+        """A dict, since the inferer unpacks a tuple of one element."""
         say()
         return dict(enumerate(members(crops)))
 
@@ -118,7 +120,7 @@ def _look(
 
 
 def _score(record: dict, steps: Preprocessing, look: Callable, plan: Plan, file: _ScoreFile) -> bool:
-    """Score one case, an unreadable one excepted; False where another model is being scored."""
+    """Score one case, unless it is unreadable; False where another model is being scored."""
     try:
         image = steps({"image": record["image"]})["image"]
     except (UnreadableVolume, OSError):
@@ -126,14 +128,14 @@ def _score(record: dict, steps: Preprocessing, look: Callable, plan: Plan, file:
     try:
         predicted = look(record, image)
     except (RuntimeError, MemoryError):
-        file.write()  # memory is short, say: what is scored stays
+        file.write()  # for example out of memory: scores so far are kept
         raise
     file.cases[record["id"]] = _describe(predicted, image, plan)
     return file.write_if_due()
 
 
 def _scored_by(version: int, path: Path, asked: set[str]) -> dict[str, dict]:
-    """What a version of the model has scored of the cases that are asked for."""
+    """Scores of this version of the model, for the given cases."""
     kept = read_json(path, {})
     if not isinstance(kept, dict) or kept.get("version") != version or not isinstance(kept.get("cases"), dict):
         return {}
@@ -144,6 +146,6 @@ def _describe(predicted: list[torch.Tensor], image: MetaTensor, plan: Plan) -> d
     """The scores of one case, its classes by name, and where to look."""
     score = case_score(predicted)
     score["classes"] = {plan.classes[value - 1]: each for value, each in score["classes"].items()}
-    uncertain = uncertain_places(predicted)[0].cpu().numpy()
+    uncertain = uncertain_voxels(predicted)[0].cpu().numpy()
     grid = image.meta["original_affine"], image.meta["spatial_shape"]
     return {**score, **worst_slices(uncertain, image.affine.numpy(), *grid)}

@@ -1,4 +1,4 @@
-"""Where in a scan to look: the slices on which the model is least sure."""
+"""The slices of a scan on which the model is least certain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 
 AXES = ("sagittal", "coronal", "axial")  # slices across the right-left, posterior-anterior and inferior-superior axis
-_APART = 8  # chosen slices are at least this part of the uncertain extent apart
+_APART = 8  # chosen slices are at least an eighth of the uncertain extent apart
 
 
 def worst_slices(
@@ -24,15 +24,15 @@ def worst_slices(
 
     Returns:
         ``slices``: for ``sagittal``, ``coronal`` and ``axial`` the indices along the image's own axis, worst first;
-        ``points``: for each of them a point in RAS mm, the middle of what is uncertain on it. Empty where nothing is.
+        ``points``: for each slice a point in RAS mm, the centre of the uncertainty on it. Empty where there is none.
     """
     stored = np.argsort(nibabel.orientations.io_orientation(image_affine)[:, 0])  # the image's axis of each of AXES
     to_image = np.linalg.inv(image_affine)
     found: dict[str, dict[str, list[Any]]] = {"slices": {}, "points": {}}
     for axis, name in enumerate(AXES):
         points = [
-            affine[:3, :3] @ _middle(uncertainty, axis, place) + affine[:3, 3]
-            for place in _worst(uncertainty, axis, most)
+            affine[:3, :3] @ _middle(uncertainty, axis, number) + affine[:3, 3]
+            for number in _worst(uncertainty, axis, most)
         ]
         own = int(stored[axis])
         indices = [round(float((to_image[:3, :3] @ point + to_image[:3, 3])[own])) for point in points]
@@ -49,17 +49,17 @@ def _worst(uncertainty: np.ndarray, axis: int, most: int) -> list[int]:
         return []
     apart = max(1, (extent[-1] - extent[0] + 1) // _APART)
     chosen: list[int] = []
-    for place in np.argsort(-sums, kind="stable"):
-        if sums[place] > 0 and all(abs(place - other) >= apart for other in chosen):
-            chosen.append(int(place))
+    for number in np.argsort(-sums, kind="stable"):
+        if sums[number] > 0 and all(abs(number - other) >= apart for other in chosen):
+            chosen.append(int(number))
         if len(chosen) == most:
             break
     return chosen
 
 
-def _middle(uncertainty: np.ndarray, axis: int, place: int) -> np.ndarray:
-    """Centre of mass of one slice, as a voxel position of the whole."""
-    plane = np.take(uncertainty, place, axis)
+def _middle(uncertainty: np.ndarray, axis: int, number: int) -> np.ndarray:
+    """Centre of mass of one slice, as a voxel position in the volume."""
+    plane = np.take(uncertainty, number, axis)
     weights = plane / plane.sum()
     centre = [float((np.indices(plane.shape)[number] * weights).sum()) for number in range(2)]
-    return np.insert(np.array(centre), axis, place)
+    return np.insert(np.array(centre), axis, number)

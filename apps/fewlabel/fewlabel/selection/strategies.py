@@ -1,4 +1,4 @@
-"""The strategies that need no model of differences: by name, at random, at random where there is something to see."""
+"""Simple strategies: by name, at random, and at random among scans with foreground."""
 
 from __future__ import annotations
 
@@ -19,15 +19,8 @@ class First(FewLabelStrategy):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
-        >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> strategy = First(Leases(folder / "served.json"))
-        >>> strategy({}, study)["id"], strategy({}, study)["id"]
-        ('a', 'b')
+        >>> First(Leases(Path(mkdtemp()) / "served.json")).rank(["b", "a"], None, 1).order
+        ['a', 'b']
     """
 
     def __init__(self, leases: Leases) -> None:
@@ -38,20 +31,14 @@ class First(FewLabelStrategy):
 
 
 class Random(FewLabelStrategy):
-    """The honest baseline.
+    """Unlabelled cases at random: the baseline.
 
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
-        >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> strategy = Random(Leases(folder / "served.json"), seed=0)
-        >>> sorted([strategy({}, study)["id"], strategy({}, study)["id"]])  # nobody is given the same one
-        ['a', 'b']
+        >>> ranking = Random(Leases(Path(mkdtemp()) / "served.json"), seed=0).rank(["b", "a"], None, 1)
+        >>> sorted(ranking.order), ranking.describe("a")
+        (['a', 'b'], {'reason': 'It was drawn at random.'})
     """
 
     def __init__(self, leases: Leases, seed: int = 0) -> None:
@@ -64,27 +51,21 @@ class Random(FewLabelStrategy):
 
 
 class ForegroundRandom(FewLabelStrategy):
-    """At random among the cases in which the model sees something to label: the baseline that is hard to beat.
+    """At random among the cases in which the model sees foreground: a baseline that is hard to beat.
 
-    For whole volumes what nnActive (Lüth 2025) does for patches: a volume with less than a tenth of the pool's median
-    of predicted foreground comes after all others. Without a model it is ``random``.
+    Applies what nnActive (Lüth 2025) does for patches to whole volumes: those with less than a tenth of the pool's
+    median predicted foreground come last. Without a model it is ``random``.
 
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
-        >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> from fewlabel.selection.scores import ScoreFile
         >>> from fewlabel.workspace import write_json
+        >>> folder = Path(mkdtemp())
         >>> cases = {"a": {"score": 0.1, "foreground": 0.0}, "b": {"score": 0.1, "foreground": 0.2}}
-        >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
+        >>> write_json(folder / "scores.json", {"cases": cases})
         >>> strategy = ForegroundRandom(Leases(folder / "served.json"), ScoreFile(folder / "scores.json"))
-        >>> strategy({}, study)["id"]  # the model sees nothing to label in the other one
-        'b'
+        >>> strategy.rank(["a", "b"], None, 1).order  # the model sees nothing to label in the other one
+        ['b', 'a']
     """
 
     def __init__(self, leases: Leases, scores: ScoreFile, seed: int = 0) -> None:
@@ -105,7 +86,7 @@ class ForegroundRandom(FewLabelStrategy):
         def describe(case: str) -> dict[str, Any]:
             reason = "It was drawn at random among the scans in which the model sees the structures."
             if share.get(case, math.inf) < least:
-                reason = "The model sees next to nothing to label in it, as in all that are left."
+                reason = "The model sees almost nothing to label in it, as in all scans that are left."
             return {"reason": reason, **scores.details(case)}
 
         return Ranking(order, describe)

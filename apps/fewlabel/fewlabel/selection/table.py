@@ -19,14 +19,14 @@ DEFAULT_STRATEGY = "uncertainty+diversity"
 
 @dataclass(frozen=True)
 class Parts:
-    """What the strategies of one server share.
+    """Objects that the strategies of a server share.
 
     Attributes:
-        leases: who was given which case.
-        scores: what the published model said of each scan.
-        features: how the scans differ.
+        leases: which cases were handed out or skipped.
+        scores: of the unlabelled scans by the published model.
+        features: of the scans, for distances between them.
         coverage: the strategy for a study without a model.
-        seed: of all that is drawn.
+        seed: of random choices.
 
     Examples:
         >>> from tempfile import mkdtemp
@@ -53,11 +53,11 @@ STRATEGIES: dict[str, Callable[[Parts], FewLabelStrategy]] = {
 
 
 def make_strategies(workspace: Workspace, seed: int) -> tuple[dict[str, FewLabelStrategy], FeatureStore]:
-    """Strategies by name, the default first: viewers show the first one; and the features that they share.
+    """Strategies by name, the default first, since viewers show the first one; and the features that they share.
 
     Args:
-        workspace: of the study: scores, features, and who was given what.
-        seed: of all that is drawn.
+        workspace: of the study, with scores, features and leases.
+        seed: of random choices.
     """
     leases, scores, features = Leases(workspace.leases), ScoreFile(workspace.scores), FeatureStore(workspace.features)
     parts = Parts(leases, scores, features, Coverage(leases, features, seed), seed)

@@ -1,4 +1,4 @@
-"""Scoring on request: MONAI Label starts it in a process of its own and can end it."""
+"""Scoring on request, which MONAI Label runs in a separate process and can stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class FewLabelScoring(ScoringMethod):
     """Scores the unlabelled cases with the published model's members, as each training does at its end.
 
-    Useful when scans were added since, or when a training's time allowed for a part of the pool only.
+    Useful when scans were added since, or when a training had time for a part of the pool only.
     """
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
@@ -30,10 +30,10 @@ class FewLabelScoring(ScoringMethod):
         self.workspace, self.settings = workspace, settings
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, int]:
-        """Score for at most ``minutes`` (default: of the settings); says how many cases were scored.
+        """Score for at most ``minutes`` (default: from the settings); gives how many cases were scored.
 
         Raises:
-            Refusal: (409) there is no published model yet; (400) ``minutes`` is no number above 0; (503) memory is
+            Refusal: (409) there is no published model yet; (400) ``minutes`` is not a number above 0; (503) memory is
                 short.
         """
         if not self.workspace.model.exists():

@@ -1,4 +1,4 @@
-"""Strategies that ask for what the published model is least sure about."""
+"""Strategies that prefer cases about which the published model is uncertain."""
 
 from __future__ import annotations
 
@@ -14,36 +14,25 @@ from fewlabel.selection.features import FeatureStore, Geometry
 from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import ScoreFile, Scores
 
-_STRATIFIED = 2 / 3  # of the cases are chosen for one class in turn (ClaSP PE: 66 % of the budget)
-_NOISE = 0.5  # standard deviations of the scores, at the first label; halved with every eight labels more
+_STRATIFIED = 2 / 3  # share of the cases chosen for single classes in turn (ClaSP PE: 66 % of the budget)
+_NOISE = 0.5  # standard deviations of the scores, at the first label; halved with every eight further labels
 _HALVED_EVERY = 8
-_DUPLICATE = 0.1  # of the median distance between scans: nearer ones are the same to look at
-_SHORTLIST = 64  # cases that diversity is weighed for, and four for each case of a batch
+_DUPLICATE = 0.1  # of the median distance between scans: closer ones are considered duplicates
+_SHORTLIST = 64  # cases for which diversity is computed, plus four for each case of a batch
 
 
 class Uncertainty(FewLabelStrategy):
-    """The case with the highest score first; without scores, the one that differs most.
+    """The case with the highest score first; without scores, the most representative one.
 
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
         >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> from fewlabel.selection.coverage import Coverage
-        >>> from fewlabel.selection.features import FeatureStore
-        >>> from fewlabel.selection.scores import ScoreFile
-        >>> from fewlabel.workspace import write_json
-        >>> cases = {"a": {"score": 0.1, "classes": {"liver": 0.1}}, "b": {"score": 0.7, "classes": {"liver": 0.7}}}
-        >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
         >>> leases = Leases(folder / "served.json")
         >>> coverage = Coverage(leases, FeatureStore(folder / "features.json"))
         >>> strategy = Uncertainty(leases, ScoreFile(folder / "scores.json"), coverage)
-        >>> strategy({}, study)["id"]
-        'b'
+        >>> strategy.rank_scored(["a", "b"], [], 1, Scores(cases={"a": {"score": 0.1}, "b": {"score": 0.7}})).order
+        ['b', 'a']
     """
 
     def __init__(self, leases: Leases, scores: ScoreFile, coverage: Coverage) -> None:
@@ -59,46 +48,35 @@ class Uncertainty(FewLabelStrategy):
         return self.rank_scored(sorted(unlabelled), labelled, count, scores)
 
     def rank_scored(self, unlabelled: list[str], labelled: list[str], count: int, scores: Scores) -> Ranking:
-        """Rank by the scores that there are; cases without one come last."""
+        """Rank by score; cases without one come last."""
         values = scores.column(unlabelled)
-        order = [unlabelled[place] for place in np.argsort(-np.nan_to_num(values, nan=-1.0), kind="stable")]
+        order = [unlabelled[index] for index in np.argsort(-np.nan_to_num(values, nan=-1.0), kind="stable")]
         return Ranking(order, lambda case: describe(case, scores, values))
 
 
 class UncertaintyAndDiversity(Uncertainty):
-    """Uncertain, different from what is labelled, each class in its turn, and with some noise that fades.
+    """Uncertain cases that differ from labelled ones, for each class in turn, with decreasing noise.
 
     After ClaSP PE (class-stratified scheduled power predictive entropy, nnActive): two of three cases are chosen by
-    the uncertainty of one class, the classes in turn, the third by the mean of all; so that a small or easy structure
-    is not forgotten. Scores are compared in standard deviations of their logarithm over the pool, class by class,
-    which makes small and large organs comparable. Gumbel noise (power noise, Kirsch 2023: log score + noise) keeps an
-    early model's mistakes from choosing all cases; it is halved with every eight labels and is the same each time one
-    asks. Inferred: the logarithm of the distance to the nearest labelled or handed out scan, relative to the pool's
-    median, is added; a scan nearer than a tenth of that median to one that is taken comes after the others.
+    the uncertainty of one class, the classes in turn, the third by the mean over all, so that no small or easy
+    structure is neglected. Scores are standardised by their logarithm's mean and standard deviation over the pool,
+    class by class, which makes small and large organs comparable. Gumbel noise (power noise, Kirsch 2023: log score +
+    noise) keeps the errors of an early model from determining all choices; it is halved with every eight labels and is
+    the same for repeated requests. Inferred: the logarithm of the distance to the nearest labelled or handed out scan,
+    relative to the pool's median, is added; a scan closer than a tenth of that median to such a scan comes last.
 
-    Deviation: ClaSP PE queries patches, this whole volumes.
+    Deviation: ClaSP PE queries patches, this strategy whole volumes.
 
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
         >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> from fewlabel.selection.coverage import Coverage
-        >>> from fewlabel.selection.features import FeatureStore
-        >>> from fewlabel.selection.scores import ScoreFile
-        >>> from fewlabel.workspace import write_json
+        >>> leases, features = Leases(folder / "served.json"), FeatureStore(folder / "features.json")
+        >>> file, coverage = ScoreFile(folder / "scores.json"), Coverage(leases, features)
+        >>> strategy = UncertaintyAndDiversity(leases, file, coverage, features, seed=0)
         >>> cases = {"a": {"score": 0.1, "classes": {"liver": 0.1}}, "b": {"score": 0.7, "classes": {"liver": 0.7}}}
-        >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
-        >>> leases = Leases(folder / "served.json")
-        >>> coverage = Coverage(leases, FeatureStore(folder / "features.json"))
-        >>> scores = ScoreFile(folder / "scores.json")
-        >>> strategy = UncertaintyAndDiversity(leases, scores, coverage, coverage.features, seed=0)
-        >>> answer = strategy({}, study)
-        >>> answer["id"], answer["uncertain_class"]
+        >>> ranking = strategy.rank_scored(["a", "b"], [], 1, Scores(cases=cases))
+        >>> ranking.order[0], ranking.describe("b")["uncertain_class"]
         ('b', 'liver')
     """
 
@@ -107,7 +85,7 @@ class UncertaintyAndDiversity(Uncertainty):
     ) -> None:
         super().__init__(leases, scores, coverage)
         self.description = (
-            "First the scans that represent the others, then those the model is unsure about and has not seen the like"
+            "First scans that represent the others, then scans that the model is unsure about and that look new"
         )
         self.features, self.seed = features, seed
 
@@ -129,18 +107,18 @@ class UncertaintyAndDiversity(Uncertainty):
             why[unlabelled[best]] = name, bool(near.relative(np.array([best]))[0] > 1.0)
             near.take(best)
         chosen = set(picked)
-        rest = [place for place in np.argsort(-utility[None], kind="stable") if place not in chosen]
-        order = [unlabelled[place] for place in (*picked, *rest)]
+        rest = [index for index in np.argsort(-utility[None], kind="stable") if index not in chosen]
+        order = [unlabelled[index] for index in (*picked, *rest)]
         values = scores.column(unlabelled)
         return Ranking(order, lambda case: describe(case, scores, values, *why.get(case, (None, False))))
 
     def _noise(self, cases: list[str], version: int, labelled: int) -> np.ndarray:
-        """Gumbel noise in standard deviations, the same for each class and each time one asks."""
+        """Gumbel noise in standard deviations, the same for each class and for repeated requests."""
         gumbel = -np.log(-np.log([mixing(self.seed + version, case) for case in cases]))
         return _NOISE * 0.5 ** (labelled / _HALVED_EVERY) * gumbel * math.sqrt(6) / math.pi
 
     def _best(self, utility: np.ndarray, near: _Nearness, free: np.ndarray, count: int) -> int:
-        """The free case with the best sum of utility and log distance, of a shortlist by utility."""
+        """The free case with the largest sum of utility and log distance, from a shortlist by utility."""
         order = np.argsort(-np.where(free, utility, -np.inf), kind="stable")
         shortlist = order[: min(int(free.sum()), _SHORTLIST + 4 * count)]
         relative = near.relative(shortlist)
@@ -159,22 +137,22 @@ def _utility(cases: list[str], scores: Scores, name: str | None, noise: np.ndarr
 
 
 class _Nearness:
-    """Distances from each case to the nearest that is taken, relative to the median over the pool."""
+    """Distances from each case to the nearest taken one, relative to the median over the pool."""
 
     def __init__(self, geometry: Geometry, cases: list[str], taken: list[str]) -> None:
         self.geometry = geometry
-        self.places = np.array([geometry.place.get(case, -1) for case in cases], int)
+        self.indices = np.array([geometry.index.get(case, -1) for case in cases], int)
         self.nearest = geometry.to_nearest(taken)
 
-    def take(self, place: int) -> None:
-        """Count the case at this place of ``cases`` as taken."""
-        known = self.places[place]
+    def take(self, number: int) -> None:
+        """Mark ``cases[number]`` as taken."""
+        known = self.indices[number]
         if known >= 0:
             self.nearest = np.minimum(self.nearest, self.geometry.distance[known])
 
-    def relative(self, places: np.ndarray) -> np.ndarray:
-        """Distances of the cases at these places; 1 where the scan has not been looked at or nothing is taken."""
-        known = self.places[places]
+    def relative(self, numbers: np.ndarray) -> np.ndarray:
+        """Distances of ``cases[numbers]``; 1 where the scan has no features or nothing is taken."""
+        known = self.indices[numbers]
         values = self.nearest[known] / self.geometry.median if len(self.nearest) else np.full(len(known), np.inf)
         return np.where((known >= 0) & np.isfinite(values), values, 1.0)
 
@@ -189,27 +167,27 @@ def _class_of_turn(turn: int, classes: list[str]) -> str | None:
 def describe(
     case: str, scores: Scores, values: np.ndarray, wanted: str | None = None, differs: bool = False
 ) -> dict[str, Any]:
-    """What is said about a scored case: reason, score, the class that is most uncertain, where to look.
+    """The fields of a scored case: reason, score, most uncertain class, where to look.
 
     Args:
         case: id.
         scores: of all cases.
-        values: the scores of the unlabelled ones, NaN where there is none.
-        wanted: the class for which it was chosen; None: for all.
-        differs: whether it is unlike the cases that are labelled.
+        values: scores of the unlabelled cases, NaN where there is none.
+        wanted: the class that it was chosen for; None: all.
+        differs: whether it differs from the labelled cases.
     """
     said = scores.details(case)
     if case not in scores.cases:
-        return {"reason": "The model has not looked at it yet.", **said}
+        return {"reason": "The model has not scored it yet.", **said}
     known = scores.cases[case]
-    place, of = 1 + int(np.sum(values > known["score"])), int(np.isfinite(values).sum())
+    rank, of = 1 + int(np.sum(values > known["score"])), int(np.isfinite(values).sum())
     worst = wanted or said.get("uncertain_class")
     about = f", most about {worst}" if worst else ""
     also = " It also looks different from the scans already chosen." if differs else ""
     if known.get("missing"):
         also = f" It sees no {' and no '.join(known['missing'])} in it, unlike in nearly all scans.{also}"
     reason = (
-        f"Model version {scores.version} is unsure about it{about}: uncertainty {known['score']:.2f}, number {place} "
+        f"Model version {scores.version} is unsure about it{about}: uncertainty {known['score']:.2f}, number {rank} "
         f"of the {of} unlabelled cases that it has scored.{also}"
     )
     return {"reason": reason, **said, **({"uncertain_class": worst} if worst else {})}

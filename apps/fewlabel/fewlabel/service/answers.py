@@ -1,4 +1,4 @@
-"""What the routes are sent and what they answer, as people read it in the OpenAPI page."""
+"""Bodies of requests and responses of the routes, as documented on the OpenAPI page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ExportChoice(Choice):
 
 
 class PublishedModel(BaseModel):
-    """What is told of the published model."""
+    """The published model."""
 
     version: int
     method: str
@@ -46,20 +46,22 @@ class PublishedModel(BaseModel):
     validation: dict[str, float | None] = Field(description="Dice by class on the validation cases")
     labelled: int = Field(description="cases that it was trained on with their labels")
     time: int = Field(description="of publishing, seconds since the epoch")
+    quality: str = Field(description="its Dice, the number of validation cases, and a warning if needed")
+    doubtful: bool = Field(description="whether ``quality`` contains a warning")
 
 
 class Scans(BaseModel):
-    """What the folder of the study holds."""
+    """Content of the study's folder."""
 
     usable: int
-    pending: int = Field(description="files whose headers are still to be looked at")
-    passed: dict[str, int] = Field(description="files that are passed over, or cannot be used, by reason")
-    sentences: list[str] = Field(description="the same in words")
-    problem: str = Field(description="said loudly where there is no usable scan, else empty")
+    pending: int = Field(description="files whose headers are still to be read")
+    passed: dict[str, int] = Field(description="files that are not served or cannot be used, by reason")
+    sentences: list[str] = Field(description="a sentence for each reason")
+    problem: str = Field(description="an error where there is no usable scan, else empty")
 
 
 class Counts(BaseModel):
-    """Cases by state: the four states add up to ``cases``; unusable scans are none."""
+    """Cases by state: the four states add up to ``cases``; unusable scans are not counted."""
 
     cases: int
     submitted: int
@@ -69,7 +71,7 @@ class Counts(BaseModel):
 
 
 class StudyAnswer(BaseModel):
-    """What a viewer needs to know when it connects."""
+    """What a viewer needs when it connects."""
 
     version: Literal[1] = Field(default=1, description="of these routes")
     app_version: str
@@ -82,7 +84,7 @@ class StudyAnswer(BaseModel):
     device: str
     devices: list[str]
     model: PublishedModel | None
-    problem: str | None = Field(default=None, description="why the published model cannot be used, in words")
+    problem: str | None = Field(default=None, description="why the published model cannot be used")
     counts: Counts
     scans: Scans
     training: dict[str, Any] | None = Field(description="the trainer's progress, as train_stats in /info")
@@ -100,12 +102,12 @@ class Case(BaseModel):
     skip_reason: str | None
     served: float | None = Field(description="when it was handed out, within the last hour; seconds since the epoch")
     submitted: float | None = Field(description="when its label was stored; seconds since the epoch")
-    kind: Kind | None = Field(description="who has looked at its submitted label: drawn, corrected or accepted")
+    kind: Kind | None = Field(description="kind of its submitted label: drawn, corrected or accepted")
     kind_unknown: bool = Field(
-        description="it was stored before kinds, or laid into the folder by hand: counts as drawn"
+        description="its label was stored before there were kinds, or put into the folder by hand: counts as drawn"
     )
     correction: float | None = Field(description="mean Dice of the model's proposal and the first submission")
-    flags: list[str] = Field(description="what looks wrong in its label, or with its scan, a sentence each")
+    flags: list[str] = Field(description="sentences about what looks wrong with its label or scan")
     file: str
     slices: dict[str, list[int]] | None = Field(description="worth looking at, by anatomical axis, worst first")
 
@@ -118,13 +120,13 @@ class CasesAnswer(BaseModel):
 
 
 class SkipRequest(BaseModel):
-    """Why a case is put off."""
+    """Why a case is skipped."""
 
     reason: str = Field(default="", max_length=500)
 
 
 class SkipAnswer(BaseModel):
-    """Until when a case is put off; seconds since the epoch."""
+    """Until when a case is skipped; seconds since the epoch."""
 
     id: str
     skipped_until: float
@@ -144,7 +146,7 @@ class UndoAnswer(BaseModel):
 
 
 class HistoryAnswer(BaseModel):
-    """What was said of each submission, oldest first, and what more labels would bring."""
+    """The review of each submission, oldest first, and the estimated gain from more labels."""
 
     entries: list[dict[str, Any]]
     stopping: dict[str, Any] | None

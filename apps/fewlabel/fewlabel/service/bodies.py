@@ -1,4 +1,4 @@
-"""The body of a request: how far it was read, and which of its options are passed on."""
+"""The body of a request: how much of it was read, and which of its options are passed on."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _CHOOSES = re.compile(r"path|dir|folder|file|ur[il]|bundle|module|class|target|e
 
 
 class Body:
-    """The body of a request as it arrives.
+    """The body of a request, read as it arrives.
 
     Attributes:
-        ended: nothing more of it will come; asking again waits for the caller to hang up.
+        ended: the body is complete; a further call waits for the client to disconnect.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -37,10 +37,10 @@ class Body:
 
 
 async def with_keys(rule: Rule, receive: Body) -> Receive:
-    """Read a JSON body and pass on only those of its keys that the route may be given.
+    """Read a JSON body and pass on only the keys that the route accepts.
 
     Raises:
-        Refusal: (413, 422) it is too long or no JSON; (422) it tries to choose what is the server's to choose.
+        Refusal: (413, 422) it is too long or not JSON; (422) it tries to set what only the server may set.
     """
     body = b""
     while not receive.ended:
@@ -51,7 +51,9 @@ async def with_keys(rule: Rule, receive: Body) -> Receive:
         try:
             parsed = json.loads(body)
         except (ValueError, RecursionError):
-            raise Refusal('The request\'s body is no JSON: send options as {"name": value}, or nothing.', 422) from None
+            raise Refusal(
+                'The request\'s body is not JSON: send options as {"name": value}, or nothing.', 422
+            ) from None
         kept = _kept(parsed, rule.keys or frozenset())
         if isinstance(kept, dict):
             check_tag(kept.get("label_tag"))
@@ -69,7 +71,7 @@ async def with_keys(rule: Rule, receive: Body) -> Receive:
 
 
 def _kept(given: Any, keys: frozenset[str]) -> Any:
-    """``given`` without foreign keys; the options of each model, where there are several, in the same way."""
+    """``given`` without unknown keys; also applied to the options of each model, if there are several."""
     if not isinstance(given, dict):
         return given
     kept: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""MONAI Label's own routes, run in threads: they are coroutines that block, so that one would hold all the others."""
+"""MONAI Label's own routes, run in threads: they are coroutines that block, so one would block all others."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from fewlabel.service.labels import PATH
 
 _MODULES = (info, model, infer, batch_infer, train, activelearning, scoring, datastore, logs, session)
 _SHOWN = {id(route): route.include_in_schema for module in _MODULES for route in module.router.routes}
-"""Whether MONAI Label has a route in its OpenAPI page; ours takes that place."""
+"""Whether MONAI Label shows a route on its OpenAPI page; ours is shown instead."""
 
 _AT_ONCE = {"infer": 1, "upload": 4, "long": 4}
-"""How many requests of a kind run at once; the others of that kind wait. What is not named here never waits for them.
+"""How many requests of a kind run at the same time; others of that kind are queued. All other requests never wait.
 
-One inference at a time, as before: two would need twice the memory.
+One inference at a time, since two would need twice the memory.
 """
 
 _BACKGROUND = {"train": "training", "scoring": "scoring", "batch": "batch inference"}
@@ -47,15 +47,15 @@ _waited_for: set[str] = set()
 
 
 def is_waited_for(kind: str) -> bool:
-    """Whether "train", "scoring" or "batch" runs in this process because somebody waits for it (``run_sync``)."""
+    """Whether "train", "scoring" or "batch" runs in this process because a client waits for it (``run_sync``)."""
     return kind in _waited_for
 
 
 def make_borrowed_router() -> APIRouter:
-    """MONAI Label's routes, to be asked before the original ones, which are taken from the OpenAPI page.
+    """MONAI Label's routes, to be mounted before the original ones, which are removed from the OpenAPI page.
 
-    They take, do and answer what those do. One thing is added: while somebody waits for a training, a scoring or a
-    batch inference (``run_sync``), no second one is started, which MONAI Label, being busy, never saw.
+    Parameters, effects and responses are the same. One check is added: while a client waits for a training, a scoring
+    or a batch inference (``run_sync``), a second one is refused; in MONAI Label the first one blocks the server.
     """
     router = APIRouter()
     limits = {kind: CapacityLimiter(most) for kind, most in _AT_ONCE.items()}
@@ -81,7 +81,7 @@ def make_borrowed_router() -> APIRouter:
 
 
 def make_reload_router() -> APIRouter:
-    """``POST /reload`` in place of MONAI Label's, which builds a second app beside the one that goes on working."""
+    """``POST /reload``, replacing MONAI Label's, which creates a second app beside the one that keeps running."""
     router = APIRouter()
 
     @router.post("/reload", include_in_schema=False, dependencies=[Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))])
@@ -93,7 +93,7 @@ def make_reload_router() -> APIRouter:
 
 
 def _in_thread(route: APIRoute, limits: dict[str, CapacityLimiter]) -> Callable[..., Any]:
-    """What a route does, in a thread; it asks for the same parameters."""
+    """A handler with the same parameters that runs the route in a thread."""
     path, endpoint = route.path, route.endpoint
     starts = path.split("/")[1] if "POST" in (route.methods or ()) else ""
 
@@ -119,7 +119,7 @@ def _in_thread(route: APIRoute, limits: dict[str, CapacityLimiter]) -> Callable[
 
 
 def _kind(path: str, values: dict[str, Any]) -> str:
-    """Which of the limits a request falls under, "" for none."""
+    """The kind of a request, which has a limit; "" for none."""
     if path.startswith("/infer/"):
         return "infer"
     if values.get("run_sync") or path == "/datastore/dataset":
@@ -132,11 +132,11 @@ def _is_file(value: Any) -> bool:
 
 
 def _answer(endpoint: Callable[..., Any], values: dict[str, Any]) -> Response:
-    """The whole answer, its text included: that of 10,000 cases takes as long as finding them."""
+    """The complete response, serialised here, since that of 10,000 cases takes as long as making it."""
     answer = asyncio.run(endpoint(**values))
     if isinstance(answer, Response):
         return answer
     try:
         return JSONResponse(answer)
-    except TypeError:  # it holds objects, as the state of a background task does
+    except TypeError:  # it contains objects, such as the state of a background task
         return JSONResponse(jsonable_encoder(answer))

@@ -1,4 +1,4 @@
-"""All cases of a study with what is known about each, from lists in memory: no image and no label is opened."""
+"""All cases of a study with their state, from lists in memory: no image or label is opened."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_cases(
 
     Args:
         objects: MONAI Label's list: id -> {"image": {"ext", "info"}, "labels": {tag: {"ext", "info"}}}.
-        leases: who was given what.
+        leases: which cases were handed out or skipped.
         scores: of the published model.
         validation: ids kept for validation.
         history: entries of the review, oldest first.
@@ -40,7 +40,7 @@ def make_cases(
         known, said = scores.cases.get(case, {}), by_case.get(case, []) if label else []
         skipped = label is None and bool(leases.skipped(case))
         rows.append(
-            Case.model_construct(  # our own numbers: checking 10,000 rows costs more than making them
+            Case.model_construct(  # without validation, which would take longer than making 10,000 rows
                 id=case,
                 state=state_of(label is not None, case, leases, validation),
                 score=known.get("score"),
@@ -62,7 +62,7 @@ def make_cases(
 
 
 def with_unusable(rows: list[Case], unusable: Mapping[str, tuple[str, str]]) -> list[Case]:
-    """The rows and one for each scan that cannot be used; one that has a label keeps its row, flagged.
+    """Add a row for each scan that cannot be used; one with a label keeps its row and is flagged.
 
     Args:
         rows: of :func:`make_cases`; flags are added to them.
@@ -83,14 +83,14 @@ def with_unusable(rows: list[Case], unusable: Mapping[str, tuple[str, str]]) -> 
 
 
 def with_notes(rows: list[Case], notes: Mapping[str, Sequence[str]]) -> list[Case]:
-    """The same rows, with what is to be said of stored labels among their flags: that one is not used, and why."""
+    """The same rows with notes about stored labels among their flags: that one is not used, and why."""
     for row in rows:
         row.flags.extend(notes.get(row.id, ()))
     return rows
 
 
 def state_of(labelled: bool, case: str, leases: Leases, validation: set[str]) -> State:
-    """The state of one case; one kept for validation is unlabelled while it has no label."""
+    """The state of one case; a validation case whose label was removed is unlabelled."""
     if labelled:
         return "validation" if case in validation else "submitted"
     return "in_work" if leases.recent(case) else "unlabelled"
@@ -107,9 +107,9 @@ def _ranks(unlabelled: Sequence[str], scores: Scores) -> dict[str, int]:
     """1 for the highest score; equal scores have the same rank."""
     known = sorted((-float(scores.cases[case]["score"]), case) for case in unlabelled if case in scores.cases)
     ranks: dict[str, int] = {}
-    for place, (value, case) in enumerate(known):
-        same = place > 0 and known[place - 1][0] == value
-        ranks[case] = ranks[known[place - 1][1]] if same else place + 1
+    for index, (value, case) in enumerate(known):
+        same = index > 0 and known[index - 1][0] == value
+        ranks[case] = ranks[known[index - 1][1]] if same else index + 1
     return ranks
 
 
@@ -119,6 +119,6 @@ def _most_uncertain(known: Mapping[str, Any]) -> str | None:
 
 
 def _flags(said: Sequence[Mapping[str, Any]], submitted: float | None) -> list[str]:
-    """Of the label that is stored now."""
+    """Flags of the label that is stored now."""
     flags = (entry_of(said, submitted) or {}).get("flags") or []
     return [str(flag.get("reason") or flag.get("kind")) if isinstance(flag, Mapping) else str(flag) for flag in flags]

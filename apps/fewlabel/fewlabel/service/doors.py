@@ -1,4 +1,4 @@
-"""Which requests are answered at all: by the name they call the server, the page and the computer they come from."""
+"""Accepts or refuses requests by the name of the server in them, and by the page and computer they come from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PROXIES = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
 def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """``text`` as an address, IPv4 where it is one in IPv6's clothes; None where it is a name."""
+    """``text`` as an address (IPv4 for an IPv4-mapped IPv6 one); None where it is a name."""
     try:
         found = ipaddress.ip_address(text.strip("[]"))
     except ValueError:
@@ -23,45 +23,45 @@ def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a host name or address is this computer's own and is reached from nowhere else."""
+    """Whether a host name or address is a loopback of this computer."""
     found = address(name)
     return name == "localhost" if found is None else found.is_loopback
 
 
 class Doors:
-    """The checks that need no more than the head of a request.
+    """Checks that only need the head of a request.
 
     Args:
-        hosts: names under which the server is called, beside those of the loopback.
-        origins: of pages elsewhere that may use the server.
-        others: whether other computers are let in: there is a login, or ``--conf remote yes``.
+        hosts: names of the server, besides those of the loopback.
+        origins: of other web pages that may use the server.
+        others: whether other computers are accepted: there is a login, or ``--conf remote yes``.
     """
 
     def __init__(self, hosts: Collection[str], origins: Collection[str], others: bool) -> None:
         self.hosts, self.origins, self.others = frozenset(hosts), frozenset(origins), others
 
     def check(self, scope: Mapping[str, Any]) -> None:
-        """Let a request through.
+        """Check a request.
 
         Raises:
-            Refusal: (403) with the setting that would let it in.
+            Refusal: (403) with the setting that would allow it.
         """
         headers: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip().lower())
         if not self.others and self._from_elsewhere(scope, headers):
             raise Refusal(
-                "This server answers its own computer only. Whoever starts it lets other computers in with "
-                "--conf token FILE (they log in with what is in that file) or --conf remote yes (nobody is asked).",
+                "This server answers its own computer only. Whoever starts it allows other computers with --conf token "
+                "FILE (they log in with the token in that file) or --conf remote yes (without a login).",
                 403,
             )
         host = self._check_host(headers.get("host", []), scope)
         self._check_page(headers, f"{scope.get('scheme', 'http')}://{host}")
 
     def _check_host(self, given: list[str], scope: Mapping[str, Any]) -> str:
-        """The Host header; a page that binds its own name to this computer's address betrays itself by it."""
+        """Check the Host header, which also stops pages that point their own name to this computer (DNS rebinding)."""
         if len(given) != 1 or (found := _HOST.fullmatch(given[0])) is None:
-            raise Refusal("The request does not say in one Host header which server it means.", 403)
+            raise Refusal("The request must have one Host header with the name of this server.", 403)
         name = found.group(1)
         if is_loopback(name) or name in self.hosts or name.strip("[]") in self.hosts:
             return given[0]
@@ -75,7 +75,7 @@ class Doors:
         )
 
     def _check_page(self, headers: dict[str, list[str]], own: str) -> None:
-        """A browser tells which page sends a request; viewers that are no browser tell nothing."""
+        """Check the page that a browser sends the request for; viewers that are not browsers name none."""
         origins = headers.get("origin", [])
         if any(origin not in self.origins and origin != own for origin in origins):
             raise Refusal(
@@ -93,8 +93,8 @@ class Doors:
 
     @staticmethod
     def _from_elsewhere(scope: Mapping[str, Any], headers: dict[str, list[str]]) -> bool:
-        """Whether another computer asks, or a proxy for somebody whom only the proxy knows."""
+        """Whether the request comes from another computer, or through a proxy."""
         if any(name in headers for name in _PROXIES):
             return True
         peer = address((scope.get("client") or ("",))[0] or "")
-        return peer is not None and not peer.is_loopback  # no address: a socket file, or a test in this process
+        return peer is not None and not peer.is_loopback  # no address: a Unix socket, or a test in this process

@@ -57,12 +57,12 @@ class Exporter:
         self.workspace, self.list_cases = workspace, list_cases
         self._record = workspace.exports / "export.json"
         self._guard = threading.Lock()
-        self._whole: Stamp | None = None  # time and size of the zip that was found to be whole
+        self._whole: Stamp | None = None  # stamp of the zip that was found to be complete
         self._now = self._last()
         self._clear_away()
 
     def status(self) -> ExportAnswer:
-        """How far the running export is, or how the last one ended."""
+        """Progress of the running export, or the result of the last one."""
         with self._guard:
             return self._now
 
@@ -95,11 +95,11 @@ class Exporter:
         """The zip of the last export.
 
         Raises:
-            Refusal: (409) it is being made; (404) there is none, or it is not whole.
+            Refusal: (409) it is running; (404) there is none, or it is damaged.
         """
         now = self.status()
         if now.state == "running":
-            raise Refusal("The export is still running: wait until it has ended.", 409)
+            raise Refusal("The export is still running: wait until it has finished.", 409)
         if now.file is None:
             raise Refusal(now.error or "There is no export to download: start one first.", 404)
         fault = self._fault(now.file, now.sha256)
@@ -108,7 +108,7 @@ class Exporter:
         return self.workspace.exports / now.file
 
     def _last(self) -> ExportAnswer:
-        """The export that an earlier run of the server has finished."""
+        """The export that an earlier process of the server has finished."""
         try:
             last = ExportAnswer.model_validate(read_json(self._record))
         except ValidationError:
@@ -118,11 +118,11 @@ class Exporter:
             return ExportAnswer()
         fault = self._fault(name, last.sha256)
         if fault:
-            return ExportAnswer(state="failed", step="The last export is not whole.", error=fault)
+            return ExportAnswer(state="failed", step="The last export is damaged.", error=fault)
         return last
 
     def _fault(self, name: str, sha256: str | None) -> str:
-        """Why a finished export cannot be offered, "" if it can; looks again only at a file that changed."""
+        """Why a finished export cannot be downloaded, "" if it can; a file is only checked again if it has changed."""
         path = self.workspace.exports / name
         try:
             now = stamp(path)
@@ -130,20 +130,20 @@ class Exporter:
                 return "There is no export to download: start one first."
             if now != self._whole:
                 if sha256 not in (None, _sha256(path)):
-                    return f"The export {path.name} is not what was written: it was changed, or cut. Export again."
+                    return f"The export {path.name} was changed or truncated after it was written. Export again."
                 with zipfile.ZipFile(path) as archive:
                     if archive.testzip() is not None:
                         raise zipfile.BadZipFile
             self._whole = now
-        except FileNotFoundError:  # gone meanwhile
+        except FileNotFoundError:  # removed meanwhile
             return "There is no export to download: start one first."
-        except Exception as error:  # a damaged archive fails in any way
+        except Exception as error:  # a damaged archive raises anything
             logger.warning("the export %s cannot be read: %r", path, error)
-            return f"The export {path.name} is not whole. Export again."
+            return f"The export {path.name} is damaged. Export again."
         return ""
 
     def _clear_away(self) -> None:
-        """Remove what a killed export has left: drafts, and zips that it did not get to name or to replace."""
+        """Remove what a killed export left: drafts, and zips that are not in the record."""
         for left in [*self.workspace.exports.glob(f"{_DRAFT}*"), *self.workspace.exports.glob(".writing-*")]:
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
         for stem in (_SEVERAL, *(each.folder for each in EXPORTS.values())):
@@ -151,7 +151,7 @@ class Exporter:
                 if old.name != self._now.file:
                     old.unlink(missing_ok=True)
 
-    def _tell(self, **values: Any) -> None:
+    def _report(self, **values: Any) -> None:
         with self._guard:
             self._now = self._now.model_copy(update=values)
 
@@ -159,14 +159,14 @@ class Exporter:
         try:
             self._export(formats, check, options)
         except Refusal as error:
-            self._tell(state="failed", step="The export failed.", error=str(error))
+            self._report(state="failed", step="The export failed.", error=str(error))
         except OSError as error:
             reason = f"The export could not be written: {error.strerror or error}. Free some disk space and try again."
-            self._tell(state="failed", step="The export failed.", error=reason)
-        except Exception as error:  # a thread has nobody else to tell
+            self._report(state="failed", step="The export failed.", error=reason)
+        except Exception as error:  # nothing else catches errors of a thread
             logger.exception("the export failed")
-            reason = f"The export failed ({str(error) or type(error).__name__}): the server's log says more."
-            self._tell(state="failed", step="The export failed.", error=reason)
+            reason = f"The export failed ({str(error) or type(error).__name__}): see the server's log."
+            self._report(state="failed", step="The export failed.", error=reason)
 
     def _export(self, formats: Sequence[str], check: bool, options: Options) -> None:
         exports = self.workspace.exports
@@ -175,7 +175,7 @@ class Exporter:
         with draft as folder, Source(self.workspace, self.list_cases, options) as source:
             places = {name: Path(folder, EXPORTS[name].folder) for name in formats}
             outcomes = self._write(source, places, check)
-            self._tell(progress=_PACKED, step="The files are packed.", seconds_left=None)
+            self._report(progress=_PACKED, step="The files are packed.", seconds_left=None)
             stem = EXPORTS[formats[0]].folder if len(formats) == 1 else _SEVERAL
             version = self.status().model_version
             target = _free_name(exports, f"{stem}-v{version}" if version else stem)
@@ -183,7 +183,7 @@ class Exporter:
         result = {"file": target.name, "bytes": target.stat().st_size, "sha256": _sha256(target), **_said(outcomes)}
         done = self._now.model_copy(update={"state": "done", "progress": 1.0, "seconds_left": None, **result})
         write_json(self._record, done.model_dump())  # from here on it is offered, whatever happens
-        self._tell(**dict(done))
+        self._report(**dict(done))
         self._clear_away()
 
     def _write(self, source: Source, places: dict[str, Path], check: bool) -> list[Outcome]:
@@ -195,10 +195,10 @@ class Exporter:
         images = scans_to_check(source) if check else None
         check_inputs(source, places, images or ())
         if any(EXPORTS[name].kind == "model" for name in places):
-            self._tell(model_version=int(source.model.card["version"]))
+            self._report(model_version=int(source.model.card["version"]))
 
         def tell(share: float, words: str, left: float | None) -> None:
-            self._tell(progress=_PACKED * share, step=f"{words[:1].upper()}{words[1:]}.", seconds_left=left)
+            self._report(progress=_PACKED * share, step=f"{words[:1].upper()}{words[1:]}.", seconds_left=left)
 
         outcomes = list(export_all(source, places, images, tell))
         failed = [each for each in outcomes if each.error]
@@ -222,7 +222,7 @@ def _said(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _free_name(folder: Path, stem: str) -> Path:
-    """A name that nothing has: the last export is offered until the record names the new one."""
+    """An unused name: the last export can be downloaded until the record names the new one."""
     names = (f"{stem}.zip" if number == 1 else f"{stem}-{number}.zip" for number in itertools.count(1))
     return next(folder / name for name in names if not (folder / name).exists())
 

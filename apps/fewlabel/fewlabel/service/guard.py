@@ -1,4 +1,4 @@
-"""What a caller may do: stands before MONAI Label's application and before FewLabel's routes."""
+"""Access control in front of MONAI Label's application and FewLabel's routes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_DRAINED = 2**23  # bytes of a refused upload that are read, so that a viewer gets to read the sentence
+_DRAINED = 2**23  # bytes of a refused upload that are read, so that the client receives the message
 _NO = ("false", "0", "no", "off", "f", "n")
 
 
@@ -39,11 +39,11 @@ _ASKED: ContextVar[dict[str, Any] | None] = ContextVar("asked", default=None)
 
 
 def brought_by_the_request() -> dict[str, Any]:
-    """What the address of the request at hand says, which its parameters cannot overrule.
+    """What the URL of the current request says; its parameters cannot override it.
 
     Returns:
-        ``session``: the id of the one that it works on, "" for none; ``since``: when it came, in seconds since the
-        epoch. Nothing where no request is being answered, as in programs and background processes.
+        ``session``: the id of its session, "" for none; ``since``: when it came, in seconds since the epoch. {} where
+        no request is being answered, as in scripts and background processes.
     """
     return _ASKED.get() or {}
 
@@ -52,9 +52,9 @@ class Guard:
     """ASGI middleware around the whole application.
 
     Args:
-        app: what it guards.
+        app: the application behind it.
         settings: of the study.
-        login: that was chosen, None where nobody is asked.
+        login: the chosen one, None for none.
     """
 
     def __init__(self, app: Application, settings: Settings, login: Login | None) -> None:
@@ -64,7 +64,7 @@ class Guard:
         self.doors = Doors(settings.hosts or (), origins, settings.remote or login is not None)
         self.tidy = Tidy()
         self._indoors: Application = self._inside
-        if origins:  # browsers ask what these pages may do, and are told
+        if origins:  # answers the preflight requests of browsers
             self._indoors = CORSMiddleware(
                 self._inside, origins, allow_methods=["*"], allow_headers=["*"], allow_credentials=True
             )
@@ -84,7 +84,7 @@ class Guard:
         await self._indoors(scope, receive, send)
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What has come through the doors."""
+        """Handle a request that passed the checks of its head."""
         body = Body(receive)
         try:
             receive = await self._check(scope, body)
@@ -99,7 +99,7 @@ class Guard:
             _ASKED.reset(token)
 
     async def _check(self, scope: Scope, receive: Body) -> Receive:
-        """Let a request to one route through; gives where its body is to be read."""
+        """Check a request against the rule of its route; gives the function that receives its body."""
         path, method = get_route_path(scope), scope["method"]
         found = self.table.find(method, path) or (method == "HEAD" and self.table.find("GET", path)) or None
         who = found[0].who if found is not None else "user"
@@ -108,7 +108,7 @@ class Guard:
         if found is None:
             other = path[:-1] if path.endswith("/") else f"{path}/"
             if self.table.knows(path) or self.table.knows(other):
-                return receive  # another method, or the router sends to the address with or without the slash
+                return receive  # another method, or the router redirects for a trailing slash
             raise Refusal(f"There is no address '{path[:100]}' on this server.", 404)
         rule, parameters = found
         if rule.off:
@@ -122,10 +122,10 @@ def _query(scope: Scope) -> dict[str, list[str]]:
 
 
 def _check_query(scope: Scope, session: str | None) -> None:
-    """MONAI Label takes a session's id for a folder, which it removes where it is none, and unpacks any archive.
+    """Check the session and refuse archives: MONAI Label uses a session's id as a folder, and unpacks any archive.
 
     Raises:
-        Refusal: (404) the id of a session is none; (422) an archive is to be unpacked.
+        Refusal: (404) there is no such session; (422) an archive is to be unpacked.
     """
     query = _query(scope)
     for given in [*query.get("session_id", []), *([] if session is None else [session])]:
@@ -147,7 +147,7 @@ def _bearer(scope: Scope) -> str:
 
 
 async def _refuse(refusal: Refusal, scope: Scope, receive: Body, send: Send) -> None:
-    """Answer with the sentence, once the request was read as far as is reasonable."""
+    """Respond with the message, after reading a reasonable part of the request."""
     seen = 0
     while not receive.ended and seen <= _DRAINED:
         seen += len((await receive()).get("body", b""))
@@ -157,10 +157,10 @@ async def _refuse(refusal: Refusal, scope: Scope, receive: Body, send: Send) -> 
 
 
 def install(app: FastAPI, settings: Settings, login: Login | None) -> None:
-    """Put the guard before an application, in place of an earlier one and of MONAI Label's own CORS rules.
+    """Put the guard in front of an application, replacing an earlier one and MONAI Label's own CORS middleware.
 
-    FewLabel is loaded while the application starts, when no middleware can be added any more: its stack is built
-    anew and guarded as a whole.
+    FewLabel is loaded while the application starts, when middleware can no longer be added: so its stack is rebuilt
+    and wrapped as a whole.
     """
     app.user_middleware = [each for each in app.user_middleware if each.cls is not CORSMiddleware]
     app.middleware_stack = Guard(app.build_middleware_stack(), settings, login)
@@ -168,11 +168,11 @@ def install(app: FastAPI, settings: Settings, login: Login | None) -> None:
         logger.info("FewLabel answers other computers, and asks everybody for a login: %s", login.called)
     elif settings.remote:
         logger.warning(
-            "FewLabel answers every computer that reaches it and asks nobody for a login (--conf remote yes): "
-            "whoever is on this network can read and change scans and labels. --conf token FILE asks for a token."
+            "FewLabel answers every computer that reaches it, without a login (--conf remote yes): whoever is on this "
+            "network can read and change scans and labels. --conf token FILE asks for a token."
         )
     else:
         logger.info(
-            "FewLabel answers this computer only, whatever address it listens on. Other computers are let in with "
-            "--conf token FILE (they log in) or --conf remote yes (nobody is asked)."
+            "FewLabel answers this computer only, whatever address it listens on. Other computers are allowed with "
+            "--conf token FILE (they log in) or --conf remote yes (without a login)."
         )

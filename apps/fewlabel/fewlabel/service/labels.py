@@ -1,4 +1,4 @@
-"""``GET /datastore/label``, in place of MONAI Label's own: it remembers which proposals it hands out."""
+"""``GET /datastore/label``, replacing MONAI Label's: it remembers the proposals that it hands out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATH = "/datastore/label"
 
 
 def make_label_router(study: Study) -> APIRouter:
-    """The route, to be asked before MONAI Label's own, which is taken from the OpenAPI page.
+    """The route, to be mounted before MONAI Label's, which is removed from the OpenAPI page.
 
     The handler is a plain function: FastAPI runs it in its threads.
     """

@@ -1,4 +1,4 @@
-"""Who may ask, where there is a login: a token that a small group shares, or MONAI Label's own (Keycloak, OIDC)."""
+"""Logins: a token that a small group shares, or MONAI Label's own login (Keycloak, OIDC)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fewlabel.service.rules import ADMIN, ANNOTATOR, USER
 
 logger = logging.getLogger(__name__)
 
-SHORTEST = 16  # characters: whoever guesses a thousand a second needs longer than the world is old
+SHORTEST = 16  # characters: too many combinations to guess
 LONGEST = 4096
 _ROLES = {
     USER: settings.MONAI_LABEL_AUTH_ROLE_USER,
@@ -33,15 +33,15 @@ _SIGNED = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384
 
 
 class Login(Protocol):
-    """How somebody proves who they are."""
+    """A kind of login."""
 
     called: str
 
     def check(self, token: str, who: str) -> None:
-        """Let a bearer token through for what a role may do.
+        """Check that a bearer token allows what a role may do.
 
         Raises:
-            Refusal: (401) the token is none of ours or is missing; (403) the person has another role.
+            Refusal: (401) the token is missing or wrong; (403) the person has another role.
         """
 
 
@@ -49,20 +49,20 @@ def _unknown(token: str) -> Refusal:
     if token:
         return Refusal("The server does not know this login, or it has expired. Log in again.", 401)
     return Refusal(
-        "This server asks for a login. Log in in the viewer: with what is in the file of --conf token as password "
-        "(any user name), or as you do elsewhere where MONAI_LABEL_AUTH_ENABLE is on.",
+        "This server requires a login. Log in with the viewer: use the token in the file of --conf token as the "
+        "password (any user name), or your usual account if MONAI_LABEL_AUTH_ENABLE is on.",
         401,
     )
 
 
 class TokenLogin:
-    """One token for all, who may then do everything.
+    """One token for everybody, which allows everything.
 
     Args:
-        file: holds the token, and nothing else but spaces around it.
+        file: contains the token; white space around it is ignored.
 
     Raises:
-        ValueError: the file cannot be read, or holds no usable token; the message never shows it.
+        ValueError: the file cannot be read, or contains no usable token; the message never shows it.
     """
 
     called = "with the token of --conf token"
@@ -72,10 +72,10 @@ class TokenLogin:
         self.read_again()
 
     def read_again(self) -> None:
-        """Take the token that the file holds now; the one before is none any more.
+        """Read the token again; the former one is no longer valid.
 
         Raises:
-            ValueError: as when it is made; the one before stays.
+            ValueError: as for the constructor; the former token stays valid.
         """
         file = self._file
         path = Path(file).expanduser()
@@ -84,19 +84,19 @@ class TokenLogin:
                 token = content.read(LONGEST + 1).decode("ascii").strip()
                 mode = os.fstat(content.fileno()).st_mode
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it holds other signs than plain letters, digits and marks"
+            reason = getattr(error, "strerror", None) or "it has characters other than letters, digits and punctuation"
             raise ValueError(f"--conf token {file}: this file cannot be used: {reason}.") from None
         if not SHORTEST <= len(token) <= LONGEST or len(token.split()) != 1:
             raise ValueError(
-                f"--conf token {file}: the file must hold one word of {SHORTEST} to {LONGEST} signs. Make one with: "
-                'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+                f"--conf token {file}: the file must have one word of {SHORTEST} to {LONGEST} characters. Make "
+                'one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
             )
         if os.name != "nt" and mode & (stat.S_IRGRP | stat.S_IROTH):
             logger.warning("--conf token %s: other users of this computer can read it; chmod 600 it.", file)
         self._token = token
 
     def is_right(self, token: str) -> bool:
-        """Compare in a time that tells nothing of the token."""
+        """Compare in constant time."""
         mine, theirs = (hashlib.sha256(each.encode()).digest() for each in (self._token, token))
         return hmac.compare_digest(mine, theirs)
 
@@ -105,7 +105,7 @@ class TokenLogin:
             raise _unknown(token)
 
     def router(self) -> APIRouter:
-        """MONAI Label's own protocol, so that its viewers' login windows take the token as a password."""
+        """MONAI Label's login routes, so that its viewers accept the token as a password."""
         router = APIRouter(prefix="/auth", tags=["Auth"])
 
         @router.get("/", summary="Check If Auth is Enabled")
@@ -126,12 +126,12 @@ class TokenLogin:
 
 
 class OwnLogin:
-    """MONAI Label's own login; its routes ask for the same roles once more."""
+    """MONAI Label's own login; its routes check the same roles again."""
 
     called = "with MONAI Label's own login (MONAI_LABEL_AUTH_ENABLE)"
 
     def __init__(self) -> None:
-        # MONAI Label names no algorithm, without which PyJWT 2 refuses everybody; realms publish a public key.
+        # MONAI Label passes no algorithm, so that PyJWT 2 refuses every token; realms publish a public key.
         auth.jwt = types.SimpleNamespace(decode=functools.partial(jwt.decode, algorithms=_SIGNED))
 
     def check(self, token: str, who: str) -> None:
@@ -144,14 +144,14 @@ class OwnLogin:
         except Exception as error:
             realm = settings.MONAI_LABEL_AUTH_REALM_URI
             raise Refusal(
-                f"The login server {realm} cannot be asked ({type(error).__name__}). Try later.", 503
+                f"The login server {realm} cannot be reached ({type(error).__name__}). Try later.", 503
             ) from error
         if _ROLES[who] not in user.roles:
             raise Refusal(f"This needs the role '{_ROLES[who]}' (MONAI_LABEL_AUTH_ROLE_{who.upper()}).", 403)
 
 
 def make_login(token_file: str | None) -> Login | None:
-    """The login that was chosen, None where nobody is asked.
+    """The chosen login, None for none.
 
     Raises:
         ValueError: an unusable token file, or two logins at once.
@@ -160,7 +160,7 @@ def make_login(token_file: str | None) -> Login | None:
         if token_file:
             raise ValueError(
                 f"--conf token {token_file}: MONAI Label's own login is on as well (MONAI_LABEL_AUTH_ENABLE). "
-                "Choose one of both."
+                "Choose one of them."
             )
         return OwnLogin()
     return TokenLogin(token_file) if token_file else None
@@ -170,10 +170,10 @@ def renew(login: Login | None) -> None:
     """Read the file of a shared token again.
 
     Raises:
-        Refusal: (409) it holds no usable one; that of before is still asked for.
+        Refusal: (409) the file has no usable token; the former one stays valid.
     """
     try:
         if isinstance(login, TokenLogin):
             login.read_again()
     except ValueError as error:
-        raise Refusal(f"{error} The token of before is still asked for.", 409) from None
+        raise Refusal(f"{error} The former token stays valid.", 409) from None

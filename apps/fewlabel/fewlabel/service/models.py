@@ -1,4 +1,4 @@
-"""``PUT`` and ``DELETE /model/...``, in place of MONAI Label's own, which write and remove the file unasked."""
+"""``PUT`` and ``DELETE /model/...``, replacing MONAI Label's, which write and remove the file without checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATH = "/model/{model}"
 
 
 class ModelDesk:
-    """Takes models that are sent and puts the published one aside, one request at a time.
+    """Publishes models that are sent, and deletes the published one (keeping a copy), one request at a time.
 
     Args:
         study: open (its datastore is there).
@@ -36,11 +36,11 @@ class ModelDesk:
         self._busy = threading.Lock()
 
     def replace(self, model: str, upload: UploadFile) -> dict[str, Any]:
-        """Publish the model that was sent where it is not worse than the published one (see ``Offer``).
+        """Publish the model that was sent if it is not worse than the published one (see ``Offer``).
 
         Raises:
-            Refusal: (404) there is no such model; (409) a training or another such request runs, or it is worse;
-                (422) it is no model of this study.
+            Refusal: (404) there is no such model; (409) a training or another such request is running, or it is worse;
+                (422) it is not a model of this study.
         """
         self._check_name(model)
         if not self._busy.acquire(blocking=False):
@@ -57,10 +57,11 @@ class ModelDesk:
             self._busy.release()
 
     def delete(self, model: str) -> dict[str, Any]:
-        """Put the published model aside; it can be put back.
+        """Move the published model aside; it can be restored.
 
         Raises:
-            Refusal: (404) there is no such model, or none is published; (409) a training or another such request runs.
+            Refusal: (404) there is no such model, or none is published; (409) a training or another such request is
+                running.
         """
         self._check_name(model)
         if not self._busy.acquire(blocking=False):
@@ -86,15 +87,15 @@ class ModelDesk:
             )
 
     def _stamp(self) -> dict[str, Any]:
-        """What MONAI Label's own route answers."""
+        """The response of MONAI Label's own route."""
         path = self.workspace.model
         return {"checksum": file_checksum(str(path)), "modified_time": int(path.stat().st_mtime)}
 
 
 def make_model_router(study: Study) -> APIRouter:
-    """Both routes. The handlers are plain functions: FastAPI runs them in its threads.
+    """Both routes, to be mounted before MONAI Label's, which are removed from the OpenAPI page.
 
-    To be asked before MONAI Label's own, which are taken from the OpenAPI page.
+    The handlers are plain functions: FastAPI runs them in its threads.
     """
     for route in monai_label.router.routes:
         if route.methods & {"PUT", "DELETE"}:
@@ -109,7 +110,7 @@ def make_model_router(study: Study) -> APIRouter:
     def put_model(model: str, file: UploadFile) -> dict[str, Any]:
         return desk.replace(model, file)
 
-    @router.delete(PATH, summary=f"{RBAC_ADMIN}Put the published model aside", dependencies=role)
+    @router.delete(PATH, summary=f"{RBAC_ADMIN}Move the published model aside", dependencies=role)
     def delete_model(model: str) -> dict[str, Any]:
         return desk.delete(model)
 

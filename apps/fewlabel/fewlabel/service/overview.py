@@ -1,4 +1,4 @@
-"""What the routes tell of a study, put together from its lists and files; changes nothing."""
+"""Responses about a study, made from its lists and files; changes nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fewlabel.export.table import EXPORTS
 from fewlabel.files import ReadAgain
 from fewlabel.methods import METHODS, default_method
 from fewlabel.published import read_card
+from fewlabel.quality import quality
 from fewlabel.replaced import how_to_restore
 from fewlabel.review.history import Outlook
 from fewlabel.review.picture import history_picture
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Overview:
-    """Reads one study for the routes; safe for threads.
+    """Reads one study for the routes; thread-safe.
 
     Args:
         study: open (its datastore is there).
@@ -47,23 +48,24 @@ class Overview:
 
     def __init__(self, study: Study) -> None:
         self.study, self.workspace = study, study.workspace
-        self._card = ReadAgain(lambda path: read_card(path), dict)
+        self._card: ReadAgain[dict[str, Any]] = ReadAgain(lambda path: read_card(path), dict)
         self._history, self._outlook = study.reviewer.history, Outlook(self.workspace.history)
 
     def describe(self) -> StudyAnswer:
         """The study as a viewer needs it when it connects."""
         study, settings = self.study, self.study.settings
+        chosen = settings.with_request(study.keeper.mode.options())
         model, problem = self._model()
         device = choose_device(settings.device)
         return StudyAnswer(
             app_version=__version__,
             name=study.studies.name,
             classes=[
-                ClassEntry(name=name, value=place + 1, color=colour(place))
-                for place, name in enumerate(self.workspace.classes())
+                ClassEntry(name=name, value=index + 1, color=colour(index))
+                for index, name in enumerate(self.workspace.classes())
             ],
             methods=[Choice(name=name, description=method.description) for name, method in METHODS.items()],
-            default_method=settings.method or default_method(device),
+            default_method=chosen.method or default_method(device),
             strategies=[Choice(name=name, description=each.description) for name, each in study.strategies().items()],
             exports=[
                 ExportChoice(name=name, description=each.description, kind=each.kind, problem=each.lacks())
@@ -91,7 +93,7 @@ class Overview:
         return count(self._objects(), self.study.leases, self._validation())
 
     def state(self, case: str) -> State:
-        """Of one case.
+        """The state of one case.
 
         Raises:
             Refusal: (404) no such case.
@@ -108,11 +110,11 @@ class Overview:
         return case in self.study.store.get_labeled_images()
 
     def history(self) -> HistoryAnswer:
-        """What was said of each submission, and what more labels would bring."""
+        """The review of each submission, and the estimated gain from more labels."""
         return HistoryAnswer(entries=self._entries(), stopping=self._outlook() or None)
 
     def history_picture(self) -> Path:
-        """A newly drawn picture of the history, in the workspace.
+        """Plot the history into a file of the workspace.
 
         Raises:
             Refusal: (507) it cannot be written.
@@ -132,10 +134,14 @@ class Overview:
         return self._history.entries()
 
     def _model(self) -> tuple[PublishedModel | None, str | None]:
-        """The published model, or why it cannot be used: viewers shall connect all the same, and train anew."""
+        """The published model, or why it cannot be used: viewers can connect nevertheless, and train again."""
         try:
             card = self._card(self.workspace.model)
-            return (PublishedModel.model_validate(card), None) if card else (None, self._put_aside())
+            if not card:
+                return None, self._put_aside()
+            known = quality(card)
+            shown = {**card, "quality": known.sentence, "doubtful": known.doubtful}
+            return PublishedModel.model_validate(shown), None
         except Refusal as error:
             return None, str(error)
         except ValidationError:

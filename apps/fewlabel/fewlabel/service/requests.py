@@ -1,4 +1,4 @@
-"""What is checked of a request for a task of MONAI Label before it is let through."""
+"""Checks requests for tasks of MONAI Label before they are run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from fewlabel.selection.table import DEFAULT_STRATEGY
 if TYPE_CHECKING:
     from fewlabel.study import Study
 
-_UPLOAD = re.compile(r"tmp[a-z0-9_]{8}(\..*)?")  # as MONAI Label names them
+_UPLOAD = re.compile(r"tmp[a-z0-9_]{8}(\..*)?")  # as MONAI Label names uploads
 
 
 class Requests:
-    """Refuses in words what could only fail, and what would reach beyond the study.
+    """Refuses requests that could only fail, or that would reach beyond the study.
 
     Args:
-        study: whose tasks are asked for; its datastore is open at the first request.
+        study: with the tasks; its datastore is open at the first request.
     """
 
     def __init__(self, study: Study) -> None:
@@ -51,16 +51,16 @@ class Requests:
     def check_infer(
         self, request: Mapping[str, Any], tasks: Mapping[str, InferTask], session: str = "", since: float | None = None
     ) -> Mapping[str, Any]:
-        """Let through images of this study, the session asked for and a file uploaded with the request; nothing else.
+        """Allow images of this study, of the request's session, and a file uploaded with the request; nothing else.
 
         Args:
             session: its id, "" for none.
-            since: when the request came, in seconds since the epoch; None: a program of this computer asks, which may
-                name any file of the studies and the sessions.
+            since: when the request came, in seconds since the epoch; None: called by a program on this computer, which
+                may use any file of the studies and the sessions.
 
         Returns:
-            the request; with the path of the image where its id is also a file of the server's working folder, which
-            MONAI Label would take instead.
+            the request; with the path of the image if its id is also a file in the server's working folder, which MONAI
+            Label would use instead.
 
         Raises:
             Refusal: (404) unknown model or image; (403) a path of the server; (409) not trained yet; (422) a scan that
@@ -72,7 +72,7 @@ class Requests:
         if not isinstance(model, str) or model not in tasks:
             raise Refusal(f"There is no model '{model}' here. There is: {', '.join(tasks)}.", 404)
         if not tasks[model].is_valid():
-            tasks[model].published("cpu")  # says that it is not trained yet
+            tasks[model].published("cpu")  # refuses if it is not trained yet
         if isinstance(image, str) and image in self.study.store.list_images():
             return {**request, "image": self.study.store.get_image_uri(image)} if os.path.exists(image) else request
         unusable = self.study.store.unusable().get(str(image))
@@ -100,14 +100,14 @@ class Requests:
         return {**request, "strategy": strategy}
 
     def _may_read(self, path: Path, session: str, since: float | None) -> bool:
-        """Whether ``path`` is what the request brought: its session's image, or an upload just put aside for it."""
+        """Whether ``path`` belongs to the request: its session's image, or its upload."""
         try:
             real = path.resolve()
-        except (OSError, RuntimeError, ValueError):  # a zero byte, a loop of links
+        except (OSError, RuntimeError, ValueError):  # a null byte, or a loop of links
             return False
         own = [self.study.studies, self.sessions] if since is None else [self.sessions / session] if session else []
         if any(real.is_relative_to(folder.resolve()) for folder in own):
             return True
         if real.parent != Path(tempfile.gettempdir()).resolve() or not _UPLOAD.fullmatch(real.name):
             return False
-        return since is None or (real.is_file() and real.stat().st_ctime >= since - 1)  # clocks of disks are coarse
+        return since is None or (real.is_file() and real.stat().st_ctime >= since - 1)  # times of files are coarse

@@ -1,4 +1,4 @@
-"""The routes themselves, under MONAI Label's own authentication, beside MONAI Label's own."""
+"""FewLabel's routes, with MONAI Label's authentication, beside MONAI Label's routes."""
 
 from __future__ import annotations
 
@@ -48,28 +48,28 @@ if TYPE_CHECKING:
 class Problem(BaseModel):
     """Why a request was refused."""
 
-    detail: str = Field(description="what is wrong, where, and what to do about it")
+    detail: str = Field(description="what is wrong, where, and what to do")
 
 
-class SpokenRoute(APIRoute):
-    """A route that refuses an unusable request in a sentence, as all others of FewLabel do."""
+class PlainRoute(APIRoute):
+    """A route whose response to an invalid request is a sentence, as for FewLabel's other errors."""
 
     def get_route_handler(self) -> Callable:
-        handle = super().get_route_handler()
+        original = super().get_route_handler()
 
-        async def handle_in_words(request: Any) -> Any:
+        async def handle(request: Any) -> Any:
             try:
-                return await handle(request)
+                return await original(request)
             except RequestValidationError as error:
-                faults = "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in error.errors())
+                faults = "; ".join(f"{_field(each['loc'])}: {each['msg']}" for each in error.errors())
                 raise Refusal(
                     f"The request cannot be used ({faults}). See the OpenAPI page for its form.", 422
                 ) from error
 
-        return handle_in_words
+        return handle
 
 
-def _place(location: tuple) -> str:
+def _field(location: tuple) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
@@ -90,10 +90,10 @@ def _refuses(**reasons: str) -> dict[int | str, dict[str, Any]]:
 def make_router(study: Study) -> APIRouter:
     """The routes of a study whose datastore is open.
 
-    The handlers are plain functions: FastAPI runs them in its threads, so that none keeps the others waiting.
+    The handlers are plain functions: FastAPI runs them in its threads, so that none blocks the others.
     """
     router = APIRouter(
-        prefix="/fewlabel", tags=["FewLabel"], route_class=SpokenRoute, responses=_refuses(e422="unusable request")
+        prefix="/fewlabel", tags=["FewLabel"], route_class=PlainRoute, responses=_refuses(e422="unusable request")
     )
     overview = Overview(study)
     _add_reading(router, overview)
@@ -108,17 +108,17 @@ def _add_reading(router: APIRouter, overview: Overview) -> None:
     def get_study() -> StudyAnswer:
         return overview.describe()
 
-    @router.get("/cases", summary=f"{RBAC_USER}All cases with state, score and place in the order", **_USER)
+    @router.get("/cases", summary=f"{RBAC_USER}All cases with state, score and rank", **_USER)
     def get_cases() -> CasesAnswer:
         return overview.cases()
 
-    @router.get("/history", summary=f"{RBAC_USER}What was said of each submission", **_USER)
+    @router.get("/history", summary=f"{RBAC_USER}The review of each submission", **_USER)
     def get_history() -> HistoryAnswer:
         return overview.history()
 
     @router.get(
         "/history.png",
-        summary=f"{RBAC_USER}The same as a curve: Dice over labels, and what five more would bring",
+        summary=f"{RBAC_USER}The history as a plot: Dice over labels, and the gain from five more",
         response_class=FileResponse,
         responses={200: {"content": {"image/png": {}}, "description": "the picture"}, **_refuses(e507="disk full")},
         **_USER,
@@ -132,7 +132,7 @@ def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
 
     @router.post(
         "/skip/{case}",
-        summary=f"{RBAC_ANNOTATOR}Put a case off for a day",
+        summary=f"{RBAC_ANNOTATOR}Skip a case for a day",
         responses=_refuses(e404=unknown, e409="the case has a label"),
         **_ANNOTATOR,
     )
@@ -178,7 +178,7 @@ def _add_export(router: APIRouter, exporter: Exporter, series: Path | None) -> N
         exporter.start(asked.chosen, asked.check, options)
         return ExportStarted()
 
-    @router.get("/export", summary=f"{RBAC_USER}How far the export is", **_USER)
+    @router.get("/export", summary=f"{RBAC_USER}Progress of the export", **_USER)
     def get_export() -> ExportAnswer:
         return exporter.status()
 
@@ -188,7 +188,7 @@ def _add_export(router: APIRouter, exporter: Exporter, series: Path | None) -> N
         response_class=FileResponse,
         responses={
             200: {"content": {"application/zip": {}}, "description": "the zip"},
-            **_refuses(e404="there is none", e409="it is being made"),
+            **_refuses(e404="there is none", e409="it is running"),
         },
         **_USER,
     )
@@ -198,10 +198,10 @@ def _add_export(router: APIRouter, exporter: Exporter, series: Path | None) -> N
 
 
 def mount(study: Study, login: Login | None = None) -> None:
-    """Serve a study's routes with MONAI Label's, behind the guard, in place of those of a study served before.
+    """Serve a study's routes with MONAI Label's, behind the guard, replacing those of a study served before.
 
     Args:
-        login: that everybody is asked for, None for none.
+        login: required of everybody, None for none.
 
     Does nothing in background processes, nor where no server runs.
     """
@@ -219,7 +219,7 @@ def mount(study: Study, login: Login | None = None) -> None:
     for router in routers:
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
     ours = app.router.routes[len(others) :]
-    app.router.routes[:] = ours + others  # the first that fits answers: some of MONAI Label's are replaced
+    app.router.routes[:] = ours + others  # the first match counts: some of MONAI Label's are replaced
     app.state.fewlabel_routes = ours
-    app.openapi_schema = None  # of the OpenAPI page, which is kept once it was asked for
+    app.openapi_schema = None  # drop the cached OpenAPI page
     install(app, study.settings, login)

@@ -1,7 +1,7 @@
-"""Every route of the running application: who may call it, and which keys its JSON body may carry.
+"""Every route of the running application: who may call it, and which keys its JSON body may have.
 
-The same table, in words, is ``docs/security.md``; a test compares both with the application. A route that is not
-here is not served.
+``docs/security.md`` has the same table; a test compares both with the application. A route that is not here is not
+served.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _GPU = "The server starts no program for a request: run nvidia-smi on its comput
 
 @dataclass(frozen=True)
 class Rule:
-    """What may be done with one route.
+    """The rule of one route.
 
     Attributes:
         path: template as in the application, without ``MONAI_LABEL_API_STR``.
-        who: the role that is asked for where there is a login; EVERYBODY: nobody is asked.
-        off: the sentence with which it is refused; "" where it is served.
-        keys: of its JSON body, those that are passed on; None: it takes no JSON, or FewLabel's own model checks it.
+        who: the role that is required where there is a login; EVERYBODY: none.
+        off: the message with which it is refused; "" where it is served.
+        keys: of its JSON body that are passed on; None: it takes no JSON, or FewLabel's own model validates it.
     """
 
     method: str
@@ -114,14 +114,14 @@ RULES = (
     Rule("GET", "/fewlabel/export", USER),
     Rule("GET", "/fewlabel/export/file", USER),
 )
-"""In the order in which the application looks, so that the first that fits is the one that would answer."""
+"""In the application's order of routes, so that the first match is the route that responds."""
 
 WITHOUT_PREFIX = ("/", "/docs", "/openapi.json", "/favicon.ico", "/static/{path:path}", "/reload")
-"""MONAI Label lays ``MONAI_LABEL_API_STR`` before all others."""
+"""Paths without MONAI Label's prefix ``MONAI_LABEL_API_STR``."""
 
 
 class Table:
-    """The rules as the guard asks them.
+    """Finds the rule of a request.
 
     Args:
         prefix: MONAI_LABEL_API_STR.
@@ -133,7 +133,7 @@ class Table:
         ]
 
     def find(self, method: str, path: str) -> tuple[Rule, dict[str, str]] | None:
-        """The rule of a request and what stands in the place of its parameters; None: there is no such route."""
+        """The rule of a request and its path parameters; None: there is no such route."""
         for rule, pattern in self._rules:
             found = rule.method == method and pattern.match(path)
             if found:
@@ -141,5 +141,5 @@ class Table:
         return None
 
     def knows(self, path: str) -> bool:
-        """Whether any method is served there."""
+        """Whether any method is served at this path."""
         return any(pattern.match(path) for _, pattern in self._rules)

@@ -1,4 +1,4 @@
-"""What requests leave behind is taken away: files put aside for them, and memory."""
+"""Cleans up after requests: temporary files and memory."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ logger = logging.getLogger(__name__)
 
 _PREFIX, _LOCK = "fewlabel-", "server.lock"
 _OF_REQUESTS = re.compile(r"tmp[a-z0-9_]{8}(\..*)?")
-"""As MONAI Label and Python name files that are put aside; what libraries keep is named otherwise."""
+"""Names of temporary files of MONAI Label and Python; files of libraries are named differently."""
 
 _COARSE = 1.0
-"""Seconds by which clocks of disks may differ from the computer's."""
+"""Seconds by which times of files may differ from the computer's clock."""
 
 _READ_BY_THEN = 10.0
-"""Seconds after which a server that starts has read the settings of its logs."""
+"""Seconds after which a starting server has read its logging configuration."""
 
 _HOUR = 3600.0
 """Seconds that a session lasts."""
 
 _MUCH = 64 * 2**20
-"""Bytes of memory: collecting what is left of less takes longer than it is worth."""
+"""Bytes of memory: freeing less is not worth the time."""
 
 _mine: FileLock | None = None
 
 
 def own_temporary_folder(app: str) -> None:
-    """Let this server put files aside in a folder of its own; remove those of servers that have ended.
+    """Give this server its own folder for temporary files; remove those of servers that have ended.
 
-    MONAI Label puts every upload among the temporary files of the system, and leaves there what was refused, what it
-    packed, and what it had not finished when it was killed. The system ends the lock of a folder with its process.
+    MONAI Label stores every upload among the system's temporary files, and leaves there refused uploads, its archives,
+    and unfinished files when it is killed. The operating system releases the lock of a folder with its process.
 
     Args:
-        app: folder of the app, by which the settings of logs are known that MONAI Label writes at each start.
+        app: folder of the app, to recognise the logging configurations that MONAI Label writes at each start.
     """
     global _mine
     if _mine is not None:
@@ -64,16 +64,16 @@ def own_temporary_folder(app: str) -> None:
         lock = FileLock(folder / _LOCK)
         try:
             lock.acquire(blocking=False)
-        except Timeout:  # another server, which starts at the same moment, takes it for one that was left
+        except Timeout:  # another server that starts at the same moment is cleaning up
             continue
-        except OSError as error:  # a file system without locks: nothing is removed there, and all else works
+        except OSError as error:  # a file system without locks: nothing is removed, all else works
             logger.warning("Temporary files of this server are left in %s: %s", folder, error)
         _mine = lock
         tempfile.tempdir = str(folder)
 
 
 def _settings_of_logs(system: Path, app: str) -> list[str]:
-    """Those that were read: a server reads its own at once."""
+    """Logging configurations that were read already: a server reads its own at once."""
     found = []
     for path in system.glob("tmp????????.json"):
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -88,15 +88,15 @@ def _remove_if_nobody_holds(folder: Path) -> None:
     try:
         lock.acquire(blocking=False)
         lock.release()
-    except (Timeout, OSError):  # a server that runs, or that of another user
+    except (Timeout, OSError):  # a running server, or one of another user
         return
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_old_sessions(sessions: Sessions) -> None:
-    """Remove the sessions whose hour is over, and those that a killed server did not finish, after an hour.
+    """Remove sessions after their hour, unfinished ones of a killed server included.
 
-    In place of MONAI Label's own clearing, which fails at the first that is not finished, and the start with it.
+    Replaces MONAI Label's own function, which fails at the first unfinished session, and the start with it.
     """
     for folder in Path(sessions.store_path).glob("*/"):
         try:
@@ -109,7 +109,7 @@ def remove_old_sessions(sessions: Sessions) -> None:
 
 
 def _changed(path: Path) -> float:
-    """When, in seconds since the epoch; never where it is gone."""
+    """Modification time in seconds since the epoch; infinite where the file does not exist."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -117,17 +117,17 @@ def _changed(path: Path) -> float:
 
 
 class Tidy:
-    """Looks after each request; in programs without a folder of their own it leaves all files alone."""
+    """Cleans up after requests; does nothing in programs without their own temporary folder."""
 
     def __init__(self) -> None:
         self._open: dict[object, float] = {}
 
     @asynccontextmanager
     async def after_request(self, takes_much: bool) -> AsyncIterator[None]:
-        """Of requests that are open at the same time each keeps what was put aside since it came.
+        """Remove temporary files after a request, except those made since an open request came.
 
         Args:
-            takes_much: it may carry a volume: memory is looked after as well.
+            takes_much: it may contain a volume: free memory as well.
         """
         request, before = object(), resident() if takes_much else math.inf
         self._open[request] = time.time()
@@ -143,7 +143,7 @@ class Tidy:
 
 
 def _left_before(moment: float) -> list[str]:
-    """What was put aside for requests and not written to since ``moment``, in seconds since the epoch."""
+    """Temporary files of requests that were not changed since ``moment``, in seconds since the epoch."""
     if _mine is None:
         return []
     left = []

@@ -1,4 +1,4 @@
-"""MONAI Label's routes of the training, where it goes on by itself: Train means go on now, Stop rest until I say so."""
+"""MONAI Label's training routes for continuous training: Train lets it go on, Stop lets it rest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Answer = Callable[..., Awaitable[Any]]
 
 
 class TrainingDesk:
-    """Answers those who start and stop trainings; what concerns one on request is left to MONAI Label.
+    """Starts and stops continuous training; requests for other trainings are left to MONAI Label.
 
     Args:
         study: open.
@@ -34,7 +34,7 @@ class TrainingDesk:
         self.keeper = study.keeper
 
     def goes_on(self, options: Options, waited_for: bool) -> bool:
-        """Whether a request concerns the training that goes on by itself; a training that is waited for has an end."""
+        """Whether a request concerns continuous training; one with ``run_sync`` (``waited_for``) never does."""
         wanted = asked_for(options) or self.keeper.mode()
         if waited_for:
             return False
@@ -43,24 +43,24 @@ class TrainingDesk:
         return wanted == CONTINUOUS
 
     def start(self, model: str, options: Options, enqueue: bool) -> dict[str, Any]:
-        """Let it go on; the task that runs.
+        """Let the training go on; gives the running task.
 
         Raises:
-            Refusal: (404, 409) there is no such model, or no label; (429) it runs already, and was not to be queued.
+            Refusal: (404, 409) there is no such model, or no label; (429) it is running already, and may not be queued.
         """
-        app_instance().bundle_path(model)  # refuses what could only fail, as MONAI Label has it
+        app_instance().bundle_path(model)  # refuses requests that could only fail, as in MONAI Label
         task, ran = self.keeper.go_on({**options, "model": model})
         if ran and not enqueue:
             raise Refusal("The training is running already: it takes in new labels by itself.", 429)
         return jsonable_encoder(task)
 
     async def on_request(self, answer: Answer, options: Options, waited_for: bool, **more: Any) -> Any:
-        """MONAI Label's own answer; while somebody waits for a training, none begins by itself.
+        """MONAI Label's own response; while a client waits for a training, continuous training does not start.
 
-        A request that names no model would be queued: it ends the one that goes on, for as long as it takes.
+        A request without a model would be queued: it stops continuous training meanwhile.
 
         Raises:
-            Refusal: (429) one that goes on is running.
+            Refusal: (429) continuous training is running.
         """
         params = {**options, "training": ON_REQUEST}
         if not waited_for:
@@ -72,10 +72,10 @@ class TrainingDesk:
 
 
 def make_training_router(study: Study, borrowed: APIRouter) -> APIRouter:
-    """``POST`` and ``DELETE /train/``, to be asked before MONAI Label's, whose parameters and answers they keep.
+    """``POST`` and ``DELETE /train/``, to be mounted before MONAI Label's, with the same parameters and responses.
 
     Args:
-        borrowed: MONAI Label's routes, which answer for trainings on request.
+        borrowed: MONAI Label's routes, used for trainings on request.
     """
     router = APIRouter(include_in_schema=False, dependencies=[Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_ADMIN))])
     theirs = _endpoints(borrowed)
@@ -106,7 +106,7 @@ def make_training_router(study: Study, borrowed: APIRouter) -> APIRouter:
     @router.delete("/train/")
     async def stop() -> Any:
         if desk.keeper.is_on:
-            await to_thread.run_sync(desk.keeper.rest)
+            return jsonable_encoder(await to_thread.run_sync(desk.keeper.stop))
         return await theirs["DELETE", "/train/"](user=None)
 
     return router

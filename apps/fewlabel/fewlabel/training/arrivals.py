@@ -1,4 +1,4 @@
-"""Labels that come, change or go while a training goes on, seen by their files."""
+"""Notices labels that are added, changed or removed during a training, by their files."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.datastore.kinds import accepted_cases, person_labelled
-from fewlabel.files import stamp
+from fewlabel.files import Stamp, stamp
 from fewlabel.workspace import Workspace
 
 Known = dict[str, list[int]]
 """Case -> stamp of the file of its submitted label."""
 
-_LOOK_EVERY = 5.0  # seconds
+MOST_TIME = 0.05  # share of the time that looking at labels may take, however many there are
+_LOOK_EVERY = 5.0  # seconds, at least
 
 
 def known_labels(datastore: Datastore) -> Known:
-    """The submitted labels as they are now; JSON."""
+    """Stamps of all submitted labels as they are now; can be written as JSON."""
     found = {}
     for case in sorted(datastore.get_labeled_images()):
         now = stamp(datastore.stored_label(case))
@@ -28,7 +29,7 @@ def known_labels(datastore: Datastore) -> Known:
 
 
 def in_order(datastore: Datastore) -> list[str]:
-    """Cases whose label can validate, as they were submitted, oldest first; an accepted proposal never does."""
+    """Cases whose label may be used for validation, oldest submission first; accepted proposals are left out."""
     cases = set(person_labelled(datastore)) - set(datastore.left_out())
     cases -= set(accepted_cases(datastore, cases))
     times = {case: float(datastore.get_label_info(case, "final").get("ts") or 0) for case in cases}
@@ -36,10 +37,10 @@ def in_order(datastore: Datastore) -> list[str]:
 
 
 class Arrivals:
-    """Looks every few seconds whether labels of a study have changed.
+    """Checks every few seconds whether the labels of a study have changed.
 
     Args:
-        datastore: of a background process; it is read again when the folder of the labels has changed.
+        datastore: of a background process; it is refreshed when the folder of the labels has changed.
         workspace: of the study; the names of its classes count too.
 
     Attributes:
@@ -49,31 +50,33 @@ class Arrivals:
     def __init__(self, datastore: Datastore, workspace: Workspace) -> None:
         self.datastore, self.workspace = datastore, workspace
         self.known = known_labels(datastore)
-        self._folders: dict[str, tuple[int, int] | None] = {}  # looked at soon: labels may have come since the start
-        self._looked = time.monotonic()
+        self._files: dict[Path, Stamp | None] = {}  # empty: labels may have come since the start
+        self._next, self._changed = time.monotonic() + _LOOK_EVERY, False
 
-    def _look_at_folders(self) -> dict[str, tuple[int, int] | None]:
-        places = {str(Path(self.datastore.stored_label(case)).parent) for case in self.known}
-        return {place: stamp(place) for place in sorted(places)}
+    def _look_at_files(self) -> dict[Path, Stamp | None]:
+        """Stamps of the known labels and of their folders: overwriting a file in place does not change its folder."""
+        labels = [Path(self.datastore.stored_label(case)) for case in self.known]
+        return {path: stamp(path) for path in {*labels, *(label.parent for label in labels)}}
 
     def changed(self) -> bool:
-        """Whether labels came, were replaced or taken back since ``known`` was; looks at most every five seconds."""
+        """Whether labels were added, replaced or removed since ``known``; checks at most every five seconds."""
+        began = time.monotonic()
+        if began < self._next:
+            return self._changed
+        files = self._look_at_files()
+        if files != self._files:
+            self._files = files
+            self.datastore.refresh()
+            self._changed = known_labels(self.datastore) != self.known
         now = time.monotonic()
-        if now - self._looked < _LOOK_EVERY:
-            return False
-        self._looked = now
-        folders = self._look_at_folders()
-        if folders == self._folders:
-            return False
-        self._folders = folders
-        self.datastore.refresh()
-        return known_labels(self.datastore) != self.known
+        self._next = now + max(_LOOK_EVERY, (now - began) / MOST_TIME)
+        return self._changed
 
     def take_in(self) -> tuple[list[str], list[str]]:
-        """Know what is there now; cases whose labels are new or changed, and cases whose labels are gone."""
-        self._folders = self._look_at_folders()  # before the labels: what comes in between is seen next time
+        """Update ``known``; gives the cases whose labels are new or changed, and those whose labels were removed."""
+        self._files = self._look_at_files()  # before the labels: a later change is seen next time
         now = known_labels(self.datastore)
         new = [case for case, each in now.items() if self.known.get(case) != each]
         gone = [case for case in self.known if case not in now]
-        self.known = now
+        self.known, self._changed = now, False
         return new, gone

@@ -1,4 +1,4 @@
-"""What of a training at a constant rate is published: a branch whose rate falls to zero, or the mean of its weights."""
+"""Weights to publish from a training at a constant rate: a branch whose rate falls to zero, or a running mean."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import torch
 from fewlabel.methods.base import Method
 from fewlabel.training.trainer import Trainer
 
-WINDOW = 0.1  # share of the steps so far that the mean of the weights looks back on
+WINDOW = 0.1  # share of the steps so far that the mean covers
 
 
 def falling(share: float, rate: float) -> float:
-    """The rate of a branch of which ``share`` is done, in [0, 1]: a straight line to zero."""
+    """Learning rate of a branch after ``share`` of it, in [0, 1]: falls linearly to zero."""
     return rate * max(0.0, 1.0 - share)
 
 
 @contextmanager
 def aside(trainer: Trainer) -> Iterator[Method]:
-    """Within, the trainer trains a copy of its method and optimiser; afterwards its own are back, untouched."""
+    """Let the trainer work on copies of its method and optimiser; afterwards it has its own again, unchanged."""
     trunk = trainer.method, trainer.optimiser
     trainer.method = copy.deepcopy(trunk[0])
     trainer.optimiser = trainer.optimiser_of(trainer.method)
@@ -33,10 +33,10 @@ def aside(trainer: Trainer) -> Iterator[Method]:
 
 
 class RunningMean:
-    """The mean of a method's state over the last tenth of its steps; whole numbers are those of the last step.
+    """Running mean of a method's state over the last tenth of its steps; integers are copied from the last step.
 
     Args:
-        method: is copied, never changed.
+        method: copied, never changed.
     """
 
     def __init__(self, method: Method) -> None:
@@ -45,7 +45,7 @@ class RunningMean:
 
     @torch.no_grad()
     def update(self, method: Method) -> None:
-        """Take in the state after one more step."""
+        """Add the state after one more step."""
         self.steps += 1
         share = 1 / max(1.0, WINDOW * self.steps)
         for mean, now in zip(self.method.state_dict().values(), method.state_dict().values(), strict=True):

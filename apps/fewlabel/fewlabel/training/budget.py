@@ -1,4 +1,4 @@
-"""How long a training may last, and how its learning rate follows."""
+"""The budget of a training, in steps and seconds, and the learning rate over it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ NO_LIMIT = 10**9  # steps that no training reaches
 
 @dataclass
 class Budget:
-    """How long a training may last: whichever of steps and seconds ends first.
+    """Limit of a training: steps or seconds, whichever is reached first.
 
     Attributes:
         steps: optimiser steps.
         seconds: of training, validation included.
-        spent: seconds that an interrupted run of the same training took already.
-        of_core: whether seconds are those of a core at work for this process, its threads counted, and not the clock's:
-            a busy machine then takes nothing away.
+        spent: seconds that an earlier, interrupted run of the same training took.
+        of_core: count CPU seconds of this process, with all its threads, instead of wall-clock seconds: a busy machine
+            then does not shorten the training.
     """
 
     steps: int
@@ -33,11 +33,11 @@ class Budget:
         return time.process_time() if self.of_core else time.monotonic()
 
     def elapsed(self) -> float:
-        """Seconds spent, with those before an interruption."""
+        """Seconds spent, including those before an interruption."""
         return self.spent + self._now() - self._started
 
     def progress(self, step: int) -> float:
-        """Share that is done, in [0, 1]."""
+        """Share of the budget that is spent, in [0, 1]."""
         return min(1.0, max(step / self.steps, self.elapsed() / self.seconds))
 
 

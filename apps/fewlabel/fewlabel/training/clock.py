@@ -1,17 +1,17 @@
-"""All that follows time in a training that goes on until nothing improves, in one place.
+"""The schedule of a continuous training: everything in it that depends on time.
 
-Nobody knows how long such a training will last, so nothing here is a share of it:
+The length of such a training is not known, so nothing here is a share of it:
 
 - the ramps of the pool terms, the mean teacher's window and ``uamt``'s bound follow ``Clock.progress``: it grows with
   the training time from 0 to 1 over ``WARM_UP``, stays 1, and survives new labels and restarts;
-- the learning rate rises over ``RISE`` and stays where it is; what is published has a schedule of its own (branch.py);
-- the guard against harm looks every ``CHECK_EVERY``, and tries the pool again after ``RETRY_AFTER``;
-- a new model comes at most every ``PUBLISH_EVERY``: a look at a candidate every half of it where two looks are needed,
-  and a branch before each takes at most a fifth of the time;
+- the learning rate rises over ``RISE`` and then stays constant; what is published is annealed separately (branch.py);
+- the guard against harm checks every ``CHECK_EVERY``, and tries the pool again after ``RETRY_AFTER``;
+- a new model is published at most every ``PUBLISH_EVERY``. A candidate is looked at (measured) twice as often where
+  two looks are needed, and the branch before each look takes at most a fifth of the time;
 - it rests when no look was better for ``REST_AFTER``, or, where nothing can be validated, ``REST_UNVALIDATED`` after
   the last label.
 
-Training time is that of the steps: what people, looks and scoring take does not count.
+Training time is the time spent in steps: waiting for people, looking at candidates and scoring do not count.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ BETTER = 0.005  # of Dice: less is noise
 
 @dataclass
 class Clock:
-    """How far a training is that goes on.
+    """How far a continuous training is.
 
     Attributes:
         trained: seconds of all its steps, over restarts and new labels.
         looked: ``trained`` at the last look at a candidate.
         improved: ``trained`` when a look was last better, or a label came last.
-        best: Dice of that look; it decides when to rest and is told to nobody. -1: none since the last label.
+        best: Dice of that look, only used to decide when to rest; -1: no look since the last label.
         look_every: seconds of training between two looks.
     """
 
@@ -81,7 +81,7 @@ class Clock:
             self.best, self.improved = dice, self.trained
 
     def label_came(self) -> None:
-        """What was learnt is to be learnt from other labels now: improving begins anew, nothing else does."""
+        """The labels have changed: improvement is measured from here on; all else goes on."""
         self.best, self.improved = -1.0, self.trained
 
     def may_rest(self, validated: bool) -> bool:
@@ -89,10 +89,10 @@ class Clock:
         return self.trained - self.improved >= (REST_AFTER if validated else REST_UNVALIDATED)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """State for a checkpoint."""
         return {key: value for key, value in asdict(self).items() if key != "look_every"}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what a checkpoint kept."""
+        """Take over the state of a checkpoint."""
         for key in ("trained", "looked", "improved", "best"):
             setattr(self, key, float(state.get(key, getattr(self, key))))

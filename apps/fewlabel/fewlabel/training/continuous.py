@@ -1,10 +1,11 @@
-"""The training of a study that goes on while people label: takes in labels, publishes, rests."""
+"""Continuous training: goes on while people label, takes in their labels, publishes, and rests."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import logging
+import math
 import os
 import random
 import time
@@ -27,16 +28,19 @@ from fewlabel.published import read_card
 from fewlabel.replaced import next_version
 from fewlabel.training.arrivals import Arrivals, in_order
 from fewlabel.training.budget import NO_LIMIT
+from fewlabel.training.card import training_card
 from fewlabel.training.clock import Clock
 from fewlabel.training.looks import LookPublisher
 from fewlabel.training.ongoing import OngoingTrainer
-from fewlabel.training.ongoing_progress import AGAIN, RESTING, OngoingProgress
+from fewlabel.training.ongoing_progress import OngoingProgress
 from fewlabel.training.people import wait_for_people
 from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
+from fewlabel.training.publish import Publication
 from fewlabel.training.refresh import Movement
 from fewlabel.training.run import Run, runs_to_its_end
 from fewlabel.training.short import with_less
+from fewlabel.training.standing import AGAIN, RESTING
 from fewlabel.training.validation import Validator, mean_dice
 from fewlabel.workspace import read_json, write_json
 
@@ -46,10 +50,13 @@ _SCORING_SHARE = 0.2  # of the time, at most
 
 
 class ContinuousRun(Run):
-    """Trains until nothing improves any more; see Run for its arguments.
+    """Trains until nothing improves any more; see Run for the arguments.
 
-    It is begun anew by the server when a label comes after that, when it was killed, and when the classes have changed.
+    After that the server starts a new run when a label comes. It also does so when a run was killed, or when the
+    classes have changed.
     """
+
+    progress: OngoingProgress
 
     def _make_progress(self, **fields: Any) -> Progress:
         with contextlib.suppress(Refusal, KeyError, ValueError, OSError):
@@ -58,7 +65,7 @@ class ContinuousRun(Run):
         return OngoingProgress(self.workspace.progress, **fields)
 
     def _make_pools(self) -> Pools:
-        """With what was decided when each label was submitted; the same is decided here of those laid by hand."""
+        """As decided when each label was submitted; for labels that were put into the folder by hand, decided here."""
         kept = read_json(self.workspace.pools, {}) if self.workspace.pools.exists() else {}
         if isinstance(kept, dict):
             order = in_order(self.datastore)
@@ -72,10 +79,10 @@ class ContinuousRun(Run):
 
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one core is for people
+        self._leave_a_core()
         self.arrivals = Arrivals(self.datastore, self.workspace)
         self.pools = self._make_pools()
-        labelled, validation, unlabelled = self._records()
+        labelled, validation, unlabelled = self.records(self.pools, self.left_out)
         self.plan = plan_of(self.workspace, self.settings, self.device, labelled, unlabelled)
         self.progress.update(network=self.plan.network, plan=dataclasses.asdict(self.plan))
         method = self._method(self.plan).to(self.device)
@@ -85,6 +92,7 @@ class ContinuousRun(Run):
         self.publisher = self._look_publisher(validation, labelled)
         self.publisher.measure_published(self._beat)
         self.trainer = self.ongoing = self._make_trainer(method)
+        self.publisher.steps = lambda: self.ongoing.step
         self.progress.note(self.ongoing.resume())
         while True:
             self._run_with_less_if_needed()
@@ -96,7 +104,7 @@ class ContinuousRun(Run):
         return OngoingTrainer(
             method,
             self.loader,
-            Clock(look_every=self._look_every()),
+            self._clock(),
             self.progress,
             self.device,
             self.settings.learning_rate,
@@ -106,10 +114,28 @@ class ContinuousRun(Run):
             self._why_end,
             partial(wait_for_people, self.workspace.people),
             most_steps=self.settings.max_steps or NO_LIMIT,
+            now=self._now,
         )
 
+    def _clock(self) -> Clock:
+        """A new clock. Its first look comes early only where no model is published: something is better than nothing.
+
+        Where a model is published, a training from scratch (another class, a damaged checkpoint) first learns for a
+        whole round: without validation cases a model of a few seconds would replace one of a long training.
+        """
+        looked = 0.0 if self.workspace.model.exists() else -math.inf
+        return Clock(look_every=self._look_every(), looked=looked)
+
+    def _leave_a_core(self) -> None:
+        """Leave a core to the server, for requests."""
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+
+    def _now(self) -> float:
+        """Seconds on the clock that training time is counted with."""
+        return time.monotonic()
+
     def _look_every(self) -> float:
-        """Seconds; twice as often where a model is published after two looks."""
+        """Seconds between two looks: half as many where publishing needs two of them."""
         return self.settings.publish_minutes * (30 if self.pools.validation else 60)
 
     def _make_loader(self, labelled: list[Record], unlabelled: list[Record]) -> None:
@@ -123,7 +149,8 @@ class ContinuousRun(Run):
 
     def _look_publisher(self, validation: list[Record], labelled: list[Record]) -> LookPublisher:
         validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
-        card = {"method": self.method_name, "labelled": len(labelled), "unlabelled": len(self.pools.unlabelled)}
+        pool = len(self.pools.unlabelled)
+        card = training_card(self.method_name, len(labelled), pool, self.settings, self.device)
         last = next_version(self.workspace) - 1
         publisher = LookPublisher(self.workspace.model, self.plan, validator, self.progress, card, self.device, last)
         publisher.released = self._score_sometimes
@@ -147,16 +174,17 @@ class ContinuousRun(Run):
         return "rest" if self.ongoing.clock.may_rest(bool(self.pools.validation)) else ""
 
     def _take_in(self) -> bool:
-        """Go on with the labels that are there now; False where that needs a new beginning, or none is left."""
+        """Go on with the present labels; False where a new run is needed for that, or no label is left."""
         new, _ = self.arrivals.take_in()
         self.left_out = self.datastore.left_out()
         if tuple(self.workspace.classes()) != self.plan.classes:
             self.progress.note("The classes have changed: it begins again.")
             return False
         try:
-            self.pools = self._make_pools()
-            self.progress.values["problems"] = []
-            labelled, validation, unlabelled = self._records()
+            before, self.pools = self.pools, self._make_pools()
+            self.progress.replace_note(before.note, self.pools.note)
+            self.progress.put(problems=[{"id": case, "reason": reason} for case, reason in self.left_out.items()])
+            labelled, validation, unlabelled = self.records(self.pools, self.left_out)
         except Refusal as error:
             self.progress.note(str(error))
             return False
@@ -165,48 +193,53 @@ class ContinuousRun(Run):
         self.pool.change(unlabelled if self.learns_from_pool else [])
         self.publisher.validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
         self.publisher.card.update(labelled=len(labelled), unlabelled=len(unlabelled))
-        self.publisher.begin_anew()
+        self.publisher.begin_anew(self._beat)
         self.ongoing.clock.look_every = self._look_every()
         self.ongoing.labels_came(self.loader, self._identity(self.plan))
         self.progress.update(
             labelled=len(labelled),
             unlabelled=len(unlabelled),
             validation_cases=self.pools.validation,
-            published_dice=None,
         )
         return True
 
     def _rest(self) -> dict[str, Any]:
-        """Say that it rests, and of which labels nothing more can be learnt; the server wakes it with the next."""
-        phase = AGAIN if self.ongoing.ended_by == "labels" else RESTING
-        self.progress.update(phase=phase, learned=self.arrivals.known, progress=1.0)
-        return self.progress.values
+        """End: remember and report which labels were learned; the server starts a new run when they change."""
+        rests = self.ongoing.ended_by != "labels"
+        if rests:
+            self.learned.write(self.arrivals.known)
+        self.progress.update(phase=RESTING if rests else AGAIN, learned=self.arrivals.known, progress=1.0)
+        return self.progress.snapshot()
 
     def _give_way(self) -> None:
         wait_for_people(self.workspace.people)
+
+    def _has_news(self) -> bool:
+        return self.arrivals.changed()
 
     def _beat(self) -> None:
         self._give_way()
         if self.progress.due():
             self.progress.update(self.ongoing.clock.round() if self.trainer else None)
 
-    def _changed(self, method: Method, unlabelled: list[Record], version: int) -> float:
-        """Share of the foreground that this version gives to another class, on ten scans of the pool."""
+    def _changed(self, method: Method, unlabelled: list[Record], published: Publication) -> float:
+        """Share of the foreground that changed its class with the published version, on ten scans of the pool."""
+        version = published.version
         order = random.Random(version).sample(unlabelled, len(unlabelled))
         some = [record for record in order if record["id"] in self.store.heads][: Movement.scans]
-        keeper = self.stored.keeper(method, self.progress.values["candidate"], self.store, self.plan, version)
+        keeper = self.stored.keeper(method, published.candidate, self.store, self.plan, version)
         return predict_pool(keeper.eyes, self.store, self.plan, some, version, self.device).changed
 
     def _score_sometimes(self, method: Method) -> None:
-        """Score the pool with what was published where it moved enough, in at most a fifth of the time."""
-        now = time.monotonic()
-        if now - self._scored_at < self._scoring_took / _SCORING_SHARE:
+        """Score the pool with the published model if it changed enough, in at most a fifth of the time."""
+        now, published = self._now(), self.publisher.last
+        if published is None or now - self._scored_at < self._scoring_took / _SCORING_SHARE:
             return
-        unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
-        version, dice = self.publisher.version - 1, mean_dice(self.publisher.published_dice or {})
-        if self.movement.is_worth_it(dice, lambda: self._changed(method, unlabelled, version)):
-            self._score(method, self.plan, unlabelled, version, self.store)
+        unlabelled = self.records.images(self.pools.unlabelled)
+        dice = mean_dice(self.publisher.published_dice or {})
+        if self.movement.is_worth_it(dice, lambda: self._changed(method, unlabelled, published)):
+            self._score(method, self.plan, unlabelled, published, self.store)
             self.movement.predicted(dice)
         self.progress.update(phase="training")
-        self._scored_at = time.monotonic()
+        self._scored_at = self._now()
         self._scoring_took = self._scored_at - now

@@ -1,4 +1,4 @@
-"""Notices when learning from unlabelled scans does harm, so that a training can go on with labels alone."""
+"""Detects when learning from unlabelled scans does harm, so that a training can go on with labels alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _CHECKS = 50  # of the labelled crops, in one training
 class HarmGuard:
     """Watches the Dice on labelled crops, and on validation cases where there are any; keeps a state to go back to.
 
-    A wrong teacher makes a network worse also on what it has labels for: it drowns them. With a handful of labels
-    nothing can be held out, so the fit to the labels is the one sign that is always there.
+    A wrong teacher also makes a network worse on the labelled cases, since its pseudo-labels outweigh the labels. With
+    a handful of labels nothing can be held out, so the fit to the labels is the only sign that is always available.
 
     Attributes:
         labels_only: whether the training goes on without unlabelled scans.
@@ -31,25 +31,25 @@ class HarmGuard:
         self._healthy: tuple[int, dict[str, Any]] | None = None
 
     def is_due(self, done: float) -> bool:
-        """Whether to look at the labelled crops of this step: 50 times in a training; each time the host waits."""
+        """Whether to measure the labelled crops of this step: 50 times in a training; each time the host waits."""
         if int(done * _CHECKS) == self._checked:
             return False
         self._checked = int(done * _CHECKS)
         return True
 
     def fit(self, dice: float) -> float | None:
-        """Take in the Dice of one batch of labelled crops (NaN: no class in them); gives the running average."""
+        """Add the Dice of one batch of labelled crops (NaN: no class in them); gives the running average."""
         if math.isfinite(dice):
             self._fit = dice if self._fit is None else (1 - _SMOOTH) * self._fit + _SMOOTH * dice
         return self._fit
 
     def harm(self, value: float | None, where: str, at_work: bool) -> str:
-        """In words what fell, "" if nothing did.
+        """A sentence about what fell, "" if nothing did.
 
         Args:
             value: Dice, or None or NaN where there is none.
             where: ``labelled crops`` or ``validation cases``.
-            at_work: whether unlabelled scans are learnt from at this point.
+            at_work: whether the method learns from unlabelled scans at this point.
         """
         if value is None or not math.isfinite(value):
             return ""
@@ -59,13 +59,13 @@ class HarmGuard:
         return f"the Dice on the {where} fell from {best:.2f} to {value:.2f}"
 
     def keep(self, step: int, method: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        """Remember a healthy state, on the CPU; not one whose fit to the labels has begun to fall."""
+        """Keep a copy of the state on the CPU, unless its fit to the labels has begun to fall."""
         if self._fit is None or self._best["labelled crops"] - self._fit < _FALL / 3:
             state = {"method": method.state_dict(), "optimiser": optimiser.state_dict()}
             self._healthy = step, _on_cpu(state)
 
     def go_back(self, method: torch.nn.Module, optimiser: torch.optim.Optimizer) -> str:
-        """Put the last healthy state back and do without unlabelled scans from now on; says so in words."""
+        """Restore the last healthy state and stop using unlabelled scans; gives a sentence about it."""
         self.labels_only, self._fit = True, None
         self._best = dict.fromkeys(self._best, -math.inf)
         if self._healthy is None:

@@ -1,4 +1,4 @@
-"""What a training that goes on publishes: nothing that was good in one look only."""
+"""What a continuous training publishes: nothing that was good in a single look only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class LookPublisher(Publisher):
 
     Each look is at other weights, so a single lucky one publishes nothing, and after each publication two more are
     needed. The first model of all is published at once, and so is each where nothing can be validated: the last is the
-    best guess then, and it is flagged. What is told is the Dice of the last weights, never the best of many.
+    best guess then, and it is flagged. The reported Dice is that of the last weights, never the best of many.
 
     Attributes:
         looks: taken so far.
@@ -28,7 +28,7 @@ class LookPublisher(Publisher):
     _good = False  # whether the last look's candidate was not worse, and was not published
 
     def consider(self, method: Method, done: float, beat: Callable[[], None]) -> float:
-        """Measure a candidate, and publish it where this and the last one were not worse than what is published.
+        """Measure a candidate; publish it if neither it nor the last one was worse than the published model.
 
         Returns:
             Mean Dice of the validation cases; NaN where nothing can be measured.
@@ -40,7 +40,7 @@ class LookPublisher(Publisher):
         candidates = method.candidates
         chosen, dice = best_candidate({name: self.validator(network, beat) for name, network in candidates.items()})
         mean = mean_dice(dice)
-        if stamp(self.path) != self._seen:  # by another hand meanwhile: sent, deleted, put back
+        if stamp(self.path) != self._seen:  # somebody else sent, deleted or restored one meanwhile
             self.measure_published(beat)
         known = mean_dice(self.published_dice or {})
         first = not math.isfinite(mean) or not math.isfinite(known)
@@ -53,10 +53,17 @@ class LookPublisher(Publisher):
             self.released(method)
         self._good = good and not publishes
         if math.isfinite(mean):
-            self.progress.values["best_metric"] = mean
+            self.progress.put(best_metric=mean)
         self.progress.update(validation=dice)
         return mean
 
-    def begin_anew(self) -> None:
-        """The validation cases may be others now: no look of before counts."""
-        self._good, self._seen = False, None
+    def measure_published(self, beat: Callable[[], None]) -> None:
+        """As Publisher; also report the Dice of the published model on today's validation cases."""
+        super().measure_published(beat)
+        mean = mean_dice(self.published_dice or {})
+        self.progress.put(published_dice=mean if math.isfinite(mean) else None)
+
+    def begin_anew(self, beat: Callable[[], None]) -> None:
+        """The validation cases may have changed: earlier looks no longer count, and the published model is measured."""
+        self._good = False
+        self.measure_published(beat)

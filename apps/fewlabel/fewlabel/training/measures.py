@@ -1,4 +1,4 @@
-"""What a training looks at of its own crops and weights."""
+"""Measures of a training's own crops and weights."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def dice_of_crops(logits: torch.Tensor, label: torch.Tensor) -> float:
 
 
 def is_finite(module: torch.nn.Module) -> bool:
-    """Whether every weight is a number."""
+    """Whether every weight is finite."""
     return bool(torch.stack([weight.detach().isfinite().all() for weight in module.parameters()]).all())

@@ -1,4 +1,4 @@
-"""A model that was sent to the server: published only where it is usable here and not worse than what is published."""
+"""Models sent to the server: published only where they work here and are not worse than the published one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fewlabel.methods import METHODS
 from fewlabel.plan import check_plan
 from fewlabel.published import Published, load_published, read_whole, save_published
 from fewlabel.replaced import copy_aside, how_to_restore, next_version
-from fewlabel.training.validation import Validator, dice_of_published, may_replace, mean_dice
+from fewlabel.training.validation import Measured, Validator, dice_of_published, may_replace, mean_dice
 from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume
 from fewlabel.workspace import Workspace, read_json
 
@@ -32,10 +32,10 @@ _MOST_VOLUME = 200_000_000  # voxels of a validation case at the model's spacing
 
 
 class Offer:
-    """One model that was sent, on its way to be published.
+    """A model that was sent, to be checked and published.
 
     Args:
-        file: open, at its beginning; what it holds is not trusted.
+        file: open, at its beginning; its content is not trusted.
         workspace: of the study.
         datastore: with the labels of the validation cases.
         device: to compute on.
@@ -50,7 +50,7 @@ class Offer:
             self.model, self.others = read_whole(file)
             check_plan(self.model.plan)
             usable = all(_is_finite(network) for network in [self.model.network, *(each for _, each in self.others)])
-        except Exception as error:  # a foreign file makes the unpickler, and all after it, fail in any way
+        except Exception as error:  # a foreign file can make the unpickler, and all code after it, fail in any way
             reason = (str(error) or type(error).__name__).splitlines()[0][:200]
             raise Refusal(
                 f"The file that was sent is not a model of FewLabel ({reason}). The old model stays. Send a file that "
@@ -71,7 +71,7 @@ class Offer:
             )
 
     def publish(self) -> dict[str, Any]:
-        """Publish it, with what is published now put aside.
+        """Publish it; the model that it replaces is kept aside.
 
         Returns:
             ``version``, ``validated``, ``validation`` (Dice by class) and ``notes``.
@@ -94,7 +94,7 @@ class Offer:
         logger.info("a model that was sent is published as version %d", version)
         return {"version": version, "validated": validated, "validation": card["validation"], "notes": notes}
 
-    def _measure(self) -> dict[str, float]:
+    def _measure(self) -> Measured:
         """Dice of the offered model, where it may be published."""
         for case in sorted(self.datastore.list_images())[:_LOOKED_AT]:
             with contextlib.suppress(UnreadableVolume, OSError):
@@ -114,7 +114,7 @@ class Offer:
             known = dice_of_published(published, validator) if published else None
         except Refusal:
             raise
-        except Exception as error:  # its plan is not ours, and may make any step fail
+        except Exception as error:  # its plan is not ours and can make any step fail
             if is_out_of_memory(error):
                 raise too_little("Measuring the model that was sent", self.device) from error
             logger.exception("a model that was sent does not run")
@@ -135,7 +135,7 @@ class Offer:
             return None
 
     def _validation_cases(self) -> list[Record]:
-        """Labelled cases that are kept for validation, as far as they can be used."""
+        """Records of the validation cases whose scan and label can be used."""
         kept = read_json(self.workspace.pools, {})
         cases = set(kept.get("validation", ())) if isinstance(kept, dict) else set()
         classes = len(self.model.plan.classes)
@@ -163,7 +163,7 @@ class Offer:
             return None
 
     def _check_spacing(self, case: str, image: str) -> None:
-        """Refuse a plan under which a scan would need more memory than any training of ours asks for."""
+        """Refuse a plan whose spacing would make a scan larger than any training of ours allows."""
         volume = read_volume(image)
         voxels = volume.array.size * math.prod(volume.spacing) / math.prod(self.model.plan.spacing)
         if voxels > max(_MOST_VOLUME, volume.array.size):
@@ -173,8 +173,8 @@ class Offer:
                 422,
             )
 
-    def _card(self, version: int, dice: dict[str, float], validated: bool) -> dict[str, Any]:
-        """What is told of it; of what the file says of itself only what can be understood."""
+    def _card(self, version: int, dice: Measured, validated: bool) -> dict[str, Any]:
+        """Its card; from the card in the file only values that we know are taken."""
         said = self.model.card if isinstance(self.model.card, dict) else {}
         numbers = {key: said.get(key) for key in ("labelled", "unlabelled")}
         return {
@@ -183,6 +183,7 @@ class Offer:
             "network": self.model.plan.network,
             "validation": dice,
             "validated": validated,
+            "validated_on": dice.cases,
             "sent": True,
             **{key: value if isinstance(value, int) and value >= 0 else 0 for key, value in numbers.items()},
         }

@@ -1,4 +1,4 @@
-"""A training that goes on: no end is planned, so that it is good at any moment."""
+"""The trainer of a continuous training: no end is planned, so its candidates are good at any moment."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ from fewlabel.training.recovery import RecoveringGuard
 from fewlabel.training.trainer import CHECKPOINT_EVERY, Trainer
 
 Published = Literal["branch", "mean"]
-_KEEP_EVERY = 60.0  # seconds of training between two healthy states to go back to
-_LONGEST_STEP = 30.0  # seconds; what takes longer is a computer that slept
+_KEEP_EVERY = 60.0  # seconds of training between two healthy states
+_LONGEST_STEP = 30.0  # seconds; a longer one means that the computer was asleep
 
 
 class OngoingTrainer(Trainer):
-    """Runs a method over paired batches at a constant rate, and shows candidates aside, until it is told to end.
+    """Runs a method over paired batches at a constant rate, with candidates trained aside, until ``ends`` says to end.
 
     Args:
         method: on its device.
-        loader: pairs of batches; it is begun anew after each change of the labels.
-        clock: how far it is.
-        progress: what people are told.
+        loader: pairs of batches; replaced after each change of the labels.
+        clock: its schedule.
+        progress: reports to people.
         device: to compute on.
         highest_learning_rate: of AdamW.
-        checkpoint: file that it goes on from.
-        identity: what a checkpoint must share to be continued; its labels may differ.
+        checkpoint: file that it continues from.
+        identity: what a checkpoint must have in common with it to be continued; the labels may differ.
         look: called with (candidate, progress) for each candidate; gives the mean Dice of the validation cases, NaN
             where there are none.
-        ends: asked before each step why it should end, "" to go on.
-        waits: called before each step; returns when nobody else needs the machine.
-        publishes: what a candidate is: a ``branch`` whose rate falls to zero, or the ``mean`` of the weights.
-        most_steps: of one run; a limit for tests.
+        ends: called after each step; the reason to end, "" to go on.
+        waits: called before each step; blocks while requests need the machine.
+        publishes: the kind of candidate: a ``branch`` whose rate falls to zero, or the ``mean`` of the weights.
+        most_steps: of one run; for tests.
+        now: gives the seconds of the clock that training time is counted with; None: the monotonic clock.
 
     Attributes:
-        ended_by: why the last run ended: what ``ends`` said, or "steps".
+        ended_by: why the last run ended: the reason that ``ends`` gave, or "steps".
     """
 
     def __init__(
@@ -62,10 +63,12 @@ class OngoingTrainer(Trainer):
         waits: Callable[[], None] = lambda: None,
         publishes: Published = "branch",
         most_steps: int = NO_LIMIT,
+        now: Callable[[], float] | None = None,
     ) -> None:
         budget = Budget(NO_LIMIT, math.inf)
         super().__init__(method, loader, budget, progress, device, highest_learning_rate, checkpoint, identity, look)
         self.clock, self.ends, self.waits, self.most_steps = clock, ends, waits, most_steps
+        self.now = now or time.monotonic
         self.guard: RecoveringGuard = RecoveringGuard(clock)
         self.mean = RunningMean(self.method) if publishes == "mean" else None
         self.ended_by = ""
@@ -74,7 +77,7 @@ class OngoingTrainer(Trainer):
         self._steps_of_run = 0
 
     def run(self) -> None:
-        """Train until there is a reason to end, which ``ended_by`` tells.
+        """Train until there is a reason to end; it is then in ``ended_by``.
 
         Raises:
             Diverged: the loss is not finite.
@@ -85,12 +88,12 @@ class OngoingTrainer(Trainer):
         with contextlib.ExitStack() as ending:
             batches = iter(self.loader)
             if isinstance(batches, Generator):
-                ending.callback(batches.close)  # and with it the threads that make them
+                ending.callback(batches.close)  # ends the threads that make them
             while not self.ended_by:
                 self.waits()
-                started = time.monotonic()
+                started = self.now()
                 output = self._train_step(None, next(batches))
-                self.clock.trained += min(time.monotonic() - started, _LONGEST_STEP)
+                self.clock.trained += min(self.now() - started, _LONGEST_STEP)
                 self._one_more(output, batches)
         self.save(finished=True)
 
@@ -102,12 +105,12 @@ class OngoingTrainer(Trainer):
         return falling(self._falling, self.clock.rate(self.highest))
 
     def weights(self, done: float) -> dict[str, float]:
-        """Of the terms; those of the pool are less after harm."""
+        """The weight of each term; those of pool terms are reduced after harm."""
         weights, labelled = self.method.weights(done), self.method.labelled_terms
         return {name: value * (1 if name in labelled else self.guard.weight) for name, value in weights.items()}
 
     def _one_more(self, output: dict[str, Any], batches: Iterator[Batch]) -> None:
-        """What is due after a step of the trunk."""
+        """Everything that is due after a step of the trunk."""
         self.step += 1
         self._steps_of_run += 1
         if self.mean is not None:
@@ -117,11 +120,11 @@ class OngoingTrainer(Trainer):
             self._watch(self.guard.fit(dice_of_crops(output["logits"], output["label"])), "labelled crops", done)
         self._say(self.guard.recover())
         since = self.clock.trained - self.clock.improved
-        self.progress.values.update(pool_rests=self.guard.labels_only, seconds_since_better=round(since))
+        self.progress.put(pool_rests=self.guard.labels_only, seconds_since_better=round(since))
         look = self.clock.is_look_due() or self._steps_of_run >= self.most_steps
         late = look or time.monotonic() - self._saved > CHECKPOINT_EVERY
         if late or self.progress.due():
-            self._report(output, self.clock.round())  # weights that are no numbers end here, and are never kept
+            self._report(output, self.clock.round())  # raises where weights are not finite, so those are never saved
         if late:
             self.save(finished=True)
         if look:
@@ -138,10 +141,10 @@ class OngoingTrainer(Trainer):
             self.mean = RunningMean(self.method)  # without the steps that did harm
 
     def _look(self, batches: Iterator[Batch]) -> None:
-        """Show a candidate; what is trained is left as it is."""
+        """Measure a candidate; the weights in training are not touched."""
         with self._candidate(batches) as candidate:
             if not is_finite(candidate):
-                self._say("A candidate for publishing had weights that are no numbers and was left out.")
+                self._say("A candidate for publishing had weights that are not finite and was left out.")
                 self.clock.looked = self.clock.trained
                 return
             dice = self.validate(candidate, self.done())
@@ -162,9 +165,9 @@ class OngoingTrainer(Trainer):
                 while spent < seconds:
                     self._falling = spent / seconds
                     self.waits()
-                    started = time.monotonic()
+                    started = self.now()
                     output = self._train_step(None, next(batches))
-                    spent += min(time.monotonic() - started, _LONGEST_STEP)
+                    spent += min(self.now() - started, _LONGEST_STEP)
                     if self.progress.due():
                         self._report(output, 1.0)
             finally:

@@ -1,100 +1,51 @@
-"""What a training that goes on tells people: rounds in the place of epochs, and one line in words."""
+"""Reports a continuous training: rounds instead of epochs, and notes."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fewlabel.training.progress import Progress
 
-RESTING, AGAIN = "resting", "starting again"
 _NOTES = 12
-_QUIET = 300  # seconds of training without anything better, from which on that is said
-ROUND = 100  # "epochs" between two publications, for viewers that divide by their number
+ROUND = 100  # "epochs" of a round, for viewers that divide by their number
 
 
 class OngoingProgress(Progress):
-    """Progress of a training without an end: ``epoch`` goes from 1 to 100 between two looks at a candidate.
+    """Progress of a training without a planned end: ``epoch`` goes from 1 to 100 between two looks at a candidate.
 
     Args:
         path: the file.
-        fields: constants to be told along.
+        fields: constants to report as well.
     """
 
     def __init__(self, path: Path, **fields: Any) -> None:
         super().__init__(path, 0.0, **fields)
-        self.values.update(total_epochs=ROUND, epoch=1, seconds_left=None, training="continuous")
-        self.values["since"] = datetime.now().strftime("%H:%M")
+        self._values.update(total_epochs=ROUND, epoch=1, seconds_left=None, training="continuous")
+        self._values["since"] = datetime.now().strftime("%H:%M")
 
     def update(self, progress: float | None = None, **fields: Any) -> None:
-        """Take in new values and write them now.
+        """Take new values and write the file now.
 
         Args:
             progress: share of the round that is done, in [0, 1].
-            fields: anything of the file's keys.
+            fields: any keys of the file.
         """
         if progress is not None:
-            self.values["progress"] = self.values["epoch"] = 0
+            self._values["progress"] = self._values["epoch"] = 0
         super().update(progress, **{**fields, "seconds_left": None})
 
     def note(self, text: str) -> None:
-        """A sentence about the training; it goes on for days, so only the last ones are kept."""
-        self.values["notes"] = [*self.values["notes"], text][-_NOTES:]
+        """Add a sentence about the training; it may run for days, so only the last ones are kept, each of them once."""
+        self._values["notes"] = [*(note for note in self._values["notes"] if note != text), text][-_NOTES:]
+
+    def replace_note(self, before: str, now: str) -> None:
+        """Replace a sentence that is no longer true by the present one; "": none."""
+        if now != before:
+            self._values["notes"] = [note for note in self._values["notes"] if note != before]
+            if now:
+                self.note(now)
 
     def _epoch(self, now: float) -> int:
-        return min(ROUND, max(1, int(self.values["progress"] * ROUND)))
-
-
-def one_line(values: Mapping[str, Any]) -> str:
-    """``learning from 5 labels and 80 scans since 14:02; version 7, Dice 0.86 on 2 scans; still improving``.
-
-    Args:
-        values: of the progress file, with a phase that is true now; "" where it is of a training on request.
-    """
-    if values.get("training") != "continuous":
-        return ""
-    labels, scans = values.get("labelled") or 0, values.get("unlabelled") or 0
-    parts = [f"{_doing(values)} {_count(labels, 'label')} and {_count(scans, 'scan')}{_since(values)}"]
-    if values.get("version"):
-        parts.append(f"version {values['version']}, {_dice(values)}")
-    parts.append(_outlook(values))
-    return "; ".join(part for part in parts if part)
-
-
-def _doing(values: Mapping[str, Any]) -> str:
-    return "learnt from" if values.get("phase") in (RESTING, "stopped", "failed") else "learning from"
-
-
-def _since(values: Mapping[str, Any]) -> str:
-    return f" since {values['since']}" if values.get("since") and _doing(values) == "learning from" else ""
-
-
-def _dice(values: Mapping[str, Any]) -> str:
-    cases = len(values.get("validation_cases") or [])
-    value = values.get("published_dice")
-    if not cases or value is None or not math.isfinite(value):
-        return "not validated"
-    return f"Dice {value:.2f} on {_count(cases, 'scan')}"
-
-
-def _outlook(values: Mapping[str, Any]) -> str:
-    phase = values.get("phase")
-    if phase == RESTING:
-        return "resting until the next label: nothing improves any more"
-    if phase == "stopped":
-        return "resting until you say Train"
-    if phase == "failed":
-        return f"stopped by a mistake: {values.get('error', '')}".strip(": ")
-    if values.get("pool_rests"):
-        return "the unlabelled scans rest, since they did harm"
-    since = values.get("seconds_since_better") or 0
-    if values.get("validation_cases") and since >= _QUIET:
-        return f"nothing better for {since // 60} min"
-    return "still improving" if values.get("step") else "starting"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+        return min(ROUND, max(1, int(self._values["progress"] * ROUND)))

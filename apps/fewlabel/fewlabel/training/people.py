@@ -1,4 +1,4 @@
-"""People come first: while somebody asks the server for something, a training waits."""
+"""Requests come first: while the server answers one, the training waits."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-_LONGEST = 60.0  # seconds that a training waits for one request; a server that died asks for nothing
+_LONGEST = 60.0  # seconds that a training waits for one request; the server may have died meanwhile
 _POLL = 0.05
 
 
 class People:
-    """What somebody asks for now, told to the training by a file that is there meanwhile.
+    """Makes the training wait while requests are answered: a file exists as long as there are any.
 
     Args:
         file: in the workspace.
@@ -29,7 +29,7 @@ class People:
 
     @contextlib.contextmanager
     def ask(self) -> Iterator[None]:
-        """Within, a training waits."""
+        """Make the training wait while the context is open."""
         with self._guard:
             self._asking += 1
             self._tell()
@@ -46,12 +46,12 @@ class People:
                 self.file.touch()
             else:
                 self.file.unlink(missing_ok=True)
-        except OSError as error:  # a full disk: the answer comes, only later
+        except OSError as error:  # a full disk: the response only takes longer
             logger.debug("the training could not be asked to wait: %s", error)
 
 
 def is_asked(file: Path) -> bool:
-    """Whether somebody asks for something now."""
+    """Whether a request is being answered now."""
     try:
         return time.time() - file.stat().st_mtime < _LONGEST
     except OSError:
@@ -59,6 +59,6 @@ def is_asked(file: Path) -> bool:
 
 
 def wait_for_people(file: Path) -> None:
-    """Return when nobody asks for anything."""
+    """Block until no request is being answered."""
     while is_asked(file):
         time.sleep(_POLL)

@@ -1,4 +1,4 @@
-"""The plan of a study's trainings: the one that was made for these classes and settings, or one made from its scans."""
+"""The plan of a study's trainings: the saved one, if it fits classes and settings, or a new one from its scans."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fewlabel.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-_PLAN_FROM = 12  # scans that are looked at to make the plan
+_PLAN_FROM = 12  # scans that the plan is made from
 
 
 def plan_of(
     workspace: Workspace, settings: Settings, device: str, labelled: list[Record], unlabelled: list[Record]
 ) -> Plan:
-    """The saved plan, or a new one, which is saved.
+    """The saved plan, or a new one, which is then saved.
 
     Raises:
         Refusal: (422) none of the scans can be read.

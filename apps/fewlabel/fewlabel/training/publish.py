@@ -1,4 +1,4 @@
-"""Which weights of a training are published, and what is said about it."""
+"""Which weights of a training are published, and what is reported about it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import Module
@@ -18,6 +18,7 @@ from fewlabel.plan import Plan
 from fewlabel.published import Published, load_published, read_card, save_published
 from fewlabel.training.progress import Progress
 from fewlabel.training.validation import (
+    Measured,
     Validator,
     best_candidate,
     dice_of_published,
@@ -29,26 +30,44 @@ from fewlabel.training.validation import (
 logger = logging.getLogger(__name__)
 
 
+class Publication(NamedTuple):
+    """A model that a training published.
+
+    Attributes:
+        version: of the model.
+        candidate: which of the method's candidates it is (see Method.candidates).
+        validated: whether it was measured on validation cases.
+    """
+
+    version: int
+    candidate: str
+    validated: bool
+
+
 class Publisher:
     """Publishes the last weights of a training where they are not worse than the model that it found.
 
-    On the way the best weights so far are published under the same condition, so that who ends a training early has
-    them; in the end the last ones take their place, since the best of many looks would flatter.
+    During the training the best weights so far are published under the same condition, so that they are there if
+    somebody stops it early. At its end the last weights replace them: the best of many measurements would flatter.
 
     Args:
         path: the published model.
         plan: of the training.
         validator: its validation cases; without any, the weights of the end are published.
-        progress: where people are told.
-        card: what is told of the model besides its version and validation: method, numbers of volumes.
+        progress: reports to people.
+        card: entries of the model's card besides version and validation (see ``training.card``).
         device: to compute on.
-        last_version: that is known from elsewhere, such as the scores: versions never return, even where the
-            published model was moved away.
+        last_version: known from elsewhere, such as the scores: a version is never used twice, even where the published
+            model was moved away.
 
     Attributes:
-        version: of what this training publishes.
-        best: mean Dice and whole state of the method, on the CPU, of what was published, or best so far.
+        version: of the model that this training publishes.
+        last: what this training published last; None as long as it published nothing.
+        steps: gives the steps of the training so far, for the model's card.
+        best: mean Dice and complete state of the method, on the CPU: of what was published, or of the best so far.
     """
+
+    steps: Callable[[], int] = staticmethod(lambda: 0)
 
     def __init__(
         self,
@@ -63,9 +82,10 @@ class Publisher:
         self.path, self.plan, self.validator, self.progress = path, plan, validator, progress
         self.card, self.device = card, device
         self.version = last_version + 1
+        self.last: Publication | None = None
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
         self.published_dice: dict[str, float] | None = None
-        self.before: dict[str, float] | None = None  # of the model that this training found
+        self.before: dict[str, float] | None = None  # of the model that was published before this training
         self._seen: tuple[int, int] | None = None
 
     def use(self, plan: Plan) -> None:
@@ -95,7 +115,7 @@ class Publisher:
             return None
 
     def consider(self, method: Method, done: float, beat: Callable[[], None]) -> float:
-        """Measure, and publish where that is due and it is not worse than what is published.
+        """Measure the method; publish it where that is due and it is not worse than the published model.
 
         Args:
             method: as it is now.
@@ -112,26 +132,26 @@ class Publisher:
         chosen, dice = best_candidate({name: self.validator(network, beat) for name, network in candidates.items()})
         mean = mean_dice(dice)
         measured = math.isfinite(mean)
-        if not measured and done < 1:  # half-trained weights that nobody could check replace nothing
+        if not measured and done < 1:  # half-trained weights that nobody can check replace nothing
             return mean
-        if stamp(self.path) != self._seen:  # by another hand meanwhile: sent, deleted, put back
+        if stamp(self.path) != self._seen:  # somebody else sent, deleted or restored one meanwhile
             self.measure_published(beat)
         better = self.best is None or not mean < self.best[0]
-        # In the end the last weights count, whatever was better on the way: the best of many looks would flatter.
+        # At the end the last weights count, even if earlier ones were better: the best of many would flatter.
         if may_replace(dice, self.before) if done >= 1 else better and may_replace(dice, self.published_dice):
             self._publish(candidates[chosen], chosen, dice, done, self._others(method, candidates[chosen]))
             better = True
         if better:
             self.best = (mean, {key: value.to("cpu", copy=True) for key, value in method.state_dict().items()})
         if measured:
-            self.progress.values["best_metric"] = mean  # of the last weights: the best of many looks would flatter
+            self.progress.put(best_metric=mean)  # of the last weights: the best of many would flatter
         self.progress.update(done, validation=dice)
         if done >= 1:
-            self._tell_result(mean)
+            self._report_result(mean)
         return mean
 
     def _others(self, method: Method, published: Module) -> list[tuple[str, Module]]:
-        """Members of the method that are not part of the published network, with the names of their kinds."""
+        """Members of the method that are not part of the published network, with the names of their networks."""
         members = method.member_networks
         second = partner(self.plan.network) if method.needs_second else self.plan.network
         parts = list(published.modules())
@@ -139,7 +159,7 @@ class Publisher:
         return [(name, member) for name, member in named if not any(member is part for part in parts)]
 
     def _publish(
-        self, network: Module, chosen: str, dice: dict[str, float], done: float, others: list[tuple[str, Module]]
+        self, network: Module, chosen: str, dice: Measured, done: float, others: list[tuple[str, Module]]
     ) -> None:
         plan = published_plan(self.plan, chosen)
         card = {
@@ -149,24 +169,28 @@ class Publisher:
             "candidate": chosen,
             "validation": dice,
             "validated": math.isfinite(mean_dice(dice)),
+            "validated_on": dice.cases,
+            "steps": self.steps(),
+            "seconds": round(self.progress.elapsed(), 1),
             "progress": round(done, 3),
         }
         save_published(self.path, network, plan, card, others)
         self.published_dice, self._seen = dice, stamp(self.path)
-        self.progress.update(published=True, version=self.version, validated=card["validated"], candidate=chosen)
+        self.last = Publication(self.version, chosen, card["validated"])
+        self.progress.update(published=True, **self.last._asdict())
 
-    def _tell_result(self, reached: float) -> None:
-        if not self.progress.values["published"]:
+    def _report_result(self, reached: float) -> None:
+        if self.last is None:
             self.progress.note(
                 f"Not published: on the validation cases the published model has Dice "
                 f"{mean_dice(self.before or {}):.3f}, this training reached {reached:.3f}."
             )
             return
-        candidate = self.progress.values["candidate"]
+        candidate = self.last.candidate
         if candidate != "network":
             what = "the mean of both networks" if candidate == "mean" else f"the {candidate} of two networks alone"
             self.progress.note(f"Published is {what}.")
-        if not self.progress.values["validated"]:
+        if not self.last.validated:
             reason = (
                 "none of the validation cases holds a class" if self.validator.records else "there are too few labels"
             )

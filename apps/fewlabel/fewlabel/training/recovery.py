@@ -1,4 +1,4 @@
-"""The guard against harm of a training that goes on: after harm the pool rests, and is tried again."""
+"""The guard against harm in a continuous training: after harm the pool rests, and is tried again later."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from fewlabel.training.guard import HarmGuard
 
 
 class RecoveringGuard(HarmGuard):
-    """After harm: labels alone, until the next label comes, or after a stated time at half the weight.
+    """After harm, trains on labels alone until the next label, or for ``RETRY_AFTER``; then half the weight is used.
 
     Args:
         clock: of the training.
 
     Attributes:
-        weight: what the weights of the pool terms are multiplied with, in (0, 1].
+        weight: factor of the weights of the pool terms, in (0, 1].
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -29,14 +29,14 @@ class RecoveringGuard(HarmGuard):
         self._looked = -math.inf
 
     def is_due(self, done: float) -> bool:
-        """Whether to look at the labelled crops of this step: by minutes, whatever ``done`` is."""
+        """Whether to measure the labelled crops of this step: by training time, whatever ``done`` is."""
         if self.clock.trained - self._looked < CHECK_EVERY:
             return False
         self._looked = self.clock.trained
         return True
 
     def go_back(self, method: torch.nn.Module, optimiser: torch.optim.Optimizer) -> str:
-        """Put the last healthy state back; the pool rests. Says so in words."""
+        """Restore the last healthy state and let the pool rest; gives a sentence about it."""
         self.retry_at = self.clock.trained + RETRY_AFTER
         minutes = round(RETRY_AFTER / 60)
         return (
@@ -45,7 +45,7 @@ class RecoveringGuard(HarmGuard):
         )
 
     def recover(self) -> str:
-        """Try the pool again if it is time; says so in words, "" otherwise."""
+        """Try the pool again if it is time; gives a sentence about it, "" otherwise."""
         if not self.labels_only or self.clock.trained < self.retry_at:
             return ""
         self.labels_only, self.retry_at = False, math.inf
@@ -53,19 +53,19 @@ class RecoveringGuard(HarmGuard):
         return f"Unlabelled scans are tried again, at {self.weight:g} of their weight."
 
     def label_came(self) -> str:
-        """Try the pool again at its whole weight; says so in words, "" where it did not rest."""
+        """Try the pool again at full weight; gives a sentence about it, "" where it did not rest."""
         rested, self.labels_only, self.retry_at = self.labels_only, False, math.inf
         self.weight = 1.0
         return "Unlabelled scans are tried again, with the new label." if rested else ""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """State for a checkpoint."""
         return {"labels_only": self.labels_only, "weight": self.weight, "retry_at": self.retry_at}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what a checkpoint kept."""
+        """Take over the state of a checkpoint."""
         self.labels_only = bool(state.get("labels_only", False))
         self.weight = float(state.get("weight", 1.0))
         self.retry_at = float(state.get("retry_at", math.inf))
-        if self.labels_only and not math.isfinite(self.retry_at):  # of a training on request, where it was for good
+        if self.labels_only and not math.isfinite(self.retry_at):  # of a training on request, which never tries again
             self.retry_at = self.clock.trained + RETRY_AFTER

@@ -1,4 +1,4 @@
-"""When a training predicts the pool again, so that it learns from what it knows by now."""
+"""When a training predicts the pool again, so that cached pseudo-labels follow the network."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from fewlabel.predictions.predict import Eyes
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.training.budget import Budget
 
-SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)  # of a training, as measured; the first is where a cached teacher begins to teach
-MOST_TIME = 0.2  # of all that was spent so far
+SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)  # of a training, chosen by measurement; a cached teacher is used from the first on
+MOST_TIME = 0.2  # of the time spent so far
 OVERLAP = 0.25  # of the sliding window: pseudo-labels need no more
 
 
 class PoolRefresh:
     """Predicts the pool with a method's deployed network after given shares of a training.
 
-    Never more than a fifth of the time goes into it; where that ends a pass, the next one begins with the stalest
-    cases. A training that was interrupted goes on with the predictions that there are.
+    It takes at most a fifth of the time. A pass that is cut short by that is continued by the next one, which begins
+    with the stalest predictions. An interrupted training goes on with the predictions that exist.
 
     Args:
         store: of the predictions.
@@ -32,8 +32,8 @@ class PoolRefresh:
         budget: of the training: its time.
         shares: after which the pool is predicted, each in 0..1, rising.
         beat: called often, so that people see it is alive.
-        first: version that was published before this training. Its predictions on the way to the next one are between
-            the two: 7.35 was made after 35 % of the training that makes version 8.
+        first: version that was published before this training. Predictions made during it have versions in between:
+            7.35 was made after 35 % of the training that makes version 8.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PoolRefresh:
         self.passed = 0
 
     def __call__(self, method: Method, done: float) -> Pass | None:
-        """Predict the pool if a share of the training (``done``, 0..1) was passed since; how far that came."""
+        """Predict the pool if the training (``done``, 0..1) has passed another share; gives what was predicted."""
         passed = bisect.bisect_right(self.shares, done)
         if passed <= self.passed or done >= 1:
             return None
@@ -78,25 +78,25 @@ class PoolRefresh:
 
 
 class Movement:
-    """Whether a model moved so much since its last pass over the pool that another one is worth its time.
+    """Whether a model has changed enough since the last pass over the pool for another one.
 
-    A new label is reason enough. Otherwise the Dice of the validation cases must have moved, or the predictions of a
-    few scans, which are made for that and stored.
+    A new label is reason enough. Otherwise the Dice of the validation cases must have changed, or the predictions of a
+    few scans, which are predicted for this check and stored.
 
     Attributes:
-        scans: looked at for that.
+        scans: number of scans that are predicted for the check.
     """
 
     scans = 10
 
     def __init__(self, least_dice: float = 0.01, least_changed: float = 0.03) -> None:
-        """``least_dice``: of the validation Dice; ``least_changed``: share of foreground voxels (see Pass.changed)."""
+        """``least_dice``: change of the validation Dice; ``least_changed``: share of the foreground (Pass.changed)."""
         self.least_dice, self.least_changed = least_dice, least_changed
         self._dice: float | None = None
         self._label_came = True  # nothing was predicted yet
 
     def label_came(self) -> None:
-        """What was predicted before does not know it."""
+        """A label came that the stored predictions do not know."""
         self._label_came = True
 
     def is_worth_it(self, dice: float, look: Callable[[], float]) -> bool:
@@ -105,11 +105,11 @@ class Movement:
         Args:
             dice: mean Dice of the validation cases; NaN where there are none.
             look: predicts some scans and gives the share that changed, NaN where none was predicted before; called
-                only where nothing else says that it is worth it.
+                only where the other checks say no.
         """
-        moved = self._dice is not None and abs(dice - self._dice) > self.least_dice  # never where it is NaN
+        moved = self._dice is not None and abs(dice - self._dice) > self.least_dice  # False where it is NaN
         return self._label_came or moved or not look() <= self.least_changed
 
     def predicted(self, dice: float) -> None:
-        """A pass was made, by a model of this Dice."""
+        """A pass was made by a model with this Dice."""
         self._dice, self._label_came = dice, False

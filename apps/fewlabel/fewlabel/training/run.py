@@ -1,11 +1,10 @@
-"""One training of one study: pools, plan, method, publishing and scoring, in this order."""
+"""One training of one study: pools, plan, method, training, publishing and scoring, in this order."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from monai.utils import set_determinism
@@ -26,26 +25,41 @@ from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
 from fewlabel.training.budget import NO_LIMIT, Budget
+from fewlabel.training.card import training_card
+from fewlabel.training.learned import Learned
 from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
-from fewlabel.training.publish import Publisher
+from fewlabel.training.publish import Publication, Publisher
+from fewlabel.training.records import Records
 from fewlabel.training.short import runs_through, with_less
 from fewlabel.training.stored_pool import StoredPool
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
-from fewlabel.volumes.reading import UnreadableVolume, read_label
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
 
 
 class Run:
-    """One training of one study."""
+    """One training of one study.
+
+    Args:
+        workspace: of the study.
+        settings: of the server, with those of the request.
+        datastore: with the images and labels.
+
+    Attributes:
+        left_out: cases that the datastore leaves out of trainings, and why.
+
+    Raises:
+        Refusal: (409, 422) there is no label to learn from; (500) a file of the workspace is damaged.
+    """
 
     def __init__(self, workspace: Workspace, settings: Settings, datastore: Datastore) -> None:
         self.workspace, self.settings, self.datastore = workspace, settings, datastore
         self.device = choose_device(settings.device)
         self.method_name = settings.method or default_method(self.device)
+        self.learned = Learned(workspace.learned)
         self._clear_away()
         self.left_out = datastore.left_out()
         self.pools = self._make_pools()
@@ -57,10 +71,10 @@ class Run:
             validation_cases=self.pools.validation,
             notes=[self.pools.note] if self.pools.note else [],
         )
-        for case, reason in self.left_out.items():
+        for reason in self.left_out.values():
             logger.warning("not trained on: %s", reason)
-            self.progress.problem(case, reason)
             self.progress.note(f"Left out of this training: {reason}")
+        self.records = Records(workspace, datastore, self.progress.problem)
         self.progress.update(phase="reading scans")
         self.trainer: Trainer | None = None
         self.stored = StoredPool(workspace, settings, self.device, self._beat)
@@ -71,6 +85,7 @@ class Run:
 
     def _clear_away(self) -> None:
         """Remove what a killed training was writing; only trainings write .pt files, one at a time."""
+        self.learned.clear()
         for leftover in self.workspace.folder.glob(".writing-*.pt"):
             leftover.unlink(missing_ok=True)
 
@@ -97,7 +112,7 @@ class Run:
 
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
-        labelled, validation, unlabelled = self._records()
+        labelled, validation, unlabelled = self.records(self.pools, self.left_out)
         plan = plan_of(self.workspace, self.settings, self.device, labelled, unlabelled)
         self.progress.update(network=plan.network, labelled=len(labelled), plan=dataclasses.asdict(plan))
         method = self._method(plan).to(self.device)
@@ -108,7 +123,7 @@ class Run:
         loader = make_loader(plan, predictions=store)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
-        budget = Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
+        budget = self._budget()
         self.trainer = trainer = Trainer(
             method,
             loader,
@@ -121,10 +136,11 @@ class Run:
             lambda method, done: publisher.consider(method, done, self._beat),
             self.stored.refresh(method, store, plan, pool, budget, publisher.version),
         )
+        publisher.steps = lambda: trainer.step
         self.progress.note(trainer.resume())
         if not runs_to_its_end(trainer):
             plan = with_less(plan, self.device, self.progress)
-            save_plan(self.workspace.plan, plan)  # for the next trainings too
+            save_plan(self.workspace.plan, plan)  # also for the next trainings
             store = self.stored.open(plan)
             loader = make_loader(plan, predictions=store)
             trainer.refresh = self.stored.refresh(method, store, plan, pool, budget, publisher.version)
@@ -132,41 +148,27 @@ class Run:
             trainer.use(loader, self._identity(plan))
             if not runs_to_its_end(trainer):
                 raise too_little("Training", self.device)
-        if publisher.best is not None and self.progress.values["published"]:
+        if publisher.best is not None and publisher.last is not None:
             method.load_state_dict(publisher.best[1])
-            self._score(method, plan, unlabelled, publisher.version, store)
-        counts = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.values)}
+            self._score(method, plan, unlabelled, publisher.last, store)
+        counts = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.elapsed())}
         self.progress.update(1.0, phase="done", seconds_left=0.0, **counts)
-        logger.info("training done: %s", self.progress.values["notes"])
-        return self.progress.values
+        result = self.progress.snapshot()
+        logger.info("training done: %s", result["notes"])
+        return result
 
-    def _records(self) -> tuple[list[Record], list[Record], list[Record]]:
-        """Of the labelled, the validation and the unlabelled cases.
-
-        Raises:
-            Refusal: (409) no class has a name; (422) no label can be used.
-        """
-        labelled, validation = self._labelled(self.pools.labelled), self._labelled(self.pools.validation)
-        unlabelled = [{"id": case, "image": self._image(case)} for case in self.pools.unlabelled]
-        if not self.workspace.classes():
-            raise Refusal("No class has a name yet: submit a label that names its segments, then train.", 409)
-        if not labelled:
-            reasons = " ".join(problem["reason"] for problem in self.progress.values["problems"])
-            raise Refusal(f"None of the labelled cases can be used for training. {reasons}", 422)
-        return labelled, validation, unlabelled
+    def _budget(self) -> Budget:
+        return Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)
 
     def _method(self, plan: Plan) -> Method:
         """The method, with builders for the plan's network and, for methods with two, for its partner."""
-        classes = _channels(plan)
+        classes = len(plan.classes) + 1
         build, build_second = (partial(find(name), classes) for name in (plan.network, partner(plan.network)))
         return make_method(self.method_name, build, build_second, classes, **self.stored.teacher_of(self.method_name))
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
-        card = {
-            "method": self.method_name,
-            "labelled": len(labelled),
-            "unlabelled": len(self.pools.unlabelled),
-        }
+        pool = len(self.pools.unlabelled)
+        card = training_card(self.method_name, len(labelled), pool, self.settings, self.device)
         validator = Validator(validation, plan, self.device, report=self.progress.problem)
         last = next_version(self.workspace) - 1
         return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, last)
@@ -181,42 +183,24 @@ class Run:
             **self.stored.teacher_of(self.method_name),
         }
 
-    def _image(self, case: str) -> str:
-        return self.datastore.get_image_uri(case)
-
-    def _labelled(self, cases: list[str]) -> list[Record]:
-        """Records of the labelled cases whose label can be trained on; others are told of and left out."""
-        records = []
-        classes = len(self.workspace.classes())
-        for case in cases:
-            try:
-                path = self.datastore.label_for_training(case)
-                highest = int(read_label(path).array.max())
-            except (Refusal, UnreadableVolume, OSError) as error:
-                self.progress.problem(case, f"Label not used: {error}")
-                continue
-            if highest > classes:
-                self.progress.problem(
-                    case,
-                    f"Label not used: {Path(path).name} holds the value {highest}, the study has {classes} classes.",
-                )
-                continue
-            records.append({"id": case, "image": self._image(case), "label": path})
-        return records
-
     def _beat(self) -> None:
         if self.progress.due():
             self.progress.update(self.trainer.done() if self.trainer else None)
 
     def _give_way(self) -> None:
-        """Called often: lets others have the machine first, where that was agreed."""
+        """Called often: a continuous training lets requests have the machine first."""
+
+    def _has_news(self) -> bool:
+        """Whether something came that is more urgent than scoring."""
+        return False
 
     def _score(
-        self, method: Method, plan: Plan, unlabelled: list[Record], version: int, store: PredictionStore
+        self, method: Method, plan: Plan, unlabelled: list[Record], published: Publication, store: PredictionStore
     ) -> None:
         """Score the pool with the weights that were published, and store what they predict."""
         method.eval()
-        keeper = self.stored.keeper(method, self.progress.values["candidate"], store, plan, version)
+        version = published.version
+        keeper = self.stored.keeper(method, published.candidate, store, plan, version)
         self.progress.update(phase="scoring cases")
 
         def report(done: int, of: int) -> None:
@@ -226,7 +210,7 @@ class Run:
 
         pool = self.workspace.scores, version, self.settings.scoring_minutes, self.device, self.settings.seed
         try:
-            score_cases(method.members, plan, unlabelled, *pool, report, keeper)
+            score_cases(method.members, plan, unlabelled, *pool, report, keeper, self._has_news)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -240,10 +224,6 @@ def runs_to_its_end(trainer: Trainer) -> bool:
         raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
 
 
-def _channels(plan: Plan) -> int:
-    return len(plan.classes) + 1
-
-
-def _clock(values: dict[str, Any]) -> str:
-    seconds = int(values.get("elapsed", 0))
+def _clock(elapsed: float) -> str:
+    seconds = int(elapsed)
     return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

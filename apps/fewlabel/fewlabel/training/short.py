@@ -1,4 +1,4 @@
-"""A training for which memory is short: it is tried once more, with less in each step."""
+"""A training that runs out of memory is tried once more, with less in each step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def runs_through(trainer: Trainer) -> bool:
-    """Train to the end; False where memory was short, with all that the failed step held given back."""
+    """Train to the end; False where memory ran out, after the memory of the failed step was freed."""
     try:
         trainer.run()
         return True
@@ -22,15 +22,15 @@ def runs_through(trainer: Trainer) -> bool:
         if not is_out_of_memory(error):
             raise
         logger.warning("memory is short: %s", error)
-    free_memory()  # here, where the error and what it holds are gone
+    free_memory()  # here: the error, which refers to the tensors of the step, is gone
     return False
 
 
 def with_less(plan: Plan, device: str, progress: Progress) -> Plan:
-    """The plan that is tried instead; people are told.
+    """The smaller plan that is tried instead; it is reported.
 
     Raises:
-        Refusal: (503) it cannot be less.
+        Refusal: (503) the plan cannot be smaller.
     """
     less = smaller(plan)
     if less is None:

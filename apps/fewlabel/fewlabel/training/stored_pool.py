@@ -1,4 +1,4 @@
-"""What a training does with the store of predictions: learns from it, fills it on its way and in the end."""
+"""How a training uses the store of predictions: learns from it, and fills it during the training and at its end."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class StoredPool:
 
     Args:
         workspace: of the study.
-        settings: which teacher, and how much of the disk.
+        settings: the teacher, and the share of the disk.
         device: of the networks.
-        beat: called often, so that people see it is alive.
+        beat: called often, to show that it is alive.
     """
 
     def __init__(self, workspace: Workspace, settings: Settings, device: str, beat: Callable[[], None]) -> None:
         self.workspace, self.settings, self.device, self.beat = workspace, settings, device, beat
 
     def teacher_of(self, method: str) -> dict[str, str]:
-        """The argument ``teacher`` of a method, where another than a live one is asked for and the method takes it."""
+        """The argument ``teacher`` of a method, where the settings ask for a cached one and the method takes it."""
         cached = METHODS[method].takes_cached and self.settings.teacher == "cached"
         return {"teacher": "cached"} if cached else {}
 
     def open(self, plan: Plan) -> PredictionStore:
-        """The predictions that serve under a plan."""
+        """The predictions that can be used with a plan."""
         store = PredictionStore(self.workspace.predictions, plan, self.settings.predictions_gb)
         store.clear_leftovers()
         return store
@@ -44,12 +44,12 @@ class StoredPool:
     def refresh(
         self, method: Method, store: PredictionStore, plan: Plan, pool: list[Record], budget: Budget, version: int
     ) -> PoolRefresh | None:
-        """Predicts the pool on the way to this version; None where the method learns from no stored predictions."""
+        """Predicts the pool during the training of this version; None where the method uses no stored predictions."""
         if "pseudo_label" not in method.needs or not pool:
             return None
         return PoolRefresh(store, plan, pool, self.device, budget, beat=self.beat, first=version - 1)
 
     def keeper(self, method: Method, candidate: str, store: PredictionStore, plan: Plan, version: int) -> Keeper:
-        """Stores what the candidate that was published, and the method's members, say of each scan that is scored."""
+        """Stores the predictions of the published candidate and the method's members for each scan that is scored."""
         eyes = Eyes(method.candidates[candidate], method.member_networks, plan, beat=self.beat)
         return Keeper(eyes, store, plan, version, self.device)

@@ -1,4 +1,4 @@
-"""Training as a MONAI Label task: what viewers are told, and the start of a run."""
+"""Training as a MONAI Label task: options, progress, and the start of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.train import TrainTask
-from monailabel.utils.async_tasks.utils import processes
 
 from fewlabel.background import is_background_process
 from fewlabel.devices import device_names, pick_device
@@ -20,31 +19,35 @@ from fewlabel.networks import NETWORKS
 from fewlabel.review.history import Outlook
 from fewlabel.settings import TRAINING, Settings
 from fewlabel.training.continuous import ContinuousRun
-from fewlabel.training.mode import CONTINUOUS, Mode
-from fewlabel.training.ongoing_progress import RESTING, one_line
+from fewlabel.training.keeper import Keeper
+from fewlabel.training.mode import CONTINUOUS, asked_for
+from fewlabel.training.ongoing_progress import ROUND, OngoingProgress
 from fewlabel.training.progress import Progress, read_progress
 from fewlabel.training.run import Run
+from fewlabel.training.standing import FAILED, STOPPED, one_line
 from fewlabel.workspace import Workspace
 
 
 class FewLabelTrain(TrainTask):
-    """Learns from the labelled cases and from the whole unlabelled pool, publishes, and scores what is left.
+    """Learns from the labelled cases and the whole unlabelled pool, publishes, and scores the unlabelled cases.
 
     Args:
         workspace: of the study.
         settings: of the server; a request may override those in ``settings.REQUEST_KEYS``.
+        keeper: of the continuous training of this study; None: one that starts none.
     """
 
-    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+    def __init__(self, workspace: Workspace, settings: Settings, keeper: Keeper | None = None) -> None:
         super().__init__("Learns from the labelled cases and from all scans without a label")
         self.workspace, self.settings = workspace, settings
-        self.mode = Mode(workspace, settings)
+        self.keeper = keeper or Keeper(workspace, settings)
         self.outlook = Outlook(workspace.history)
 
     def config(self) -> dict[str, Any]:
-        """What viewers show as options; a list is a choice whose first entry is the default."""
-        settings, training = self.settings, self.mode()
-        devices = device_names(settings.device)
+        """The options that viewers show; a list is a choice whose first entry is the default."""
+        training, chosen = self.keeper.mode(), self.keeper.mode.options()
+        settings = self.settings.with_request(chosen)
+        devices = device_names(pick_device(chosen.get("device"), self.settings.device)[0])
         method = settings.method or default_method(devices[0])
         networks = ["auto" if settings.network is None else settings.network]
         return {
@@ -61,29 +64,38 @@ class FewLabelTrain(TrainTask):
         return {**super().info(), "methods": descriptions, "labels": self.workspace.classes()}
 
     def stats(self) -> dict[str, Any]:
-        """Progress of the running training, or how the last one ended, and what more labels would bring."""
-        values = read_progress(self.workspace.progress)
-        if values and values["phase"] not in ("done", "failed", RESTING) and not processes("train"):
-            values["phase"] = "stopped"
+        """Progress of the running training, or the end of the last one, and what more labels would bring."""
+        values = self._now(read_progress(self.workspace.progress))
         line = one_line(values)
         values = {**values, "line": line} if line else values
         outlook = self.outlook() if values else {}
         return {**values, "five_more_labels": outlook} if outlook else values
 
+    def _now(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The progress that was written last, with the present phase."""
+        standing = self.keeper.standing()
+        if values.get("training") == CONTINUOUS or (not values and self.keeper.is_on):
+            values = values or {"training": CONTINUOUS, "epoch": 0, "total_epochs": ROUND, "best_metric": 0.0}
+            return {**values, "phase": standing.phase(str(values.get("phase") or ""))}
+        if values and values["phase"] not in ("done", FAILED) and not standing.at_work:
+            return {**values, "phase": STOPPED}
+        return values
+
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Train, publish and score; called in a process of its own.
 
         Raises:
-            Refusal: nothing to train on, or a request that cannot be met; the message says why.
+            Refusal: there is nothing to train on, or the request asks for something impossible.
         """
         if is_background_process():
             with contextlib.suppress(AttributeError, OSError):
-                os.nice(5)  # the server stays quick while training runs
+                os.nice(5)  # the server stays responsive while training runs
+        asked = asked_for(request) or self.settings.training
+        goes_on = asked == CONTINUOUS and is_background_process()  # the caller waits for all others
         progress = None
         try:
             device, note = pick_device(request.get("device"), self.settings.device)
             settings = dataclasses.replace(self.settings.with_request(request), device=device)
-            goes_on = settings.training == CONTINUOUS and is_background_process()  # somebody waits for all others
             run = (ContinuousRun if goes_on else Run)(self.workspace, settings, datastore)
             progress = run.progress
             if note:
@@ -92,7 +104,12 @@ class FewLabelTrain(TrainTask):
         except Exception as error:
             if is_out_of_memory(error):
                 error = too_little("Training", device)
-            progress = progress or Progress(self.workspace.progress, self.settings.max_minutes * 60)
-            with contextlib.suppress(Refusal):  # a full disk: the first reason is the one to be told
+            progress = progress or self._new_progress(goes_on)
+            with contextlib.suppress(Refusal):  # a full disk: the first error is the one to report
                 progress.update(phase="failed", error=str(error) or repr(error))
             raise error
+
+    def _new_progress(self, goes_on: bool) -> Progress:
+        """Of a training that failed before it had one."""
+        path = self.workspace.progress
+        return OngoingProgress(path) if goes_on else Progress(path, self.settings.max_minutes * 60)

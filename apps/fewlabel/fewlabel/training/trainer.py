@@ -1,4 +1,4 @@
-"""One training: a method, its batches, a budget. Knows nothing of MONAI Label and not which method it is."""
+"""The training loop: a method, its batches, a budget. Knows neither MONAI Label nor which method it is."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["Diverged", "Trainer", "dice_of_crops", "is_finite"]
 
 logger = logging.getLogger(__name__)
 
-_GRADIENT_NORM = 12.0  # as in nnU-Net; a guard against single wild batches
+_GRADIENT_NORM = 12.0  # as in nnU-Net; a guard against single bad batches
 CHECKPOINT_EVERY = 20.0  # seconds; and at every tenth of the training
 
 
 class Diverged(RuntimeError):
-    """The loss stopped being a number; the message says what to do."""
+    """The loss is not finite; the message says what to do."""
 
 
 class Trainer:
@@ -41,14 +41,14 @@ class Trainer:
         method: on its device.
         loader: endless pairs of batches.
         budget: see Budget.
-        progress: what people are told.
+        progress: reports to people.
         device: to compute on.
         highest_learning_rate: of AdamW.
-        checkpoint: file that an interrupted training goes on from.
-        identity: what a checkpoint must share to be continued (plan, method, labelled cases, ...).
+        checkpoint: file that an interrupted training continues from.
+        identity: what a checkpoint must have in common to be continued (plan, method, labelled cases, ...).
         validate: called at every tenth of the training and at its end with (method, progress share); gives the mean
             Dice of the validation cases, NaN where there are none.
-        refresh: called after each step with (method, progress share): predicts the pool again where it is time.
+        refresh: called after each step with (method, progress share): predicts the pool again if it is due.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Trainer:
         validate: Callable[[Method, float], float],
         refresh: Callable[[Method, float], Any] | None = None,
     ) -> None:
-        # A tenth to a third faster, on a CPU as well. (torch's annotations leave this argument of modules out.)
+        # 10 to 30 % faster, on a CPU as well. (torch's annotations lack this argument of modules.)
         self.method = method.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.loader, self.budget, self.progress = loader, budget, progress
         self.device, self.highest = device, highest_learning_rate
@@ -78,7 +78,7 @@ class Trainer:
         self._tenth = 0
 
     def optimiser_of(self, method: Method) -> torch.optim.AdamW:
-        """A new one for all that asks for a gradient."""
+        """A new optimiser for all parameters that require a gradient."""
         trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
         return torch.optim.AdamW(trained, lr=self.highest, weight_decay=1e-5)
 
@@ -98,12 +98,12 @@ class Trainer:
         self.save(finished=True)
 
     def use(self, loader: Iterable[Batch], identity: dict[str, Any]) -> None:
-        """Go on with other batches when ``run`` is called again; what was learnt stays."""
+        """Go on with other batches when ``run`` is called again; the weights stay."""
         self.optimiser.zero_grad(set_to_none=True)
         self.loader, self.identity = loader, identity
 
     def done(self) -> float:
-        """Share of the training that is done, in [0, 1]; grows with time, during a validation too."""
+        """Share of the training that is done, in [0, 1]; also grows during a validation."""
         return self.budget.progress(self.step)
 
     def rate(self, done: float) -> float:
@@ -159,19 +159,19 @@ class Trainer:
             self.guard.keep(self.step, self.method, self.optimiser)
 
     def _ask_for_pool(self, done: float) -> None:
-        """Crops of the pool cost time: the loader makes them only while the method learns from them."""
+        """Let the loader make crops of the pool, which cost time, only while the method learns from them."""
         if isinstance(self.loader, PairedLoader):
             self.loader.pool_wanted = not self.guard.labels_only and self.method.learns_from_unlabelled(done)
 
     def _watch(self, dice: float | None, where: str, done: float) -> None:
-        """Go back and on with labels alone where learning from unlabelled scans did harm."""
+        """Go back to a healthy state, and on with labels alone, where learning from unlabelled scans did harm."""
         harm = self.guard.harm(dice, where, self.method.learns_from_unlabelled(done))
         if harm:
             then = self.guard.go_back(self.method, self.optimiser)
             self.progress.note(f"Unlabelled scans did harm: at step {self.step} {harm}. {then}")
 
     def _report(self, output: dict[str, Any], done: float) -> None:
-        """The only place where the host waits for the device: every two seconds, not every step."""
+        """Report the step. Waits for the device, so it is called every two seconds and not at every step."""
         values = {name: round(float(value), 5) for name, value in output["losses"].items()}
         if not (all(math.isfinite(value) for value in values.values()) and is_finite(self.method)):
             raise Diverged(
@@ -212,11 +212,11 @@ class Trainer:
         self._saved = time.monotonic()
 
     def more_state(self) -> dict[str, Any]:
-        """What else a checkpoint keeps."""
+        """Further entries of a checkpoint."""
         return {}
 
     def resume(self) -> str:
-        """Go on from the checkpoint where it fits; says in words what was done.
+        """Go on from the checkpoint where it fits; gives a sentence about what was done.
 
         An interrupted training of the same cases goes on where it was; after a finished one, or with new labels,
         the weights are kept and a new training starts from them.
@@ -226,7 +226,7 @@ class Trainer:
         fresh = copy.deepcopy((self.method.state_dict(), self.optimiser.state_dict()))
         try:
             return self._take(torch.load(self.checkpoint, map_location=self.device, weights_only=True))
-        except Exception as error:  # damaged, or another version's: never a reason not to train
+        except Exception as error:  # damaged, or of another version: no reason not to train
             logger.warning("checkpoint not usable: %s", error)
             self.method.load_state_dict(fresh[0])
             self.optimiser.load_state_dict(fresh[1])
@@ -245,6 +245,6 @@ class Trainer:
         return f"Went on with the interrupted training at step {self.step}."
 
     def _is_of_this_kind(self, saved: dict[str, Any]) -> bool:
-        """Whether a checkpoint's weights fit, whatever labels it was trained with."""
+        """Whether a checkpoint's weights fit, whatever labels they were trained with."""
         fixed = {key: value for key, value in self.identity.items() if key != "labelled"}
         return {key: value for key, value in saved["identity"].items() if key != "labelled"} == fixed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from monai.metrics import DiceMetric
@@ -18,8 +19,22 @@ from fewlabel.published import Published
 from fewlabel.volumes.reading import UnreadableVolume
 
 
+class Measured(dict[str, float]):
+    """Mean Dice per class, NaN for a class that no case has.
+
+    Attributes:
+        cases: Dice of each case by id, a list in the plan's order of classes; None for a class that it does not have.
+    """
+
+    def __init__(
+        self, means: Mapping[str, float] | None = None, cases: Mapping[str, list[float | None]] | None = None
+    ) -> None:
+        super().__init__(means or {})
+        self.cases = dict(cases or {})
+
+
 class Validator:
-    """Whole volumes, never crops around the label: a false positive far away counts.
+    """Measures whole volumes, not crops around the label, so that false positives far away count.
 
     Args:
         records: validation cases with ``id``, ``image``, ``label``; the first ``most`` are held in memory.
@@ -43,12 +58,12 @@ class Validator:
         self._held: dict[str, dict] = {}
 
     @torch.no_grad()
-    def __call__(self, network: torch.nn.Module, beat: Callable[[], None] = lambda: None) -> dict[str, float]:
-        """Mean Dice per class over the cases, NaN for a class that none of them has.
+    def __call__(self, network: torch.nn.Module, beat: Callable[[], None] = lambda: None) -> Measured:
+        """Mean Dice per class over the cases.
 
         Args:
             network: logits from BCDHW.
-            beat: called before each pass of the network, so that people see it is alive.
+            beat: called before each pass of the network, to show that it is alive.
         """
 
         def predict(crops: torch.Tensor) -> torch.Tensor:
@@ -59,6 +74,7 @@ class Validator:
         network.eval()
         metric = DiceMetric(include_background=False, reduction="mean_batch", get_not_nans=True)
         classes = len(self.plan.classes) + 1
+        seen: list[str] = []
         for record in list(self.records):
             data = self._load(record)
             if data is None:
@@ -66,12 +82,14 @@ class Validator:
             logits = sliding_window(self.plan, overlap=0.25)(data["image"][None].to(self.device), predict)
             predicted = one_hot(logits.argmax(1, keepdim=True), classes)
             metric(predicted, one_hot(data["label"][None].to(predicted.device), classes))
+            seen.append(record["id"])
         network.train(was_training)
-        if not self.records:
-            return {}
+        if not seen:
+            return Measured()
         dice, counted = metric.aggregate()
         values = [round(float(d), 4) if n > 0 else math.nan for d, n in zip(dice, counted, strict=True)]
-        return dict(zip(self.plan.classes, values, strict=True))
+        each = [[None if d.isnan() else round(float(d), 4) for d in row] for row in metric.get_buffer()]
+        return Measured(dict(zip(self.plan.classes, values, strict=True)), dict(zip(seen, each, strict=True)))
 
     def _load(self, record: dict) -> dict[str, torch.Tensor] | None:
         if record["id"] in self._held:
@@ -89,10 +107,13 @@ class Validator:
         return loaded
 
 
+_Dice = TypeVar("_Dice", bound=Mapping[str, float])
+
+
 def dice_of_published(
     published: Published, validator: Validator, beat: Callable[[], None] = lambda: None
 ) -> dict[str, float] | None:
-    """Dice of a published model on the same cases, under its own plan; None where it knows other classes."""
+    """Dice of a published model on the same cases, with its own plan; None where it has other classes."""
     classes = validator.plan.classes
     if set(published.plan.classes) != set(classes):
         return None
@@ -106,7 +127,7 @@ def dice_of_published(
 
 
 class _InOrder(torch.nn.Module):
-    """A network whose classes come in another order: the study's was changed since it was trained."""
+    """Reorders the classes of a network that was trained before the study's order was changed."""
 
     def __init__(self, network: torch.nn.Module, order: list[int]) -> None:
         super().__init__()
@@ -116,14 +137,14 @@ class _InOrder(torch.nn.Module):
         return self.network(image)[:, self.order]
 
 
-def mean_dice(dice: dict[str, float]) -> float:
-    """Mean over the classes that a validation could measure; NaN if there was none."""
+def mean_dice(dice: Mapping[str, float]) -> float:
+    """Mean over the classes that could be measured; NaN if there was none."""
     measured = [value for value in dice.values() if value is not None and math.isfinite(value)]
     return sum(measured) / len(measured) if measured else math.nan
 
 
-def may_replace(candidate: dict[str, float], published: dict[str, float] | None) -> bool:
-    """Whether a model with ``candidate`` Dice may take the place of one with ``published`` Dice.
+def may_replace(candidate: Mapping[str, float], published: Mapping[str, float] | None) -> bool:
+    """Whether a model with ``candidate`` Dice may replace one with ``published`` Dice.
 
     Both are measured on the same validation cases. Where nothing could be measured (too few labels) the new model
     replaces the old one, and its card says that it is not validated.
@@ -132,7 +153,7 @@ def may_replace(candidate: dict[str, float], published: dict[str, float] | None)
     return not (math.isfinite(new) and math.isfinite(old)) or new >= old
 
 
-def best_candidate(measured: dict[str, dict[str, float]]) -> tuple[str, dict[str, float]]:
+def best_candidate(measured: Mapping[str, _Dice]) -> tuple[str, _Dice]:
     """Name and Dice per class of the candidate with the highest mean Dice; the first where nothing was measured."""
     means = {name: mean_dice(dice) for name, dice in measured.items()}
     best = max(means, key=lambda name: means[name] if math.isfinite(means[name]) else -1.0)
@@ -140,7 +161,7 @@ def best_candidate(measured: dict[str, dict[str, float]]) -> tuple[str, dict[str
 
 
 def published_plan(plan: Plan, candidate: str) -> Plan:
-    """The plan under which a candidate of ``Method.candidates`` is published: it names the network that this is."""
+    """The plan for publishing a candidate of ``Method.candidates``: it names the candidate's network."""
     first, second = plan.network, partner(plan.network)
     names = {"network": first, "first": first, "second": second, "mean": f"{first}+{second}"}
     return dataclasses.replace(plan, network=names[candidate])

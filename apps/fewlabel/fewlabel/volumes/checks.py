@@ -1,4 +1,4 @@
-"""What the voxels of an image and of a label map may be; the rest is refused, or put right with a note."""
+"""Checks the voxels of images and label maps; what is not allowed is refused, or corrected with a note."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LABEL_LIMIT = 255
 
 
 def checked_image(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    """Voxels of an image: finite, not constant.
+    """Check the voxels of an image: finite and not constant.
 
     Args:
         array: (i, j, k) float32.
@@ -37,7 +37,7 @@ def checked_image(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list
 
 
 def checked_label(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    """Voxels of a label map as uint8.
+    """Check the voxels of a label map; gives them as uint8.
 
     Args:
         array: (i, j, k) of any type.
@@ -60,7 +60,7 @@ def checked_label(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list
 
 
 def _rounded(array: np.ndarray, fits: bool) -> np.ndarray:
-    """(i, j, k) whole numbers, uint8 if they fit, one layer after the other: a large map is not copied as a whole."""
+    """(i, j, k) rounded to integers, uint8 if they fit; layer by layer, so that a large map is not copied at once."""
     whole = np.zeros(array.shape, np.uint8)
     for layer in range(array.shape[2]):
         rounded = np.rint(array[:, :, layer])

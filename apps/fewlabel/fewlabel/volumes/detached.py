@@ -1,8 +1,8 @@
-"""Volumes in two files: a header (.mhd, .nhdr) that names the file of the voxels.
+"""Volumes that consist of two files: a header (.mhd, .nhdr) that names the file of the voxels.
 
-A header could name any file of this computer, and its voxels would be shown to whoever asks. So the other file is
-taken only where it lies beside the header under a plain name, and both are in the folder of the studies when links
-are followed. Nothing that is uploaded is read by this module.
+A header could name any file of this computer, whose bytes would then be served as voxels. So the other file is only
+read if it is named by a plain name, lies beside the header, and both are in the folder of the studies after links are
+followed. Uploads are never read by this module.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def data_file(header: Path, inside: Path) -> Path:
 
     Args:
         header: ends with one of ``HEADERS``.
-        inside: both files must be in this folder.
+        inside: folder that must contain both files.
 
     Raises:
-        UnreadableVolume: it is named by anything but a plain name, is not there, or lies elsewhere.
+        UnreadableVolume: the name is not plain, the file does not exist, or it lies elsewhere.
     """
     name = _named(header)
     words = name.split()
@@ -45,7 +45,7 @@ def data_file(header: Path, inside: Path) -> Path:
         )
     try:
         real, of_header = (header.parent / name).resolve(strict=True), header.resolve(strict=True)
-    except (OSError, RuntimeError, ValueError) as error:  # no such file, a loop of links
+    except (OSError, RuntimeError, ValueError) as error:  # no such file, or a loop of links
         raise UnreadableVolume(
             f"names the file '{name[:80]}', which is not there. Copy it beside the header"
         ) from error
@@ -56,7 +56,7 @@ def data_file(header: Path, inside: Path) -> Path:
                 "followed. Copy both files into it"
             )
     if not real.is_file() or real == of_header:
-        raise UnreadableVolume(f"names '{name[:80]}', which is no file of voxels. Save it as one .nrrd or .mha file")
+        raise UnreadableVolume(f"names '{name[:80]}', which is not a file of voxels. Save it as one .nrrd or .mha file")
     return real
 
 
@@ -66,10 +66,10 @@ def write_attached(header: Path, inside: Path, target: Path) -> None:
     Args:
         header: ends with one of ``HEADERS``.
         inside: see :func:`data_file`.
-        target: is overwritten.
+        target: file to write; an existing one is overwritten.
 
     Raises:
-        UnreadableVolume: damaged, unusual, or not to be followed, see :func:`data_file`.
+        UnreadableVolume: damaged, unusual, or refused by :func:`data_file`.
     """
     voxels = data_file(header, inside).read_bytes()
     if header.suffix.lower() == ".mhd":
@@ -101,7 +101,7 @@ def _named(header: Path) -> str:
 
 
 def _lines(header: Path) -> list[bytes]:
-    """Of an NRRD header, up to the empty line that ends it."""
+    """Lines of an NRRD header, up to the empty line that ends it."""
     with header.open("rb") as file:
         text = file.read(_LONGEST_HEADER)
     lines = text.replace(b"\r\n", b"\n").split(b"\n")

@@ -1,8 +1,8 @@
-"""What readers of every format share: bytes are unpacked and counted, and every claim of a header is checked first.
+"""Shared by the readers of all formats: bytes are unpacked and counted, and headers are checked first.
 
-The files come from other people's tools and over the network. Readers differ in what they let pass: ITK fills
-a cut file with zeros and dies on some legal headers, nibabel does not reach the checksum of a damaged gzip
-stream. So the bytes are unpacked and counted here, and only then handed to nibabel (nifti.py) or pynrrd (nrrd_file.py).
+The files come from other people's tools and over the network. Libraries differ in what they accept: ITK fills a
+truncated file with zeros and crashes on some legal headers; nibabel does not check the checksum of a damaged gzip
+stream. So bytes are unpacked and counted here, and only then passed to nibabel (nifti.py) or pynrrd (nrrd_file.py).
 """
 
 import gzip
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 
 VOXEL_LIMIT = 2**31
-"""More voxels than this are taken for a damaged header, not for a scan."""
+"""A header that claims more voxels is considered damaged."""
 
 _SLACK = 2**20
 
@@ -28,8 +28,8 @@ def unpack(data: bytes, header_size: int, expected: int | None = None) -> bytes:
 
     Args:
         data: the compressed bytes.
-        header_size: unpack only so many bytes, unchecked, if ``expected`` is None.
-        expected: size of the whole content; some padding behind it is tolerated and dropped.
+        header_size: if ``expected`` is None, unpack only that many bytes, without checks.
+        expected: size of the whole content; a little padding after it is dropped.
 
     Raises:
         UnreadableVolume: damaged, cut, or far larger than the header says.
@@ -38,7 +38,7 @@ def unpack(data: bytes, header_size: int, expected: int | None = None) -> bytes:
         if expected is None:
             return stream.read(header_size)
         content = stream.read(expected)
-        # The checksum is compared only when the end of the stream has been reached.
+        # The checksum is only compared when the end of the stream is reached.
         if len(stream.read(_SLACK + 1)) > _SLACK:
             raise UnreadableVolume("holds far more data than its header says. Save it again")
         return content
@@ -46,7 +46,7 @@ def unpack(data: bytes, header_size: int, expected: int | None = None) -> bytes:
 
 @contextmanager
 def unpacking() -> Iterator[None]:
-    """Say in words what is wrong with compressed data."""
+    """Turn errors of compressed data into UnreadableVolume."""
     try:
         yield
     except EOFError as error:
@@ -56,7 +56,7 @@ def unpacking() -> Iterator[None]:
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
-    """Refuse sizes that no scan has, before any memory is asked for."""
+    """Refuse sizes that no scan has, before memory is allocated."""
     text = " x ".join(str(size) for size in shape)
     if not shape or any(size <= 0 for size in shape):
         raise UnreadableVolume(f"has an axis without voxels (size {text}). Save the scan again")

@@ -1,4 +1,4 @@
-"""Where the voxels of a file lie: on the grid that ITK shows, and so Slicer, and how far two grids are apart."""
+"""The grid of a file's voxels, as ITK and so Slicer show it, and distances between grids."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """LPS (ITK, NRRD, Slicer files) <-> RAS (nibabel, here): the first two axes change sign."""
 
 _ORTHONORMAL = 1e-4
-"""ITK's bound for the product of the unit axes with their transpose."""
+"""ITK's tolerance for the product of the unit axes with their transpose."""
 
 _SAME = 0.1
-"""Of a voxel: what grids may lie apart at a corner. Float32 quaternions differ in the sixth digit in most files."""
+"""Share of a voxel by which corners of equal grids may differ: float32 quaternions are right to six digits."""
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where the voxels of one file lie.
+    """The grid of one file.
 
     Attributes:
-        shape: of the array as the header says it, of any rank.
+        shape: of the array according to the header, of any rank.
         affine: (4, 4), voxel index -> RAS in mm, as ITK shows it.
-        former: the affine that FewLabel took up to version 0.1: the sform where there is one.
-        notes: what was decided, a sentence each, for the user.
-        unshown: why Slicer does not show the file as it is meant, and what to do, in words; "" where it does.
+        former: the affine that FewLabel used up to version 0.1: the sform where there is one.
+        notes: sentences for the user about what was decided.
+        unshown: why Slicer does not show the file as intended, and what to do; "" where it does.
         opens: whether Slicer can open the file at all.
     """
 
@@ -46,19 +46,19 @@ def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
 
 
 def corner_distance(shape: tuple[int, ...], first: np.ndarray, second: np.ndarray) -> float:
-    """How far the corners of a volume lie apart under two affines, at most, mm."""
+    """Largest distance of a volume's corners between two affines, mm."""
     corners = np.array([(*corner, 1.0) for corner in product(*((-0.5, size - 0.5) for size in shape[:3]))])
     return float(np.linalg.norm((corners @ (first - second).T)[:, :3], axis=1).max())
 
 
 def agree(shape: tuple[int, ...], first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether no corner of a volume lies more than a tenth of a voxel apart under two affines."""
+    """Whether all corners of a volume agree within a tenth of a voxel between two affines."""
     voxel = min(*spacing_of(first), *spacing_of(second))
     return corner_distance(shape, first, second) <= _SAME * voxel
 
 
 class Placed(Protocol):
-    """An array with its place in space: a Volume."""
+    """An array with its affine, such as a Volume."""
 
     @property
     def array(self) -> np.ndarray: ...
@@ -68,12 +68,12 @@ class Placed(Protocol):
 
 
 def same_grid(first: Placed, second: Placed) -> bool:
-    """Whether voxel (i, j, k) of both volumes is the same place: equal shape, corners within a tenth of a voxel."""
+    """Whether both volumes have the same grid: equal shape, corners within a tenth of a voxel."""
     return first.array.shape == second.array.shape and agree(first.array.shape, first.affine, second.affine)
 
 
 def shear_of(affine: np.ndarray) -> float:
-    """By how many degrees two axes deviate from a right angle, at most; 0 where ITK takes them for orthogonal."""
+    """Largest deviation of two axes from a right angle, degrees; 0 where ITK considers them orthogonal."""
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     if is_orthonormal(axes):
         return 0.0
@@ -82,7 +82,7 @@ def shear_of(affine: np.ndarray) -> float:
 
 
 def nrrd_grid(shape: tuple[int, ...], affine: np.ndarray, notes: list[str]) -> Grid:
-    """The grid of an NRRD file, whose directions ITK takes as they are, sheared or not."""
+    """The grid of an NRRD file, whose directions ITK uses even if they are sheared."""
     angle, unshown = shear_of(affine), ""
     if angle:
         unshown = (
@@ -94,5 +94,5 @@ def nrrd_grid(shape: tuple[int, ...], affine: np.ndarray, notes: list[str]) -> G
 
 
 def is_orthonormal(axes: np.ndarray) -> bool:
-    """Whether unit axes, one a column, are at right angles by ITK's bound."""
+    """Whether unit axes (columns) are orthogonal within ITK's tolerance."""
     return bool(np.abs(axes @ axes.T - np.eye(3)).max() <= _ORTHONORMAL)

@@ -1,4 +1,4 @@
-"""What a file is, from its header alone: a scan that can be used, or why it cannot."""
+"""Decides from a file's header alone whether it is a usable scan, and why it is not."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fewlabel.volumes.reading import read_grid, split_extension
 UNREADABLE, FOUR_D, COLOUR, SEGMENTATION = "unreadable", "4-D", "RGB", "segmentation"
 _BEGINNING = 2**16
 _COLOURS = ("rgb", "hsv", "vector", "complex", "quaternion", "matrix", "xyz", "normal", "gradient", "2-", "3-", "4-")
-"""Beginnings of NRRD's kinds of an axis that holds several values of one voxel."""
+"""Prefixes of NRRD's kinds of axes that hold several values of a voxel."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a file is no scan that can be used.
+    """Why a file cannot be used as a scan.
 
     Attributes:
         kind: one of the four above.
@@ -35,9 +35,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a header says of the voxels."""
+    """What a header says about the voxels."""
 
-    shape: tuple[int, ...]  # axes of space first
+    shape: tuple[int, ...]  # spatial axes first
     colours: bool = False
     segments: bool = False
     bytes_expected: int = 0
@@ -46,12 +46,12 @@ class Facts:
 def fault_of(path: Path, name: str) -> Fault | None:
     """Why a file cannot be used as a scan; None where its header promises one 3-D scalar volume.
 
-    What this refuses, :func:`fewlabel.volumes.reading.read_volume` refuses as well; damage behind the header is found
-    only there.
+    :func:`fewlabel.volumes.reading.read_volume` refuses everything that this refuses, and also finds damage after the
+    header.
 
     Args:
         path: ends with one of ``EXTENSIONS``.
-        name: what to call the file in messages.
+        name: of the file in messages.
     """
     try:
         facts = _facts(path)
@@ -74,7 +74,7 @@ def fault_of(path: Path, name: str) -> Fault | None:
     except UnreadableVolume as error:
         sentence = str(error) if str(error).startswith(name) else f"{name} {error}."
         return Fault(UNREADABLE, sentence)
-    except Exception as error:  # damaged headers make the parsers fail in any way
+    except Exception as error:  # parsers raise anything for damaged headers
         return Fault(UNREADABLE, f"{name} cannot be read as an image ({error or type(error).__name__}).")
     return None
 

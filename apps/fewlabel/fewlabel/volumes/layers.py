@@ -1,4 +1,4 @@
-"""A label map with the names of its values, also from a segmentation whose segments lie in several layers."""
+"""Reads a label map with the names of its values, also from a segmentation in several layers."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from fewlabel.volumes.segments import Segment, layers_of, named_segments
 def read_named_label(
     path: str | Path, called: str, order: Sequence[str] = ()
 ) -> tuple[Volume, list[dict[str, Any]] | None]:
-    """Read a label map and what its header calls its values.
+    """Read a label map and the names of its values in the header.
 
     Args:
         path: as :func:`fewlabel.volumes.reading.read_label`.
-        called: what to call the file in messages.
-        order: class names; where segments of several layers overlap, the later one is written over the earlier, as
-            the panel does: what is listed later (a tumour) lies over what is listed earlier (its organ).
+        called: name of the file in messages.
+        order: class names. Where segments of several layers overlap, the later class wins, as in the panel: a tumour
+            that is listed after its organ is written over it.
 
     Returns:
-        The map, and ``{"name", "idx"}`` of each value that the file names, None where it names none.
+        The map, and ``{"name", "idx"}`` of each value with a name; None where the file has no names.
 
     Raises:
-        UnreadableVolume: as :func:`fewlabel.volumes.reading.read_label`; layers that no names tell apart.
+        UnreadableVolume: as :func:`fewlabel.volumes.reading.read_label`; also for layers without names.
     """
     path = Path(path)
     segments = named_segments(path) if path.is_file() else []
@@ -47,9 +47,9 @@ def _info(named: Any) -> list[dict[str, Any]]:
 def _joined(
     path: Path, called: str, segments: list[Segment], order: Sequence[str]
 ) -> tuple[Volume, list[dict[str, Any]]]:
-    """One layer of several; the i-th name has the value i + 1."""
-    place = {name.strip().casefold(): number for number, name in enumerate(order)}
-    segments = sorted(segments, key=lambda segment: place.get(segment.name.strip().casefold(), len(place)))
+    """Several layers merged into one; the i-th name gets the value i + 1."""
+    rank = {name.strip().casefold(): number for number, name in enumerate(order)}
+    segments = sorted(segments, key=lambda segment: rank.get(segment.name.strip().casefold(), len(rank)))
     with in_words(called):
         if len(segments) > LABEL_LIMIT:
             raise UnreadableVolume(f"has {len(segments)} segments; at most {LABEL_LIMIT} are possible")

@@ -1,4 +1,4 @@
-"""Bytes of a MetaImage file (.mha) -> voxels and geometry, with every claim of the header checked first."""
+"""Decodes MetaImage files (.mha) into voxels and geometry; the header is checked first."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _SPACING = ("ElementSpacing", "ElementSize")
 
 @dataclass(frozen=True)
 class Header:
-    """What a MetaImage header says.
+    """A parsed MetaImage header.
 
     Attributes:
-        fields: as they are written, without ``ElementDataFile``.
-        data_file: ``LOCAL`` where the voxels lie in the same file, else what names another one.
-        size: bytes of the header, behind which the voxels of a single file begin.
+        fields: as in the file, without ``ElementDataFile``.
+        data_file: ``LOCAL`` where the voxels are in the same file, else the name of another one.
+        size: bytes of the header; in a single file the voxels follow.
     """
 
     fields: dict[str, str]
@@ -42,7 +42,7 @@ class Header:
         """Voxels along each axis, of any rank.
 
         Raises:
-            UnreadableVolume: none, or not as many as there are dimensions.
+            UnreadableVolume: there are none, or their number is not that of the dimensions.
         """
         sizes = tuple(int(size) for size in self._numbers(("DimSize",)))
         if str(len(sizes)) != self.fields.get("NDims"):
@@ -56,7 +56,7 @@ class Header:
 
     @property
     def compressed(self) -> bool:
-        """Whether the voxels are packed."""
+        """Whether the voxels are compressed."""
         return _is_true(self.fields.get("CompressedData", ""))
 
     @property
@@ -74,11 +74,11 @@ class Header:
 
     @property
     def bytes_expected(self) -> int:
-        """Of all voxels, unpacked."""
+        """Size of all voxels in bytes, unpacked."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.voxel.itemsize * self.channels
 
     def grid(self) -> Grid:
-        """Where the voxels lie, as ITK takes it: LPS, one row of the matrix for each axis of the volume."""
+        """The grid as ITK reads it: LPS, one row of the matrix for each axis of the volume."""
         axes = len(self.shape)
         matrix = self._numbers(_MATRIX) or np.eye(axes).ravel().tolist()
         origin, spacing = self._numbers(_ORIGIN) or [0.0] * axes, self._numbers(_SPACING) or [1.0] * axes
@@ -96,7 +96,7 @@ class Header:
         return [float(part) for part in text.split()]
 
     def check(self) -> None:
-        """Refuse what is no single scalar volume stored in the usual way, from the header alone."""
+        """Refuse, from the header alone, all but single scalar volumes stored in the usual way."""
         if self.fields.get("ObjectType", "Image") != "Image":
             raise UnreadableVolume("is a MetaImage file of something else than an image. Export the scan again")
         check_shape(self.shape)
@@ -119,14 +119,14 @@ def read_header(start: bytes) -> Header:
         UnreadableVolume: not the header of a MetaImage file.
     """
     fields: dict[str, str] = {}
-    place = 0
-    while (end := start.find(b"\n", place, _LONGEST_HEADER)) >= 0:
-        line = _LINE.fullmatch(start[place:end].decode("utf-8", "replace").strip())
-        place = end + 1
+    begin = 0
+    while (end := start.find(b"\n", begin, _LONGEST_HEADER)) >= 0:
+        line = _LINE.fullmatch(start[begin:end].decode("utf-8", "replace").strip())
+        begin = end + 1
         if line is None or line[1] in fields:
             break
         if line[1] == "ElementDataFile":
-            return Header(fields, line[2], place)
+            return Header(fields, line[2], begin)
         fields[line[1]] = line[2]
     raise UnreadableVolume("is not a MetaImage file, or its header is damaged. Export the scan as .nii.gz or .nrrd")
 
@@ -134,8 +134,8 @@ def read_header(start: bytes) -> Header:
 def decode_metaimage(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]:
     """Decode a MetaImage file whose voxels are in the same file.
 
-    A header that names another file of this computer is refused. Args, returns and errors as
-    :func:`fewlabel.volumes.nifti.decode_nifti`; ``dtype`` None: as they are stored.
+    A header that refers to another file is refused. Args, returns and errors as
+    :func:`fewlabel.volumes.nifti.decode_nifti`; ``dtype`` None: as stored.
     """
     header = read_header(data)
     if header.data_file != "LOCAL":
@@ -157,7 +157,7 @@ def _inflate(content: bytes | memoryview, expected: int) -> bytes:
     try:
         unpacked = unpacker.decompress(content, expected + 1)
         if len(unpacked) <= expected and not unpacker.eof:
-            unpacked += unpacker.decompress(unpacker.unconsumed_tail, 1)  # the checksum behind the last voxel
+            unpacked += unpacker.decompress(unpacker.unconsumed_tail, 1)  # the checksum after the last voxel
     except zlib.error as error:
         raise UnreadableVolume(f"is damaged: {error}. Copy or save it again") from error
     if len(unpacked) > expected:

@@ -1,4 +1,4 @@
-"""NIfTI files -> voxels and geometry, and back."""
+"""Decodes and encodes NIfTI files."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ def decode_nifti(data: bytes, compressed: bool, dtype: type | None) -> tuple[np.
 
     Args:
         data: the whole file.
-        compressed: it is gzip.
-        dtype: of the voxels wanted; None: whole numbers as they are stored, all others float32.
+        compressed: the data are gzip.
+        dtype: of the result; None: integers as stored, all others float32.
 
     Returns:
-        Array of any rank, and where it lies.
+        Array of any rank, and its grid.
 
     Raises:
         UnreadableVolume: see the messages.
@@ -38,32 +38,32 @@ def decode_nifti(data: bytes, compressed: bool, dtype: type | None) -> tuple[np.
         raise UnreadableVolume(f"is cut short: {len(content)} of {expected} bytes are there. Save it again")
     stored: Any = image_class.from_bytes(content).dataobj
     if dtype is None and voxel.kind in "iu" and (stored.slope, stored.inter) == (1, 0):
-        return stored.get_unscaled(), nifti_place(start)
-    return np.array(stored, dtype=dtype or np.float32), nifti_place(start)
+        return stored.get_unscaled(), nifti_grid_of(start)
+    return np.array(stored, dtype=dtype or np.float32), nifti_grid_of(start)
 
 
-def nifti_place(start: bytes) -> Grid:
-    """Where the voxels lie, from the first 540 bytes of the unpacked file."""
+def nifti_grid_of(start: bytes) -> Grid:
+    """The grid, from the first 540 bytes of the unpacked file."""
     kind = _nifti_class(start).header_class
     return nifti_grid(kind(start[: kind.sizeof_hdr], check=False))
 
 
 def _nifti_class(start: bytes) -> type[nibabel.Nifti1Image]:
-    for image_class, place in ((nibabel.Nifti1Image, 344), (nibabel.Nifti2Image, 4)):
+    for image_class, offset in ((nibabel.Nifti1Image, 344), (nibabel.Nifti2Image, 4)):
         size = image_class.header_class.sizeof_hdr
         if start[:4] not in (size.to_bytes(4, "little"), size.to_bytes(4, "big")) or len(start) < size:
             continue
-        if start[place : place + 3] in (b"n+1", b"n+2"):
+        if start[offset : offset + 3] in (b"n+1", b"n+2"):
             return image_class
         raise UnreadableVolume("is a header whose voxels lie in another file. Save it as one .nii.gz file")
     raise UnreadableVolume("is not a NIfTI image. Export the scan as .nii.gz or .nrrd")
 
 
 def encode_nifti(path: str, array: np.ndarray, affine: np.ndarray, comment: bytes = b"") -> None:
-    """Write NIfTI-1 with sform and qform alike and mm as unit, and a text in the header.
+    """Write NIfTI-1 with equal sform and qform, mm as unit, and a comment in the header.
 
-    A qform cannot hold a shear, so a sheared affine is written as sform alone: ITK then refuses the file, where a
-    qform would let it show the voxels in another place.
+    A qform cannot express shear, so a sheared affine is written as sform only: then ITK refuses the file, while with a
+    qform it would show the voxels at wrong positions.
     """
     image = nibabel.Nifti1Image(array, affine)
     image.set_sform(affine, code="scanner")

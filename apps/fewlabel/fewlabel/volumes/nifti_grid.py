@@ -1,7 +1,7 @@
-"""Where the voxels of a NIfTI file lie.
+"""The grid of a NIfTI file.
 
-It may hold two forms, sform and qform. Programs differ in which they take where the two differ, and ITK cannot show a
-sheared one (gantry tilt). People draw on what Slicer shows, so ITK's choice is the choice here.
+A file may have two forms, sform and qform. Where they differ, programs disagree on which one counts, and ITK cannot
+show a sheared one (gantry tilt). People draw on what Slicer shows, so ITK's choice is used here.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}
 _SCANNER = 1
 _PLACE = ("pixdim", "qform_code", "sform_code", *(f"quatern_{part}" for part in "bcd"))
 _PLACE += (*(f"qoffset_{axis}" for axis in "xyz"), *(f"srow_{axis}" for axis in "xyz"))
-"""Fields of a NIfTI header that place its voxels."""
+"""Fields of a NIfTI header that define its grid."""
 
 
 def nifti_grid(header: nibabel.Nifti1Header) -> Grid:
     """The grid of a NIfTI file, by the rules of ITK 5.4's reader.
 
-    Neither form has a code: axes left, posterior, superior from the origin. The sform is taken where it has no
-    shear and either is the only form, or has the code "scanner", or equals the qform; else the qform. The voxel size
-    is ``pixdim`` in every case. A sheared sform without a qform is refused by ITK; it is taken here all the same,
-    because other programs can draw on it.
+    If neither form has a code, the axes are left, posterior, superior from the origin. The sform is used if it has no
+    shear and either is the only form, or has the code "scanner", or equals the qform; otherwise the qform. The voxel
+    size is always ``pixdim``. A sheared sform without a qform is refused by ITK; it is used here nevertheless, because
+    other programs can draw on it.
 
     Args:
-        header: as it is in the file; nibabel's own check would change the sign of a voxel size.
+        header: as in the file; nibabel's own check would change the sign of a voxel size.
     """
     scale = _MILLIMETRES.get(int(header["xyzt_units"]) & 7, 1.0)
     unit = np.diag([scale, scale, scale, 1.0])
@@ -63,7 +63,7 @@ def _of_version(header: nibabel.Nifti1Header) -> tuple[str, bool]:
 
 
 def _of_shear(shape: tuple[int, ...], sform: np.ndarray, shown: np.ndarray, opens: bool) -> tuple[str, bool]:
-    """What to say of a file with this sform, and whether Slicer can open it."""
+    """The message about a file with this sform, and whether Slicer can open it."""
     usable = np.isfinite(sform).all() and np.linalg.norm(sform[:3, :3], axis=0).min() > 0
     angle = shear_of(sform) if usable else 0.0
     if not opens:
@@ -76,12 +76,12 @@ def _of_shear(shape: tuple[int, ...], sform: np.ndarray, shown: np.ndarray, open
     return (
         f"Its sform deviates by {angle:.1f} degrees from right angles, as by a gantry tilt, which Slicer cannot show: "
         f"scan, labels and proposals lie on its qform, up to {corner_distance(shape, sform, shown):.1f} mm beside the "
-        "sform. Labels fit the scan voxel by voxel; only its place in the body is off."
+        "sform. Labels fit the scan voxel by voxel; only its position in the body is off."
     ), True
 
 
 def _steps(header: nibabel.Nifti1Header) -> np.ndarray:
-    """Voxel size as ITK takes it: a size of zero, or none, is 1; a negative one mirrors the axis."""
+    """Voxel size as in ITK: zero or a missing size is 1; a negative one mirrors the axis."""
     steps = np.array(header["pixdim"][1:4], dtype=np.float64)
     return np.where(np.isfinite(steps) & (steps != 0), steps, 1.0)
 
@@ -118,7 +118,7 @@ def _qform(header: nibabel.Nifti1Header, steps: np.ndarray) -> np.ndarray | None
 
 
 def _with_steps(axes: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Axes of this voxel size, with the rounding of ITK: later steps of MONAI fall one way or the other by it."""
+    """Axes of this voxel size, rounded as in ITK, since later steps of MONAI depend on the rounding."""
     axes = axes.astype(np.float32).astype(np.float64)
     return axes / np.sqrt((axes * axes).sum(axis=0)) * steps
 
@@ -126,7 +126,7 @@ def _with_steps(axes: np.ndarray, steps: np.ndarray) -> np.ndarray:
 def _choose(
     header: nibabel.Nifti1Header, sform: np.ndarray | None, qform: np.ndarray | None, steps: np.ndarray
 ) -> np.ndarray | None:
-    """The form that ITK takes, the sform with ``pixdim`` as voxel size; None where it refuses the file."""
+    """The form that ITK uses, the sform with ``pixdim`` as voxel size; None where it refuses the file."""
     if sform is None:
         return qform
     lengths = np.linalg.norm(sform[:3, :3], axis=0)
@@ -143,10 +143,10 @@ def _choose(
 
 
 def _itk_takes_sform(header: nibabel.Nifti1Header, straight: np.ndarray, qform: np.ndarray) -> bool:
-    """Asks ITK which form it takes where both have the same origin and voxel sizes.
+    """Ask ITK which form it uses, where both have the same origin and voxel sizes.
 
-    It compares them by singular vectors whose signs depend on rounding, so that forms that mirror each other may
-    count as equal: no rule in words says which.
+    It compares them by singular vectors whose signs depend on rounding, so that mirrored forms may count as equal;
+    this cannot be predicted by a rule.
     """
     import SimpleITK  # half a second, and many studies have no such file
 

@@ -1,4 +1,4 @@
-"""NRRD files, segmentations of Slicer included -> voxels and geometry, and back."""
+"""Decodes and encodes NRRD files, segmentations of Slicer included."""
 
 import io
 from typing import IO
@@ -13,19 +13,19 @@ from fewlabel.volumes.geometry import LPS_RAS, Grid, nrrd_grid
 def decode_nrrd(data: bytes, dtype: type | None) -> tuple[np.ndarray, Grid]:
     """Decode an NRRD file (`.seg.nrrd` included) whose voxels are in the same file.
 
-    A detached header names another file of this computer, so it is refused. Args, returns and errors as
+    A detached header refers to another file, so it is refused. Args, returns and errors as
     :func:`fewlabel.volumes.nifti.decode_nifti`; array of rank 3.
     """
-    array, grid = _nrrd_place(*_nrrd_content(data))
+    array, grid = _with_grid(*_nrrd_content(data))
     return array.astype(dtype or (array.dtype if array.dtype.kind in "iu" else np.float32), copy=False), grid
 
 
 def decode_nrrd_layers(data: bytes) -> tuple[np.ndarray, Grid]:
-    """The same of a segmentation in layers: (layer, i, j, k) of the file's own type, and the grid of each layer."""
-    return _layers_place(*_nrrd_content(data))
+    """Decode a segmentation in layers: (layer, i, j, k) of the file's own type, and the grid of each layer."""
+    return _layers_with_grid(*_nrrd_content(data))
 
 
-def _layers_place(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:
+def _layers_with_grid(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:
     directions = _directions(array, header)
     other = _not_of_space(directions)
     if len(other) != 1:
@@ -36,7 +36,7 @@ def _layers_place(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:
 
 
 def _nrrd_content(data: bytes) -> tuple[np.ndarray, dict]:
-    """Voxels as they are in the file, and its header."""
+    """Voxels as stored in the file, and its header."""
     stream = io.BytesIO(data)
     if not data.startswith(b"NRRD"):
         raise UnreadableVolume("is not an NRRD image. Export the scan as .nii.gz or .nrrd")
@@ -63,20 +63,20 @@ def _nrrd_content(data: bytes) -> tuple[np.ndarray, dict]:
 
 
 def _bytes_of(kind: str) -> int:
-    """Of one voxel of a type as NRRD calls it."""
+    """Bytes of a voxel of a type, by NRRD's name for it."""
     wide = {8: "long long|int64|uint64|double", 4: "int32|uint32|float", 2: "short|int16|uint16", 1: "char|int8|uint8"}
     found = next((size for size, names in wide.items() if any(name in kind for name in names.split("|"))), 0)
     return found or (4 if kind in ("int", "signed int", "uint", "unsigned int") else 8)
 
 
-def _nrrd_place(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:
+def _with_grid(array: np.ndarray, header: dict) -> tuple[np.ndarray, Grid]:
     array, directions = _spatial_axes(array, header)
     affine, notes = _nrrd_affine(directions, header)
     return array, nrrd_grid(array.shape, affine, notes)
 
 
 def _spatial_axes(array: np.ndarray, header: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Drop axes that are not of space when they hold one layer only; directions (3, 3), one row an axis."""
+    """Drop non-spatial axes of length 1; directions (3, 3), one row an axis."""
     directions = _directions(array, header)
     other = _not_of_space(directions)
     if any(array.shape[axis] > 1 for axis in other):
@@ -88,7 +88,7 @@ def _spatial_axes(array: np.ndarray, header: dict) -> tuple[np.ndarray, np.ndarr
 
 
 def _directions(array: np.ndarray, header: dict) -> np.ndarray:
-    """(axes, 3): a row of each axis, not finite where it is not of space."""
+    """(axes, 3): a row for each axis, not finite where the axis is not spatial."""
     if "space directions" in header:
         directions = np.asarray(header["space directions"], dtype=np.float64)
     else:
@@ -133,9 +133,9 @@ def encode_nrrd(path: str, array: np.ndarray, affine: np.ndarray) -> None:
 
 
 def nrrd_grid_of(file: IO[bytes], layers: bool) -> Grid:
-    """Where the voxels of an open file lie, from its header alone; with ``layers``, those of each layer."""
+    """The grid of an open file, from its header alone; with ``layers``, that of each layer."""
     header = nrrd.read_header(file)
     sizes = tuple(int(size) for size in header.get("sizes", ()))
     check_shape(sizes)
     array = np.broadcast_to(np.uint8(0), sizes)
-    return (_layers_place if layers and len(sizes) == 4 else _nrrd_place)(array, header)[1]
+    return (_layers_with_grid if layers and len(sizes) == 4 else _with_grid)(array, header)[1]

@@ -1,4 +1,4 @@
-"""Read and write one 3-D volume so that damage is found and its place in space is kept."""
+"""Reads and writes 3-D volumes: damage is detected, the geometry is kept."""
 
 import gzip
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from fewlabel.volumes.checks import checked_image, checked_label
 from fewlabel.volumes.formats import UnreadableVolume, unpacking
 from fewlabel.volumes.geometry import Grid, same_grid, spacing_of
 from fewlabel.volumes.metaimage import decode_metaimage, read_header
-from fewlabel.volumes.nifti import decode_nifti, encode_nifti, nifti_place
+from fewlabel.volumes.nifti import decode_nifti, encode_nifti, nifti_grid_of
 from fewlabel.volumes.nrrd_file import decode_nrrd, encode_nrrd, nrrd_grid_of
 from fewlabel.volumes.segments import names_as_bytes
 from fewlabel.workspace import replace_file
@@ -33,22 +33,22 @@ __all__ = [
 ]
 
 WRITTEN = (".nii.gz", ".nii", ".nrrd")
-"""What is written."""
+"""Extensions that can be written."""
 
 EXTENSIONS = (*WRITTEN, ".mha")
-"""Supported file names; `.seg.nrrd` ends with one of them."""
+"""Extensions that can be read; `.seg.nrrd` ends with one of them."""
 
 _WRITABLE = (np.uint8, np.uint16, np.int16, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """A 3-D scalar volume in space.
+    """A 3-D scalar volume with its geometry.
 
     Attributes:
         array: (i, j, k) voxels; float32 for images, uint8 for label maps.
         affine: (4, 4) float64, voxel index -> RAS in mm, as ITK shows it.
-        notes: what was changed while reading, a sentence each, for the user.
+        notes: sentences for the user about what was changed while reading.
     """
 
     array: np.ndarray
@@ -62,7 +62,7 @@ class Volume:
 
 
 def split_extension(name: str) -> tuple[str, str]:
-    """Split a file name into its stem and its supported extension, "" where it has none of them."""
+    """Split a file name into stem and supported extension, "" where it has none."""
     for extension in EXTENSIONS:
         if name.lower().endswith(extension):
             return name[: -len(extension)], name[-len(extension) :]
@@ -74,7 +74,7 @@ def read_volume(path: str | Path, name: str | None = None) -> Volume:
 
     Args:
         path: `.nii`, `.nii.gz`, `.nrrd` or `.mha`.
-        name: what to call the file in messages; by default its own name.
+        name: of the file in messages; by default its own.
 
     Returns:
         Volume of float32, finite, not constant. NaN and infinite voxels are replaced by the smallest finite
@@ -87,9 +87,9 @@ def read_volume(path: str | Path, name: str | None = None) -> Volume:
 
 
 def read_label(path: str | Path, name: str | None = None) -> Volume:
-    """Read a label map. A constant map is legal: nothing here, or one class everywhere.
+    """Read a label map. A constant map is allowed: no class, or one class everywhere.
 
-    Values are rounded, because NIfTI scaling may store 1 as 0.9999999.
+    Values are rounded, because a scaled NIfTI file may store 1 as 0.9999999.
 
     Args:
         path: as :func:`read_volume`.
@@ -105,15 +105,15 @@ def read_label(path: str | Path, name: str | None = None) -> Volume:
 
 
 def read_grid(path: str | Path, name: str | None = None, layers: bool = False) -> Grid:
-    """Where the voxels of a file lie, from its header alone.
+    """The grid of a file, from its header alone.
 
     Args:
         path: as :func:`read_volume`.
         name: as :func:`read_volume`.
-        layers: let a segmentation in several layers through, with the grid that each of them has.
+        layers: also accept a segmentation in several layers, and give the grid of one layer.
 
     Raises:
-        UnreadableVolume: the header is damaged, or of no image.
+        UnreadableVolume: the header is damaged, or the file is not an image.
     """
     with in_words(name or Path(path).name):
         kind = _kind_of(Path(path))
@@ -125,7 +125,7 @@ def read_grid(path: str | Path, name: str | None = None, layers: bool = False) -
 def _kind_of(path: Path) -> str:
     extension = split_extension(path.name)[1].lower()
     if not extension:
-        raise UnreadableVolume(f"is of a kind that is not supported. Use one of {', '.join(EXTENSIONS)}")
+        raise UnreadableVolume(f"has a file format that is not supported. Use one of {', '.join(EXTENSIONS)}")
     return extension
 
 
@@ -136,9 +136,9 @@ def _grid_of_file(path: Path, layers: bool) -> Grid:
         if start == b"NRRD":
             return nrrd_grid_of(file, layers)
         if start[:2] != b"\x1f\x8b":
-            return nifti_place(file.read(540))
+            return nifti_grid_of(file.read(540))
         with unpacking(), gzip.GzipFile(fileobj=file) as stream:
-            return nifti_place(stream.read(540))
+            return nifti_grid_of(stream.read(540))
 
 
 def _metaimage_grid(path: Path) -> Grid:
@@ -152,7 +152,7 @@ def _read(path: str | Path, name: str | None, dtype: type | None, check: Callabl
     path = Path(path)
     called = name or path.name
     with in_words(called):
-        with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: infinite, handled below
+        with np.errstate(over="ignore", invalid="ignore"):  # too large for float32: becomes infinite, handled below
             array, grid = _decode(path, dtype)
         array, notes = _three_dimensions(array, list(grid.notes))
         check_affine(grid.affine)
@@ -162,14 +162,14 @@ def _read(path: str | Path, name: str | None, dtype: type | None, check: Callabl
 
 @contextmanager
 def in_words(called: str) -> Iterator[None]:
-    """Whatever goes wrong with a file becomes a sentence that names it."""
+    """Turn every error about a file into a message that names it."""
     try:
         yield
     except UnreadableVolume as error:
         raise UnreadableVolume(f"{called} {error}.") from error
     except FileNotFoundError as error:
         raise UnreadableVolume(f"{called} does not exist. Check the name and the folder.") from error
-    # Damaged headers make the parsers fail in any way; whatever it was, it is no readable image.
+    # Parsers raise anything for damaged headers; in any case it is not a readable image.
     except Exception as error:
         reason = str(error) or type(error).__name__
         message = f"{called} cannot be read as an image ({reason}). Export the scan again."
@@ -208,7 +208,7 @@ def _three_dimensions(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, 
 
 
 def check_affine(affine: np.ndarray) -> None:
-    """Refuse axes that span no volume."""
+    """Refuse degenerate axes."""
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     usable = np.isfinite(affine).all() and lengths.min() > 0
     if not usable or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4:
@@ -216,13 +216,13 @@ def check_affine(affine: np.ndarray) -> None:
 
 
 def write_volume(path: str | Path, array: np.ndarray, affine: np.ndarray, classes: Sequence[str] = ()) -> None:
-    """Write a volume atomically, in the format that its extension names.
+    """Write a volume atomically, in the format of its extension.
 
     Args:
         path: ends with one of ``WRITTEN``.
         array: (i, j, k) of uint8, uint16, int16 or float32.
         affine: (4, 4), voxel -> RAS mm.
-        classes: of a label map: ``classes[i]`` is value ``i + 1``, which a NIfTI file then says of itself.
+        classes: of a label map, stored in the header of a NIfTI file: ``classes[i]`` is value ``i + 1``.
 
     Raises:
         ValueError: another extension, shape or type of voxel.

@@ -1,9 +1,9 @@
-"""What a file says of the meaning of its values: Slicer's segments in an NRRD header, our own names in a NIfTI header.
+"""The names of a file's values: Slicer's segments in an NRRD header, our own names in a NIfTI header.
 
-The names of a label that FewLabel stores lie in the NIfTI header itself, as an extension of the kind "comment", which
-ITK, Slicer, nibabel and others pass over. So names and voxels are written in one piece, go wherever the file is copied,
-and stay when the workspace is deleted; a file of names beside the label could be left behind, or belong to the label
-before, and would stand among the labels.
+FewLabel stores the names of a label in the NIfTI header itself, as a header extension of the type "comment", which ITK,
+Slicer, nibabel and others ignore. So names and voxels are written together, are copied together, and stay when the
+workspace is deleted; a separate file of names could be left behind, could belong to an earlier label, and would lie
+among the labels.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from pathlib import Path
 from typing import IO, Any
 
 _MOST_HEADER = 2**22
-"""Bytes of a header that are looked at: Slicer writes about a kilobyte for each segment."""
+"""Bytes of a header that are read: Slicer writes about a kilobyte for each segment."""
 
 _OURS = b'{"fewlabel"'
 _FIELD = re.compile(r"Segment(\d+)_(\w+):=(.*)")
 _NAME_LINE = re.compile(rb"(Segment\d+_Name:=)([^\r\n]*)")
 _NAMED = ("Name", "ID")
 _NIFTI_1 = {struct.pack(f"{order}i", 348): order for order in "<>"}
-"""First bytes of a NIfTI-1 file and their order, for struct."""
+"""First bytes of a NIfTI-1 file -> byte order, for struct."""
 
 _DAMAGED = (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError, struct.error, zlib.error)
-"""What a file that is no NIfTI file, or a damaged one, makes its reading end with."""
+"""Errors of reading a damaged file, or one that is not NIfTI."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment that a file names.
+    """One named segment of a file.
 
     Attributes:
-        name: as it stands there.
+        name: as in the file.
         value: of its voxels.
-        layer: that holds them; 0 in a file of one layer.
+        layer: of its voxels; 0 in a file with one layer.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Segment:
 
 
 def names_as_bytes(classes: Sequence[str]) -> bytes:
-    """What a NIfTI header says of a label's values: ``classes[i]`` is value ``i + 1``."""
+    """The comment of a NIfTI header that names a label's values: ``classes[i]`` is value ``i + 1``."""
     values = {name: value for value, name in enumerate(classes, start=1)}
     return json.dumps({"fewlabel": {"classes": values}}).encode()
 
 
 def named_segments(path: str | Path) -> list[Segment]:
-    """The segments that the header of a file names, in its order; [] where it names none, or is of no such file.
+    """The segments named in a file's header, in its order; [] where there are none, or for other files.
 
     The voxels are neither read nor checked.
     """
@@ -79,7 +79,7 @@ def named_segments(path: str | Path) -> list[Segment]:
 
 
 def layers_of(path: str | Path) -> int:
-    """How many layers of segments an NRRD file holds; 1 for every other file."""
+    """Number of segment layers of an NRRD file; 1 for every other file."""
     with open(path, "rb") as file:
         fields = dict(line.split(": ", 1) for line in _lines(file.read(_MOST_HEADER)) if ": " in line)
     sizes, kinds = fields.get("sizes", "").split(), fields.get("kinds", "").split()
@@ -90,9 +90,9 @@ def layers_of(path: str | Path) -> int:
 
 
 def of_nrrd(data: bytes) -> list[Segment]:
-    """The segments of an NRRD file, by its first bytes.
+    """The segments of an NRRD file, from its first bytes.
 
-    Slicer before 4.11 kept each segment in a layer of its own, and said neither layer nor value.
+    Slicer before 4.11 stored each segment in its own layer, and wrote neither layer nor value.
     """
     fields: dict[int, dict[str, str]] = {}
     lines = _lines(data)
@@ -102,11 +102,11 @@ def of_nrrd(data: bytes) -> list[Segment]:
             fields.setdefault(int(found[1]), {})[found[2]] = found[3]
     several = "dimension: 4" in lines
     segments = []
-    for place, (_, said) in enumerate(sorted(fields.items())):
+    for number, (_, said) in enumerate(sorted(fields.items())):
         name = next((_unescaped(said[key]).strip() for key in _NAMED if said.get(key, "").strip()), "")
         own_layer = several and "Layer" not in said
-        value = said.get("LabelValue", "1" if several else str(place + 1))
-        layer = str(place) if own_layer else said.get("Layer", "0")
+        value = said.get("LabelValue", "1" if several else str(number + 1))
+        layer = str(number) if own_layer else said.get("Layer", "0")
         if name and value.strip().isdecimal() and layer.strip().isdecimal():
             segments.append(Segment(name, int(value), int(layer)))
     return segments
@@ -140,9 +140,9 @@ def _segments(values: Any) -> list[Segment]:
 
 
 def _order(data: bytes) -> str:
-    """Of the bytes of a NIfTI-1 file, for struct."""
+    """Byte order of a NIfTI-1 file, for struct."""
     if len(data) < 352 or data[:4] not in _NIFTI_1:
-        raise ValueError("no NIfTI-1 file")
+        raise ValueError("not a NIfTI-1 file")
     return _NIFTI_1[data[:4]]
 
 
@@ -151,27 +151,27 @@ def _offset(data: bytes) -> int:
 
 
 def _extensions(data: bytes) -> list[tuple[int, int, bytes]]:
-    """(code, place of its end, content) of each header extension of a NIfTI-1 file."""
-    order, end, place = _order(data), _offset(data), 352
+    """(code, offset of its end, content) of each header extension of a NIfTI-1 file."""
+    order, end, offset = _order(data), _offset(data), 352
     found = []
-    while data[348] and place + 8 <= min(end, len(data)):
-        size, code = struct.unpack_from(f"{order}ii", data, place)
-        if size < 16 or place + size > end:
+    while data[348] and offset + 8 <= min(end, len(data)):
+        size, code = struct.unpack_from(f"{order}ii", data, offset)
+        if size < 16 or offset + size > end:
             break
-        found.append((code, place + size, data[place + 8 : place + size]))
-        place += size
+        found.append((code, offset + size, data[offset + 8 : offset + size]))
+        offset += size
     return found
 
 
 def with_other_names(data: bytes, change: Callable[[str], str]) -> bytes:
-    """The bytes of a NIfTI or NRRD file whose header names its values by other names; voxels and the rest stay.
+    """Change the names of values in the header of a NIfTI or NRRD file; all else stays the same.
 
     Args:
         data: the whole file.
         change: old name -> new name.
 
     Returns:
-        The same bytes where no name changes; the same change of the same bytes gives the same result.
+        The changed bytes; the same bytes where no name changes. The result is deterministic.
 
     Raises:
         OSError, ValueError, EOFError: a damaged gzip stream or header.
@@ -193,10 +193,10 @@ def _changed(line: bytes, change: Callable[[str], str]) -> bytes:
 
 
 def _nifti_with_other_names(data: bytes, change: Callable[[str], str]) -> bytes:
-    """The space behind the header is kept in multiples of 16 bytes, as the format asks for."""
+    """Header extensions are padded to multiples of 16 bytes, as the format requires."""
     if data[:4] not in _NIFTI_1:
         return data
-    order, place, parts, same = _order(data), 352, [], True
+    order, begin, parts, same = _order(data), 352, [], True
     for code, end, content in _extensions(data):
         if content.startswith(_OURS):
             said = json.loads(content.rstrip(b"\0"))
@@ -206,10 +206,10 @@ def _nifti_with_other_names(data: bytes, change: Callable[[str], str]) -> bytes:
             content = json.dumps(said).encode()
             content += bytes(-(len(content) + 8) % 16)
         parts.append(struct.pack(f"{order}ii", len(content) + 8, code) + content)
-        place = end
+        begin = end
     if same:
         return data
     extensions = b"".join(parts)
     header = bytearray(data[:352])
-    header[108:112] = struct.pack(f"{order}f", float(_offset(data) + len(extensions) - (place - 352)))
-    return bytes(header) + extensions + data[place:]
+    header[108:112] = struct.pack(f"{order}f", float(_offset(data) + len(extensions) - (begin - 352)))
+    return bytes(header) + extensions + data[begin:]

@@ -7,6 +7,8 @@ from experiments.mutants.faults.datasets import DATASETS
 from experiments.mutants.faults.dtlp import DTLP
 from experiments.mutants.faults.export import EXPORT
 from experiments.mutants.faults.exporting import EXPORTING
+from experiments.mutants.faults.folder import FOLDER
+from experiments.mutants.faults.keeping import KEEPING
 from experiments.mutants.faults.losses import LOSSES
 from experiments.mutants.faults.measures import MEASURES
 from experiments.mutants.faults.methods import METHODS
@@ -19,5 +21,6 @@ from experiments.mutants.faults.training import TRAINING
 
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
-    *(*DATA, *TRAINING, *CONTINUOUS, *SELECTION, *STORING, *EXPORT, *EXPORTING, *DATASETS),
+    *(*DATA, *TRAINING, *CONTINUOUS, *KEEPING, *SELECTION, *STORING, *FOLDER),
+    *(*EXPORT, *EXPORTING, *DATASETS),
 )

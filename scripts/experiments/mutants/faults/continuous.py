@@ -2,13 +2,21 @@
 
 from experiments.mutants.fault import Fault
 
-_ONGOING, _LOOKS, _JOINING = (
+_ONGOING, _LOOKS, _JOINING, _CONTINUOUS = (
     "tests/training/test_ongoing.py",
     "tests/training/test_looks.py",
     "tests/data/test_joining.py",
+    "tests/training/test_continuous.py",
 )
 
 CONTINUOUS = (
+    Fault(
+        "training time is the computer's, whatever it is to be counted in",
+        "training/ongoing.py",
+        "self.now = now or time.monotonic",
+        "self.now = time.monotonic",
+        f"{_ONGOING}::test_training_time_is_counted_in_what_was_given",
+    ),
     Fault(
         "a label never joins",
         "data/joining.py",
@@ -33,9 +41,72 @@ CONTINUOUS = (
     Fault(
         "no change of a label is seen",
         "training/arrivals.py",
-        "return known_labels(self.datastore) != self.known",
-        "return False",
+        "self._changed = known_labels(self.datastore) != self.known",
+        "self._changed = False",
         "tests/training/test_arrivals.py",
+    ),
+    Fault(
+        "a label whose file is overwritten is not seen",
+        "training/arrivals.py",
+        "in {*labels, *(label.parent for label in labels)}",
+        "in {label.parent for label in labels}",
+        "tests/training/test_arrivals.py",
+    ),
+    Fault(
+        "who asks first takes the news of a label from who asks next",
+        "training/arrivals.py",
+        "            self._changed = known_labels(self.datastore) != self.known\n        return self._changed",
+        "            return known_labels(self.datastore) != self.known\n        return False",
+        "tests/training/test_arrivals.py",
+    ),
+    Fault(
+        "a label waits until the whole pool is scored",
+        "selection/scoring.py",
+        "time.monotonic() > end or ends() or",
+        "time.monotonic() > end or",
+        _CONTINUOUS,
+    ),
+    Fault(
+        "seconds of a training from scratch replace the published model",
+        "training/continuous.py",
+        "looked = 0.0 if self.workspace.model.exists() else -math.inf",
+        "looked = -math.inf",
+        _CONTINUOUS,
+    ),
+    Fault(
+        "after a restart the published model counts as not validated",
+        "training/looks.py",
+        "self.progress.put(published_dice=mean if math.isfinite(mean) else None)",
+        "self.progress.put(published_dice=None)",
+        _CONTINUOUS,
+    ),
+    Fault(
+        "one that was queued when somebody stopped it runs all the same",
+        "training/keeper.py",
+        "if active is not None:  # it was still queued",
+        "if False:  # it was still queued",
+        "tests/training/test_keeper.py",
+    ),
+    Fault(
+        "looking at thousands of labels takes all the time",
+        "training/arrivals.py",
+        "max(_LOOK_EVERY, (now - began) / MOST_TIME)",
+        "_LOOK_EVERY",
+        "tests/training/test_arrivals.py",
+    ),
+    Fault(
+        "what somebody chose of a training is lost with the next start",
+        "training/keeper.py",
+        "self._start(self.mode.options())",
+        "self._start({})",
+        "tests/training/test_keeper.py",
+    ),
+    Fault(
+        "a killed training is said to rest until somebody says Train",
+        "training/standing.py",
+        "if not self.by_itself or self.rests:",
+        "if True:",
+        "tests/training/test_standing.py",
     ),
     Fault(
         "an accepted label validates",
@@ -110,15 +181,15 @@ CONTINUOUS = (
     Fault(
         "the Dice of a training that goes on is a maximum",
         "training/looks.py",
-        'self.progress.values["best_metric"] = mean',
-        'self.progress.values["best_metric"] = max(mean, self.progress.values["best_metric"])',
+        "self.progress.put(best_metric=mean)",
+        'self.progress.put(best_metric=max(mean, self.progress.snapshot()["best_metric"]))',
         _LOOKS,
     ),
     Fault(
         "the Dice of a training on request is a maximum",
         "training/publish.py",
-        'self.progress.values["best_metric"] = mean',
-        'self.progress.values["best_metric"] = max(mean, self.progress.values["best_metric"])',
+        "self.progress.put(best_metric=mean)",
+        'self.progress.put(best_metric=max(mean, self.progress.snapshot()["best_metric"]))',
         "tests/training/test_publish.py",
     ),
     Fault(
@@ -152,9 +223,30 @@ CONTINUOUS = (
     Fault(
         "a training that rests is begun again for nothing",
         "training/keeper.py",
-        'return state.get("phase") != RESTING or state.get("learned") != labels',
+        "return self.learned.labels() != labels",
         "return True",
         "tests/training/test_keeper.py",
+    ),
+    Fault(
+        "a training that begins leaves what the last one had learned",
+        "training/run.py",
+        "self.learned.clear()",
+        "pass",
+        "tests/training/test_learned.py",
+    ),
+    Fault(
+        "a training that begins again says that it has learned its labels",
+        "training/continuous.py",
+        "        if rests:\n",
+        "        if True:\n",
+        "tests/training/test_learned.py",
+    ),
+    Fault(
+        "a training decides by what it reported whether to score",
+        "training/run.py",
+        "publisher.best is not None and publisher.last is not None",
+        'publisher.best is not None and publisher.last is not None and self.progress.snapshot()["published"]',
+        "tests/training/test_reporting.py",
     ),
     Fault(
         "a training waits for nobody",

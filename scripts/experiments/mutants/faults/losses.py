@@ -178,15 +178,22 @@ LOSSES = (
     Fault(
         "Dice of regions counts the overlap of unselected voxels",
         "losses/regions.py",
-        "(weight * probabilities * truth).sum(axes)",
-        "(probabilities * truth).sum(axes)",
+        "(weight * right).sum(axes)",
+        "right.sum(axes)",
+        "tests/losses/test_regions.py",
+    ),
+    Fault(
+        "all regions are the first one",
+        "losses/regions.py",
+        "weight.detach().to(logs.dtype)) for weight in weights]",
+        "weights[0].detach().to(logs.dtype)) for weight in weights]",
         "tests/losses/test_regions.py",
     ),
     Fault(
         "Dice of regions with the classes moved by one",
         "losses/regions.py",
-        "logits.softmax(1)[:, 1:]",
-        "logits.softmax(1)[:, :-1]",
+        "logs.exp()[:, 1:]",
+        "logs.exp()[:, :-1]",
         "tests/losses/test_regions.py",
     ),
     Fault(

@@ -1,4 +1,4 @@
-"""Faults in learning from stored predictions: another place, plan, grid or age, and what nothing is known of."""
+"""Faults in learning from stored predictions: another position, plan, grid or age, and cases without any."""
 
 from experiments.mutants.fault import Fault
 
@@ -22,7 +22,7 @@ POOL = (
         _CUT,
     ),
     Fault(
-        "a pseudo-label comes from another place than its crop",
+        "a pseudo-label comes from another position than its crop",
         "data/pool_view.py",
         '"guess": guess, "guess_cls_indices"',
         '"guess": guess.roll(4, 1), "guess_cls_indices"',
@@ -99,6 +99,20 @@ POOL = (
         _STORE + "test_a_guess_on_another_grid_is_not_used",
     ),
     Fault(
+        "what was predicted of another scan under this name is used",
+        "predictions/store.py",
+        "return self._is_ours(head) and head.source == source",
+        "return self._is_ours(head)",
+        _STORE + "test_what_was_said_of_a_scan_that_was_replaced_by_another_is_not_used",
+    ),
+    Fault(
+        "a scan that was replaced by another is not predicted again",
+        "predictions/pool.py",
+        'head.source == stamp(record["image"]):',
+        "True:",
+        _PASS + "test_a_scan_that_was_replaced_by_another_is_predicted_again_and_compared_with_nothing",
+    ),
+    Fault(
         "a scan that was mirrored keeps its pseudo-labels",
         "predictions/entry.py",
         "np.abs(ours - theirs).max()",
@@ -111,6 +125,13 @@ POOL = (
         "self.current - head.version <= MOST_AGE",
         "self.current - head.version <= 10**6",
         _STORE + "test_a_guess_is_used_up_to_the_stated_age_and_what_it_shows_stays",
+    ),
+    Fault(
+        "an older prediction that comes late makes all others younger",
+        "predictions/store.py",
+        "max(self.current, version), None",
+        "version, None",
+        f"{_STORE}test_an_older_prediction_that_comes_late_makes_no_other_younger",
     ),
     Fault(
         "the newest predictions make room for the older ones",

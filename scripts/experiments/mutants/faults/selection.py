@@ -88,7 +88,7 @@ SELECTION = (
     Fault(
         "coverage forgets what it has just picked",
         "selection/coverage.py",
-        "nearest = np.minimum(nearest, geometry.distance[geometry.place[best]])",
+        "nearest = np.minimum(nearest, geometry.distance[geometry.index[best]])",
         "pass",
         "tests/selection/test_strategies.py::test_a_batch_of_first_cases_covers_different_groups",
     ),

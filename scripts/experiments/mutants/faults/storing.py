@@ -88,7 +88,7 @@ STORING = (
     Fault(
         "undo restores nothing",
         "datastore/undo.py",
-        "replace_bytes(place, content)",
+        "replace_bytes(path, content)",
         "pass",
         "tests/datastore/test_undo.py",
     ),

@@ -1,1 +1,1 @@
-"""Labels as data: names and values, files, drafts on disk."""
+"""Labels as data: names and values, files, and drafts on disk."""

@@ -1,6 +1,6 @@
-"""Edits that no server has confirmed yet, kept on disk: a crash or a lost connection costs nothing.
+"""Edits that no server has confirmed yet, kept on disk, so that a crash or a lost connection costs nothing.
 
-A draft holds the segments as they were in the scene, with unknown, hidden and overlapping ones, not a label map.
+A draft contains the segments as in the scene, including unknown, hidden and overlapping ones; it is not a label map.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Draft:
     """One case's edits.
 
     Attributes:
-        server, study, case: what they belong to.
-        time: seconds since the epoch at which they were taken.
-        segments: copies; [] in a list of drafts, until it is read.
+        server, study, case: that they belong to.
+        time: of the draft, in seconds since the epoch.
+        segments: copies; [] in a list of drafts, until the draft is read.
         shape: (k, j, i).
         ijk_to_ras: (4, 4).
     """
@@ -43,13 +43,13 @@ class Draft:
 
     @property
     def file(self) -> str:
-        """Its name on disk: one for each case of each study of each server."""
+        """File name: one for each case of each study of each server."""
         text = json.dumps([self.server, self.study, self.case])
         return hashlib.sha256(text.encode()).hexdigest()[:24] + ".npz"
 
 
 def take_draft(server: str, study: str, case: str, segments: List[Segment], geometry: Geometry, when: float) -> Draft:
-    """A draft of segments that the caller will not change any more."""
+    """Make a draft of segments that the caller will not change any more."""
     return Draft(server, study, case, when, geometry.shape, np.array(geometry.ijk_to_ras, float), segments)
 
 
@@ -60,10 +60,10 @@ class Drafts:
         self.folder = Path(folder)
 
     def write(self, draft: Draft) -> None:
-        """Keep a draft in place of an older one of its case; atomic.
+        """Write a draft atomically, replacing an older one of its case.
 
         Raises:
-            OSError: it cannot be written; the older one is still there.
+            OSError: it cannot be written; the older one is kept.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         arrays: Dict[str, np.ndarray] = {}
@@ -93,14 +93,14 @@ class Drafts:
             temporary.unlink(missing_ok=True)
 
     def list(self, server: str, study: str) -> List[Draft]:
-        """Drafts of a server or, wherever it runs by now, of a study; newest first, without their segments."""
+        """Drafts of a server, or of a study on any server; newest first, without their segments."""
         found = []
         for path in self.folder.glob("*.npz"):
             try:
                 with np.load(path, allow_pickle=False) as content:
                     draft = _draft(_meta(content), [])
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-                continue  # cannot be offered; it is left where it is
+                continue  # unreadable: not offered, and not removed
             if draft.server == server or (study and draft.study == study):
                 found.append(draft)
         return sorted(found, key=lambda draft: -draft.time)
@@ -113,7 +113,7 @@ class Drafts:
         """The draft with its segments.
 
         Raises:
-            Damaged: it cannot be read any more.
+            Damaged: it cannot be read.
         """
         path = self.folder / draft.file
         try:
@@ -125,13 +125,13 @@ class Drafts:
         return _draft(meta, segments)
 
     def set_aside(self, draft: Draft) -> None:
-        """A draft that cannot be used is not offered again, but not deleted either."""
+        """Rename an unusable draft, so that it is not offered again but not deleted either."""
         path = self.folder / draft.file
         if path.exists():
             os.replace(path, path.with_suffix(".unused"))
 
     def remove(self, draft: Draft) -> None:
-        """Forget a draft."""
+        """Delete a draft."""
         (self.folder / draft.file).unlink(missing_ok=True)
 
 
@@ -157,18 +157,18 @@ def _segment(meta: Dict[str, Any], number: int, content: Any) -> Segment:
 
 
 def _box(mask: np.ndarray) -> Tuple[np.ndarray, List[int]]:
-    """The part of a mask that holds something, and where it begins."""
+    """The bounding box of a mask: the part inside, and its start."""
     if not mask.any():
         return mask[:0, :0, :0], [0, 0, 0]
     bounds = []
     for axis in range(3):
-        places = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        bounds.append((int(places[0]), int(places[-1]) + 1))
+        layers = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        bounds.append((int(layers[0]), int(layers[-1]) + 1))
     return mask[tuple(slice(*bound) for bound in bounds)], [bound[0] for bound in bounds]
 
 
 def age(draft: Draft, now: float) -> str:
-    """When a draft was taken, in words."""
+    """The age of a draft, in words."""
     minutes = max(0, round((now - draft.time) / 60))
     if minutes < 120:
         return f"{minutes} minute{'' if minutes == 1 else 's'} ago"

@@ -1,4 +1,4 @@
-"""A label map as an NRRD file, written off the UI's thread without any library that Slicer may not have."""
+"""Writes a label map as an NRRD file, in a background thread and without libraries that Slicer may lack."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Geometry:
 
 
 def write_label(path: Path, array: np.ndarray, geometry: Geometry) -> Path:
-    """Write uint8 (k, j, i) as gzipped NRRD in LPS mm, with all digits of the geometry; atomic.
+    """Write uint8 (k, j, i) as gzipped NRRD in LPS mm, with full precision of the geometry; atomic.
 
     Returns:
         The path.
@@ -35,7 +35,7 @@ def write_label(path: Path, array: np.ndarray, geometry: Geometry) -> Path:
         OSError: it cannot be written.
     """
     if array.dtype != np.uint8 or array.shape != tuple(geometry.shape):
-        raise ValueError(f"{array.dtype} {array.shape} is no uint8 label map of {geometry.shape} voxels")
+        raise ValueError(f"{array.dtype} {array.shape} is not a uint8 label map of {geometry.shape} voxels")
     lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(geometry.ijk_to_ras, float)
     header = [
         "NRRD0004",

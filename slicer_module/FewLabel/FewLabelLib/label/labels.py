@@ -1,6 +1,6 @@
-"""Segments of the scene -> the server's label map: by name, whatever was deleted, moved, hidden, renamed or added.
+"""Converts segments of the scene to the server's label map, by name, however segments were edited.
 
-Slicer's own export numbers what it finds from 1 on; here every voxel gets the value that its class has on the server.
+Slicer's own export numbers the segments from 1; here every voxel gets the value that its class has on the server.
 Arrays are on the image's grid, in the order of ``slicer.util``: k, j, i.
 """
 
@@ -18,7 +18,7 @@ HIGHEST = 255
 
 @dataclass(frozen=True)
 class LabelClass:
-    """A class of the server: name, the value that stands for it in label maps, and its colour (0 to 255)."""
+    """A class of the server: name, value in label maps, and colour (0 to 255)."""
 
     name: str
     value: int
@@ -27,14 +27,14 @@ class LabelClass:
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment as it is in the scene.
+    """One segment of the scene.
 
     Attributes:
-        name: as shown; people rename segments.
+        name: as shown; people may rename segments.
         array: (k, j, i) on the image's grid: a mask, or a layer that several segments share.
-        value: which value of ``array`` is this segment; None: everything but 0.
-        visible: hidden segments count like all others.
-        origin: name of the class as which it was loaded, "" for one that was added by hand.
+        value: of this segment in ``array``; None: everything except 0.
+        visible: hidden segments are treated like all others.
+        origin: name of the class that it was loaded as, "" for a segment added by hand.
         color: 0 to 255.
     """
 
@@ -53,14 +53,14 @@ class Segment:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """What is submitted.
+    """A label map to submit.
 
     Attributes:
         array: uint8 (k, j, i) with the values of ``classes``, 0 elsewhere.
-        classes: those of the server; learned from the segments where it has none yet.
+        classes: of the server; taken from the segments if it has none yet.
         missing: classes without a voxel.
-        overlaps: voxels that two classes claimed, by (name that lost, name that was written).
-        notes: a sentence each on what a person should know.
+        overlaps: number of voxels in two classes, by (overwritten name, written name).
+        notes: sentences for the person.
     """
 
     array: np.ndarray
@@ -71,15 +71,15 @@ class LabelMap:
 
     @property
     def label_info(self) -> List[Dict[str, Any]]:
-        """The values' names, as MONAI Label's clients send them."""
+        """The names of the values, in the form of MONAI Label's clients."""
         return [{"name": entry.name, "idx": entry.value} for entry in self.classes]
 
 
 class UnknownSegments(Unusable):
-    """Segments that are no class of the server: a person has to say what they are.
+    """Segments that are not classes of the server: a person has to choose a class for each.
 
     Attributes:
-        suggestions: for each of their names the class that it probably is, None where nothing tells.
+        suggestions: the likely class for each name, or None.
     """
 
     def __init__(self, suggestions: Dict[str, Optional[str]], classes: Sequence[str]) -> None:
@@ -92,23 +92,23 @@ class UnknownSegments(Unusable):
 
 
 def key(name: str) -> str:
-    """Names are compared as the server does: case and surrounding blanks do not count."""
+    """The form in which names are compared, as on the server: without case and surrounding white space."""
     return name.strip().casefold()
 
 
 def assign(
     segments: Sequence[Segment], classes: Sequence[LabelClass], mapping: Optional[Mapping[str, Optional[str]]] = None
 ) -> List[Tuple[Segment, Optional[LabelClass]]]:
-    """Which class each segment is; None for those that are left out.
+    """The class of each segment; None for those that are left out.
 
     Args:
         segments: of the scene.
         classes: of the server, not empty.
-        mapping: segment name -> class name, or None to leave it out; goes before the segment's own name.
+        mapping: segment name -> class name, or None to leave it out; has priority over the segment's own name.
 
     Raises:
-        UnknownSegments: some that are not empty are neither a class nor in the mapping.
-        Unusable: the mapping names a class that the server does not have.
+        UnknownSegments: non-empty segments are neither a class nor in the mapping.
+        Unusable: the mapping contains a class that the server does not have.
     """
     known = {key(entry.name): entry for entry in classes}
     renamed = {key(name): target for name, target in (mapping or {}).items()}
@@ -119,7 +119,8 @@ def assign(
         entry = None if target is None else known.get(key(target))
         if entry is None and target is not None:
             if key(segment.name) in renamed:
-                raise Unusable(f"'{target}' is no class of the server. It has: {', '.join(c.name for c in classes)}.")
+                names = ", ".join(entry.name for entry in classes)
+                raise Unusable(f"'{target}' is not a class of the server. It has: {names}.")
             if segment.mask.any():
                 origin = known.get(key(segment.origin))
                 unknown[segment.name] = origin.name if origin else None
@@ -136,19 +137,19 @@ def label_map(
     mapping: Optional[Mapping[str, Optional[str]]] = None,
     order: Optional[Sequence[str]] = None,
 ) -> LabelMap:
-    """The label map of these segments.
+    """Make the label map of these segments.
 
     Args:
-        segments: of the scene; their order in the list does not matter.
-        classes: of the server; [] lets it learn the segments' names, in their order.
+        segments: of the scene, in any order.
+        classes: of the server; []: use the segments' names, in their order.
         shape: (k, j, i) of the image.
         mapping: see ``assign``.
-        order: class names; where classes overlap, the later is written over the earlier. Default: by value, so that
-            what is listed later (a tumour) lies over what is listed earlier (its organ).
+        order: class names; where classes overlap, the later one wins. Default: by value, so that a tumour that is
+            listed after its organ is written over it.
 
     Raises:
         UnknownSegments: see ``assign``.
-        Unusable: a segment on another grid, values that do not fit into uint8, or nothing that has a name.
+        Unusable: a segment on another grid, values beyond uint8, or no segment with a name.
     """
     for segment in segments:
         if segment.array.shape != tuple(shape):
@@ -161,16 +162,16 @@ def label_map(
         raise Unusable(f"The server's label values do not lie in 1 to {HIGHEST}: they cannot be stored.")
     assigned = assign(segments, named, mapping)
     left_out = [segment.name for segment, entry in assigned if entry is None and segment.mask.any()]
-    place = {key(name): number for number, name in enumerate(order or [entry.name for entry in _by_value(named)])}
+    rank = {key(name): number for number, name in enumerate(order or [entry.name for entry in _by_value(named)])}
     layers = [(segment, entry) for segment, entry in assigned if entry is not None]
-    layers.sort(key=lambda layer: (place.get(key(layer[1].name), -1), layer[1].value))
+    layers.sort(key=lambda layer: (rank.get(key(layer[1].name), -1), layer[1].value))
     array, overlaps = _write(layers, tuple(shape), named)
     missing = [entry.name for entry in named if not (array == entry.value).any()]
     return LabelMap(array, named, missing, overlaps, _notes(left_out, layers, overlaps, missing))
 
 
 def learned(segments: Sequence[Segment], mapping: Optional[Mapping[str, Optional[str]]] = None) -> List[LabelClass]:
-    """Classes for a server that has none yet: the names of the segments, numbered from 1 in their order."""
+    """Classes for a server without any: the names of the segments, numbered from 1 in their order."""
     renamed = {key(name): target for name, target in (mapping or {}).items()}
     names: List[str] = []
     for segment in segments:
@@ -183,7 +184,7 @@ def learned(segments: Sequence[Segment], mapping: Optional[Mapping[str, Optional
 
 
 def split(array: np.ndarray, classes: Sequence[LabelClass]) -> Tuple[List[Segment], List[int]]:
-    """Segments of a label map, one for each class in the server's order, empty ones too; and values of no class."""
+    """Segments of a label map, one for each class in the server's order, also empty ones; and unknown values."""
     segments = [Segment(entry.name, array == entry.value, origin=entry.name, color=entry.color) for entry in classes]
     strange = sorted({int(value) for value in np.unique(array)} - {0} - {entry.value for entry in classes})
     return segments, strange
@@ -192,7 +193,7 @@ def split(array: np.ndarray, classes: Sequence[LabelClass]) -> Tuple[List[Segmen
 def _write(
     layers: List[Tuple[Segment, LabelClass]], shape: Tuple[int, ...], classes: Sequence[LabelClass]
 ) -> Tuple[np.ndarray, Dict[Tuple[str, str], int]]:
-    """The array, and by whom how many voxels of whom were covered."""
+    """The array, and the number of voxels of each class that another one overwrote."""
     array = np.zeros(shape, np.uint8)
     overlaps: Dict[Tuple[str, str], int] = {}
     for segment, entry in layers:

@@ -1,1 +1,1 @@
-"""Talking to a server: addresses, requests, what it offers, files that arrive."""
+"""Communication with a server: addresses, requests, capabilities, downloads."""

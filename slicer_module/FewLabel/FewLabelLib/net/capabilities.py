@@ -1,4 +1,4 @@
-"""What a MONAI Label server offers: of FewLabel's own routes and tasks, and of the tasks that any app may have."""
+"""What a MONAI Label server offers: FewLabel's routes and tasks, and the tasks of any other app."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ class ExportFormat:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What can be asked of one server; a panel shows only this.
+    """What one server offers; the panel shows nothing else.
 
     Attributes:
         name: of the app.
-        study: of the study; the app's name where there is no such route.
-        routes: which of ``ROUTES`` there are.
-        classes: in the server's order; [] while none are known.
-        segmentation: name of the model that pre-segments; None: none, or not trained yet.
-        uncertainty: name of the task that maps uncertainty, None if there is none.
+        study: name of the study; that of the app where there is no such route.
+        routes: those of ``ROUTES`` that exist.
+        classes: in the server's order; [] while unknown.
+        segmentation: name of the model for pre-segmentation; None: none, or not trained yet.
+        uncertainty: name of the task for maps of uncertainty, None if there is none.
         trainer: name of the trainer, None if there is none.
-        strategies: names, the default first, with what the server says about them.
-        methods: training methods, the default first, with what the server says about them.
-        options: the trainer's configuration, as /info gives it: a list is a choice.
+        strategies: names, the default first, with the server's descriptions.
+        methods: training methods, the default first, with the server's descriptions.
+        options: the trainer's configuration from /info; a list is a choice.
         exports: formats, the default first.
-        model: the published model's card, None where there is none or where it is not told.
-        problem: why the published model cannot be used, in the server's words.
-        no_scans: why there is nothing to label, in the server's words; "" where there is.
-        counts: numbers of ``cases``, of those ``completed`` (with a label), and others where the server tells.
+        model: the published model's card, None where there is none or the server does not send it.
+        problem: the server's message why the published model cannot be used.
+        no_scans: the server's message why there is nothing to label; "" otherwise.
+        counts: numbers of ``cases``, of those ``completed`` (with a label), and others that the server sends.
     """
 
     name: str = ""
@@ -73,17 +73,17 @@ class Capabilities:
         return self.segmentation is not None
 
     def has(self, route: str) -> bool:
-        """Whether the server has this one of ``ROUTES``."""
+        """Whether the server has this route of ``ROUTES``."""
         return route in self.routes
 
 
 def read_capabilities(info: Dict[str, Any], paths: Iterable[str], study: Optional[Dict[str, Any]]) -> Capabilities:
-    """Put together what a server told.
+    """Combine the responses of a server.
 
     Args:
-        info: answer of ``/info/``.
+        info: response of ``/info/``.
         paths: of its OpenAPI page.
-        study: answer of ``/fewlabel/study``; None: no such route.
+        study: response of ``/fewlabel/study``; None: no such route.
     """
     study = study or {}
     listed = list(paths)
@@ -116,14 +116,14 @@ def read_capabilities(info: Dict[str, Any], paths: Iterable[str], study: Optiona
 
 
 def _classes(info: Dict[str, Any], study: Dict[str, Any], model: Dict[str, Any]) -> List[LabelClass]:
-    """From where they are told best: the study (with colours), the model (with values), the app (in order)."""
+    """From the best source: the study (with colours), else the model (with values), else the app (in order)."""
     if study.get("classes"):
         return [LabelClass(entry["name"], int(entry["value"]), tuple(entry["color"])) for entry in study["classes"]]
     labels = model.get("labels") or info.get("labels") or {}
     values = labels if isinstance(labels, dict) else {}
     if not isinstance(labels, dict):
         names = [name for name in labels if str(name).strip().casefold() != "background"]
-        values = {name: place + 1 for place, name in enumerate(names)}
+        values = {name: value for value, name in enumerate(names, start=1)}
     classes = [LabelClass(str(name), int(value)) for name, value in values.items() if isinstance(value, int)]
     return sorted(
         (entry for entry in classes if entry.value > 0 and entry.name.strip().casefold() != "background"),
@@ -141,7 +141,7 @@ def _described(entries: Optional[List[Dict[str, Any]]]) -> Dict[str, str]:
 
 
 def _first(choices: Dict[str, str], default: Optional[str]) -> Dict[str, str]:
-    """The default before all others."""
+    """The choices with the default first."""
     return {name: choices[name] for name in sorted(choices, key=lambda name: name != default)}
 
 

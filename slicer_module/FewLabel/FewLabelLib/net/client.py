@@ -1,4 +1,4 @@
-"""A MONAI Label server as the panel sees it: FewLabel's with all it can do, any other app with what that one offers."""
+"""A client for MONAI Label servers: for FewLabel with all its routes, and for any other app."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ KINDS = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip")
 class Client:
     """Requests to one server; used by one thread at a time.
 
-    Every method raises what errors.py lists: NotReachable, LoginNeeded, Refused, WrongServer, Damaged.
+    Every method may raise NotReachable, LoginNeeded, Refused, WrongServer or Damaged, see errors.py.
 
     Args:
         address: as typed by a person.
-        folder: for downloads, of which the newest are kept; files of different servers do not meet there.
+        folder: for downloads, of which the newest are kept; each server has its own subfolder.
         client_id: the annotator's name for the server's records.
-        timeouts, token: when to give up; of an earlier login, "" for none.
+        timeouts, token: when to give up; token of an earlier login, "" for none.
 
     Raises:
-        WrongServer: the address cannot be one.
+        WrongServer: the address is invalid.
     """
 
     def __init__(
@@ -44,21 +44,21 @@ class Client:
 
     @property
     def token(self) -> str:
-        """What signs every request; "" before a login."""
+        """The token of every request; "" before a login."""
         return self._transport.token
 
-    # --- who is there
+    # --- connecting
 
     def capabilities(self) -> Capabilities:
-        """Connect: what the server is and offers.
+        """Connect: find out what the server offers.
 
         Raises:
-            WrongServer: it is no MONAI Label server.
+            WrongServer: it is not a MONAI Label server.
         """
         info = self.info()
         try:
             paths = list((self._transport.json("GET", "/openapi.json").get("paths") or {}))
-        except (Refused, WrongServer, AttributeError):  # a server may hide that page
+        except (Refused, WrongServer, AttributeError):  # a server may hide this page
             paths = []
         study = None
         if not paths or "/fewlabel/study" in paths:
@@ -70,7 +70,7 @@ class Client:
 
     def info(self) -> Dict[str, Any]:
         """MONAI Label's own description of the app."""
-        wrong = f"What answers at {self.url} is no MONAI Label server. Check the address and the port."
+        wrong = f"{self.url} is not a MONAI Label server. Check the address and the port."
         try:
             info = self._transport.json("GET", "/info/")
         except Refused as error:
@@ -92,14 +92,14 @@ class Client:
             answer = self._transport.json("POST", "/auth/token", data=form)
         except (LoginNeeded, Refused) as error:
             if isinstance(error, Refused) and error.status == 404:
-                return  # this server asks nobody
+                return  # this server has no login
             raise LoginNeeded(f"The server at {self.url} did not accept this user and password. Try again.") from error
         self._transport.token = answer.get("access_token") or ""
 
     # --- cases
 
     def cases(self) -> List[Dict[str, Any]]:
-        """All cases; of a server without FewLabel's list, id, state and file only."""
+        """All cases; for a server without FewLabel's list, only id, state and file."""
         try:
             return self._transport.json("GET", "/fewlabel/cases")["cases"]
         except Refused as error:
@@ -109,11 +109,11 @@ class Client:
         return [_case(name, entry) for name, entry in sorted(objects.items())]
 
     def history(self) -> Dict[str, Any]:
-        """What was submitted when, with the correction, and what more labels would bring."""
+        """The history of submissions and corrections, and the estimated gain from more labels."""
         return self._transport.json("GET", "/fewlabel/history")
 
     def next_case(self, strategy: str, **options: Any) -> Dict[str, Any]:
-        """The case to label next: ``id``, and why and where to look if the server tells.
+        """The case to label next: ``id``, and if the server sends them, the reason and where to look.
 
         Raises:
             Refused: (404) nothing is left.
@@ -125,7 +125,7 @@ class Client:
         return answer
 
     def skip(self, case: str, reason: str) -> Dict[str, Any]:
-        """Put a case off."""
+        """Skip a case for now."""
         return self._transport.json("POST", f"/fewlabel/skip/{quote(case, safe='')}", json={"reason": reason[:500]})
 
     def unskip(self, case: str) -> Dict[str, Any]:
@@ -139,7 +139,7 @@ class Client:
     # --- files
 
     def download_image(self, case: str, progress: Progress = None) -> Path:
-        """The image of a case; not fetched again if the server says that the one at hand is still the same."""
+        """The image of a case; not downloaded again if the server says that it has not changed."""
         return self._fetch("GET", "/datastore/image", case, "image", progress, params={"image": case})
 
     def download_label(self, case: str, tag: str = "final") -> Path:
@@ -147,21 +147,21 @@ class Client:
         return self._fetch("GET", "/datastore/label", case, f"label-{tag}", None, params={"label": case, "tag": tag})
 
     def infer(self, model: str, case: str, extension: str = ".nrrd", **options: Any) -> Tuple[Path, Dict[str, Any]]:
-        """Let a model work on a case; gives the file, and what is told along (``label_names``, ...)."""
+        """Run a model on a case; gives the file, and the parameters of the response (``label_names``, ...)."""
         params = {"client_id": self.client_id, "result_extension": extension, **options}
-        place, params = self._transport.download(
+        path, params = self._transport.download(
             "POST",
             f"/infer/{quote(model, safe='')}",
-            lambda name: self._place(case, model, _kind(name) or extension),
+            lambda name: self._target(case, model, _kind(name) or extension),
             f"the result for case '{case}'",
             params={"image": case, "output": "all"},
             data={"params": json.dumps(params)},
         )
         keep_newest(self.folder)
-        return place, params or {}
+        return path, params or {}
 
     def submit_label(self, case: str, file: Path, label_info: List[Dict[str, Any]], **params: Any) -> Dict[str, Any]:
-        """Submit a label map; gives what the server says: ``notes``, ``correction``, ``flags`` where it knows them.
+        """Submit a label map; gives the response: ``notes``, ``correction``, ``flags`` if the server sends them.
 
         Args:
             label_info: ``{"name", "idx"}`` of every value.
@@ -184,11 +184,11 @@ class Client:
         return self._transport.json("POST", f"/train/{quote(trainer, safe='')}", json=body)
 
     def stop_training(self) -> None:
-        """End the training that runs, if one does."""
+        """Stop the running training, if there is one."""
         self._transport.json("DELETE", "/train/")
 
     def training(self, trainer: str) -> Dict[str, Any]:
-        """How the training is going: ``status`` of the task ("" if there was none), ``progress`` of the trainer."""
+        """State of the training: ``status`` of the task ("" if there was none), ``progress`` of the trainer."""
         try:
             task = self._transport.json("GET", "/train/") or {}
         except Refused as error:
@@ -206,35 +206,35 @@ class Client:
         return self._transport.json("POST", "/fewlabel/export", json=asked)
 
     def export_state(self) -> Dict[str, Any]:
-        """How the export is going."""
+        """State of the export."""
         return self._transport.json("GET", "/fewlabel/export")
 
     def download_export(self, target: Path, progress: Progress = None) -> Path:
-        """Fetch the exported zip to ``target``."""
+        """Download the exported zip to ``target``."""
         return self._transport.download("GET", "/fewlabel/export/file", lambda _: target, "the export", progress)[0]
 
     # --- parts
 
     def _fetch(self, method: str, path: str, case: str, what: str, progress: Progress, **arguments: Any) -> Path:
-        def place(name: str) -> Path:
+        def target_of(name: str) -> Path:
             kind = _kind(name)
             if not kind:
-                raise Unusable(f"'{case}' is a file of a kind that Slicer's module cannot show: {name or 'unknown'}.")
-            return self._place(case, what, kind)
+                raise Unusable(f"The file format of '{case}' cannot be shown by this module: {name or 'unknown'}.")
+            return self._target(case, what, kind)
 
         called = f"the {'image' if what == 'image' else 'label'} of case '{case}'"
-        file = self._transport.download(method, path, place, called, progress, reuse=True, **arguments)[0]
+        file = self._transport.download(method, path, target_of, called, progress, reuse=True, **arguments)[0]
         keep_newest(self.folder)
         return file
 
-    def _place(self, case: str, what: str, kind: str) -> Path:
-        """Where a file of a case lies here; a case's id may hold anything, and two may differ by one sign only."""
+    def _target(self, case: str, what: str, kind: str) -> Path:
+        """Local path for a file of a case, whose id may contain any characters."""
         plain = re.sub(r"[^A-Za-z0-9_-]", "_", case)[:60]
         return self.folder / f"{plain}-{hashlib.sha256(case.encode()).hexdigest()[:8]}-{what}{kind}"
 
     def _upload(self, path: str, field: str, file: Path, query: Dict[str, str], params: Dict[str, Any]) -> Any:
         kind = _kind(file.name) or file.suffix
-        with file.open("rb") as content:  # named without the case's dots: the server takes all suffixes for the kind
+        with file.open("rb") as content:  # without dots of the case's name: the server would take them for suffixes
             files = {field: (field + kind, content)}
             data = {"params": json.dumps(params)}
             return self._transport.json("PUT", path, work=True, params=query, data=data, files=files)

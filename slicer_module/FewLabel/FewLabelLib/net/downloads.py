@@ -1,6 +1,6 @@
-"""Where scans that were fetched from a server lie: in a folder of this session, which goes when the session ends.
+"""The folder of downloaded scans, which is removed when the session ends.
 
-They are unpacked there in the background: reading one then holds the thread of the UI only shortly.
+Scans are uncompressed there in the background, so that reading one blocks the UI thread only briefly.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = "FewLabel-"
-LEFT_BEHIND = 7 * 24 * 3600.0  # seconds without a change after which a folder belongs to no living Slicer
-UNPACKED = 4  # files without compression: image and map of the case on the screen, and of the one before
+LEFT_BEHIND = 7 * 24 * 3600.0  # seconds; a folder that was not changed for so long belongs to no running Slicer
+UNPACKED = 4  # uncompressed files: image and map of the current case and of the last one
 CHUNK = 1 << 20  # bytes
-KEPT = 48  # files of a server: image, proposal, map and label of eight cases, and two notes of what the server sent
+KEPT = 48  # files per server: image, proposal, map and label of eight cases, and two records of ETags
 
 
 def session_folder(parent: Path) -> Path:
-    """A new folder that only this person can read; those that a Slicer which crashed left behind are removed."""
+    """Make a folder that only this person can read; removes folders left by a crashed Slicer."""
     parent.mkdir(parents=True, exist_ok=True)
     for old in parent.glob(f"{NAME}*"):
         if time.time() - _last_change(old) > LEFT_BEHIND:
@@ -30,23 +30,23 @@ def session_folder(parent: Path) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Take a folder away with all that is in it, as far as nobody else reads it."""
+    """Remove a folder and its content, as far as nothing in it is in use."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep_newest(folder: Path, kept: int = KEPT) -> None:
-    """Take away all but the newest files of a folder, not those of the folders in it."""
-    with suppress(OSError):  # somebody else is reading one
+    """Remove all but the newest files of a folder, without its subfolders."""
+    with suppress(OSError):  # a file is in use
         files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
         for old in sorted(files, key=lambda file: -file.stat().st_mtime)[kept:]:
             old.unlink()
 
 
 def unpacked(path: Path) -> Path:
-    """The same image without gzip, in a folder beside it; the file itself where that cannot be had or is no use."""
+    """An uncompressed copy of an image in a folder beside it; the file itself where there is none to make."""
     if not path.name.lower().endswith(".nii.gz"):
         return path
-    folder = path.parent / "unpacked"  # NIfTI's library reads a.nii in place of an a.nii.gz that lies beside it
+    folder = path.parent / "unpacked"  # niftilib reads a.nii instead of a.nii.gz in the same folder
     target = folder / path.name[: -len(".gz")]
     temporary = folder / f".part-{os.getpid()}-{target.name}"
     try:
@@ -65,4 +65,4 @@ def unpacked(path: Path) -> Path:
 def _last_change(folder: Path) -> float:
     with suppress(OSError):
         return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-    return time.time()  # it is being changed just now, or is somebody else's
+    return time.time()  # it is being changed, or belongs to another user

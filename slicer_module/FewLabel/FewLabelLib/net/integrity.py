@@ -1,4 +1,4 @@
-"""Is a downloaded file whole? Looked at without any library that would read half of it in silence."""
+"""Checks whether a downloaded file is complete, without libraries that would accept half of it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _NRRD_BYTES = {
 
 
 def check_file(path: Path, called: str) -> None:
-    """Read a file to its end and compare its size with what its header announces.
+    """Read a file to its end and compare its size with its header.
 
     Args:
-        path: `.nii`, `.nii.gz`, `.nrrd` or `.zip`; others are only required not to be empty.
-        called: what to call it in messages.
+        path: `.nii`, `.nii.gz`, `.nrrd` or `.zip`; other files must only not be empty.
+        called: name of the file in messages.
 
     Raises:
-        Damaged: it is not whole.
+        Damaged: it is incomplete or damaged.
     """
     name = path.name.lower()
     try:
@@ -54,13 +54,13 @@ def check_file(path: Path, called: str) -> None:
 
 
 class _Readable(Protocol):
-    """A file that is open, packed or not: gzip's is no ``IO``."""
+    """An open file, compressed or not (gzip's is not an ``IO``)."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 def _count(stream: _Readable) -> int:
-    """Bytes to the end; of a gzip stream this also checks its checksum."""
+    """Number of bytes to the end; for a gzip stream this also verifies the checksum."""
     total = 0
     while True:
         chunk = stream.read(_CHUNK)
@@ -98,7 +98,7 @@ def _nrrd_is_whole(path: Path) -> bool:
         if fields is None:
             return False
         if "data file" in fields or "datafile" in fields:
-            return False  # its data would be in another file, which is not here
+            return False  # its data are in another file, which was not downloaded
         encoding = fields["encoding"].lower()
         if encoding in ("gzip", "gz"):
             with gzip.open(stream) as unpacked:

@@ -1,4 +1,4 @@
-"""The answers of /infer that hold a file and JSON beside it."""
+"""Multipart responses of /infer, which contain a file and JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def file_name(disposition: str) -> str:
 
 
 def unpack(body: Path, content_type: str, called: str) -> Tuple[str, Any]:
-    """Leave only the file of a multipart answer in ``body``; gives its name, and the JSON part."""
+    """Replace a multipart response in ``body`` by its file; gives the file's name and the JSON part."""
     boundary = _header("Content-Type", content_type).get_param("boundary")
     params, name, content = None, "", None
     for part in body.read_bytes().split(b"--" + str(boundary).encode())[1:-1]:

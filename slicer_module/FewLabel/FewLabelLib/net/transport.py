@@ -1,4 +1,4 @@
-"""HTTP with a MONAI Label server: every failure becomes a sentence, every download is checked before it counts."""
+"""HTTP requests to a MONAI Label server: errors become messages, downloads are checked before they are used."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ..errors import Damaged, LoginNeeded, NotReachable, Refused, WrongServer
 from .integrity import check_file
 from .multipart import file_name, unpack
 
-# Slicer logs all that urllib3 says of every request, with the names of cases, from whichever thread, into a Qt model.
+# Otherwise Slicer would log every request of urllib3, with the names of cases, from any thread, into a Qt model.
 logging.getLogger("urllib3").setLevel(logging.WARNING)
 
 Progress = Optional[Callable[[int, int], None]]
-"""Told the bytes that have arrived, and how many there will be (0: not known)."""
+"""Called with the bytes received so far, and the total (0: not known)."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds without any sign of life after which one gives up.
+    """Seconds without a response until a request is given up.
 
     Attributes:
-        connect: until the connection stands.
-        answer: for what is answered at once; MONAI Label answers nobody while it segments for someone.
-        work: for what has to be computed first, such as a segmentation.
+        connect: until the connection is open.
+        answer: for immediate responses; MONAI Label responds to nobody while it segments.
+        work: for responses that have to be computed first, such as a segmentation.
     """
 
     connect: float = 5.0
@@ -43,7 +43,7 @@ def full_address(address: str) -> str:
     """``localhost:8000/`` -> ``http://localhost:8000``.
 
     Raises:
-        WrongServer: this cannot be an address.
+        WrongServer: it is not an address.
     """
     url = address.strip().rstrip("/")
     if "://" not in url:
@@ -57,27 +57,27 @@ class Transport:
     """Requests to one server. One thread at a time.
 
     Args:
-        url: as ``full_address`` gives it.
+        url: the result of ``full_address``.
         timeouts: when to give up.
-        token: signs every request; "": none does.
+        token: sent with every request; "": none.
     """
 
     def __init__(self, url: str, timeouts: Timeouts, token: str = "") -> None:
         self.url, self.timeouts, self.token = url, timeouts, token
         self._session = requests.Session()
-        # A kept connection may have been closed by the server a moment ago; and lengths shall be those of the file.
+        # The server may have closed a kept connection; and content lengths must be those of the file.
         self._session.headers.update({"Connection": "close", "Accept-Encoding": "identity"})
 
     def json(self, method: str, path: str, work: bool = False, **arguments: Any) -> Any:
-        """Send a request and parse the answer.
+        """Send a request and parse the response.
 
         Args:
-            work: whether the answer has to be computed first.
+            work: whether the response has to be computed first.
             arguments: of ``requests.request``.
 
         Raises:
             NotReachable, LoginNeeded, Refused: see errors.py.
-            WrongServer: the answer is not JSON.
+            WrongServer: the response is not JSON.
         """
         try:
             response = self._send(method, path, work, **arguments)
@@ -88,32 +88,32 @@ class Transport:
             return json.loads(content)
         except ValueError as error:
             raise WrongServer(
-                f"{self.url} answers, but not as a MONAI Label server does. Check the address and the port."
+                f"{self.url} responds, but not like a MONAI Label server. Check the address and the port."
             ) from error
 
     def download(
         self,
         method: str,
         path: str,
-        place: Callable[[str], Path],
+        target_of: Callable[[str], Path],
         called: str,
         progress: Progress = None,
         reuse: bool = False,
         **arguments: Any,
     ) -> Tuple[Path, Any]:
-        """Fetch a file; it appears at its place only when it is whole.
+        """Download a file; it appears at its path only when it is complete.
 
         Args:
-            reuse: one that is there already is not fetched again if the server's ETag says that it is still the
-                same. (MONAI Label's own checksum test answers no to every checksum.)
-            place: from the name that the server gives it, where it goes.
-            called: what to call it in messages.
+            reuse: do not download an existing file again if the server's ETag has not changed. (MONAI Label's own
+                checksum test says no to every checksum.)
+            target_of: gives the local path for the file name that the server sends.
+            called: name of the file in messages.
 
         Returns:
-            The place, and what was told along with the file (multipart answers of /infer), else None.
+            The path, and the JSON of a multipart response of /infer, else None.
 
         Raises:
-            Damaged: less arrived than announced, or no whole file of its kind; nothing is left behind.
+            Damaged: the download is incomplete, or the file is damaged; it is removed.
             NotReachable, LoginNeeded, Refused: see errors.py.
         """
         handle, name = tempfile.mkstemp(suffix=".part")
@@ -124,15 +124,15 @@ class Transport:
                 headers, params = response.headers, None
                 kind = str(headers.get("Content-Type", ""))
                 offered = file_name(headers.get("Content-Disposition", ""))
-                if reuse and _is_still(place, offered, headers):
+                if reuse and _is_still(target_of, offered, headers):
                     response.close()
-                    return place(offered), None
+                    return target_of(offered), None
                 self._receive(response, file, called, progress)
             if kind.startswith("multipart/"):
                 offered, params = unpack(temporary, kind, called)
             elif kind.startswith("application/json"):
-                raise Refused(f"The server sent no file for {called}: it does not make any.", 200)
-            target = _move_when_whole(temporary, place(offered), called)
+                raise Refused(f"The server sent no file for {called}: it does not provide one.", 200)
+            target = _move_when_whole(temporary, target_of(offered), called)
             if reuse:
                 _remember(target, headers)
             return target, params
@@ -168,13 +168,13 @@ class Transport:
             method,
             self.url + path,
             timeout=(self.timeouts.connect, patience),
-            auth=self._sign,  # given here, no password of a .netrc file takes its place
+            auth=self._sign,  # set here, so that requests does not use a password of a .netrc file
             **arguments,
         )
         if response.status_code == 401:
             raise LoginNeeded(
-                f"The server at {self.url} wants to know who you are: log in. "
-                "Where people share a token, it is the password; any user name will do."
+                f"The server at {self.url} requires a login. "
+                "If people share a token, use it as the password, with any user name."
             )
         if response.status_code >= 400:
             raise Refused(_words(response), response.status_code)
@@ -194,29 +194,29 @@ class Transport:
 
 
 def _words(response: requests.Response) -> str:
-    """The reason that the server gives, or what its status means."""
+    """The server's message, or one for its status."""
     try:
         detail = json.loads(response.content).get("detail")
     except (ValueError, AttributeError, requests.RequestException):
         detail = None
-    if isinstance(detail, list):  # a request that does not fit the route, in pydantic's words
+    if isinstance(detail, list):  # errors of pydantic for an invalid request
         parts = [f"{'.'.join(map(str, item.get('loc', [])))}: {item.get('msg')}" for item in detail]
         detail = "The server did not understand the request: " + "; ".join(parts)
     if isinstance(detail, str) and detail:
         return detail
-    return f"The server failed ({response.status_code} {response.reason}). Its log says why; try again."
+    return f"The server failed ({response.status_code} {response.reason}). See its log; try again."
 
 
-def _is_still(place: Callable[[str], Path], offered: str, headers: Any) -> bool:
-    """Whether the file that the server begins to send was fetched before."""
+def _is_still(target_of: Callable[[str], Path], offered: str, headers: Any) -> bool:
+    """Whether the file that the server starts to send was downloaded before."""
     if not headers.get("ETag"):
         return False
-    known = place(offered)
+    known = target_of(offered)
     mark = known.with_name(known.name + ".etag")
     if not (known.exists() and mark.exists() and mark.read_text() == f"{headers['ETag']} {known.stat().st_size}"):
         return False
     for used in (known, mark):
-        used.touch()  # the newest again: see downloads.py
+        used.touch()  # it is the newest again: see downloads.py
     return True
 
 
@@ -230,7 +230,7 @@ def _remember(target: Path, headers: Any) -> None:
 
 def _move_when_whole(temporary: Path, target: Path, called: str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside its target, so that the last move is one step; it ends as the target does, which tells its kind.
+    # In the target's folder, so that moving is atomic; with its extension, which tells the format.
     beside = target.with_name(f".part-{os.getpid()}-{target.name}")
     try:
         with temporary.open("rb") as source, beside.open("wb") as copy:

@@ -1,1 +1,1 @@
-"""What the panel shows, as plain values and sentences; no widgets."""
+"""The content of the panel as plain values and sentences; no widgets."""

@@ -1,4 +1,4 @@
-"""The list of cases as a table: which rows are shown, in which order, with which words. No widgets here."""
+"""The list of cases as a table: rows, order and texts. No widgets."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ..label.labels import key
 from .words import KINDS, STATES, count, number
 
 COLUMNS = ("Case", "State", "Score", "About it")
-LIMIT = 200  # rows: more would block the panel while they are drawn, and nobody reads them
+LIMIT = 200  # rows: more would block the panel while they are drawn
 
 
 @dataclass(frozen=True)
 class Order:
-    """By which column, and whether from the highest down."""
+    """Column to sort by, and whether in descending order."""
 
     column: int = 0
     down: bool = False
 
     def clicked(self, column: int) -> Order:
-        """After a click on a heading: another column, scores from the highest down, or the same the other way round."""
+        """The order after a click on a heading: another column (scores descending), or the same column reversed."""
         return Order(column, not self.down) if column == self.column else Order(column, column == 2)
 
 
@@ -40,12 +40,12 @@ class Row:
 
 
 def state(row: Dict[str, Any]) -> str:
-    """A key of ``words.STATES``; what was skipped counts as that."""
+    """A key of ``words.STATES``; skipped cases have their own."""
     return "skipped" if row.get("skipped") else str(row.get("state", ""))
 
 
 def about(row: Dict[str, Any]) -> str:
-    """The reason for a case's place in the list, in words."""
+    """Further details of a case, in words."""
     parts = [str(flag) for flag in row.get("flags") or []]
     if row.get("skipped"):
         parts.append(f"skipped: {row['skip_reason']}" if row.get("skip_reason") else "skipped")
@@ -60,13 +60,13 @@ def about(row: Dict[str, Any]) -> str:
 
 
 def shown(rows: Sequence[Dict[str, Any]], text: str, wanted: str, order: Order) -> List[Row]:
-    """The rows that fit, in order, all of them.
+    """All matching rows, in order.
 
     Args:
         rows: of the server.
-        text: words that must all be found in a row.
+        text: words that must all be in a row.
         wanted: a key of ``words.STATES``, "" for all.
-        order: of the rows; those without a value of that column come last either way.
+        order: of the rows; those without a value in that column always come last.
     """
     words = key(text).split()
     found = []
@@ -84,7 +84,7 @@ def shown(rows: Sequence[Dict[str, Any]], text: str, wanted: str, order: Order) 
 
 
 def summary(all_rows: int, fitting: int) -> str:
-    """How much of the list is seen."""
+    """The line about how much of the list is shown."""
     if not all_rows:
         return ""
     if fitting > LIMIT:

@@ -1,4 +1,4 @@
-"""Where the points of curves lie in a picture. No widgets here."""
+"""Pixel positions of curves in a chart. No widgets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 Point = Tuple[float, float]
 
-MOST = 400  # points of a curve: a picture has no more columns than that
+MOST = 400  # points of a curve: a chart has no more columns
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class Box:
 
 @dataclass(frozen=True)
 class Axis:
-    """A range of numbers that begins and ends with a round one."""
+    """A range with round ends."""
 
     low: float
     high: float
 
     def share(self, value: float) -> float:
-        """Where in it a value lies, 0 to 1."""
+        """Relative position of a value, 0 to 1."""
         return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
 
 def axis(values: Sequence[float], low: float = math.inf, high: float = -math.inf) -> Axis:
-    """A range that holds all finite values and these two ends."""
+    """A range that contains all finite values and these two ends."""
     finite = [value for value in values if math.isfinite(value)]
     low, high = min([low, *finite], default=0.0), max([high, *finite], default=1.0)
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -45,8 +45,8 @@ def axis(values: Sequence[float], low: float = math.inf, high: float = -math.inf
     return Axis(math.floor(low / step) * step, math.ceil(high / step) * step)
 
 
-def place(curves: Mapping[str, Sequence[Point]], x: Axis, y: Axis, box: Box) -> Dict[str, List[Tuple[int, int]]]:
-    """Pixels of each curve's points, of those that are finite; long ones are thinned."""
+def pixels_of(curves: Mapping[str, Sequence[Point]], x: Axis, y: Axis, box: Box) -> Dict[str, List[Tuple[int, int]]]:
+    """Pixels of each curve's finite points; long curves are thinned."""
     placed = {}
     for name, points in curves.items():
         finite = [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
@@ -61,5 +61,5 @@ def place(curves: Mapping[str, Sequence[Point]], x: Axis, y: Axis, box: Box) -> 
 
 
 def tick(value: float) -> str:
-    """A number at an axis."""
+    """The text of a number at an axis."""
     return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"

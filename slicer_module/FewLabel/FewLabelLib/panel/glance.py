@@ -1,6 +1,6 @@
-"""What of the panel is shown and can be pressed, at one moment, from the session. No widgets here.
+"""A snapshot of what the panel shows and which buttons are enabled, from the session. No widgets.
 
-Two equal glances need no repainting, so that the panel may look several times a second.
+Equal snapshots need no repainting, so that the panel can be updated several times a second.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ ACTIVITIES = {
 
 @dataclass(frozen=True)
 class Glance:
-    """One moment of a session.
+    """A snapshot of a session.
 
     Attributes:
-        server: how it stands with the server, in words.
-        good: whether that is as it should be.
-        may: names of what can be done now: connect, disconnect, open, next, edit, skip, submit, undo, train, stop,
+        server: state of the connection, in words.
+        good: whether this state is good.
+        may: actions that are possible now: connect, disconnect, open, next, edit, skip, submit, undo, train, stop,
             export.
-        offered: what this server has at all: ``capabilities.ROUTES`` and strategies, uncertainty, trainer, exports,
+        offered: what this server offers: ``capabilities.ROUTES`` and strategies, uncertainty, trainer, exports,
             methods, minutes, device.
-        activity: what is waited for, "" for nothing.
-        case, reason, places: of the case on the screen.
+        activity: what the person is waiting for, "" for nothing.
+        case, reason, slices: of the current case.
         classes: names, in the server's order.
-        strategies, methods: (name, what the server says about it), the default first.
-        exports: (name, what the server says about it, why it cannot be exported now or ""), the default first.
+        strategies, methods: (name, description), the default first.
+        exports: (name, description, why it cannot be exported now or ""), the default first.
         devices: names.
-        training: how far the training is.
-        outlook: what more labels would bring.
-        export: how far the export is.
+        training: progress of the training.
+        outlook: estimated gain from more labels.
+        export: progress of the export.
         last_submitted: the case whose submission can be taken back.
     """
 
@@ -52,7 +52,7 @@ class Glance:
     activity: str
     case: str
     reason: str
-    places: str
+    slices: str
     classes: Tuple[str, ...] = ()
     strategies: Tuple[Tuple[str, str], ...] = ()
     methods: Tuple[Tuple[str, str], ...] = ()
@@ -65,7 +65,7 @@ class Glance:
 
 
 def look(session: Session) -> Glance:
-    """The session at this moment."""
+    """The snapshot of the session now."""
     connection, cases, training = session.connection, session.cases, session.training
     capabilities = connection.capabilities
     return Glance(
@@ -76,7 +76,7 @@ def look(session: Session) -> Glance:
         activity=ACTIVITIES.get(session.state.value, ""),
         case=words.case(cases.case),
         reason=words.reason(cases.case),
-        places=words.places(cases.case),
+        slices=words.slices(cases.case),
         classes=tuple(entry.name for entry in capabilities.classes) if capabilities else (),
         strategies=tuple(capabilities.strategies.items()) if capabilities else (),
         methods=tuple(capabilities.methods.items()) if capabilities else (),
@@ -90,7 +90,7 @@ def look(session: Session) -> Glance:
 
 
 def offered(session: Session) -> FrozenSet[str]:
-    """What this server has at all."""
+    """What this server offers."""
     capabilities = session.connection.capabilities
     if capabilities is None:
         return frozenset()
@@ -128,13 +128,13 @@ def _may(session: Session) -> FrozenSet[str]:
     online, busy = connection.online, cases.activity in ("loading", "submitting")
     ready = cases.case is not None and cases.case.ready and not busy
     parts = {
-        "edit": cases.case is not None and cases.case.ready,  # while the next case is on its way too
+        "edit": cases.case is not None and cases.case.ready,  # also while the next case is loading
         "connect": not connection.connecting,
         "disconnect": connection.client is not None,
         "open": online and cases.activity != "submitting",
         "next": online and "strategies" in there and not busy,
         "skip": online and "strategies" in there and ready,
-        "submit": ready,  # without a server too: it says so, and keeps the edits
+        "submit": ready,  # also without a server: then it shows a message and saves a draft
         "undo": online and "undo" in there and bool(cases.last_submitted) and not busy,
         "train": online and "trainer" in there and not (session.training.running or session.training.starting),
         "stop": online and session.training.running,

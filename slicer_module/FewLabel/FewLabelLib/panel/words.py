@@ -1,4 +1,4 @@
-"""What the panel says: sentences from what the session knows. No widgets here."""
+"""The panel's sentences, made from the session. No widgets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def duration(seconds: Optional[float]) -> str:
 
 
 def size(number: float) -> str:
-    """Of a file."""
+    """The size of a file, in words."""
     for unit in ("bytes", "KiB", "MiB"):
         if number < BYTES:
             return f"{number:.0f} {unit}"
@@ -57,19 +57,19 @@ def size(number: float) -> str:
 
 
 def number(value: Optional[float]) -> str:
-    """A Dice or a score; "" where there is none."""
+    """A Dice or a score as text; "" where there is none."""
     return "" if value is None else f"{value:.3f}"
 
 
 def connection(connection: Connection, training: bool) -> str:
-    """How it stands with the server."""
+    """State of the connection."""
     url = connection.client.url if connection.client is not None else ""
     if connection.connecting:
         return f"Connecting to {url} ..."
     if connection.capabilities is None:
         return _why_not(connection.trouble)
     if connection.lost:
-        return f"Not reachable: {url}. It is tried again by itself; you can go on editing."
+        return f"Not reachable: {url}. It is tried again automatically; you can go on editing."
     return _online(connection.capabilities, url, training)
 
 
@@ -97,34 +97,38 @@ def _online(capabilities: Any, url: str, training: bool) -> str:
         parts.append(f"{count(counts['cases'], 'case')}, {counts.get('completed', 0):,} with a label")
     model = capabilities.model
     if model:
-        checked = "validated" if model.get("validated") else "not validated"
-        parts.append(f"model version {model.get('version')} ({model.get('method')}, {checked})")
-    return "; ".join(parts) + "."
+        parts.append(f"model version {model.get('version')} ({model.get('method')})")
+    return "; ".join(parts) + "." + _quality(model)
+
+
+def _quality(model: Optional[Dict[str, Any]]) -> str:
+    """The server's sentence about its model: the Dice, the number of cases, and a warning if needed."""
+    return f" {model['quality']}" if model and model.get("quality") else ""
 
 
 def case(case: Optional[Case]) -> str:
-    """Which case is on the screen, and where its segments come from."""
+    """The current case, and where its segments come from."""
     if case is None:
         return "No case is open."
     return f"{case.id}. {SHOWN[case.shown]}" if case.ready else f"{case.id} ..."
 
 
 def reason(case: Optional[Case]) -> str:
-    """Why it is on the screen."""
+    """Why it was chosen."""
     if case is None:
         return ""
     return case.reason or "You opened it yourself." if case.ready else ""
 
 
-def places(case: Optional[Case]) -> str:
-    """Which slices are worth looking at."""
+def slices(case: Optional[Case]) -> str:
+    """The slices worth looking at."""
     found = [] if case is None else [(axis, numbers) for axis, numbers in case.slices.items() if numbers]
     parts = [f"{axis} {', '.join(str(each) for each in numbers)}" for axis, numbers in found]
     return f"Slices worth looking at: {'; '.join(parts)}." if parts else ""
 
 
 def submitted(result: Submitted) -> str:
-    """What the server said about a label, flags first."""
+    """The server's response to a label, flags first."""
     lines = [f"Please check: {flag}" for flag in result.flags]
     if result.correction is None:
         lines.append(f"'{result.case}' is submitted.")
@@ -134,16 +138,16 @@ def submitted(result: Submitted) -> str:
         agreed = f"'{result.case}' is submitted. Dice of the model's proposal and your label: {dice}"
         lines.append(f"{agreed} ({by_class})." if by_class else f"{agreed}.")
     if result.kind == "accepted":
-        lines.append("It is the model's proposal, left as it was: it is trained on, but measures no model.")
+        lines.append("It is the model's unchanged proposal: it is used for training, but not for validation.")
     return "\n".join([*lines, *result.notes])
 
 
 def training(progress: Progress, starting: bool = False) -> str:
-    """How far the training is."""
+    """Progress of the training."""
     if starting:
         return "Starting ..."
     line = str(progress.state.get("line") or "")
-    if line and not progress.error:  # one that goes on by itself: the server says all of it
+    if line:  # continuous training: the line comes from the server
         return f"{line[:1].upper()}{line[1:]}."
     if not progress.running:
         if progress.error:
@@ -154,13 +158,13 @@ def training(progress: Progress, starting: bool = False) -> str:
     if left:
         parts.append(f"{left} left")
     if progress.dice:
-        kind = "validation" if progress.state.get("validation_cases") else "what is being learnt"
+        kind = "validation cases" if progress.state.get("validation_cases") else "training labels"
         parts.append(f"Dice {number(progress.dice)} on {kind}")
     return "; ".join(parts) + "."
 
 
 def training_details(state: Dict[str, Any]) -> str:
-    """Method, device, memory and numbers of cases; then what the server noted."""
+    """Method, device, memory and numbers of cases; then the server's notes."""
     parts = [str(state[name]) for name in ("method", "network") if state.get(name)]
     if state.get("device"):
         parts.append(f"on {state['device']}")
@@ -178,12 +182,12 @@ def training_details(state: Dict[str, Any]) -> str:
 
 
 def outlook(history: Dict[str, Any]) -> str:
-    """What more labels would bring, in the server's words."""
+    """The server's sentence about the gain from more labels."""
     return str((history.get("stopping") or {}).get("advice") or "")
 
 
 def export(state: Dict[str, Any], running: bool) -> str:
-    """How far the export is, and what was verified."""
+    """Progress of the export, and the result of the verification."""
     name = state.get("state", "none")
     if name == "running":
         left = duration(state.get("seconds_left"))
@@ -194,14 +198,14 @@ def export(state: Dict[str, Any], running: bool) -> str:
     if name != "done":
         return ""
     if running:
-        return "The file is on its way."
+        return "The file is being downloaded."
     version, formats = state.get("model_version"), ", ".join(state.get("formats") or [])
     what = f"Model version {version}" if version else "The study"
     message = f"{what} was exported{f' as {formats}' if formats else ''}."
     rows = state.get("results") or [each for each in [state.get("verified")] if each]
     if not rows:
-        return f"{message} It was not compared with the study."
-    return "\n".join([f"{message} Compared with the study:", *_compared(rows)])
+        return f"{message} It was not verified."
+    return "\n".join([f"{message} Verified:", *_compared(rows)])
 
 
 def _compared(rows: List[Dict[str, Any]]) -> List[str]:

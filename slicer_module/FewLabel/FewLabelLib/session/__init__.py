@@ -1,1 +1,1 @@
-"""The course of a session: parts that share a Context and tell what happens by signals."""
+"""The session: parts that share a Context and communicate by signals."""

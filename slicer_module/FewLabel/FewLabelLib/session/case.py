@@ -1,4 +1,4 @@
-"""The case on the screen, and what the server says about its submitted label."""
+"""The current case, and the server's response to its submitted label."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from ..label.drafts import Draft
 
 @dataclass
 class Case:
-    """The case on the screen.
+    """The current case.
 
     Attributes:
-        id, server, study: which it is.
+        id, server, study: that identify it.
         reason: why it was chosen; "": it was opened by hand.
-        slices, points: where to look, for each of sagittal, coronal and axial, the worst first.
-        response: all that the server said when it chose it.
-        handle: the scene's; None until the image is there.
+        slices, points: where to look, for each of sagittal, coronal and axial, the most uncertain first.
+        response: of the server when it chose the case.
+        handle: of the scene; None until the image is loaded.
         ready: whether it can be edited.
-        draft: the draft that its edits were taken from.
-        shown: where the segments come from: "model", "label", "draft" or "" (none).
-        revision: of the segments when they were loaded or last kept.
-        loaded: of the segments when they were loaded.
-        kept: seconds since the epoch of that moment.
-        submitted: whether the server has a label of it from here.
+        draft: that its edits were restored from.
+        shown: source of the segments: "model", "label", "draft" or "" (none).
+        revision: of the segments when they were loaded or last saved as a draft.
+        loaded: revision of the segments when they were loaded.
+        kept: time of ``revision``, seconds since the epoch.
+        submitted: whether a label was submitted from here.
     """
 
     id: str
@@ -46,9 +46,9 @@ class Case:
 
     @property
     def kind(self) -> Optional[str]:
-        """Who has looked at what is on the screen, as far as this panel saw it: a kind of label of the server.
+        """The kind of the label, as far as this panel knows: "accepted", "corrected" or "drawn".
 
-        None where edits were begun elsewhere: the server knows more of them.
+        None where editing started elsewhere: the server then knows better.
         """
         if self.shown == "model":
             return "accepted" if self.revision == self.loaded else "corrected"
@@ -64,10 +64,10 @@ class Case:
 
 
 class Current:
-    """What is done at the moment.
+    """What is being done now.
 
     Attributes:
-        case: the one on the screen; None: none.
+        case: the current one; None: none.
         activity: "" or the value of a state: loading, editing, submitting.
     """
 
@@ -76,7 +76,7 @@ class Current:
         self.activity = ""
 
     def fall_back(self) -> None:
-        """What was under way is off; a case that was there before can be edited on."""
+        """Cancel the activity; a case that was open before can be edited again."""
         if self.case is not None and not self.case.ready:
             self.case = None
         self.activity = "editing" if self.case is not None else ""
@@ -84,15 +84,15 @@ class Current:
 
 @dataclass(frozen=True)
 class Submitted:
-    """What the server says about a submitted label.
+    """The server's response to a submitted label.
 
     Attributes:
         case: its id.
         correction: mean Dice between the model's proposal and this label; None: not known (yet).
-        by_class: the same for each class.
-        flags: sentences on what looks wrong.
-        notes: sentences on what was changed on the way, by this panel and by the server.
-        kind: "accepted", "corrected" or "drawn"; "": the server knows no kinds.
+        by_class: Dice for each class.
+        flags: sentences about what looks wrong.
+        notes: sentences about what this panel and the server changed.
+        kind: "accepted", "corrected" or "drawn"; "": the server has no kinds.
     """
 
     case: str
@@ -103,8 +103,8 @@ class Submitted:
     kind: str = ""
 
 
-def read_answer(case: str, answer: Dict[str, Any], notes: List[str]) -> Submitted:
-    """What the answer of PUT /datastore/label says; ``notes`` of this panel go before the server's."""
+def read_response(case: str, answer: Dict[str, Any], notes: List[str]) -> Submitted:
+    """Read the response of PUT /datastore/label; ``notes`` of this panel come before the server's."""
     correction = answer.get("correction") or {}
     if not isinstance(correction, dict):
         correction = {"mean": correction}

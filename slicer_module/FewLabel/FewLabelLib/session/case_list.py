@@ -1,4 +1,4 @@
-"""The server's list of cases, and what was submitted when."""
+"""The server's list of cases, and the history of submissions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class CaseList:
 
     Attributes:
         rows: one for each case.
-        history: what was submitted when and what more labels would bring, where the server tells; else {}.
+        history: of submissions, and the estimated gain from more labels, if the server sends it; else {}.
         listed: rows.
     """
 
@@ -24,15 +24,15 @@ class CaseList:
         self.history: Dict[str, Any] = {}
 
     def reset(self) -> None:
-        """Another server: forget its list."""
+        """Forget the list: another server."""
         self.rows, self.history = [], {}
 
     def row(self, case: str) -> Dict[str, Any]:
-        """What the list says about a case."""
+        """The row of a case."""
         return next((row for row in self.rows if row["id"] == case), {})
 
     def refresh(self) -> None:
-        """Ask for the list of cases, and for the history of the submissions."""
+        """Request the list of cases and the history of submissions."""
         connection = self._connection
         if connection.online:
             client, has_history = connection.client, connection.known.has("history")

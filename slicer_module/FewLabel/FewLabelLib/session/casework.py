@@ -1,4 +1,4 @@
-"""Cases: which comes next, loading one, keeping its edits, submitting it, taking that back."""
+"""Work on cases: choose the next one, load it, save drafts, submit the label, take a submission back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import Unusable
 from ..label.drafts import Draft
 from ..label.label_file import write_label
 from ..label.labels import UnknownSegments, label_map
-from .case import Case, Current, Submitted, read_answer
+from .case import Case, Current, Submitted, read_response
 from .case_list import CaseList
 from .connection import Connection
 from .context import Context, Signal
@@ -21,17 +21,17 @@ _KEPT = "Your label is kept as a draft on this computer; nothing is lost."
 
 
 class CaseWork:
-    """What is done with cases.
+    """Work on cases.
 
     Attributes:
         list: the server's list of cases.
-        loading: the part that brings a case to the screen, with the signals ``opened`` and ``arriving``.
-        keeper: keeps edits on disk.
+        loading: loads a case, with the signals ``opened`` and ``arriving``.
+        keeper: saves edits as drafts.
         auto_next: whether the next case is loaded after a submission that raised no flag.
-        last_submitted: the case whose submission can be taken back; "": none of this session.
+        last_submitted: the case whose submission can be taken back; "": none in this session.
         listed: rows.
         submitted: Submitted.
-        unknown_segments: dict name -> suggested class; answer with ``submit(mapping)``.
+        unknown_segments: dict name -> suggested class; reply with ``submit(mapping)``.
     """
 
     def __init__(self, context: Context, connection: Connection) -> None:
@@ -44,7 +44,7 @@ class CaseWork:
         self.last_submitted = ""
 
     def reset(self) -> None:
-        """Another server: forget its list. The case on the screen stays, if it is one of the same server."""
+        """Forget the list: another server. The current case stays, if it belongs to the same server."""
         self.list.reset()
         self.last_submitted = ""
         self.loading.stop()
@@ -53,7 +53,7 @@ class CaseWork:
 
     @property
     def case(self) -> Optional[Case]:
-        """The one on the screen; None: none."""
+        """The current case; None: none."""
         return self._current.case
 
     @property
@@ -68,27 +68,27 @@ class CaseWork:
 
     @property
     def history(self) -> Dict[str, Any]:
-        """What was submitted when, and what more labels would bring."""
+        """The history of submissions, and the estimated gain from more labels."""
         return self.list.history
 
     def row(self, case: str) -> Dict[str, Any]:
-        """What the list says about a case."""
+        """The row of a case."""
         return self.list.row(case)
 
     def refresh(self) -> None:
-        """Ask for the list of cases, and for the history of the submissions."""
+        """Request the list of cases and the history of submissions."""
         self.list.refresh()
 
     # --- which case
 
     def next(self, strategy: str = "", **options: Any) -> None:
-        """Ask for the next case and load it; edits of the one on the screen are kept as a draft."""
+        """Request the next case and load it; edits of the current one are saved as a draft."""
         connection = self._connection
         if not self._may_leave():
             return
         strategy = strategy or next(iter(connection.known.strategies), "")
         if not strategy:
-            self._context.say("warning", "This server chooses no cases: open one of the list.")
+            self._context.say("warning", "This server does not choose cases: open one from the list.")
             return
         self.loading.next(strategy, options)
 
@@ -96,13 +96,13 @@ class CaseWork:
         """Load a case of the list: a submitted one with its label, another with the model's proposal.
 
         Args:
-            fresh: whether to pass over a draft of it; without this, edits that were left go on from there.
+            fresh: ignore a draft of it; otherwise its edits are restored.
         """
         if self._may_leave():
             self.loading.open(case, fresh=fresh)
 
     def restore(self, draft: Draft) -> None:
-        """Load the case of a draft, and its edits."""
+        """Load the case of a draft with its edits."""
         if self._may_leave():
             self.loading.open(draft.case, draft)
 
@@ -111,12 +111,12 @@ class CaseWork:
         self._context.run(lambda: self._context.drafts.remove(draft), lambda _: None)
 
     def skip(self, reason: str) -> None:
-        """Put the case on the screen off, and go on with the next one."""
+        """Skip the current case, and load the next one."""
         case, connection = self.case, self._connection
         if case is None or not self._may_leave():
             return
         if not connection.known.has("skip"):
-            self.next(skip=case.id)  # FewLabel's strategies understand this; others pass over it
+            self.next(skip=case.id)  # FewLabel's strategies understand this; others ignore it
             return
         client = connection.client
         self._context.run(lambda: client.skip(case.id, reason), lambda _: self._skipped(case))
@@ -143,7 +143,7 @@ class CaseWork:
         return True
 
     def close(self) -> None:
-        """Leave the case on the screen; its edits are kept as a draft."""
+        """Close the current case; its edits are saved as a draft."""
         self.keeper.keep()
         self.loading.stop()
         if self.case is not None:
@@ -155,10 +155,10 @@ class CaseWork:
     def submit(
         self, mapping: Optional[Mapping[str, Optional[str]]] = None, order: Optional[Sequence[str]] = None
     ) -> None:
-        """Submit the label of the case on the screen.
+        """Submit the label of the current case.
 
         Args:
-            mapping: what unknown segments are, see ``labels.assign``.
+            mapping: classes of unknown segments, see ``labels.assign``.
             order: see ``labels.label_map``.
         """
         case, scene, connection = self.case, self._context.scene, self._connection
@@ -173,7 +173,7 @@ class CaseWork:
         except Unusable as error:
             self._context.say("error", f"{error} Nothing was submitted.")
             return
-        self.keeper.write(draft)  # before anything that may fail
+        self.keeper.write(draft)  # before anything that can fail
         if connection.capabilities is None:
             self._context.say("error", f"There is no connection to a server. Nothing was submitted. {_KEPT}")
             return
@@ -186,8 +186,8 @@ class CaseWork:
                 file = write_label(Path(folder) / "label.nrrd", label.array, geometry)
                 answer = client.submit_label(case.id, file, label.label_info, **said)
             for done in (draft, *([case.draft] if case.draft else [])):
-                drafts.remove(done)  # here and not when it is told: the server has it
-            return read_answer(case.id, answer, label.notes)
+                drafts.remove(done)  # here and not in the callback: the server has the label
+            return read_response(case.id, answer, label.notes)
 
         self._current.activity = "submitting"
         self._context.run(job, self._done, self._not_done, lambda: self.case is case)
@@ -198,7 +198,7 @@ class CaseWork:
         if self.case is not None:
             self.case.submitted = True
         self.submitted.emit(result)
-        self._connection.refresh()  # which also decides whether to train
+        self._connection.refresh()  # the response also says whether a training runs
         if self.auto_next and not result.flags:
             self.next()
 
@@ -221,7 +221,7 @@ class CaseWork:
         def failed(_: Exception) -> None:
             self.last_submitted = before
 
-        self.last_submitted = ""  # a second click would take back the one before it too
+        self.last_submitted = ""  # a second click would take back the submission before it, too
         self._context.run(lambda: client.undo(case), self._undone, failed)
 
     def _undone(self, answer: Dict[str, Any]) -> None:

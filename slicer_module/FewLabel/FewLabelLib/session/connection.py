@@ -1,4 +1,4 @@
-"""Finding a server, logging in, noticing that it is lost and that it is back."""
+"""Connects to a server, logs in, and notices when the server is lost or back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import NotReachable, sentence
 from ..net.capabilities import Capabilities
 from .context import Context, Signal
 
-RETRY = 5.0  # seconds between two looks whether a lost server is back
+RETRY = 5.0  # seconds between two attempts to reach a lost server
 REMEMBERED = 10  # addresses
 
 
@@ -21,19 +21,19 @@ class Connection:
         make_client: from an address to a client (net.client.Client).
 
     Attributes:
-        client: of the server; None: none was chosen.
-        capabilities: what it offers; None until it has answered.
-        lost: it has answered before, and does not now.
-        connecting: it has been asked for the first time.
-        trouble: why the last attempt to connect failed, None if it did not.
-        login_needed: sentence; answer with ``login``.
-        changed: Capabilities, whenever the server says what it offers.
-        leaving: another server, or none: what is on the screen is to be left.
-        forgotten: nothing is known of any server: the parts that know one start anew.
-        found: Capabilities, when a server has answered for the first time.
-        answered: after ``changed``, when the server has answered for the first time or is back.
+        client: of the server; None: no server was chosen.
+        capabilities: what the server offers; None until it has responded.
+        lost: the server has responded before, but does not now.
+        connecting: the first request is under way.
+        trouble: error of the last attempt to connect, None if it succeeded.
+        login_needed: sentence; reply with ``login``.
+        changed: Capabilities, whenever they were read.
+        leaving: another server, or none, was chosen: the current case must be closed.
+        forgotten: there is no server: other parts reset.
+        found: Capabilities, when a server has responded for the first time.
+        answered: after ``changed``, when the server has responded for the first time or is back.
         drafts_found: drafts of this server and study, on this computer.
-        drafts_offered: drafts that this server has not confirmed; answer with ``cases.restore`` or ``cases.discard``.
+        drafts_offered: drafts that this server has not confirmed; reply with ``cases.restore`` or ``cases.discard``.
     """
 
     def __init__(self, context: Context, make_client: Callable[[str], Any]) -> None:
@@ -51,12 +51,12 @@ class Connection:
 
     @property
     def lost(self) -> bool:
-        """Whether it has answered before, and does not now."""
+        """Whether the server has responded before, but does not now."""
         return self._context.lost
 
     @property
     def online(self) -> bool:
-        """Whether there is a server to ask."""
+        """Whether a server can be reached."""
         return self.capabilities is not None and not self.lost
 
     @property
@@ -64,7 +64,7 @@ class Connection:
         """What the server offers.
 
         Raises:
-            NotReachable: no server has answered yet, or it was left.
+            NotReachable: not connected.
         """
         if self.capabilities is None:
             raise NotReachable("There is no connection to a server: connect first.")
@@ -72,7 +72,7 @@ class Connection:
 
     @property
     def addresses(self) -> List[str]:
-        """Addresses used before, the last one first."""
+        """Addresses used before, the most recent first."""
         try:
             known = json.loads((self._context.folder / "connections.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -80,7 +80,7 @@ class Connection:
         return [str(address) for address in known] if isinstance(known, list) else []
 
     def connect(self, address: str) -> None:
-        """Connect to a server; edits of another one's case are kept as a draft first."""
+        """Connect to a server; edits of another server's case are saved as a draft first."""
         try:
             client = self._make_client(address)
         except Exception as error:
@@ -94,7 +94,7 @@ class Connection:
         self._ask(lambda: client.capabilities())
 
     def login(self, user: str, password: str) -> None:
-        """Answer ``login_needed``; goes on with connecting."""
+        """Reply to ``login_needed``; continues connecting."""
         client = self.client
         if client is None:
             return
@@ -106,26 +106,26 @@ class Connection:
         self._ask(job)
 
     def disconnect(self) -> None:
-        """Leave the server; edits are kept as a draft."""
+        """Disconnect; edits are saved as a draft."""
         self.leaving.emit()
         self._forget()
         self.client = None
         self._context.settle()
 
     def refresh(self) -> None:
-        """Ask the server anew what it offers and which cases it has."""
+        """Read again what the server offers and which cases it has."""
         if self.online:
             client = self.client
             self._context.run(lambda: client.capabilities(), self._offers)
 
     def lose(self) -> None:
-        """A request found nobody there."""
+        """Note that a request did not reach the server."""
         if self.capabilities is not None:
             self._context.lost = True
             self._retry_at = self._context.clock() + RETRY
 
     def tick(self, now: float) -> None:
-        """Look whether a lost server is back."""
+        """Check whether a lost server is back."""
         if self.lost and not self.connecting and not self._retrying and now >= self._retry_at:
             client, self._retrying = self.client, True
             self._context.run(lambda: client.capabilities(), self._found, self._not_found)

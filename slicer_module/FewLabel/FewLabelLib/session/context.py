@@ -1,4 +1,4 @@
-"""What the parts of a session share. They know this and not each other; what happens they tell by signals."""
+"""What the parts of a session share. They know this but not each other, and communicate by signals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class Signal:
-    """A signal like Qt's, without Qt: calls what was connected, in order, on the thread that emits."""
+    """A signal like Qt's, without Qt: calls the connected slots, in order, on the emitting thread."""
 
     def __init__(self) -> None:
         self._slots: List[Callable[..., Any]] = []
@@ -33,23 +33,23 @@ class Signal:
 
 
 class Scene(Protocol):
-    """What a session needs of Slicer. Called on the UI's thread only; may raise ``errors.Unusable``."""
+    """What a session needs from Slicer. Called on the UI thread only; may raise ``errors.Unusable``."""
 
     def load_volume(self, path: Path) -> Any:
-        """Show an image file in place of the one before; gives a handle for all other calls."""
+        """Show an image file instead of the last one; gives a handle for all other calls."""
 
     def show_segmentation(self, handle: Any, file: Optional[Path], classes: Sequence[LabelClass]) -> None:
         """Show a label map file (None: an empty one) as segments.
 
-        One segment for each class, in this order, of its name and colour, also where the file has no voxel of its
-        value; each remembers the class's name as its ``origin``, even when it is renamed.
+        One segment for each class, in this order, with its name and colour, even if the file has no voxel of its value;
+        each keeps the class's name as its ``origin``, even when it is renamed.
         """
 
     def replace_segments(self, handle: Any, segments: Sequence[Segment]) -> None:
-        """Show these segments, of a draft, in place of those that are there."""
+        """Replace all segments by these, of a draft."""
 
     def segments(self, handle: Any) -> List[Segment]:
-        """All segments, hidden and empty ones too, in the order of the list, on the image's grid; copies."""
+        """All segments, also hidden and empty ones, in the order of the list, on the image's grid; copies."""
 
     def geometry(self, handle: Any) -> Geometry:
         """The image's grid."""
@@ -58,38 +58,38 @@ class Scene(Protocol):
         """A number that changes whenever a segment does."""
 
     def harden_transforms(self, handle: Any) -> None:
-        """Make a transform of the segmentation part of it.
+        """Apply a transform of the segmentation to it.
 
         Raises:
-            Unusable: this cannot be done exactly.
+            Unusable: this is not possible exactly.
         """
 
     def show_uncertainty(self, handle: Any, file: Optional[Path]) -> None:
-        """Lay a map of 0 (sure) to 1 (a guess) over the image; None takes it away."""
+        """Show a map from 0 (certain) to 1 (uncertain) over the image; None removes it."""
 
     def jump_to(self, handle: Any, points: Dict[str, List[float]]) -> None:
-        """Show these places: for ``sagittal``, ``coronal``, ``axial`` a point in RAS mm."""
+        """Show these points in the slice views: for ``sagittal``, ``coronal``, ``axial`` in RAS mm."""
 
     def clear(self) -> None:
-        """Take away all that was loaded here."""
+        """Remove everything that was loaded here."""
 
 
 class Context:
     """What the parts of a session share.
 
     Args:
-        scene: what the images are shown in.
-        worker: where everything that waits is done.
+        scene: that shows the images.
+        worker: that does everything that takes time.
         folder: for drafts and the addresses used.
         clock: seconds since the epoch.
 
     Attributes:
         drafts: on disk.
-        connection_number: of the connection; answers to questions of an earlier one are dropped.
-        lost: whether the server has answered before, and does not now.
+        connection_number: of the connection; responses to requests of an earlier one are dropped.
+        lost: whether the server has responded before, but does not now.
         said: kind ("info", "warning" or "error"), sentence.
-        moved: something may have changed the session's state.
-        not_reachable: a request found nobody there.
+        moved: the session's state may have changed.
+        not_reachable: a request did not reach the server.
         login_needed: sentence.
     """
 
@@ -101,11 +101,11 @@ class Context:
         self.said, self.moved, self.not_reachable, self.login_needed = Signal(), Signal(), Signal(), Signal()
 
     def settle(self) -> None:
-        """Tell whoever listens that the state may be another one by now."""
+        """Emit ``moved``: the state may have changed."""
         self.moved.emit()
 
     def say(self, kind: str, text: str) -> None:
-        """Tell the person."""
+        """Show a message."""
         self.said.emit(kind, text)
 
     def run(
@@ -115,13 +115,13 @@ class Context:
         failed: Optional[Callable[[Exception], Optional[bool]]] = None,
         current: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Have a job done in the background.
+        """Run a job in the background.
 
         Args:
-            job: may not touch the scene.
-            done: gets its result, on the caller's thread.
-            failed: gets its exception, before the person is told; True: the person need not be told.
-            current: whether the answer is still wanted; if not, it is dropped, and a job not begun is not done.
+            job: must not use the scene.
+            done: called with the result, on the caller's thread.
+            failed: called with the exception; True: do not show a message.
+            current: whether the result is still needed; if not, it is dropped, and a queued job is not run.
         """
         connection = self.connection_number
 
@@ -132,7 +132,7 @@ class Context:
             if wanted():
                 try:
                     done(result)
-                except Exception as error:  # of the scene, which may fail in any way
+                except Exception as error:  # the scene may raise anything
                     self._failed(error, failed)
                 self.settle()
 

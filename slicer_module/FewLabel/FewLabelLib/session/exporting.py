@@ -1,4 +1,4 @@
-"""The export of the model, or of the study, to a file of the clinician's computer."""
+"""Exports the published model, or the study, to a file on the person's computer."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Dict, Optional, Sequence
 from .connection import Connection
 from .context import Context, Signal
 
-POLL = 1.0  # seconds between two looks
+POLL = 1.0  # seconds between two requests
 
 
 class Export:
     """One export at a time.
 
     Attributes:
-        running: whether the server exports for us, or the file is on its way.
-        state: the last that the server told: state, progress, step, verified, ...
+        running: whether the server is exporting for us, or the file is being downloaded.
+        state: last state from the server: state, progress, step, verified, ...
         changed: state.
-        loaded: bytes that have arrived, bytes that there will be.
+        loaded: bytes received, total bytes.
         saved: Path of the file, state.
     """
 
@@ -28,7 +28,7 @@ class Export:
         self.reset()
 
     def reset(self) -> None:
-        """Another server: forget what was known."""
+        """Forget the state: another server."""
         self.running = self._polling = self._fetching = False
         self.state: Dict[str, Any] = {}
         self._target: Optional[Path] = None
@@ -40,28 +40,28 @@ class Export:
 
         Args:
             formats: names of ``capabilities.exports``; all go into one file.
-            target: where the zip goes on this computer.
-            check: have the server compare what it exported with the study.
+            target: path for the zip on this computer.
+            check: let the server compare the exported files with the study.
         """
         connection = self._connection
         if not connection.online or not connection.known.has("export"):
             self._context.say("warning", "This server does not export.")
             return
         if self.running:
-            self._context.say("info", "An export is running already: wait for its end.")
+            self._context.say("info", "An export is running already: wait until it has finished.")
             return
         if not formats:
             self._context.say("warning", "Choose at least one format to export.")
             return
         if not Path(target).parent.is_dir():
-            self._context.say("error", f"There is no folder {Path(target).parent}: choose another place.")
+            self._context.say("error", f"There is no folder {Path(target).parent}: choose another one.")
             return
         client, self.running, self._target = connection.client, True, Path(target)
         self._context.run(lambda: client.start_export(list(formats), check), self._started, self._over)
         self._context.settle()
 
     def tick(self, now: float) -> None:
-        """Look how far it is if it is time."""
+        """Request the state if it is time."""
         if self.running and self.state and not self._polling and not self._fetching and now >= self._next_look:
             client, self._polling = self._connection.client, True
             self._context.run(lambda: client.export_state(), self._seen, self._not_seen)
@@ -71,7 +71,7 @@ class Export:
         self.changed.emit(self.state)
 
     def _not_seen(self, error: Optional[Exception] = None) -> bool:
-        """The same complaint is made once, not every second."""
+        """Show the same error once, not every second."""
         known = error is not None and str(error) == self._complaint
         self._complaint = str(error or "")
         self._polling = False
@@ -86,7 +86,7 @@ class Export:
             self._fetch()
         elif state["state"] == "failed":
             self._over()
-            self._context.say("error", f"The export failed. {state.get('error') or 'The server log says why.'}")
+            self._context.say("error", f"The export failed. {state.get('error') or 'See the server log.'}")
         elif state["state"] == "none":
             self._over()
             self._context.say("warning", "The export was interrupted, the server has been restarted. Start it again.")
@@ -108,7 +108,7 @@ class Export:
         if verified:
             differing, of = verified.get("voxels_differing"), verified.get("of")
             kind = "warning" if differing else "info"
-            checked = f" Of case '{verified.get('case')}' {differing} of {of} voxels differ from the study."
+            checked = f" On case '{verified.get('case')}' {differing} of {of} voxels differ from the study."
         self._context.say(kind, f"The export was saved as {file}.{checked}")
 
     def _over(self, _: Optional[Exception] = None) -> None:

@@ -1,4 +1,4 @@
-"""Keeping the edits of the case on the screen as a draft, before anything can go wrong with them."""
+"""Saves the edits of the current case as drafts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DRAFT_MINUTES = 3.0
 
 
 class Keeper:
-    """Takes drafts on the UI's thread and has them written in the background.
+    """Makes drafts on the UI thread and writes them in the background.
 
     Attributes:
-        minutes: how often edits are kept.
+        minutes: between two drafts.
     """
 
     def __init__(self, context: Context, current: Current) -> None:
@@ -25,13 +25,13 @@ class Keeper:
         self._unwritten: List[Draft] = []
 
     def tick(self, now: float) -> None:
-        """Keep the edits if it is time."""
+        """Save a draft if it is time."""
         case = self._current.case
         if case is not None and now - case.kept >= 60 * self.minutes:
             self.keep()
 
     def keep(self) -> None:
-        """Keep the edits if there are any that no draft has."""
+        """Save a draft if there are new edits."""
         try:
             draft = self.take()
         except Unusable as error:
@@ -41,7 +41,7 @@ class Keeper:
             self.write(draft)
 
     def take(self) -> Optional[Draft]:
-        """A draft of the case on the screen; None where nothing was changed since the last one.
+        """A draft of the current case; None where nothing has changed since the last one.
 
         Raises:
             Unusable: the scene cannot give its segments on the image's grid.
@@ -55,7 +55,7 @@ class Keeper:
         return self.draft_of(case)
 
     def draft_of(self, case: Case) -> Draft:
-        """A draft of a case whose segments are shown, whether they were changed or not.
+        """A draft of a case whose segments are shown, even if they have not changed.
 
         Raises:
             Unusable: the scene cannot give its segments on the image's grid.
@@ -67,7 +67,7 @@ class Keeper:
         return take_draft(case.server, case.study, case.id, segments, geometry, case.kept)
 
     def write(self, draft: Draft) -> None:
-        """Have it written, whatever becomes of the connection."""
+        """Write it in the background, independent of the connection."""
         self._unwritten.append(draft)
 
         def written(_: Any) -> None:
@@ -80,7 +80,7 @@ class Keeper:
         self._context.worker.submit(lambda: self._context.drafts.write(draft), written, failed)
 
     def write_now(self) -> None:
-        """Write what is not on disk yet, here and now: nobody will ask again."""
+        """Write unsaved drafts now, on this thread: the session is closing."""
         try:
             draft = self.take()
         except Unusable:

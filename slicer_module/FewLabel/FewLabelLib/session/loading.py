@@ -1,4 +1,4 @@
-"""Bringing a case to the screen: image, then segments, then the uncertainty map, each as soon as it is there."""
+"""Loads a case: image, then segments, then the uncertainty map, each as soon as it has arrived."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .keeping import Keeper
 
 
 class Loading:
-    """Loads one case at a time; what arrives for an earlier one is dropped.
+    """Loads one case at a time; results for an earlier one are dropped.
 
     Attributes:
-        with_uncertainty: whether the map of uncertainty is fetched too.
+        with_uncertainty: whether the map of uncertainty is also loaded.
         opened: Case, when it can be edited.
-        arriving: bytes of the image that have arrived, bytes that there will be.
+        arriving: bytes of the image received, total bytes.
         uncertainty_shown: Path of the map.
     """
 
@@ -33,24 +33,24 @@ class Loading:
         self._list, self._keeper = listed, keeper
         self.opened, self.arriving, self.uncertainty_shown = Signal(), Signal(), Signal()
         self.with_uncertainty = True
-        self._number = 0  # of the case that is wanted
+        self._number = 0  # of the case being loaded
 
     def stop(self) -> None:
-        """Want nothing of what is under way."""
+        """Cancel loading."""
         self._number += 1
 
     def next(self, strategy: str, options: Dict[str, Any]) -> None:
-        """Ask which case is next and load it."""
+        """Request the next case and load it."""
         client = self._begin()
         self._run(lambda: client.next_case(strategy, **options), self._chosen, self._give_up)
 
     def open(self, case: str, draft: Optional[Draft] = None, fresh: bool = False) -> None:
-        """Load this case, with the edits of this draft or of one that is found; ``fresh``: without any."""
+        """Load this case with the edits of this draft, or of one on disk; ``fresh``: without edits."""
         self._begin()
         self._load(case, self._list.row(case), draft, fresh)
 
     def jump(self, number: int = 0) -> None:
-        """Show the ``number``-th of the places worth looking at, and from the first on again after the last."""
+        """Show the ``number``-th of the slices worth looking at; after the last, start again with the first."""
         case = self._current.case
         if case is not None and case.handle is not None:
             chosen = {axis: points[number % len(points)] for axis, points in case.points.items() if points}
@@ -73,7 +73,7 @@ class Loading:
         self._context.run(job, done, failed, lambda: number == self._number)
 
     def _give_up(self, _: Exception) -> None:
-        """Nothing new: what was on the screen before stays, and can be edited."""
+        """Loading failed: the case that was open before stays and can be edited."""
         self._current.fall_back()
 
     def _chosen(self, response: Dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ class Loading:
             return unpacked(file), draft or (None if fresh else drafts.find(case.server, case.study, name))
 
         def arrived(found: Tuple[Path, Optional[Draft]]) -> None:
-            self._keeper.keep()  # what was edited while this one was on its way
+            self._keeper.keep()  # edits made while this one was loading
             self._current.case = None
             case.handle = self._context.scene.load_volume(found[0])
             self._current.case, case.draft = case, found[1]
@@ -98,7 +98,7 @@ class Loading:
         self._run(fetch, arrived, self._give_up)
 
     def _segments(self, case: Case) -> None:
-        """Fetch what the case is edited from: a draft, the submitted label, or the model's proposal."""
+        """Load the segments to start from: a draft, the submitted label, or the model's proposal."""
         client, capabilities = self._connection.client, self._connection.known
         drafts, model, draft = self._context.drafts, capabilities.segmentation, case.draft
         case.submitted = self._list.row(case.id).get("state") in ("submitted", "validation")
@@ -120,7 +120,7 @@ class Loading:
             self._show(case, "", None, capabilities.classes)
 
     def _empty(self, case: Case) -> Callable[[Exception], None]:
-        """There is nothing to begin with: the person paints from nothing."""
+        """Start with empty segments."""
 
         def show(_: Exception) -> None:
             if case.draft is not None:
@@ -137,7 +137,7 @@ class Loading:
         self._context.say("info", f"Your edits of {age(draft, self._context.clock())} are shown.")
         self._context.scene.replace_segments(case.handle, draft.segments)
         self._ready(case, "draft")
-        case.revision -= 1  # what is on the screen is on no server: it is kept again when it is left
+        case.revision -= 1  # the segments are not on the server: save them again when the case is closed
 
     def _show(self, case: Case, shown: str, file: Optional[Path], classes: List[LabelClass]) -> None:
         self._context.scene.show_segmentation(case.handle, file, classes)
@@ -149,11 +149,11 @@ class Loading:
         self._current.activity = "editing"
         self.opened.emit(case)
         self.jump()
-        self._list.refresh()  # it is "in work" now
+        self._list.refresh()  # the case is "in work" now
         self._uncertainty(case)
 
     def _uncertainty(self, case: Case) -> None:
-        """Fetch the map of uncertainty; the case can be edited meanwhile."""
+        """Load the map of uncertainty; the case can be edited meanwhile."""
         connection = self._connection
         task, client = connection.known.uncertainty, connection.client
         self._context.scene.show_uncertainty(case.handle, None)
@@ -167,7 +167,7 @@ class Loading:
         self._run(lambda: unpacked(client.infer(task, case.id, extension=".nii.gz")[0]), arrived)
 
     def _classes_of(self, response: Dict[str, Any]) -> List[LabelClass]:
-        """Classes of a result: its own values, in the study's colours; and those that the model has not learnt yet."""
+        """Classes of a result: its own values, with the study's colours; then classes unknown to the model."""
         known = self._connection.known.classes
         values = response.get("label_names")
         if not isinstance(values, dict) or not all(isinstance(value, int) for value in values.values()):

@@ -1,7 +1,7 @@
-"""The course of a clinician's session: what state it is in, what may be done, and what came of it.
+"""A clinician's session: its state, and its parts.
 
-Nothing here waits: the network and the disk are the worker's, and its answers arrive when a timer of the UI calls
-``deliver``. Answers to what nobody waits for any more (another server, another case) are dropped.
+Nothing here blocks: the worker does network and disk, and its results arrive when a timer of the UI calls ``deliver``.
+Results that are no longer needed (another server, another case) are dropped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class State(str, Enum):
-    """What the session is doing; of several things at a time the one that the person waits for."""
+    """What the session is doing; of several activities, the one that the person waits for."""
 
     DISCONNECTED = "disconnected"
     CONNECTING = "connecting"
@@ -43,14 +43,14 @@ class Session:
 
     Args:
         make_client: from an address to a client (client.Client).
-        scene: what the images are shown in.
-        worker: where everything that waits is done.
+        scene: that shows the images.
+        worker: that does everything that takes time.
         folder: for drafts and the addresses used.
         clock: seconds since the epoch.
 
     Attributes:
-        context: what its parts share.
-        connection, cases, training, export: the four things that are done with a server.
+        context: shared by its parts.
+        connection, cases, training, export: its parts.
         state_changed: State.
         said: kind ("info", "warning" or "error"), sentence.
     """
@@ -73,7 +73,7 @@ class Session:
         self._wire()
 
     def _wire(self) -> None:
-        """What one part tells, another does: the only place that knows all of them."""
+        """Connect the signals of the parts; only this function knows all of them."""
         connection, cases, training = self.connection, self.cases, self.training
         self.context.moved.connect(self.settle)
         self.context.not_reachable.connect(cases.keeper.keep)
@@ -105,14 +105,14 @@ class Session:
         return State.READY if self.connection.known.trained else State.NOT_TRAINED
 
     def settle(self) -> None:
-        """Tell whoever listens if the state is another one by now."""
+        """Emit ``state_changed`` if the state has changed."""
         state = self.state
         if state is not self._shown:
             self._shown = state
             self.state_changed.emit(state)
 
     def deliver(self) -> None:
-        """To be called by a timer of the UI, a few times a second: hands over answers, asks what is due. Short."""
+        """Called by a timer of the UI, a few times a second: delivers results and sends requests that are due. Fast."""
         self.worker.deliver()
         now = self.clock()
         self.cases.keeper.tick(now)
@@ -123,7 +123,7 @@ class Session:
         self.settle()
 
     def close(self) -> None:
-        """Slicer ends or the module is unloaded. The one place that waits: unsaved edits are written at once."""
+        """Slicer ends or the module is unloaded: unsaved edits are written now, which may block."""
         try:
             self.cases.keeper.write_now()
         except OSError as error:

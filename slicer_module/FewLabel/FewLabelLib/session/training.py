@@ -1,4 +1,4 @@
-"""Training as it is seen from the panel: start, stop, and how far it is."""
+"""Training, as seen by the panel: start, stop and progress."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from typing import Any, Dict, List, Optional, Tuple
 from .connection import Connection
 from .context import Context, Signal
 
-POLL, POLL_IDLE = 2.0, 15.0  # seconds between two looks while a training runs, and otherwise: others may start one
+POLL, POLL_IDLE = (
+    2.0,
+    15.0,
+)  # seconds between two requests while a training runs, and otherwise, since others may start one
 
 Curve = List[Tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How a training is going.
+    """Progress of a training.
 
     Attributes:
         running: whether it runs.
-        phase: in the server's words.
-        share: how much of it is done, 0 to 1.
-        seconds_left: None: not known.
-        dice: best on validation cases or, without any, on what is being learnt; None: not told.
+        phase: from the server.
+        share: of it that is done, 0 to 1.
+        seconds_left: None if unknown.
+        dice: on validation cases or, without any, on the labels being learnt; None: unknown.
         losses: curve of (step, value) by name.
         validation: curve of (step, Dice) by class.
-        state: everything that the server said, e.g. method, device, memory, notes, problems.
-        error: the server's words; "": none.
+        state: everything that the server sent, e.g. method, device, memory, notes, problems.
+        error: the server's message; "": none.
     """
 
     running: bool = False
@@ -44,11 +47,11 @@ class Training:
     """The server's training.
 
     Attributes:
-        running: whether one runs, of whomever.
-        starting: whether the server was asked for one and has not answered.
-        progress: the last that was told.
+        running: whether a training runs, started by anybody.
+        starting: whether a request to start one has no response yet.
+        progress: the latest from the server.
         options: of the next training: method, max_minutes, device, training, ...
-        changed: Progress, at each look.
+        changed: Progress, at each response.
         ended: Progress.
     """
 
@@ -59,12 +62,12 @@ class Training:
         self.reset()
 
     def reset(self) -> None:
-        """Another server: forget what was known."""
+        """Forget the state: another server."""
         self.running = self.starting = self._polling = self._stopped = False
         self.progress = Progress()
         self._next_look = self._seen_since = 0.0
-        self._started: Any = None  # which training the curves are of
-        self._before: Any = None  # which training was the last when ours was started
+        self._started: Any = None  # identifies the training of the curves
+        self._before: Any = None  # identifies the last training when ours was started
         self._complaint = ""
 
     def start(self) -> None:
@@ -83,19 +86,19 @@ class Training:
         self._context.run(lambda: client.train(trainer, **options), self._has_started, self._not_started)
 
     def stop(self) -> None:
-        """End the training that runs."""
+        """Stop the running training."""
         client = self._connection.client
         if self._connection.online:
             self._stopped = True
             self._context.run(lambda: client.stop_training(), lambda _: self.poll())
 
     def tick(self, now: float) -> None:
-        """Look at the training if it is time."""
+        """Request the progress if it is time."""
         if now >= self._next_look:
             self.poll()
 
     def poll(self) -> None:
-        """Look at the training now."""
+        """Request the progress now."""
         connection = self._connection
         if self._polling or connection.capabilities is None or connection.capabilities.trainer is None:
             return
@@ -110,10 +113,10 @@ class Training:
 
     def _not_started(self, _: Exception) -> None:
         self.starting = False
-        self._next_look = 0.0  # perhaps one of somebody else is running
+        self._next_look = 0.0  # somebody else's may be running
 
     def _not_seen(self, error: Exception) -> bool:
-        """The same complaint is made once, not every other second."""
+        """Show the same error once, not every two seconds."""
         known, self._complaint = str(error) == self._complaint, str(error)
         self._polling = False
         self._next_look = self._context.clock() + POLL
@@ -129,8 +132,8 @@ class Training:
         self._complaint = ""
         state = answer["progress"] or {}
         if self.running and self._before is not None and state.get("start_ts") == self._before:
-            state = {}  # it has not said anything yet
-        if state.get("start_ts") != self._started:  # another training: its own curves
+            state = {}  # it has reported nothing yet
+        if state.get("start_ts") != self._started:  # another training: new curves
             self._started, self.progress = state.get("start_ts"), Progress()
         self.progress = self._read(answer, state, now)
         self.changed.emit(self.progress)
@@ -139,24 +142,27 @@ class Training:
 
     def _has_ended(self, status: str) -> None:
         progress = self.progress
+        by_itself = progress.state.get("training") == "continuous"
         self.ended.emit(progress)
         if self._stopped:
-            rests = " It rests until somebody presses Train." if progress.state.get("training") == "continuous" else ""
+            rests = " It rests until somebody presses Train." if by_itself else ""
             self._context.say(
-                "info", f"The training was stopped. What it learnt is kept: the next one goes on from it.{rests}"
+                "info", f"The training was stopped. Its weights are kept: the next one goes on from them.{rests}"
             )
         elif progress.error:
             self._context.say("error", f"The training failed. {progress.error}")
         elif progress.phase == "resting":
             self._context.say("info", "The training rests: nothing improves any more. It goes on with the next label.")
+        elif by_itself:  # it begins again for other classes, or was killed, or no label is left: the line says what now
+            self._context.say("info", "The training ended. It goes on by itself where there is something to learn.")
         elif status == "DONE":
             version = progress.state.get("version")
             model = f"Model version {version} is in use." if version and progress.state.get("published") else ""
             self._context.say("info", f"The training is done. {model}".strip())
         else:
-            self._context.say("warning", "The training was interrupted. Press Train: it goes on from where it was.")
+            self._context.say("warning", "The training was interrupted. Press Train: it goes on where it stopped.")
         self._stopped = False
-        self._connection.refresh()  # a new model, perhaps labels that have arrived meanwhile
+        self._connection.refresh()  # there is a new model, and perhaps new labels
 
     def _read(self, answer: Dict[str, Any], state: Dict[str, Any], now: float) -> Progress:
         total = float(state.get("total_epochs") or 0)
@@ -167,7 +173,7 @@ class Training:
         step = float(state.get("step", state.get("epoch") or 0))
         error = str(state.get("error") or "") if state.get("phase") == "failed" else ""
         if not error and answer["status"] == "ERROR":
-            error = str((answer["details"] or ["The server's log says why."])[-1])
+            error = str((answer["details"] or ["See the server's log."])[-1])
         return Progress(
             running=self.running,
             phase=str(state.get("phase") or answer["status"].lower()),
@@ -182,7 +188,7 @@ class Training:
 
 
 def _extended(curves: Dict[str, Curve], step: float, values: Any) -> Dict[str, Curve]:
-    """Curves with one more point each, if the step is a new one."""
+    """Curves with one more point each, if the step is new."""
     result = {name: list(curve) for name, curve in curves.items()}
     for name, value in (values or {}).items():
         if not isinstance(value, (int, float)):

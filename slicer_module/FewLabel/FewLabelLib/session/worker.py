@@ -1,4 +1,4 @@
-"""One background thread for everything that waits: the network and the disk."""
+"""A background thread for everything that takes time: network and disk."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any, Callable, Optional
 
 
 class Worker:
-    """Does jobs one after the other on its thread; what came of them is handed over by ``deliver``.
+    """Runs jobs one after the other on its thread; ``deliver`` passes their results on.
 
-    A job may touch no scene and no widget. Its callbacks may: they run on the thread that calls ``deliver``.
+    A job must not use the scene or widgets. Its callbacks may: they run on the thread that calls ``deliver``.
     """
 
     def __init__(self) -> None:
         self._jobs: queue.Queue = queue.Queue()
         self._results: queue.Queue = queue.Queue()
         self._thread: Optional[threading.Thread] = None
-        self._open = 0  # jobs whose callback has not run; counted on the caller's thread only
+        self._open = 0  # jobs whose callback has not run; changed on the caller's thread only
 
     @property
     def busy(self) -> bool:
-        """Whether a job has been given of which nothing was delivered yet."""
+        """Whether there is a job whose result was not delivered yet."""
         return self._open > 0
 
     def submit(
@@ -30,7 +30,7 @@ class Worker:
         done: Callable[[Any], None],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Queue a job; later either ``done`` gets its result or ``failed`` its exception."""
+        """Queue a job; later either ``done`` is called with its result or ``failed`` with its exception."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="FewLabel", daemon=True)
             self._thread.start()
@@ -38,22 +38,22 @@ class Worker:
         self._jobs.put((job, done, failed))
 
     def post(self, callback: Callable[..., None], *values: Any) -> None:
-        """From within a job: have ``callback`` called by the next ``deliver``, e.g. to show how far it is."""
+        """Called by a job: let the next ``deliver`` call ``callback``, e.g. to show progress."""
         self._results.put((False, lambda: callback(*values)))
 
     def deliver(self) -> None:
-        """Call back for all that is finished; to be called by a timer of the UI. Returns at once."""
+        """Run the callbacks of finished jobs; called by a timer of the UI. Returns at once."""
         for _ in range(self._results.qsize()):
             try:
                 closes, callback = self._results.get_nowait()
-            except queue.Empty:  # a callback that let Slicer go on led back to here
+            except queue.Empty:  # a callback that ran Slicer's event loop called this again
                 return
             if closes:
                 self._open -= 1
             callback()
 
     def close(self) -> None:
-        """Forget what is waiting, and end after the job at hand."""
+        """Drop queued jobs, and end after the current one."""
         while not self._jobs.empty():
             try:
                 self._jobs.get_nowait()
@@ -72,7 +72,7 @@ class Worker:
 
 
 def _outcome(job: Callable, done: Callable, failed: Callable) -> Callable[[], None]:
-    """Do the job; gives the callback that tells how it went."""
+    """Run the job; gives the callback with its result or exception."""
     try:
         result = job()
     except Exception as error:

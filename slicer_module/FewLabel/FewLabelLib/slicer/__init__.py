@@ -1,1 +1,1 @@
-"""Slicer's scene, segmentations, views and image files: the one room that knows Slicer."""
+"""Slicer's scene, segmentations, views and image files: the only package that knows Slicer, besides the widgets."""

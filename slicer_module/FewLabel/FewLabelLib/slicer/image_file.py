@@ -1,4 +1,4 @@
-"""Images on disk and in a volume node: reading one, its grid, and a window to show it with. No scene, no widgets."""
+"""Reads images from disk into a volume node, with their grid and a display window. No scene, no widgets."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..label.label_file import Geometry
 
 
 def usual_range(values: np.ndarray) -> Tuple[float, float]:
-    """Between which values all but two in a thousand lie, of some 200,000 that are looked at."""
+    """Range of all but two in a thousand values, from a sample of about 200,000."""
     sample = values[tuple(slice(None, None, -(-side // 60)) for side in values.shape)].ravel()
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         return 0.0, 0.0
     ends = [round(part * (sample.size - 1)) for part in (0.001, 0.999)]
-    low, high = np.partition(sample, ends)[ends]  # np.percentile loads more of numpy at first, and we wait
+    low, high = np.partition(sample, ends)[ends]  # np.percentile would import more of numpy first
     return float(low), float(high)
 
 
@@ -39,10 +39,10 @@ def read_into(node: Any, path: Path) -> None:
 
 
 def _read_plainly(node: Any, path: Path) -> bool:
-    """Read an uncompressed NIfTI file by VTK's reader, which takes half the time of Slicer's.
+    """Read an uncompressed NIfTI file with VTK's reader, which takes half the time of Slicer's.
 
-    False: nothing was done, since it is another kind of file, of more than three dimensions, with scaled values, or
-    left-handed (whose slices Slicer's reader mirrors).
+    False: nothing was read, since the file has another format, more than three dimensions or scaled values, or is
+    left-handed (Slicer's reader mirrors the slices then).
     """
     reader = vtk.vtkNIFTIImageReader()
     if path.suffix.lower() != ".nii" or not reader.CanReadFile(str(path)):
@@ -59,7 +59,7 @@ def _read_plainly(node: Any, path: Path) -> bool:
     reader.Update()
     image, matrix = vtk.vtkImageData(), vtk.vtkMatrix4x4()
     image.ShallowCopy(reader.GetOutput())
-    image.SetOrigin(0, 0, 0)  # a volume node holds place and spacing itself
+    image.SetOrigin(0, 0, 0)  # a volume node has origin and spacing itself
     image.SetSpacing(1, 1, 1)
     matrix.DeepCopy(grid.ijk_to_ras.ravel())
     node.SetIJKToRASMatrix(matrix)
@@ -68,20 +68,22 @@ def _read_plainly(node: Any, path: Path) -> bool:
 
 
 def grid_of_file(path: Path, shown: Optional[Geometry]) -> Optional[Geometry]:
-    """The grid as it is in the file: Slicer mirrors the slices of left-handed images when it reads them.
+    """The grid as in the file: Slicer mirrors the slices of left-handed images when it reads them.
 
     Args:
         path: of the image.
-        shown: the grid that Slicer made of it, where it is known: taken where only Slicer knows the kind of file.
+        shown: the grid in Slicer, if known: used where only Slicer can read the format.
     """
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
-    except RuntimeError:  # a kind of file that Slicer reads by other means
+    except RuntimeError:  # a format that only Slicer can read
         return shown
     shape = tuple(reversed(reader.GetSize()))
-    if len(shape) != 3 or (shown is not None and shape != tuple(shown.shape)):  # four, of which Slicer shows three
+    if len(shape) != 3 or (
+        shown is not None and shape != tuple(shown.shape)
+    ):  # four dimensions, of which Slicer shows three
         return shown
     lps = np.eye(4)
     lps[:3, :3] = np.array(reader.GetDirection()).reshape(3, 3) @ np.diag(reader.GetSpacing())

@@ -1,4 +1,4 @@
-"""The scene of a session (session.Scene) in Slicer: nodes of the case on the screen. No widgets, no network."""
+"""The scene of a session (session.Scene) in Slicer: nodes of the current case. No widgets, no network."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from . import segmentation
 from .image_file import grid_of_file, read_into, usual_range
 from .views import Views
 
-SINGLE_FILE = 4  # option of the volumes logic: without it, files with numbers in their names are joined to one image
+SINGLE_FILE = 4  # option of the volumes logic: otherwise files with numbers in their names are merged to one image
 
 
 class SlicerScene:
-    """Shows one case at a time. Whatever is not passed is taken from the running Slicer.
+    """Shows one case at a time. Arguments that are not passed are taken from the running Slicer.
 
     Args:
         scene: MRML scene.
@@ -28,7 +28,7 @@ class SlicerScene:
         application: application logic, which fits images into their views.
 
     Attributes:
-        volume, segmentation, uncertainty: the nodes of the case, None where there is none.
+        volume, segmentation, uncertainty: nodes of the case, or None.
         views: the slice views.
     """
 
@@ -46,7 +46,7 @@ class SlicerScene:
         self._grid: Optional[Geometry] = None
 
     def load_volume(self, path: Path) -> Any:
-        """Show an image file in place of the one before; gives its node.
+        """Show an image file instead of the last one; gives its node.
 
         Raises:
             Unusable: Slicer cannot read it.
@@ -60,28 +60,28 @@ class SlicerScene:
     def show_segmentation(self, handle: Any, file: Optional[Path], classes: Sequence[LabelClass]) -> None:
         """Show a label map file (None: an empty one) as segments, one for each class.
 
-        On another grid than the image's, each voxel gets the nearest label; values of no class are not shown.
+        On another grid than the image's, nearest neighbour is used; values without a class are not shown.
 
         Raises:
-            Unusable: Slicer cannot read the file, or it lies beside the image.
+            Unusable: Slicer cannot read the file, or it does not overlap the image.
         """
         geometry = segmentation.geometry_of(handle)
         array = np.zeros(geometry.shape, np.uint8) if file is None else self._labels(Path(file), geometry)
         segmentation.write_classes(self._segmentation_of(handle), array, classes, geometry)
 
     def replace_segments(self, handle: Any, segments: Sequence[Segment]) -> None:
-        """Show these segments, of a draft, in place of those that are there."""
+        """Replace all segments by these, of a draft."""
         shown = segmentation.geometry_of(handle)
         segmentation.write_segments(self._segmentation_of(handle), segments, self.geometry(handle), shown)
 
     def segments(self, handle: Any) -> List[Segment]:
-        """All segments on the image's grid, where they are seen to be; copies.
+        """All segments on the image's grid, with transforms applied; copies.
 
-        Of nodes that were removed from the scene too, as long as this is asked for their handle: edits can be kept
-        after somebody closed the scene.
+        This also works for nodes that were removed from the scene, so that edits can be kept after the scene was
+        closed.
 
         Raises:
-            Unusable: they are under a transform that is not linear, or cannot be turned into voxels.
+            Unusable: they are under a non-linear transform, or cannot be converted to voxels.
         """
         if self.segmentation is None or handle is not self.volume:
             return []
@@ -89,19 +89,19 @@ class SlicerScene:
         return segmentation.read_segments(self.segmentation, self.geometry(handle), moved)
 
     def geometry(self, handle: Any) -> Geometry:
-        """The grid of the image's file, in the image's own coordinates: what the server compares a label with."""
+        """The grid of the image's file, without transforms: the server compares labels with it."""
         return self._grid if self._grid is not None and handle is self.volume else segmentation.geometry_of(handle)
 
     def revision(self, handle: Any) -> int:
-        """A number that changes whenever a segment does: its voxels, name, colour, place, or the transform."""
+        """A number that changes whenever a segment does: its voxels, name, colour, position, or the transform."""
         if self.segmentation is None or handle is not self.volume:
             return 0
         parent = self.segmentation.GetParentTransformNode()
-        place = (parent.GetID(), parent.GetTransformToWorldMTime()) if parent is not None else ()
-        return hash((segmentation.newest_change(self.segmentation), place))
+        transform = (parent.GetID(), parent.GetTransformToWorldMTime()) if parent is not None else ()
+        return hash((segmentation.newest_change(self.segmentation), transform))
 
     def harden_transforms(self, handle: Any) -> None:
-        """Make a linear transform of the segmentation part of it; one that the image is under too is left.
+        """Apply a linear transform of the segmentation to it; a transform that is shared with the image is kept.
 
         Raises:
             Unusable: it is not linear, or the image or its segmentation was removed from the scene.
@@ -114,13 +114,13 @@ class SlicerScene:
             node.SetAndObserveTransformNodeID(handle.GetTransformNodeID())
 
     def _present(self, node: Optional[Any], called: str) -> Any:
-        """The node, where it is in the scene."""
+        """The node, if it is in the scene."""
         if node is None or not self._scene.IsNodePresent(node):
             raise Unusable(f"The {called} of this case is not in the scene any more. Open the case again.")
         return node
 
     def show_uncertainty(self, handle: Any, file: Optional[Path]) -> None:
-        """Lay a map of 0 (sure) to 1 (a guess) over the image; None takes it away.
+        """Show a map from 0 (certain) to 1 (uncertain) over the image; None removes it.
 
         Raises:
             Unusable: Slicer cannot read it.
@@ -134,7 +134,7 @@ class SlicerScene:
             self.views.overlay(self.uncertainty)
 
     def jump_to(self, handle: Any, points: Dict[str, List[float]]) -> None:
-        """Show these places: for ``sagittal``, ``coronal``, ``axial`` a point in the image's RAS mm."""
+        """Show these points in the slice views: for ``sagittal``, ``coronal``, ``axial`` in the image's RAS mm."""
         world = {}
         for axis, point in points.items():
             world[axis] = [0.0, 0.0, 0.0]
@@ -143,14 +143,14 @@ class SlicerScene:
             self.views.jump_to(world)
 
     def clear(self) -> None:
-        """Take away all that was loaded here, and nothing else."""
+        """Remove everything that was loaded here, and nothing else."""
         self.views.overlay(None)
         for node in (self.uncertainty, self.segmentation, self.volume):
             self._remove(node)
         self.volume = self.segmentation = self.uncertainty = self._grid = None
 
     def _read(self, path: Path) -> Any:
-        """The image with a window that shows nearly all of its values."""
+        """Read the image, with a display window for nearly all of its values."""
         try:
             node = self._read_scalars(path)
         except Unusable:
@@ -161,7 +161,7 @@ class SlicerScene:
         return node
 
     def _read_any(self, path: Path) -> Any:
-        """An image of whatever kind Slicer knows, of colours for example."""
+        """Read an image in any format of Slicer, for example with colours."""
         node = self._volumes.AddArchetypeVolume(str(path), path.name.split(".")[0], SINGLE_FILE)
         if node is None or node.GetImageData() is None:
             self._remove(node)
@@ -171,9 +171,9 @@ class SlicerScene:
         return node
 
     def _read_scalars(self, path: Path) -> Any:
-        """A volume whose window is set by who shows it; Slicer's own way looks for one in all voxels, and we wait.
+        """Read a volume without Slicer's automatic window, which needs all voxels and time.
 
-        It has no storage node: the file goes with the session, and a scene that is saved shall not refer to it.
+        It has no storage node: the file is removed with the session, so a saved scene must not refer to it.
         """
         node, display = slicer.vtkMRMLScalarVolumeNode(), slicer.vtkMRMLScalarVolumeDisplayNode()
         read_into(node, path)
@@ -184,7 +184,7 @@ class SlicerScene:
 
     def _labels(self, path: Path, geometry: Geometry) -> np.ndarray:
         """(k, j, i) values of a label map file on this grid."""
-        node = slicer.vtkMRMLLabelMapVolumeNode()  # of no scene: nothing of it is to be seen, nor to be left behind
+        node = slicer.vtkMRMLLabelMapVolumeNode()  # not in the scene: it must neither be visible nor stay
         read_into(node, path)
         values = segmentation.voxels(node.GetImageData())
         if values.dtype != np.uint8:
@@ -192,11 +192,11 @@ class SlicerScene:
         image = segmentation.oriented(values, segmentation.geometry_of(node).ijk_to_ras)
         array = segmentation.on_grid(image, geometry)
         if values.any() and not array.any():
-            raise Unusable(f"The label {path} lies beside the image: it belongs to another one.")
+            raise Unusable(f"The label {path} does not overlap the image: it belongs to another one.")
         return array
 
     def _segmentation_of(self, handle: Any) -> Any:
-        """The node that segments are shown in; made when it is first needed."""
+        """The node for segments; made when it is first needed."""
         if self.segmentation is None or not self._scene.IsNodePresent(self.segmentation):
             node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{handle.GetName()} segmentation")
             node.CreateDefaultDisplayNodes()
@@ -206,14 +206,14 @@ class SlicerScene:
         return self.segmentation
 
     def _moved(self, node: Any, handle: Any) -> Optional[np.ndarray]:
-        """(4, 4): from the coordinates of the segmentation's node to the image's, RAS mm; None: they are the same."""
+        """(4, 4) from the segmentation node's coordinates to the image's, RAS mm; None where they are equal."""
         mine, images = node.GetParentTransformNode(), handle.GetParentTransformNode()
         if mine is images:
             return None
         linear = images.IsTransformToNodeLinear(mine) if mine is None else mine.IsTransformToNodeLinear(images)
         if not linear:
             raise Unusable(
-                "The segmentation and its image are under different transforms, one of which warps. "
+                "The segmentation and its image are under different transforms, one of which is not linear. "
                 "Take the segmentation out of it in the Transforms module."
             )
         matrix = vtk.vtkMatrix4x4()
@@ -223,7 +223,7 @@ class SlicerScene:
     def _remove(self, node: Optional[Any]) -> None:
         if node is not None and self._scene.IsNodePresent(node):
             displays = [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
-            for other in (*displays, node.GetStorageNode()):  # displays: that of volume rendering too
+            for other in (*displays, node.GetStorageNode()):  # displays: also that of volume rendering
                 if other is not None:
                     self._scene.RemoveNode(other)
             self._scene.RemoveNode(node)

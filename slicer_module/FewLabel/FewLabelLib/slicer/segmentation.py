@@ -1,6 +1,6 @@
-"""Segments of a segmentation node <-> arrays on an image's grid; nothing is exported, so no label value is renumbered.
+"""Converts between segments of a node and arrays on an image's grid, without Slicer's export, which renumbers.
 
-Slicer keeps segments that do not overlap in one array, a layer, in which each has its own value.
+Slicer stores segments that do not overlap in one array (a layer), where each has its own value.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ..errors import Unusable
 from ..label.label_file import Geometry
 from ..label.labels import LabelClass, Segment
 
-ORIGIN = "FewLabel.Origin"  # tag of a segment: the class as which it was loaded
-HALF_A_PERCENT = 0.005  # of a voxel: grids that differ by less are the same; headers are rounded to float32
+ORIGIN = "FewLabel.Origin"  # tag of a segment: the class that it was loaded as
+HALF_A_PERCENT = 0.005  # of a voxel: grids with smaller differences are equal, since headers are rounded to float32
 
 
 def matrix_of(array: np.ndarray) -> vtk.vtkMatrix4x4:
@@ -33,7 +33,7 @@ def array_of(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
 
 
 def geometry_of(volume: Any) -> Geometry:
-    """The grid of a volume node, in its own coordinates: a transform that it is under does not count."""
+    """The grid of a volume node in its own coordinates, without transforms."""
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     return Geometry(tuple(reversed(volume.GetImageData().GetDimensions())), array_of(matrix))
@@ -45,7 +45,7 @@ def voxels(image: Any) -> np.ndarray:
 
 
 def oriented(array: np.ndarray, ijk_to_ras: np.ndarray) -> Any:
-    """A (k, j, i) array as Slicer's image with directions; a copy."""
+    """A (k, j, i) array as an oriented image of Slicer; a copy."""
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(array.shape[::-1])
     image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True))
@@ -54,14 +54,14 @@ def oriented(array: np.ndarray, ijk_to_ras: np.ndarray) -> Any:
 
 
 def on_grid(image: Any, geometry: Geometry, moved: Optional[np.ndarray] = None) -> np.ndarray:
-    """Voxels of an oriented image on this grid, 0 where it has none: a copy.
+    """Voxels of an oriented image on this grid, 0 outside of the image; a copy.
 
-    On the same grid, whole or a part of it, values are taken over one by one; on another grid the nearest one.
+    On the same grid, or a part of it, values are copied; on another grid, nearest neighbour is used.
 
     Args:
-        image: of whole numbers.
-        geometry: the grid that is wanted.
-        moved: (4, 4), RAS mm to RAS mm: where the image is in the grid's coordinates.
+        image: of integers.
+        geometry: the target grid.
+        moved: (4, 4) from the image's coordinates to the grid's, RAS mm.
     """
     extent = np.array(image.GetExtent()).reshape(3, 2)
     if (extent[:, 1] < extent[:, 0]).any() or image.GetPointData().GetScalars() is None:
@@ -70,7 +70,7 @@ def on_grid(image: Any, geometry: Geometry, moved: Optional[np.ndarray] = None) 
     image.GetImageToWorldMatrix(to_world)
     world = (np.eye(4) if moved is None else moved) @ array_of(to_world)
     to_grid = np.linalg.inv(geometry.ijk_to_ras) @ world
-    signs = np.where(np.diag(to_grid)[:3] < 0, -1, 1)  # a mirrored axis is no reason to resample
+    signs = np.where(np.diag(to_grid)[:3] < 0, -1, 1)  # a mirrored axis needs no resampling
     first, last = (np.rint(to_grid @ [*end, 1])[:3].astype(int) for end in extent.T)
     corners = np.array([[i, j, k, 1] for i in extent[0] for j in extent[1] for k in extent[2]], float).T
     expected = signs[:, None] * corners[:3] + (first - signs * extent[:, 0])[:, None]
@@ -83,12 +83,12 @@ def on_grid(image: Any, geometry: Geometry, moved: Optional[np.ndarray] = None) 
     grid = oriented(np.zeros(geometry.shape, np.uint8), geometry.ijk_to_ras)
     resample = slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage
     if not resample(source, grid, result, False, False):
-        raise Unusable("A segment cannot be brought onto the image's grid.")
+        raise Unusable("A segment cannot be resampled to the image's grid.")
     return voxels(result).copy()
 
 
 def _placed(part: np.ndarray, corner: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """An array of zeros with a part put where it belongs; what sticks out is cut off."""
+    """An array of zeros with a part inserted at ``corner``; what lies outside is cut off."""
     result = np.zeros(shape, part.dtype)
     first = np.maximum(corner, 0)
     last = np.minimum(corner + part.shape, shape)
@@ -99,19 +99,19 @@ def _placed(part: np.ndarray, corner: np.ndarray, shape: Sequence[int]) -> np.nd
 
 
 def read_segments(node: Any, geometry: Geometry, moved: Optional[np.ndarray] = None) -> List[Segment]:
-    """All segments in the order of the list, hidden and empty ones too; those of one layer share its copy.
+    """All segments in the order of the list, also hidden and empty ones; those of a layer share its copy.
 
     Args:
         moved: see ``on_grid``.
 
     Raises:
-        Unusable: there are surfaces that cannot be turned into voxels.
+        Unusable: there are surfaces that cannot be converted to voxels.
     """
     segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
     name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     voxels_there = not segmentation.GetNumberOfSegments() or segmentation.ContainsRepresentation(name)
     if not voxels_there and not segmentation.CreateRepresentation(name):
-        raise Unusable("The segments are surfaces that cannot be turned into voxels.")
+        raise Unusable("The segments are surfaces that cannot be converted to voxels.")
     layers: Dict[Any, np.ndarray] = {}
     result = []
     for number in range(segmentation.GetNumberOfSegments()):
@@ -134,33 +134,33 @@ def _origin(segment: Any) -> str:
 
 
 def write_classes(node: Any, array: np.ndarray, classes: Sequence[LabelClass], geometry: Geometry) -> None:
-    """In place of all segments: one for each class, in this order, all in one layer."""
+    """Replace all segments by one for each class, in this order, in a single layer."""
     values = [entry.value for entry in classes]
-    layer = np.where(np.isin(array, values), array, 0)  # what belongs to no segment would be there unseen
+    layer = np.where(np.isin(array, values), array, 0)  # other values would stay invisibly
     image = oriented(layer.astype(_smallest(max(values, default=0))), geometry.ijk_to_ras)
     shown = [Segment(entry.name, layer, entry.value, True, entry.name, entry.color) for entry in classes]
     _fill(node, [(segment, image, value) for segment, value in zip(shown, values)])
 
 
 def write_segments(node: Any, segments: Sequence[Segment], geometry: Geometry, shown: Geometry) -> None:
-    """In place of all segments: these, in this order; those that overlap in layers of their own.
+    """Replace all segments by these, in this order; overlapping ones get separate layers.
 
     Args:
         geometry: of their arrays.
-        shown: the grid that they are to have in the node.
+        shown: their grid in the node.
     """
     layers: List[np.ndarray] = []
-    places: List[Tuple[int, int]] = []
+    positions: List[Tuple[int, int]] = []
     for value, segment in enumerate(segments, 1):
         mask = segment.mask
-        place = next((number for number, layer in enumerate(layers) if not layer[mask].any()), len(layers))
-        if place == len(layers):
+        chosen = next((number for number, layer in enumerate(layers) if not layer[mask].any()), len(layers))
+        if chosen == len(layers):
             layers.append(np.zeros(geometry.shape, _smallest(len(segments))))
-        layers[place][mask] = value
-        places.append((place, value))
+        layers[chosen][mask] = value
+        positions.append((chosen, value))
     laid = [on_grid(oriented(layer, geometry.ijk_to_ras), shown) for layer in layers]
     images = [oriented(layer, shown.ijk_to_ras) for layer in laid]
-    _fill(node, [(segment, images[place], value) for segment, (place, value) in zip(segments, places)])
+    _fill(node, [(segment, images[layer], value) for segment, (layer, value) in zip(segments, positions)])
 
 
 def _smallest(highest: int) -> type:
@@ -168,7 +168,7 @@ def _smallest(highest: int) -> type:
 
 
 def _fill(node: Any, entries: Sequence[Tuple[Segment, Any, int]]) -> None:
-    """Put segments, each with its layer and value there, in place of those of a node."""
+    """Replace the segments of a node; each has a layer and a value in it."""
     name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
     changing = node.StartModify()
@@ -179,7 +179,7 @@ def _fill(node: Any, entries: Sequence[Tuple[Segment, Any, int]]) -> None:
             segment = slicer.vtkSegment()
             segment.SetName(entry.name)
             segment.SetColor([part / 255 for part in entry.color])
-            segment.SetNameAutoGenerated(False)  # a terminology shall not change what the server says
+            segment.SetNameAutoGenerated(False)  # so that a terminology does not change the name
             segment.SetColorAutoGenerated(False)
             segment.SetTag(ORIGIN, entry.origin)
             segment.SetLabelValue(int(value))
@@ -193,7 +193,7 @@ def _fill(node: Any, entries: Sequence[Tuple[Segment, Any, int]]) -> None:
 
 
 def newest_change(node: Any) -> int:
-    """The highest of the modification times of a segmentation, its segments and their layers."""
+    """Latest modification time of a segmentation, its segments and their layers."""
     segmentation = node.GetSegmentation()
     name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     times = [segmentation.GetMTime()]

@@ -1,4 +1,4 @@
-"""What the slice views show, where there are any: the image, a heat map over it, and a place."""
+"""Controls the slice views: the image, a heat map over it, and the position."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional
 
 import slicer
 
-CERTAIN = 0.05  # below this nothing is laid over the image
+CERTAIN = 0.05  # the heat map is transparent below
 STEPS = 256
 
 
@@ -15,7 +15,7 @@ class Views:
 
     Args:
         scene: MRML scene.
-        application: its application logic; None: the views keep their field of view.
+        application: its application logic; None: do not change the field of view.
 
     Attributes:
         opacity: of the heat map, 0 to 1.
@@ -29,7 +29,7 @@ class Views:
         self.opacity, self.visible = 0.5, True
 
     def show(self, volume: Any) -> None:
-        """Show a volume in all views, whole."""
+        """Show a volume in all views, fitted to them."""
         self._volume = volume
         for composite in self._nodes("vtkMRMLSliceCompositeNode"):
             composite.SetBackgroundVolumeID(volume.GetID())
@@ -40,7 +40,7 @@ class Views:
             self._application.FitSliceToAll()
 
     def overlay(self, volume: Optional[Any]) -> None:
-        """Lay a volume of 0 to 1 over the image in colours of heat; None: nothing."""
+        """Show a volume from 0 to 1 as a heat map over the image; None: remove it."""
         before, self._overlay = self._overlay, volume
         for composite in self._nodes("vtkMRMLSliceCompositeNode"):
             if volume is not None:
@@ -52,7 +52,7 @@ class Views:
             self.set_overlay(self.visible, self.opacity)
 
     def set_overlay(self, visible: bool, opacity: float) -> None:
-        """Whether the heat map is shown, and how strongly (0 to 1)."""
+        """Set whether the heat map is shown, and its opacity (0 to 1)."""
         self.visible, self.opacity = bool(visible), min(1.0, max(0.0, float(opacity)))
         if self._overlay is None:
             return
@@ -63,7 +63,7 @@ class Views:
                 composite.SetForegroundOpacity(self.opacity if self.visible else 0.0)
 
     def jump_to(self, points: Dict[str, List[float]]) -> None:
-        """Centre each view on the point of its orientation, in world RAS mm; the crosshair goes to the first one."""
+        """Centre each view on the point of its orientation (world RAS mm); the crosshair moves to the first one."""
         for view in self._nodes("vtkMRMLSliceNode"):
             point = points.get(view.GetOrientation().lower())
             if point is not None:
@@ -85,7 +85,7 @@ class Views:
         display.SetInterpolate(True)
 
     def _heat_colors(self) -> Any:
-        """Black over red and yellow to white; made once for a scene."""
+        """Colours from black over red and yellow to white; made once per scene."""
         colors = self._scene.GetSingletonNode("FewLabelHeat", "vtkMRMLColorTableNode")
         if colors is None:
             colors = slicer.vtkMRMLColorTableNode()

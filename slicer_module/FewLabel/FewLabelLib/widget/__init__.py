@@ -1,1 +1,1 @@
-"""The panel's widgets: one file for each section, bound to the session. The only part that knows Qt."""
+"""The panel's widgets: one file for each section, connected to the session. The only package that knows Qt."""

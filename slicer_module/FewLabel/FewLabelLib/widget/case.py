@@ -1,4 +1,4 @@
-"""The case on the screen: which comes next and why, where to look, how unsure the model is."""
+"""The section for the current case: next case and reason, slices worth looking at, uncertainty."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class CaseSection:
 
     def __init__(self, ui: Any, session: Any, settings: Settings) -> None:
         self.ui, self.session, self.settings = ui, session, settings
-        self._place = 0
+        self._slice = 0
         ui.uncertaintyCheck.checked = settings.flag("uncertainty", True)
         ui.opacitySlider.value = settings.number("opacity", 0.5)
         self._overlay()
         ui.nextButton.connect("clicked(bool)", lambda _=False: self._next())
-        ui.placeButton.connect("clicked(bool)", lambda _=False: self._jump())
+        ui.sliceButton.connect("clicked(bool)", lambda _=False: self._jump())
         ui.againButton.connect("clicked(bool)", lambda _=False: self._again())
         ui.skipButton.connect("clicked(bool)", lambda _=False: session.cases.skip(ui.skipCombo.currentText.strip()))
         ui.uncertaintyCheck.connect("toggled(bool)", lambda _=False: self._overlay())
@@ -37,12 +37,12 @@ class CaseSection:
         ui.nextButton.enabled = "next" in glance.may
         ui.skipButton.enabled = ui.skipCombo.enabled = "skip" in glance.may
         ui.againButton.enabled = "submit" in glance.may and "open" in glance.may
-        ui.placeButton.enabled = bool(glance.places) and "submit" in glance.may
+        ui.sliceButton.enabled = bool(glance.slices) and "submit" in glance.may
         for widget in (ui.uncertaintyCheck, ui.opacitySlider):
             widget.setVisible("uncertainty" in glance.offered)
         say(ui.caseLabel, glance.activity or glance.case)
         say(ui.reasonLabel, glance.reason)
-        say(ui.placesLabel, glance.places)
+        say(ui.slicesLabel, glance.slices)
         if self.session.cases.activity != "loading":
             ui.loadBar.setVisible(False)
 
@@ -56,16 +56,16 @@ class CaseSection:
 
     def _arriving(self, now: int, of: int) -> None:
         self.ui.loadBar.setVisible(True)
-        self.ui.loadBar.setMaximum(100 if of else 0)  # 0: it moves to and fro
+        self.ui.loadBar.setMaximum(100 if of else 0)  # 0: busy indicator
         self.ui.loadBar.setValue(int(100 * now / of) if of else 0)
 
     def _opened(self, _: Case) -> None:
-        self._place = 0
+        self._slice = 0
         self.ui.loadBar.setVisible(False)
 
     def _jump(self) -> None:
-        self._place += 1
-        self.session.cases.loading.jump(self._place)
+        self._slice += 1
+        self.session.cases.loading.jump(self._slice)
 
     def _overlay(self) -> None:
         visible, opacity = self.ui.uncertaintyCheck.checked, self.ui.opacitySlider.value

@@ -1,4 +1,4 @@
-"""The list of cases: sorted, filtered, opened by a double click."""
+"""The section with the list of cases: sort, filter, open by a double click."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CasesSection:
         return self.rows[row].id if 0 <= row < len(self.rows) else None
 
     def fill(self) -> None:
-        """Show what fits the filter; only what changed is touched."""
+        """Show the rows that match the filter; only changes are written."""
         listed = self.session.cases.rows
         fitting = case_table.shown(
             listed, self.ui.filterEdit.text, self._states[max(0, self.ui.stateCombo.currentIndex)], self.order

@@ -1,4 +1,4 @@
-"""Curves as a picture: drawn at each look at a training, which is every other second."""
+"""Draws the curves of a training, at each update (every two seconds)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import qt
 
-from ..panel.curves import Axis, Box, Point, axis, place, tick
+from ..panel.curves import Axis, Box, Point, axis, pixels_of, tick
 
 HEIGHT = 150
 PALETTE = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (148, 103, 189), (140, 86, 75), (227, 119, 194))
@@ -22,10 +22,10 @@ def draw(
     colors: Mapping[str, Color],
     width: int,
 ) -> Any:
-    """Losses beside the Dice of each class, over the steps; gives a pixmap.
+    """Draw losses beside the Dice of each class, over the steps; gives a pixmap.
 
     Args:
-        losses, validation: curves by name; where one of them is empty the other takes the whole width.
+        losses, validation: curves by name; if one of them is empty, the other takes the whole width.
         colors: of the classes.
         width: in pixels.
     """
@@ -51,7 +51,7 @@ def _chart(painter: Any, box: Box, title: str, curves: Mapping[str, Sequence[Poi
     values = [point[1] for point in points]
     y = axis(values, 0.0, 1.0) if title == "Dice" else axis(values, 0.0)
     _grid(painter, box, title, x, y)
-    for name, pixels in place(curves, x, y, box).items():
+    for name, pixels in pixels_of(curves, x, y, box).items():
         painter.setPen(_pen(colors[name], 2))
         for (x0, y0), (x1, y1) in zip(pixels, pixels[1:]):
             painter.drawLine(x0, y0, x1, y1)
@@ -61,7 +61,7 @@ def _chart(painter: Any, box: Box, title: str, curves: Mapping[str, Sequence[Poi
     for name in curves:
         wide = 7 * len(name[:12])
         if across + wide > box.left + box.width:
-            break  # no room for the others
+            break  # no room for further names
         painter.setPen(_pen(colors[name], 1))
         painter.drawText(across, int(box.top) - 7, name[:12])
         across += 8 + wide

@@ -1,4 +1,4 @@
-"""What several sections need of Qt."""
+"""Helpers for Qt that several sections use."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ERROR, WARNING = (214, 69, 65), (214, 137, 16)  # readable on light and on dark 
 
 
 class Settings:
-    """What is remembered of this person from one start of Slicer to the next; nothing of a scene.
+    """A person's settings, kept between two starts of Slicer; nothing about a scene.
 
-    No passwords; the token of a login only where the person asked to stay logged in.
+    No passwords; the token of a login only if the person chose to stay logged in.
     """
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class Settings:
         self._settings.setValue(f"FewLabel/{name}", str(value))
 
     def token(self, url: str) -> str:
-        """Of the server at this address, "" for none."""
+        """The token for the server at this address, "" for none."""
         return self.text(_token_of(url))
 
     def put_token(self, url: str, token: str) -> None:
-        """Keep the token of a server; "" forgets it."""
+        """Store the token of a server; "" removes it."""
         if token:
             self.put(_token_of(url), token)
         else:
@@ -49,22 +49,22 @@ class Settings:
 
 
 def _token_of(url: str) -> str:
-    return f"token-{hashlib.sha256(url.encode()).hexdigest()[:16]}"  # a slash would make a group of settings
+    return f"token-{hashlib.sha256(url.encode()).hexdigest()[:16]}"  # a slash would create a group of settings
 
 
 def say(label: Any, text: str) -> None:
-    """Put a text into a label, which takes no place while there is none."""
+    """Set the text of a label, which is hidden while it is empty."""
     label.text = text
     label.setVisible(bool(text))
 
 
 def tool_tip(text: str) -> str:
-    """A server's text as a tool tip shows it: lines are wrapped, and what looks like HTML is none."""
+    """A server's text as a tool tip: lines are wrapped, HTML is escaped."""
     return f"<qt>{html.escape(text, quote=False)}</qt>" if text else ""
 
 
 def fill(combo: Any, entries: Sequence[Tuple[str, str]]) -> None:
-    """Choices with their tool tips; what was chosen stays chosen where it is still there, else the first is."""
+    """Set choices with tool tips; the current choice is kept if it still exists, else the first is selected."""
     names = [name for name, _ in entries]
     if names != [combo.itemText(number) for number in range(combo.count)]:
         chosen = combo.currentText
@@ -77,5 +77,5 @@ def fill(combo: Any, entries: Sequence[Tuple[str, str]]) -> None:
 
 
 def color_of(item: Any, rgb: Tuple[int, int, int]) -> None:
-    """The colour of an item's text."""
+    """Set the colour of an item's text."""
     item.setForeground(qt.QBrush(qt.QColor(*rgb)))

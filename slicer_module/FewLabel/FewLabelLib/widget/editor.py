@@ -1,4 +1,4 @@
-"""Slicer's own Segment Editor on the case's segments."""
+"""The section with Slicer's Segment Editor for the case's segments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..panel.glance import Glance
 from ..session.loading import Case
 from .common import say
 
-TAG = "FewLabel"  # the editor's settings here are not those of the module Segment Editor
+TAG = "FewLabel"  # own settings, separate from those of the module Segment Editor
 
 
 class EditorSection:
@@ -30,19 +30,19 @@ class EditorSection:
                 self.release()
 
     def select_parameters(self) -> None:
-        """Give the editor its parameter node; to be called again when the scene was closed."""
+        """Set the editor's parameter node; call it again after the scene was closed."""
         node = slicer.mrmlScene.GetSingletonNode(TAG, "vtkMRMLSegmentEditorNode")
         if node is None:
             node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
-            node.UnRegister(None)  # of the two references that Python holds now
+            node.UnRegister(None)  # one of the two references that Python holds now
             node.SetSingletonTag(TAG)
-            node.SaveWithSceneOff()  # in another scene it would point to that scene's segments
+            node.SaveWithSceneOff()  # in another scene it would refer to that scene's segments
             node = slicer.mrmlScene.AddNode(node)
         if self.editor.mrmlSegmentEditorNode() is not node:
             self.editor.setMRMLSegmentEditorNode(node)
 
     def enter(self) -> None:
-        """The module is shown: the editor listens to the views and to its keys."""
+        """The module is shown: the editor reacts to views and keys."""
         self.select_parameters()
         self.editor.setupViewObservations()
         self.editor.installKeyboardShortcuts()
@@ -54,7 +54,7 @@ class EditorSection:
         self.editor.removeViewObservations()
 
     def release(self) -> None:
-        """Edit nothing: the case's segments go, and Slicer would choose others of the scene for us."""
+        """Edit nothing: the case's segments are removed, and Slicer would select others in the scene."""
         if self.editor.mrmlSegmentEditorNode() is None:  # it edits nothing yet
             return
         self.editor.setActiveEffect(None)
@@ -62,7 +62,7 @@ class EditorSection:
         self.editor.setSourceVolumeNode(None)
 
     def take_up(self) -> None:
-        """Edit the case's segments and nothing else; to be called again when a scene was loaded into this one."""
+        """Edit the case's segments and nothing else; call it again after a scene was loaded into this one."""
         self.select_parameters()
         if self._editable:
             self.editor.setSegmentationNode(self.session.scene.segmentation)

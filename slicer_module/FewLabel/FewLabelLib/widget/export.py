@@ -1,4 +1,4 @@
-"""The model in use, or the study, as a file that others use."""
+"""The section for exporting the published model and the study."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class ExportSection:
         session.export.changed.connect(self._changed)
         session.export.loaded.connect(self._loaded)
         session.export.saved.connect(lambda file, _: self._saved(file))
-        self._place = ""
+        self._saved_as = ""
         self._preset: List[str] = []
 
     def show(self, glance: Glance) -> None:
         self.ui.exportSection.setVisible("exports" in glance.offered or not glance.offered)
         self._list(glance.exports)
         self.ui.exportButton.enabled = "export" in glance.may
-        say(self.ui.exportLabel, "\n".join(part for part in (glance.export, self._place) if part))
+        say(self.ui.exportLabel, "\n".join(part for part in (glance.export, self._saved_as) if part))
         self.ui.exportBar.setVisible(self.session.export.running)
 
     @property
@@ -60,7 +60,7 @@ class ExportSection:
 
     @property
     def target(self) -> Path:
-        """Where the file goes: named after the study, the formats and the model's version."""
+        """Path for the file, named after the study, the formats and the model's version."""
         capabilities = self.session.connection.capabilities
         version = (capabilities.model or {}).get("version")
         parts = [capabilities.study or "study", *self.chosen, f"v{version}" if version else ""]
@@ -69,7 +69,7 @@ class ExportSection:
 
     def _export(self) -> None:
         self.settings.put("folder", self.ui.exportFolder.currentPath)
-        self._place = ""
+        self._saved_as = ""
         self.session.export.start(self.chosen, self.target, self.ui.verifyCheck.checked)
 
     def _changed(self, state: Dict[str, Any]) -> None:
@@ -77,8 +77,8 @@ class ExportSection:
         self.ui.exportBar.setValue(round(100 * float(state.get("progress") or 0.0)))
 
     def _loaded(self, now: int, of: int) -> None:
-        self.ui.exportBar.format = f"{size(now)} have arrived"
+        self.ui.exportBar.format = f"{size(now)} received"
         self.ui.exportBar.setValue(int(100 * now / of) if of else 0)
 
     def _saved(self, file: Path) -> None:
-        self._place = f"Saved as {file}."
+        self._saved_as = f"Saved as {file}."

@@ -1,4 +1,4 @@
-"""What the session tells the person, the newest first."""
+"""The session's messages, the newest first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Messages:
         session.said.connect(self.add)
 
     def add(self, kind: str, text: str) -> None:
-        """Show one more message of a kind: info, warning or error."""
+        """Add a message of a kind: info, warning or error."""
         called = "" if kind == "info" else f"{kind.capitalize()}: "
         self._list.insertItem(0, f"{time.strftime('%H:%M')}  {called}{text}")
         item = self._list.item(0)

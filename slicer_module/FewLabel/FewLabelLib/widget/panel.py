@@ -1,4 +1,4 @@
-"""The panel: all sections on one session, brought up to date by a timer."""
+"""The panel: all sections of one session, updated by a timer."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .shortcuts import Shortcuts
 from .submit import SubmitSection
 from .training import TrainingSection
 
-EVERY = 100  # milliseconds between two looks
-WHILE_BUSY = 20  # the same while the worker does something
-GIVEN = 0.008  # seconds of a look that belong to the worker
+EVERY = 100  # milliseconds between two updates
+WHILE_BUSY = 20  # milliseconds while the worker is busy
+GIVEN = 0.008  # seconds of an update that are given to the worker
 
 
 class Panel:
@@ -31,8 +31,8 @@ class Panel:
     Args:
         ui: the widgets by name.
         session: a session whose scene is a ``SlicerScene``.
-        settings: what is remembered of the person.
-        named: is told the person's name for the server's records.
+        settings: of the person.
+        named: called with the person's name for the server's records.
 
     Attributes:
         server, cases, case, editor, submit, training, export: the sections.
@@ -53,32 +53,32 @@ class Panel:
         self._timer, self._every = qt.QTimer(), EVERY
         self._timer.setInterval(self._every)
         self._timer.connect("timeout()", self.tick)
-        session.state_changed.connect(lambda _: self.refresh())  # a button is off as soon as it was pressed
+        session.state_changed.connect(lambda _: self.refresh())  # buttons are disabled as soon as they were pressed
         self.refresh()
 
     def start(self) -> None:
-        """From now on the session's answers are delivered."""
+        """Start to deliver the session's results."""
         self._timer.start()
 
     def stop(self) -> None:
         """Slicer ends or the module is unloaded."""
-        self.session.close()  # first of all: it keeps the edits
+        self.session.close()  # first, since it saves the edits
         for end in (self._timer.stop, self.editor.exit, self.shortcuts.remove):
-            with suppress(ValueError):  # PythonQt's word for a widget that Slicer has taken away already
+            with suppress(ValueError):  # PythonQt's error for a widget that Slicer has deleted already
                 end()
 
     def tick(self) -> None:
-        """Hand over what the session's worker has done, and show what has changed."""
+        """Deliver the results of the session's worker, and show changes."""
         began = time.monotonic()
         self.session.deliver()
         self.refresh()
         self._give_way(began)
 
     def _give_way(self, began: float) -> None:
-        """Let the worker go on: no other thread runs in Slicer but while this one sleeps or does Python's work.
+        """Let the worker run: other threads of Slicer only run while this one sleeps or executes Python.
 
-        Qt's loop, which this thread is in otherwise, keeps Python's lock (the GIL) for itself. A download, which asks
-        for the lock at each piece, would get one piece at each look.
+        Otherwise this thread is in Qt's event loop, which holds Python's lock (the GIL). A download, which needs the
+        lock for each chunk, would get one chunk per update.
         """
         busy = self.session.worker.busy
         every = min(WHILE_BUSY, EVERY) if busy else EVERY
@@ -89,7 +89,7 @@ class Panel:
             time.sleep(max(0.0, GIVEN - (time.monotonic() - began)))
 
     def refresh(self) -> None:
-        """Show the session as it is, if that is not what is shown."""
+        """Show the session, if it has changed."""
         glance = look(self.session)
         if glance != self._shown:
             self._shown = glance
@@ -100,19 +100,19 @@ class Panel:
         """The module is shown.
 
         Args:
-            window: the one whose keys are listened to; None: no keys.
+            window: for keyboard shortcuts; None: no shortcuts.
         """
         self.editor.enter()
         if window is not None:
             self.shortcuts.install(window)
 
     def exit(self) -> None:
-        """Another module is shown; the session goes on."""
+        """Another module is shown; the session continues."""
         self.editor.exit()
         self.shortcuts.remove()
 
     def scene_closes(self) -> None:
-        """The scene is about to be closed: edits are kept as a draft."""
+        """The scene is about to be closed: save edits as a draft."""
         self.session.cases.close()
         self.refresh()
 

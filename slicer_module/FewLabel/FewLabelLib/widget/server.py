@@ -1,4 +1,4 @@
-"""Which server, how it stands with it, who one is there, and edits that it has not got yet."""
+"""The section for the server: address, state of the connection, name, login, and unsubmitted edits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ServerSection:
         ui: its widgets.
         session: the session.
         settings: for the person's name.
-        named: is told that name.
+        named: called with that name.
     """
 
     def __init__(self, ui: Any, session: Any, settings: Settings, named: Callable[[str], None]) -> None:
@@ -56,14 +56,14 @@ class ServerSection:
         self.ui.restoreButton.enabled = "open" in glance.may
 
     def connect(self) -> None:
-        """Connect to the address that was typed or chosen."""
+        """Connect to the address that was entered or selected."""
         self._rename()
         self._offer([])
         self.ui.loginFrame.setVisible(False)
         self.session.connection.connect(self.ui.addressCombo.currentText)
 
     def disconnect(self) -> None:
-        """Leave the server."""
+        """Disconnect."""
         self._offer([])
         self.ui.loginFrame.setVisible(False)
         self.session.connection.disconnect()
@@ -93,7 +93,7 @@ class ServerSection:
     def _ask_login(self, sentence: str) -> None:
         client = self.session.connection.client
         if client is not None:
-            self.settings.put_token(client.url, "")  # it was none, or has expired
+            self.settings.put_token(client.url, "")  # it was wrong, or has expired
         self.ui.loginLabel.text = sentence
         self.ui.loginFrame.setVisible(True)
         self.ui.userEdit.setFocus()
@@ -106,7 +106,7 @@ class ServerSection:
     # --- drafts
 
     def _offer(self, drafts: List[Draft]) -> None:
-        """Show these drafts, none of them to be forgotten without a second click."""
+        """Show these drafts; discarding one needs a second click."""
         self.drafts = list(drafts)
         self.ui.draftCombo.clear()
         now = self.session.clock()

@@ -1,4 +1,4 @@
-"""Keys for what is done most often; they press the buttons, and do nothing where a button cannot be pressed."""
+"""Keyboard shortcuts for the most frequent actions; they click buttons, and do nothing if a button is disabled."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import qt
 
 
 class Shortcuts:
-    """Keys that work while the module is shown."""
+    """Shortcuts that work while the module is shown."""
 
     def __init__(self, ui: Any) -> None:
         self.actions: Dict[str, Callable[[], None]] = {
             "Ctrl+Shift+N": ui.nextButton.click,
             "Ctrl+Return": ui.submitButton.click,
-            "J": ui.placeButton.click,
+            "J": ui.sliceButton.click,
             "U": ui.uncertaintyCheck.click,
         }
         self._installed: List[Any] = []
 
     def install(self, window: Any) -> None:
-        """Listen to the keys of a window."""
+        """Install the shortcuts in a window."""
         self.remove()
         for keys, action in self.actions.items():
             shortcut = qt.QShortcut(window)
@@ -29,11 +29,11 @@ class Shortcuts:
             self._installed.append(shortcut)
 
     def remove(self) -> None:
-        """Do not listen any more."""
+        """Remove the shortcuts."""
         installed, self._installed = self._installed, []
         for shortcut in installed:
             try:
                 shortcut.setEnabled(False)
-                shortcut.deleteLater()  # it is the window's, which would keep it
-            except (RuntimeError, ValueError):  # the window was closed first and took it along
+                shortcut.deleteLater()  # the window owns it and would keep it
+            except (RuntimeError, ValueError):  # the window was closed first and has deleted it
                 continue

@@ -1,4 +1,4 @@
-"""Submitting the label, saying what unknown segments are, taking the last submission back."""
+"""The section for submitting the label, choosing classes of unknown segments, and taking a submission back."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class SubmitSection:
     def __init__(self, ui: Any, session: Any, settings: Settings) -> None:
         self.ui, self.session, self.settings = ui, session, settings
         self._names: List[str] = []
-        self._classes: List[str] = []  # what can be chosen for each of them
+        self._classes: List[str] = []  # choices for each of them
         self.choices: List[Any] = []  # a combo box for each of the names
-        self._told: Dict[str, Optional[str]] = {}  # what was chosen before; None: left out
+        self._answers: Dict[str, Optional[str]] = {}  # what was chosen before; None: left out
         ui.autoNextCheck.checked = session.cases.auto_next = settings.flag("auto_next", False)
         ui.mappingFrame.setVisible(False)
         ui.submitLabel.setVisible(False)
@@ -44,7 +44,7 @@ class SubmitSection:
         self.ui.undoButton.toolTip = tool_tip(f"Take back the last submission{of}.")
 
     def submit(self) -> None:
-        """Submit the label as it is."""
+        """Submit the label."""
         self.ui.mappingFrame.setVisible(False)
         self.session.cases.submit()
 
@@ -62,7 +62,7 @@ class SubmitSection:
     # --- unknown segments
 
     def _ask(self, suggestions: Dict[str, Optional[str]]) -> None:
-        """A line for each unknown segment, with a choice of classes."""
+        """Show a line for each unknown segment, with a choice of classes."""
         classes = [entry.name for entry in self.session.connection.capabilities.classes]
         table = self.ui.mappingTable
         self._names, self._classes, self.choices = list(suggestions), classes, []
@@ -72,9 +72,9 @@ class SubmitSection:
             table.setItem(number, 0, qt.QTableWidgetItem(name))
             combo = qt.QComboBox()
             combo.addItems([CHOOSE, *classes, LEAVE_OUT])
-            known = self._told.get(name, suggestions[name])
+            known = self._answers.get(name, suggestions[name])
             at = classes.index(known) + 1 if known in classes else 0
-            combo.setCurrentIndex(len(classes) + 1 if name in self._told and known is None else at)
+            combo.setCurrentIndex(len(classes) + 1 if name in self._answers and known is None else at)
             combo.connect("currentIndexChanged(int)", lambda _=0: self._chosen())
             table.setCellWidget(number, 1, combo)
             self.choices.append(combo)
@@ -91,8 +91,11 @@ class SubmitSection:
     def _submit_so(self) -> None:
         if not self._complete():
             return
-        offered: List[Optional[str]] = [*self._classes, None]  # by place: a class may be called as the others are
+        offered: List[Optional[str]] = [
+            *self._classes,
+            None,
+        ]  # by index, since a class may be named like the other entries
         chosen = {name: offered[combo.currentIndex - 1] for name, combo in zip(self._names, self.choices)}
-        self._told.update(chosen)
+        self._answers.update(chosen)
         self.ui.mappingFrame.setVisible(False)
         self.session.cases.submit(chosen)

@@ -1,4 +1,4 @@
-"""Training: with what, how far it is, and its curves."""
+"""The section for training: options, progress and curves."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TrainingSection:
             self._changed(self.session.training.progress)  # another server
 
     def _options(self) -> Dict[str, Any]:
-        """Of what the server offers; what it does not offer is not sent."""
+        """Options that the server offers; others are not sent."""
         ui, capabilities = self.ui, self.session.connection.capabilities
         options: Dict[str, Any] = {}
         if capabilities is not None and len(capabilities.methods) > 1:
@@ -75,10 +75,12 @@ class TrainingSection:
         self.session.training.start()
 
     def _offer_continuous(self) -> None:
-        """What is chosen here, once somebody did; before that what the server does by itself."""
-        capabilities = self.session.connection.capabilities
+        """The running kind of training; else the person's choice, if there is one; else the server's default."""
+        capabilities, training = self.session.connection.capabilities, self.session.training
         offered = capabilities.options.get("training") if capabilities is not None else None
-        if isinstance(offered, list) and offered:
+        if training.running and training.progress.state:
+            self.ui.continuousCheck.checked = training.progress.state.get("training") == "continuous"
+        elif isinstance(offered, list) and offered:
             self.ui.continuousCheck.checked = self.settings.flag("continuous", offered[0] == "continuous")
 
     def _continuous(self) -> bool:

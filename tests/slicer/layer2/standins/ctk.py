@@ -32,8 +32,8 @@ class ctkCollapsibleButton(QAbstractButton):
 
     collapsed = Property(bool, getCollapsed, setCollapsed)
 
-    def hitButton(self, place):
-        return place.y() < HEADER
+    def hitButton(self, position):
+        return position.y() < HEADER
 
     def paintEvent(self, _):
         painter = QPainter(self)
@@ -59,16 +59,16 @@ class ctkSliderWidget(QWidget):
         self._slider.connect("valueChanged(int)", self._slid)
         self._spin.connect("valueChanged(double)", self._spun)
 
-    def _slid(self, place):
+    def _slid(self, position):
         low, high = self._spin.minimum, self._spin.maximum
-        if self._place(self._spin.value) != place:
-            self._spin.setValue(low + place / 1000 * (high - low))
+        if self._position(self._spin.value) != position:
+            self._spin.setValue(low + position / 1000 * (high - low))
 
     def _spun(self, value):
-        self._slider.setValue(self._place(value))
+        self._slider.setValue(self._position(value))
         self.valueChanged.emit(value)
 
-    def _place(self, value):
+    def _position(self, value):
         low, high = self._spin.minimum, self._spin.maximum
         return round(1000 * (value - low) / (high - low)) if high > low else 0
 

@@ -65,7 +65,7 @@ def loaded():
 
 @contextmanager
 def seats(slicer, module, every=5):
-    """Callable (make_client): a Desk. ``make_client``: from an address to the client, in place of the real one.
+    """Callable (make_client): a Desk. ``make_client``: from an address to the client, instead of the real one.
 
     Whatever a slot raised fails the test.
 
@@ -135,7 +135,7 @@ class Desk:
         """Texts of the messages so far, the newest first."""
         return [self.ui.messageList.item(number).text() for number in range(self.ui.messageList.count)]
 
-    def told(self, words):
+    def has_message(self, words):
         """Whether one of the messages has these words."""
         return any(words in text for text in self.said)
 

@@ -197,11 +197,11 @@ class QUiLoader(QtUiTools.QUiLoader):
 def _take_scene_connections(tree):
     """Names of the widgets that follow the scene: PySide6 cannot send a vtkMRMLScene*."""
     names = []
-    for place in tree.iter("connections"):
-        for each in list(place):
+    for connections in tree.iter("connections"):
+        for each in list(connections):
             if (each.findtext("signal"), each.findtext("slot")) == SCENE_CONNECTION:
                 names.append(each.findtext("receiver"))
-                place.remove(each)
+                connections.remove(each)
     return names
 
 
