@@ -94,15 +94,15 @@ class Export:
     misnamed: Callable[[str], str] = lambda _: ""
     like: Callable[[Published, Path], np.ndarray] | None = None
 
-    def problem(self, source: Source) -> str:
-        """Why it cannot be exported now, in a sentence; "" if it can.
+    def problem(self, source: Source, target: Path) -> str:
+        """Why it cannot be exported now to this folder, in a sentence; "" if it can.
 
         Raises:
             Refusal: (409), (500) as ``Source.model``.
         """
         if self.kind == "model":
             source.model  # noqa: B018  (it says what is missing)
-        return self.lacks() or self.refuses(source)
+        return self.lacks() or self.misnamed(Path(target).resolve().name) or self.refuses(source)
 
     def lacks(self) -> str:
         """Which package it needs that is not installed, in a sentence; "" if none."""
@@ -119,7 +119,7 @@ class Export:
         """Write it, compare it with the study and put it in its place: whole, or not at all.
 
         Args:
-            source: what it is made of.
+            source: what it is made of; ``problem`` found none.
             target: folder to create.
             images: cases and files that a model is run on for the comparison; None: nothing is compared, of any kind.
             overwrite: an earlier export of this form there is replaced; what people put beside its files stays.
@@ -128,12 +128,9 @@ class Export:
             what was compared, None where nothing was.
 
         Raises:
-            Refusal: (409) there is something already, or nothing to export; (422) this study cannot be exported so;
+            Refusal: (409) there is something already, or nothing to export; (422) a scan cannot be used;
                 (500) the published model is damaged, or the export disagrees with the study; (507) not writable.
         """
-        problem = self.misnamed(Path(target).resolve().name) or self.problem(source)
-        if problem:
-            raise Refusal(problem, 422)
         with placed(target, overwrite, self.card) as draft:
             source.tell(0.0, "it is written")
             self.write(source.model if self.kind == "model" else source, draft)

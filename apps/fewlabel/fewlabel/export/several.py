@@ -89,7 +89,7 @@ def check_inputs(
         try:
             export = find_export(name)
             check_free(Path(place).resolve(), overwrite, export.card)
-            problem = export.problem(source)
+            problem = export.problem(source, place)
             told = [(problem, 422)] if problem else []
         except Refusal as refusal:
             told = [(str(refusal), refusal.status_code)]

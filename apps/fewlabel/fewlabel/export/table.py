@@ -48,7 +48,11 @@ def export_model(name: str, workspace: Workspace, target: Path) -> Path:
         Refusal: (422) there is no such form; or as ``Export.export``.
     """
     with Source(workspace) as source:
-        find_export(name).export(source, target, images=None, overwrite=True)
+        export = find_export(name)
+        problem = export.problem(source, target)
+        if problem:
+            raise Refusal(problem, 422)
+        export.export(source, target, images=None, overwrite=True)
     return Path(target).resolve()
 
 

@@ -189,7 +189,7 @@ EXPORTING = (
         "export/base.py",
         "if importlib.util.find_spec(each) is None",
         "if False",
-        _BASE + "a_missing_package_and_a_study_that_does_not_fit_are_reported_before_anything_is_written",
+        _BASE + "a_missing_package_a_bad_name_and_a_study_that_does_not_fit_are_reported",
     ),
     Fault(
         "a data set is not read back",
