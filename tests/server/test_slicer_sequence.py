@@ -16,6 +16,8 @@ import torch
 CLIENT = Path(sys.prefix, "monailabel/plugins/slicer/MONAILabel/MONAILabelLib/client.py")
 CLASSES = ["organ", "tumour"]
 
+pytestmark = pytest.mark.timeout(900)
+
 
 def slicer_client(server):
     """The module's client, loaded from where the wheel puts it."""
