@@ -19,16 +19,6 @@ CLASSES = ["organ", "tumour"]
 pytestmark = pytest.mark.timeout(900)
 
 
-def slicer_client(server):
-    """The module's client, loaded from where the wheel puts it."""
-    specification = importlib.util.spec_from_file_location("slicer_monailabel_client", CLIENT)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    folder = server.home / "slicer"
-    folder.mkdir(exist_ok=True)
-    return module.MONAILabelClient(server.url, str(folder), "slicer-test"), module.MONAILabelClientException
-
-
 def assert_finite(value):
     """json.loads turns NaN into a float: look for it at every depth."""
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -50,7 +40,14 @@ class Session:
         self.connect()
 
     def connect(self):
-        self.client, self.refusal = slicer_client(self.server)
+        """With the module's client, loaded from where the wheel puts it."""
+        specification = importlib.util.spec_from_file_location("slicer_monailabel_client", CLIENT)
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        folder = self.server.home / "slicer"
+        folder.mkdir(exist_ok=True)
+        self.client = module.MONAILabelClient(self.server.url, str(folder), "slicer-test")
+        self.refusal = module.MONAILabelClientException
         assert not self.client.auth_enabled()
         self.info = self.client.info()
         assert_finite(self.info)
@@ -247,12 +244,12 @@ def test_after_training_the_next_sample_is_the_one_the_model_is_unsure_of(sessio
 
 
 def test_the_map_of_uncertainty_lies_on_the_image(session, studies):
-    file, told = session.client.infer("fewlabel_uncertainty", "scan_3", {"result_extension": ".nii.gz"})
+    file, params = session.client.infer("fewlabel_uncertainty", "scan_3", {"result_extension": ".nii.gz"})
     written, image = nibabel.load(file), nibabel.load(studies / "scan_3.nii.gz")
     assert written.shape == image.shape
     np.testing.assert_allclose(written.affine, image.affine, atol=1e-4)
     assert 0 <= written.get_fdata().min() < written.get_fdata().max() <= 1
-    assert told["model_version"] >= 1
+    assert params["model_version"] >= 1
 
 
 def test_an_original_label_is_offered_with_its_image(session):

@@ -61,7 +61,7 @@ def test_a_label_that_is_replaced_is_new(seen):
     assert seen.arrivals.take_in() == (["a"], [])
 
 
-def test_a_label_whose_file_is_overwritten_in_its_place_is_new(seen):
+def test_a_label_whose_file_is_overwritten_is_new(seen):
     """As by a program that opens it and saves: its folder does not change."""
     seen.changed()
     file = seen.label_file("a")
@@ -74,7 +74,7 @@ def test_a_label_whose_file_is_overwritten_in_its_place_is_new(seen):
     assert seen.arrivals.take_in() == (["a"], [])
 
 
-def test_a_change_is_told_until_it_is_taken_in(seen):
+def test_a_change_is_reported_until_it_is_taken_in(seen):
     """Who asks first, scoring say, does not take it from who asks next."""
     seen.label("c")
     assert seen.changed()

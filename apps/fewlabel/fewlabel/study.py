@@ -191,3 +191,4 @@ class Study:
         self.keeper.keep(trainer, self.store)
         self.features.fill_in_background(list(self.store.list_images()), self.store.get_image_uri, self.settings.seed)
         logger.info("FewLabel serves %s; its state is in %s", self.studies, self.workspace.folder)
+        logger.info("In short: %s", self.store.found().short)  # scripts/serving shows it

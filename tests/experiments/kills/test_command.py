@@ -41,16 +41,16 @@ def file_again(life):
         path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
 
 
-def test_a_label_of_another_case_in_its_place_is_noticed(life, file_again):
+def test_a_label_of_another_case_in_its_file_is_noticed(life, file_again):
     final = life.server.studies / "labels" / "final"
     shutil.copyfile(final / "scan_1.nii.gz", file_again(final / "scan_0.nii.gz"))
     with pytest.raises(Fault, match=r"scan_0 is none that was sent"):
         life.check.look(restarted=True)
 
 
-@pytest.mark.parametrize("place", ["studies/labels/final/.writing-x", "temporary/tmp12345678", "sessions/a/b.nii.gz"])
-def test_a_file_that_stays_is_noticed(life, file_again, place):
-    path = file_again(life.home / place)
+@pytest.mark.parametrize("name", ["studies/labels/final/.writing-x", "temporary/tmp12345678", "sessions/a/b.nii.gz"])
+def test_a_file_that_stays_is_noticed(life, file_again, name):
+    path = file_again(life.home / name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"half")
     with pytest.raises(Fault, match=f"belong to nobody: .*{path.name}"):

@@ -11,6 +11,13 @@ _ONGOING, _LOOKS, _JOINING, _CONTINUOUS = (
 
 CONTINUOUS = (
     Fault(
+        "training time is the computer's, whatever it is to be counted in",
+        "training/ongoing.py",
+        "self.now = now or time.monotonic",
+        "self.now = time.monotonic",
+        f"{_ONGOING}::test_training_time_is_counted_in_what_was_given",
+    ),
+    Fault(
         "a label never joins",
         "data/joining.py",
         "self.records, new = list(records), set(new)",
