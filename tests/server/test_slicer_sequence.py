@@ -16,6 +16,8 @@ import torch
 CLIENT = Path(sys.prefix, "monailabel/plugins/slicer/MONAILabel/MONAILabelLib/client.py")
 CLASSES = ["organ", "tumour"]
 
+pytestmark = pytest.mark.timeout(900)
+
 
 def assert_finite(value):
     """json.loads turns NaN into a float: look for it at every depth."""
