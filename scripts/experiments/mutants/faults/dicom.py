@@ -4,7 +4,7 @@ from experiments.mutants.fault import Fault
 
 _SERIES = "tests/export/dicom/test_dicom_series.py::test_"
 _FILE = "tests/export/dicom/test_dicomseg.py::test_"
-_ORDER = _SERIES + "slices_are_ordered_by_place_and_lie_where_the_headers_say"
+_ORDER = _SERIES + "slices_are_ordered_by_position_and_lie_where_the_headers_say"
 _BACK = _FILE + "every_case_is_read_back_by_another_library_voxel_for_voxel"
 
 DICOM = (
