@@ -60,10 +60,12 @@ def write_segmentation():
         lines += [f"space directions: {'none ' if several else ''}{directions}"]
         lines += [f"kinds: {'list ' if several else ''}domain domain domain", "encoding: gzip"]
         lines += [f"space origin: ({','.join(f'{value:.17g}' for value in lps[:3, 3])})"]
-        for place, (name, value, *layer) in enumerate(segments):
-            lines += [f"Segment{place}_ID:=Segment_{place + 1}", f"Segment{place}_Name:={name}"]
-            lines += [f"Segment{place}_LabelValue:={value}", f"Segment{place}_Layer:={layer[0] if layer else 0}"]
-            lines += [f"Segment{place}_Extent:=0 {array.shape[-3] - 1} 0 {array.shape[-2] - 1} 0 {array.shape[-1] - 1}"]
+        for number, (name, value, *layer) in enumerate(segments):
+            lines += [f"Segment{number}_ID:=Segment_{number + 1}", f"Segment{number}_Name:={name}"]
+            lines += [f"Segment{number}_LabelValue:={value}", f"Segment{number}_Layer:={layer[0] if layer else 0}"]
+            lines += [
+                f"Segment{number}_Extent:=0 {array.shape[-3] - 1} 0 {array.shape[-2] - 1} 0 {array.shape[-1] - 1}"
+            ]
         lines += ["Segmentation_ReferenceImageExtentOffset:=0 0 0"]
         header = "\n".join([*lines, "", ""]).encode()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def test_a_device_that_does_not_exist_is_refused_with_those_that_do(gpus, count,
     assert ", ".join(device_names()) in str(caught.value)
 
 
-def test_the_memory_of_this_process_is_told_in_bytes():
+def test_the_memory_of_this_process_is_given_in_bytes():
     size = 50_000_000
     with mmap.mmap(-1, size) as held:  # pages of its own: a bytearray may get memory that the process holds already
         before = memory_used("cpu")

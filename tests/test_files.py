@@ -50,7 +50,7 @@ def test_another_file_of_the_same_size_and_time_is_not_taken_for_the_first(path,
     assert (words(path), words(other)) == ("one", "two")
 
 
-def test_a_file_that_is_not_there_is_told_by_absent_and_found_when_it_comes(tmp_path):
+def test_a_file_that_is_not_there_is_given_by_absent_and_found_when_it_comes(tmp_path):
     words = ReadAgain(lambda path: path.read_text(), lambda: "none")
     path = tmp_path / "later.txt"
     assert words(path) == "none"

@@ -1,4 +1,4 @@
-"""CT is told from everything else by its values, whatever fills what the scanner did not measure."""
+"""CT is recognised by its values, whatever fills what the scanner did not measure."""
 
 import os
 from pathlib import Path

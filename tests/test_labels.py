@@ -80,7 +80,7 @@ def test_values_may_be_given_as_text_and_under_the_older_key(key, kind):
     np.testing.assert_array_equal(remap(MAP, label_info, CLASSES)[0], [[[0, 2, 1], [1, 0, 2]]])
 
 
-def test_without_a_value_the_place_in_the_list_counts():
+def test_without_a_value_the_position_in_the_list_counts():
     assert names_from_label_info([{"name": "tumour"}, {"name": "liver", "idx": None}]) == ["tumour", "liver"]
 
 

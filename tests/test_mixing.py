@@ -50,7 +50,7 @@ def test_labels_and_weights_are_mixed_by_the_same_mask_as_the_image(sets, boxes)
         assert torch.equal(value[~boxes], outside[~boxes])
 
 
-def test_each_crop_is_mixed_with_the_one_of_the_same_place_in_the_other_set(sets, boxes):
+def test_each_crop_is_mixed_with_the_one_of_the_same_index_in_the_other_set(sets, boxes):
     result = mixed(*sets, boxes)
     assert set(result.image[0].flatten().tolist()) <= set(torch.stack([s.image[0] for s in sets]).flatten().tolist())
 

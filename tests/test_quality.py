@@ -12,7 +12,7 @@ def card(cases, **dice):
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("content", "sentence"),
     [
         (card(1, organ=0.1), "Dice 0.10 on 1 validation case: do not use it yet."),
         (card(6, organ=0.84, tumour=0.8), "Dice 0.82 on 6 validation cases."),
@@ -33,24 +33,24 @@ def card(cases, **dice):
         ),
     ],
 )
-def test_the_sentence_has_the_dice_the_cases_and_the_warning(told, sentence):
-    known = quality(told)
+def test_the_sentence_has_the_dice_the_cases_and_the_warning(content, sentence):
+    known = quality(content)
     assert known.sentence == sentence
     assert known.doubtful == (":" in sentence)
 
 
 @pytest.mark.parametrize(
-    "told", [{}, {"validation": {}}, {"validation": None}, card(3, organ=None), card(2, organ=math.nan)]
+    "content", [{}, {"validation": {}}, {"validation": None}, card(3, organ=None), card(2, organ=math.nan)]
 )
-def test_without_a_measured_dice_it_says_not_validated(told):
-    known = quality(told)
+def test_without_a_measured_dice_it_says_not_validated(content):
+    known = quality(content)
     assert (known.dice, known.cases, known.doubtful, known.sentence) == (None, 0, True, NOT_VALIDATED)
 
 
 def test_a_case_that_holds_no_class_is_not_counted():
-    told = card(6, organ=0.8)
-    told["validated_on"]["empty"] = [None]
-    assert quality(told).cases == 6
+    content = card(6, organ=0.8)
+    content["validated_on"]["empty"] = [None]
+    assert quality(content).cases == 6
 
 
 def test_a_model_of_an_earlier_version_has_its_dice_without_a_number_of_cases():

@@ -184,7 +184,7 @@ def test_two_classes_of_a_label_are_not_made_one(studies, write_segmentation):
         start_renaming(studies, Workspace(studies / ".fewlabel"), "tumor", "lesion")
 
 
-def test_a_damaged_label_or_model_stops_no_renaming_and_is_told(studies, capsys):
+def test_a_damaged_label_or_model_stops_no_renaming_and_is_reported(studies, capsys):
     (studies / "labels" / "final" / "case_2.nii.gz").write_bytes(b"\x1f\x8bno label")
     (studies / ".fewlabel" / "model.pt").write_bytes(b"no model")
     assert rename_class(studies, studies / ".fewlabel", "lesion", "tumour") == 0

@@ -10,6 +10,7 @@ import pytest
 
 from fewlabel.datastore.proposals import checksum
 from fewlabel.study import DEFAULT_STRATEGY, NAME, Study
+from fewlabel.training.people import is_asked
 from fewlabel.volumes.reading import read_label, write_volume
 from fewlabel.workspace import Workspace
 
@@ -82,7 +83,7 @@ def test_a_study_of_an_earlier_version_may_change_the_order(tmp_path):
         assert np.array_equal(after, np.array([0, 3, 1])[before]), case
 
 
-def test_the_state_lies_beside_the_images_unless_told_otherwise(studies, tmp_path):
+def test_the_state_lies_beside_the_images_by_default(studies, tmp_path):
     assert Study(str(studies), {}).workspace.folder == studies.resolve() / ".fewlabel"
     elsewhere = Study(str(studies), {"workspace": str(tmp_path / "state")})
     assert elsewhere.workspace.folder == tmp_path / "state"
@@ -157,7 +158,7 @@ def test_a_study_whose_datastore_was_not_asked_for_says_so(studies):
 
 
 def send(study, tmp_path, tag="final", image="a"):
-    """Store a label as MONAI Label does, and return what the person is told."""
+    """Store a label as MONAI Label does, and return the response."""
     sent = tmp_path / "sent.nii.gz"
     write_volume(sent, np.ones((8, 8, 8), np.uint8), np.eye(4))
     study.store.save_label(image, str(sent), tag, {"label_info": [{"name": "liver", "idx": 1}]})
@@ -172,6 +173,16 @@ def test_a_submitted_label_is_entered_with_the_strategy_that_chose_its_case(stud
     send(study, tmp_path, image="b")
     entries = study.reviewer.history.entries()
     assert [(entry["case"], entry["strategy"]) for entry in entries] == [("a", "random"), ("b", None)]
+
+
+def test_while_a_submission_is_compared_with_the_model_a_training_waits(study, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        study.reviewer, "submitted", lambda *arguments: asked.append(is_asked(study.workspace.people)) or {}
+    )
+    send(study, tmp_path)
+    assert asked == [True]
+    assert not is_asked(study.workspace.people)
 
 
 def test_a_label_of_another_tag_is_no_submission(study, tmp_path):
@@ -202,8 +213,8 @@ def test_a_proposal_after_a_change_of_the_order_is_remembered_by_name(studies):
     store = study.datastore()
     handed_out = np.zeros((8, 8, 8), np.uint8)
     handed_out[:2], handed_out[4:] = 1, 3
-    told = {"checksum": checksum(handed_out), "label_names": {"tumour": 3, "liver": 1}, "model_version": 1}
-    study.proposed("a", {"params": told})
+    params = {"checksum": checksum(handed_out), "label_names": {"tumour": 3, "liver": 1}, "model_version": 1}
+    study.proposed("a", {"params": params})
     assert store.proposals.kind("a", handed_out, ["liver", "vessel", "tumour"]) == "accepted"
     assert store.proposals.kind("a", np.array([0, 2, 3, 1])[handed_out], ["tumour", "liver", "vessel"]) == "accepted"
     assert store.proposals.kind("a", handed_out, ["tumour", "vessel", "liver"]) == "corrected"

@@ -1,4 +1,4 @@
-"""Which crops a batch holds, told by a view that gives each of them a number of its own."""
+"""Which crops a batch holds, shown by a view that gives each of them a number of its own."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_what_an_earlier_study_decided_stays():
     assert decided == kept
 
 
-def test_while_none_is_kept_people_are_told_when_one_will_be():
+def test_while_none_is_kept_a_note_says_when_one_will_be():
     assert no_validation_yet(1).startswith("The only label is used for training")
     assert no_validation_yet(3) == (
         "All 3 labels are used for training, so the model is not validated; of the 4th to the 8th at least one is kept "

@@ -14,7 +14,7 @@ from fewlabel.volumes.reading import UnreadableVolume
 
 
 class View:
-    """Gives the volume itself in place of a crop."""
+    """Gives the volume itself instead of a crop."""
 
     def set_random_state(self, seed):
         pass

@@ -100,28 +100,28 @@ def test_a_damaged_scan_in_either_pool_is_left_out_and_reported(study, take):
     for record in (labelled[1], unlabelled[0]):
         with open(record["image"], "r+b") as file:
             file.truncate(500)
-    told = {}
-    loader = PairedLoader(labelled, unlabelled, PLAN, report=lambda case, reason: told.update({case: reason}))
+    reported = {}
+    loader = PairedLoader(labelled, unlabelled, PLAN, report=lambda case, reason: reported.update({case: reason}))
     take(loader, 4)
-    assert set(told) == {"1", "3"}
-    assert "1.nii is cut short" in told["1"]
+    assert set(reported) == {"1", "3"}
+    assert "1.nii is cut short" in reported["1"]
 
 
 def test_a_label_on_another_grid_is_left_out_and_reported(study, take):
     labelled, _ = study(2, 0)
     write_volume(labelled[0]["label"], np.zeros((20, 18, 15), np.uint8), np.eye(4))
-    told = {}
-    take(PairedLoader(labelled, [], PLAN, report=lambda case, reason: told.update({case: reason})), 2)
-    assert "another grid" in told["0"]
+    reported = {}
+    take(PairedLoader(labelled, [], PLAN, report=lambda case, reason: reported.update({case: reason})), 2)
+    assert "another grid" in reported["0"]
 
 
 def test_without_a_readable_pool_the_labels_still_train(study, take):
     labelled, unlabelled = study(2, 3)
     unlabelled = [{**record, "image": record["image"] + ".gone.nii"} for record in unlabelled]
-    told = []
-    for batch in take(PairedLoader(labelled, unlabelled, PLAN, report=lambda case, _: told.append(case)), 3):
+    reported = []
+    for batch in take(PairedLoader(labelled, unlabelled, PLAN, report=lambda case, _: reported.append(case)), 3):
         assert batch["unlabelled"] is None
-    assert sorted(told) == ["2", "3", "4"]
+    assert sorted(reported) == ["2", "3", "4"]
 
 
 def test_without_a_readable_label_it_says_why_and_stops_its_threads(study, take, reading_threads):

@@ -1,4 +1,4 @@
-"""Crops of the pool with what is stored of them: from the same place, turned alike, each class as likely."""
+"""Crops of the pool with what is stored of them: from the same position, turned alike, each class as likely."""
 
 from __future__ import annotations
 

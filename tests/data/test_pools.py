@@ -73,7 +73,7 @@ def test_a_first_training_always_has_something_to_train_on(count, share, seed):
         (10, 2, "2 of 10"),
     ],
 )
-def test_what_happens_with_few_labels_is_fixed_and_told(count, validation, words):
+def test_what_happens_with_few_labels_is_fixed_and_noted(count, validation, words):
     pools = make_pools(IMAGES[:count], IMAGES, {})
     assert (len(pools.labelled), len(pools.validation)) == (count - validation, validation)
     assert len(pools.unlabelled) == len(IMAGES) - count
@@ -87,7 +87,7 @@ def test_validation_begins_with_the_first_label_that_no_training_has_seen():
     assert pools.labelled == IMAGES[:4]
 
 
-def test_where_every_label_was_trained_on_people_are_told_that_the_next_will_serve():
+def test_where_every_label_was_trained_on_a_note_says_that_the_next_will_serve():
     pools = make_pools(IMAGES[:6], IMAGES, {"trained": IMAGES[:6]})
     assert pools.validation == []
     assert "next new labels will serve" in pools.note
@@ -108,7 +108,7 @@ def test_a_validation_case_whose_label_is_deleted_is_not_learned_from_and_comes_
     assert case in make_pools(IMAGES[:8], IMAGES, remember(without, kept)).validation
 
 
-def test_where_only_validation_cases_are_left_people_are_told_to_label_one_more():
+def test_where_only_validation_cases_are_left_a_note_asks_for_one_more_label():
     pools = make_pools(IMAGES[:1], IMAGES, {"validation": IMAGES[:2], "trained": IMAGES[2:6]})
     assert pools.labelled == []
     assert "label one more" in pools.note

@@ -95,16 +95,16 @@ def test_other_seeds_give_another_order(take):
 def test_bad_volumes_are_left_out_reported_once_and_the_rest_is_seen(take, count, bad):
     bad = {f"case_{number}" for number in bad if number < count}
     good = {f"case_{number}" for number in range(count)} - bad
-    told = []
-    crops = stream(Shelf(bad), count, report=lambda case, reason: told.append((case, reason)))
+    reported = []
+    crops = stream(Shelf(bad), count, report=lambda case, reason: reported.append((case, reason)))
     if not good:
         with pytest.raises(EmptyPool, match="is damaged"):
             take(crops, 1)
     else:
         assert {crop["id"] for crop in take(crops, 600)} == good
         assert crops.read == good
-    assert sorted(told) == sorted((case, f"{case} is damaged.") for case in bad)
-    assert crops.bad == dict(told)
+    assert sorted(reported) == sorted((case, f"{case} is damaged.") for case in bad)
+    assert crops.bad == dict(reported)
 
 
 def test_a_volume_that_gets_bad_later_is_left_out_from_then_on():

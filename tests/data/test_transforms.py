@@ -35,7 +35,7 @@ AFFINES = {
 }
 
 
-def places(shape, affine):
+def positions(shape, affine):
     """RAS position of every voxel, (3, i, j, k)."""
     return np.einsum("ab,bijk->aijk", affine[:3, :3], np.indices(shape)) + affine[:3, 3].reshape(3, 1, 1, 1)
 
@@ -50,10 +50,10 @@ def similarity(first, second):
 
 
 @pytest.mark.parametrize("name", AFFINES)
-def test_preprocessing_gives_ras_at_the_working_spacing_with_every_place_where_it_was(tmp_path, name):
+def test_preprocessing_gives_ras_at_the_working_spacing_with_every_point_where_it_was(tmp_path, name):
     affine, shape = AFFINES[name], (22, 26, 20)
     middle = (affine @ [11.5, 12, 9.5, 1])[:3]
-    distance = np.linalg.norm(places(shape, affine) - middle.reshape(3, 1, 1, 1), axis=0)
+    distance = np.linalg.norm(positions(shape, affine) - middle.reshape(3, 1, 1, 1), axis=0)
     image = (10 + 100 * np.exp(-(distance**2) / 40)).astype(np.float32)
     write_volume(tmp_path / "a.nii.gz", image, affine)
     write_volume(tmp_path / "label.nii.gz", (image > 60).astype(np.uint8), affine)
@@ -64,7 +64,7 @@ def test_preprocessing_gives_ras_at_the_working_spacing_with_every_place_where_i
         assert nibabel.aff2axcodes(result) == ("R", "A", "S")
         assert nibabel.affines.voxel_sizes(result) == pytest.approx([1, 1, 1])
         weight = (data[key][0] - data[key].min()).numpy() ** 4
-        found = (places(weight.shape, result) * weight).sum((1, 2, 3)) / weight.sum()
+        found = (positions(weight.shape, result) * weight).sum((1, 2, 3)) / weight.sum()
         assert found == pytest.approx(middle, abs=0.4)
         assert data[key].dtype == torch.float32
     assert data["image"].shape == data["label"].shape
@@ -107,9 +107,9 @@ def test_a_bad_file_says_why_and_not_that_a_transform_failed(tmp_path, which):
         Preprocessing(PLAN, ("image", "label"))(keys)
 
 
-@pytest.mark.parametrize("other", ["shape", "place"])
+@pytest.mark.parametrize("other", ["shape", "origin"])
 def test_a_label_on_another_grid_is_refused_in_words(tmp_path, other):
-    affine = turned(0, (1, 1, 1), origin=(5, 0, 0)) if other == "place" else np.eye(4)
+    affine = turned(0, (1, 1, 1), origin=(5, 0, 0)) if other == "origin" else np.eye(4)
     write_volume(tmp_path / "image.nii", smooth((8, 8, 8)), np.eye(4))
     write_volume(tmp_path / "label.nii", np.zeros((8, 8, 9 if other == "shape" else 8), np.uint8), affine)
     with pytest.raises(UnreadableVolume, match="another grid"):
@@ -185,7 +185,7 @@ def test_a_label_that_is_empty_or_all_one_class_gives_crops(value):
         assert (crop["label"] == value).all()
 
 
-def test_weak_and_strong_are_the_same_place_seen_with_different_intensities():
+def test_weak_and_strong_are_the_same_crop_with_different_intensities():
     image = torch.from_numpy(smooth((40, 40, 40), sigma=1.5))[None]
     inner = (slice(3, -3),) * 3
     different = 0
@@ -202,9 +202,9 @@ def test_weak_and_strong_are_the_same_place_seen_with_different_intensities():
 
 
 def test_unlabelled_crops_come_from_all_over_the_volume():
-    place = torch.zeros(1, 48, 16, 16)
-    place[0] = torch.arange(48.0).reshape(-1, 1, 1)
-    middles = [float(crop["weak"].median()) for crop in crops(unlabelled_view(PLAN), {"image": place}, 40)]
+    image = torch.zeros(1, 48, 16, 16)
+    image[0] = torch.arange(48.0).reshape(-1, 1, 1)
+    middles = [float(crop["weak"].median()) for crop in crops(unlabelled_view(PLAN), {"image": image}, 40)]
     assert min(middles) < 14
     assert max(middles) > 33
 

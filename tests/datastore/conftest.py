@@ -135,7 +135,7 @@ def sent(send: Callable[..., str], label_map: np.ndarray) -> str:
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """From its call on, files whose path holds one of the words cannot be put into place."""
+    """From its call on, files whose path holds one of the words cannot be moved to their final name."""
     from fewlabel import workspace
 
     replace = workspace.os.replace

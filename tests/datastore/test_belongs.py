@@ -70,14 +70,14 @@ def test_a_finer_grid_is_let_through_up_to_a_bound(tmp_path, image, label, fits)
 def test_what_a_killed_process_was_writing_is_removed_and_what_another_writes_is_not(studies, workspace, open_store):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    places = [studies, studies / "labels" / "final", workspace.folder, workspace.undo, workspace.labels / "original"]
-    for place in places:
-        place.mkdir(parents=True, exist_ok=True)
+    folders = [studies, studies / "labels" / "final", workspace.folder, workspace.undo, workspace.labels / "original"]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
         for process in (dead.pid, os.getpid(), os.getppid()):
-            (place / f".writing-{process}-abc.json").write_bytes(b"half")
+            (folder / f".writing-{process}-abc.json").write_bytes(b"half")
     reused = studies / f".writing-{os.getpid()}-before.json"  # by a process that had the number before
     reused.write_bytes(b"half")
     os.utime(reused, (0, 0))
     open_store()
-    left = {path.name for place in places for path in place.glob(".writing-*")}
+    left = {path.name for folder in folders for path in folder.glob(".writing-*")}
     assert left == {f".writing-{process}-abc.json" for process in (os.getpid(), os.getppid())}

@@ -40,11 +40,11 @@ def test_while_a_label_is_stored_other_cases_are_handed_out_and_labelled(store, 
 
 
 def test_each_submission_learns_whether_it_replaced_one_whoever_submits_at_the_same_time(store, sent):
-    told = {}
+    replaced = {}
 
     def submit(name, case):
         store.save_label(case, sent, "final", {"label_info": NAMES})
-        told[name] = store.take_submitted(case), store.take_submitted(case)
+        replaced[name] = store.take_submitted(case), store.take_submitted(case)
 
     submit("first", "a")
     store.save_label("a", sent, "final", {"label_info": NAMES})
@@ -52,7 +52,7 @@ def test_each_submission_learns_whether_it_replaced_one_whoever_submits_at_the_s
     thread.start()
     thread.join()
     assert store.take_submitted("a") is True
-    assert told == {"first": (False, None), "other": (True, None)}
+    assert replaced == {"first": (False, None), "other": (True, None)}
 
 
 def test_a_background_process_may_not_change_submitted_labels(store, studies, sent, open_store):

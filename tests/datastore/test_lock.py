@@ -39,7 +39,7 @@ def other():
         process.communicate()
 
 
-def test_a_second_server_is_refused_and_told_which_process_holds_the_study(tmp_path, other):
+def test_a_second_server_is_refused_with_the_process_that_holds_the_study(tmp_path, other):
     holder = other(tmp_path / ".fewlabel")
     with pytest.raises(StudyInUse, match=f"process {holder.pid} .*stop it first"):
         Study(str(tmp_path), {})

@@ -104,7 +104,7 @@ def test_the_list_changes_nothing_and_the_command_says_what_it_does(studies, cap
     assert "No label lies on an old grid" in capsys.readouterr().out
 
 
-def test_one_that_cannot_be_put_right_is_told_and_the_others_are_put_right(studies, capsys):
+def test_one_that_cannot_be_put_right_is_reported_and_the_others_are_put_right(studies, capsys):
     broken = studies / "labels" / "final" / "a.nii.gz"
     whole = broken.read_bytes()
     broken.write_bytes(whole[:-20])

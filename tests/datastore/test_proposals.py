@@ -38,11 +38,11 @@ def test_a_proposal_is_known_after_a_restart_with_its_version_and_checksum(propo
     assert Proposals(folder).kind("a", label_map, CLASSES) == "accepted"
 
 
-@pytest.mark.parametrize("place", [(0, 0, 0), (7, 8, 9), (3, 3, 3)])
-def test_one_voxel_is_a_correction(proposals, label_map, place):
+@pytest.mark.parametrize("index", [(0, 0, 0), (7, 8, 9), (3, 3, 3)])
+def test_one_voxel_is_a_correction(proposals, label_map, index):
     remember(proposals, label_map)
     changed = label_map.copy()
-    changed[place] = 1
+    changed[index] = 1
     assert proposals.kind("a", changed, CLASSES) == "corrected"
 
 

@@ -1,4 +1,4 @@
-"""Labels that cannot be used are left out and told, of the data set as well."""
+"""Labels that cannot be used are left out and reported, of the data set as well."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def seen(store, image="a"):
     return read_label(store.get_label_uri(image, "final")).array
 
 
-def test_a_class_that_the_study_does_not_have_is_told_and_not_read_as_another(store, sent, reopen, send, label_map):
+def test_a_class_that_the_study_does_not_have_is_reported_and_not_read_as_another(store, sent, reopen, send, label_map):
     store.save_label("a", sent, "final", {"label_info": NAMES})
     store.save_label("b", send((label_map == 1).astype(np.uint8)), "final", {"label_info": NAMES})
     other = reopen(["liver", "vessel"])
@@ -33,7 +33,7 @@ def test_a_class_that_the_study_does_not_have_is_told_and_not_read_as_another(st
     assert [Path(pair["image"]).name for pair in other.datalist()] == ["b.nrrd"]
 
 
-def test_a_value_without_a_name_is_told(store, workspace, final, label_map, write_segmentation):
+def test_a_value_without_a_name_is_reported(store, workspace, final, label_map, write_segmentation):
     workspace.set_classes(["liver", "tumour"])
     write_segmentation(final / "a.seg.nrrd", label_map, AFFINE, [("tumour", 1)])
     store.refresh()

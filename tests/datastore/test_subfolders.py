@@ -84,14 +84,14 @@ def test_a_scan_in_two_files_is_handed_out_as_one_nrrd(folder, header):
     folder.put("a.nii.gz", header)
     store = folder.open()
     assert store.list_images() == ["a", "sub--c"]
-    place = Path(store.get_image_uri("sub--c"))
-    assert place == folder.root / ".fewlabel" / "converted" / "sub--c.nrrd"
+    path = Path(store.get_image_uri("sub--c"))
+    assert path == folder.root / ".fewlabel" / "converted" / "sub--c.nrrd"
     assert store.get_image_info("sub--c")["name"] == "sub--c.nrrd"
     expected = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(folder.root / header))).transpose()
-    np.testing.assert_array_equal(read_volume(place).array, expected)
-    made = place.stat().st_mtime_ns
+    np.testing.assert_array_equal(read_volume(path).array, expected)
+    made = path.stat().st_mtime_ns
     assert folder.open().list_images() == ["a", "sub--c"]
-    assert place.stat().st_mtime_ns == made, "made once"
+    assert path.stat().st_mtime_ns == made, "made once"
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(folder.volume(5).transpose()), str(folder.root / header))
     os.utime(folder.root / header, (1, 1))
     store.refresh()
@@ -99,13 +99,13 @@ def test_a_scan_in_two_files_is_handed_out_as_one_nrrd(folder, header):
     (folder.root / header).unlink()
     store.refresh()
     assert store.list_images() == ["a"]
-    assert not place.exists()
+    assert not path.exists()
 
 
 def test_a_copy_that_is_gone_is_made_again(folder):
     folder.put("c.mhd")
-    place = Path(folder.open().get_image_uri("c"))
-    place.unlink()
+    path = Path(folder.open().get_image_uri("c"))
+    path.unlink()
     assert Path(folder.open().get_image_uri("c")).is_file()
 
 

@@ -59,14 +59,14 @@ def test_a_label_is_stored_on_its_image_s_grid_whatever_its_format(store, studie
     np.testing.assert_allclose(read_label(path).affine, read_volume(studies / "b.nrrd").affine, atol=1e-6)
 
 
-def test_a_label_on_another_grid_is_resampled_to_the_same_place_with_a_note(store, send, label_map):
+def test_a_label_on_another_grid_is_resampled_to_the_same_position_with_a_note(store, send, label_map):
     flipped = AFFINE @ np.array([[-1.0, 0, 0, 7], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     store.save_label("a", send(label_map[::-1].copy(), flipped), "final", {})
     np.testing.assert_array_equal(read_label(store.get_label_uri("a", "final")).array, label_map)
     assert any("resampled" in note for note in store.notes("a"))
 
 
-def test_a_label_of_a_part_of_the_image_lands_in_its_place(store, send, label_map):
+def test_a_label_of_a_part_of_the_image_lands_at_its_position(store, send, label_map):
     part = AFFINE.copy()
     part[:3, 3] = (AFFINE @ (2, 2, 2, 1))[:3]
     store.save_label("a", send(label_map[2:6, 2:6, 2:6].copy(), part), "final", {})
@@ -80,7 +80,7 @@ def test_a_coarser_label_covers_the_image_to_its_edges(store, send, label_map):
     assert read_label(store.get_label_uri("a", "final")).array.min() == 1
 
 
-def test_a_finding_too_small_for_the_image_s_grid_is_told_of(store, send):
+def test_a_finding_too_small_for_the_image_s_grid_is_reported(store, send):
     fine = np.zeros((32, 36, 40), dtype=np.uint8)
     fine[8:16, 8:16, 8:16] = 1
     fine[21, 21, 21] = 2
@@ -111,7 +111,7 @@ def test_a_label_that_lies_mostly_inside_is_resampled(store, send, label_map):
         ("none", {"label_info": [{"name": "spleen", "idx": 1}, {"name": "liver", "idx": 2}]}, "spleen"),
         ("none", {"label_info": NAMES[:1]}, "value"),
         ("values", {}, "value"),
-        ("place", {"label_info": NAMES}, "grid"),
+        ("position", {"label_info": NAMES}, "grid"),
         ("none", {"label_info": "liver"}, "list"),
         ("none", {"label_info": [{"name": "liver", "idx": "x"}, NAMES[1]]}, "whole number"),
     ],
@@ -124,7 +124,7 @@ def test_a_bad_label_is_refused_in_words_and_nothing_changes(
     store.save_label("a", sent, "final", {"label_info": NAMES})
     before = everything(studies)
     elsewhere = AFFINE.copy()
-    elsewhere[:3, 3] += 500 * (fault == "place")
+    elsewhere[:3, 3] += 500 * (fault == "position")
     bad = Path(send(label_map * (9 if fault == "values" else 1), elsewhere))
     if fault == "bytes":
         bad.write_bytes(b"abc")

@@ -68,19 +68,19 @@ def test_the_folder_is_read_again_for_labels_that_come_or_go_not_for_those_that_
     refreshes = []
     watch = FolderWatch(str(studies), store.entries, None, lambda: refreshes.append(1))
     store.save_label("a", sent, "final", {})
-    place = Path(store.stored_label("a"))
+    path = Path(store.stored_label("a"))
 
-    def settle(*places):
+    def settle(*paths):
         before = len(refreshes)
-        watch.take_in(places)
+        watch.take_in(paths)
         return len(refreshes) - before
 
-    assert settle(place) == 0
-    assert settle(place, place.with_name("b.nii.gz")) == 1
-    assert settle(place.with_name("a.nrrd")) == 1
-    assert settle(place.parents[2] / "a.nii.gz") == 1
-    place.unlink()
-    assert settle(place) == 1
+    assert settle(path) == 0
+    assert settle(path, path.with_name("b.nii.gz")) == 1
+    assert settle(path.with_name("a.nrrd")) == 1
+    assert settle(path.parents[2] / "a.nii.gz") == 1
+    path.unlink()
+    assert settle(path) == 1
 
 
 @pytest.fixture

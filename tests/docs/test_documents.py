@@ -27,8 +27,8 @@ def test_each_link_leads_to_a_file_and_each_anchor_to_a_heading(document):
     for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
         if "://" in link:
             continue
-        place, _, anchor = link.partition("#")
-        target = (document.parent / place).resolve() if place else document
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
 

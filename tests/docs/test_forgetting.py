@@ -198,7 +198,7 @@ def keep_what_is_written(contract, name, folder, monkeypatch):
     contract.test_class_names_are_data_and_in_its_card(
         name, partial(made.LabelledStudy, folder / "other"), folder, monkeypatch
     )
-    contract.test_a_full_disk_is_told_and_all_stays_as_it_was(name, export, folder / "full", False, 20_000)
+    contract.test_a_full_disk_is_reported_and_all_stays_as_it_was(name, export, folder / "full", False, 20_000)
 
 
 @each(EXPORT)
@@ -222,8 +222,8 @@ def row_of_network(line, names):
 @each(NETWORK)
 def test_what_a_network_lacks_is_said(contracts, tmp_path, monkeypatch, old, new, words):
     file, line = example("half")
-    place = line if old in line else file
-    file, line = (forget(text, old, new) if text is place else text for text in (file, line))
+    changed = line if old in line else file
+    file, line = (forget(text, old, new) if text is changed else text for text in (file, line))
     named = "half"
     if "fewlabel" in new:  # as a file of the package, which a bundle copies
         (tmp_path / "half.py").write_text(file, encoding="utf-8")

@@ -39,7 +39,7 @@ def files(tmp_path):
 
 @pytest.fixture
 def publish(tmp_path, monkeypatch):
-    """Put a short list of cases in the place of a published one."""
+    """Use a short list of cases instead of a published one."""
 
     def write(name, **lists):
         (tmp_path / "lists").mkdir(exist_ok=True)
@@ -77,8 +77,8 @@ class Data:
             truth[12 + seed % 4 :, 4:12, 3:12] = 2
             noise = np.random.default_rng(seed).normal(20, 5, truth.shape)
             known = name in self.names
-            place = images if known or decathlon else "unlabelled"
-            write_volume(folder / place / f"{name}.nii.gz", (noise + 60 * truth).astype(np.float32), AFFINE)
+            subfolder = images if known or decathlon else "unlabelled"
+            write_volume(folder / subfolder / f"{name}.nii.gz", (noise + 60 * truth).astype(np.float32), AFFINE)
             if known:
                 write_volume(folder / labels / f"{name}.nii.gz", truth, AFFINE)
         if decathlon:

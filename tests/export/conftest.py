@@ -74,16 +74,16 @@ def oblique_volume(path, low=0.0, high=300.0):
 
 
 def write_dicom(folder, array, affine, seed=0, thickness=None, **header):
-    """A CT series with these voxels (i, j, k) at this place in RAS mm, its files in an order of their own: its UID."""
+    """A CT series with these voxels (i, j, k) and affine (RAS mm), files in an order of their own; gives its UID."""
     folder.mkdir(parents=True, exist_ok=True)
-    place = np.diag([-1.0, -1, 1, 1]) @ affine
-    spacing = np.linalg.norm(place[:3, :3], axis=0)
-    axes = place[:3, :3] / spacing
+    lps = np.diag([-1.0, -1, 1, 1]) @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    axes = lps[:3, :3] / spacing
     uids = {name: generate_uid() for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")}
     for number in np.random.default_rng(seed).permutation(array.shape[2]):
         slice_ = _slice(array[:, :, number].T, spacing, float(f"{thickness or spacing[2]:.8g}"))
         slice_.ImageOrientationPatient = [float(f"{value:.10g}") for value in (*axes[:, 0], *axes[:, 1])]
-        position = place[:3, 3] + place[:3, 2] * number
+        position = lps[:3, 3] + lps[:3, 2] * number
         slice_.ImagePositionPatient = [float(f"{value:.10g}") for value in position]
         slice_.InstanceNumber = int(number) + 1
         for name, value in {**uids, **header}.items():
@@ -190,7 +190,7 @@ def labelled_study(tmp_path):
 
 
 class Exporting:
-    """Callable (name, target, images, overwrite): export a study, unchecked, in place of an earlier export."""
+    """Callable (name, target, images, overwrite): export a study, unchecked, replacing an earlier export."""
 
     def __init__(self, study):
         self.study = study

@@ -49,7 +49,7 @@ def test_a_label_map_on_another_grid_differs_in_all_its_voxels_and_is_not_kept(s
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_an_export_that_writes_no_label_map_is_told(source, volume, tmp_path):
+def test_an_export_that_writes_no_label_map_is_reported(source, volume, tmp_path):
     image = volume(tmp_path / "scan.nii.gz")
     empty = form(run=lambda folder, images, output: output.mkdir())
     with pytest.raises(Refusal, match=r"wrote no label map for scan\.nii\.gz"):
@@ -72,7 +72,7 @@ def test_an_export_that_was_not_compared_says_so(source, tmp_path):
         assert said["verified"] is None
 
 
-def test_a_missing_package_and_a_study_that_does_not_fit_are_told_before_anything_is_written(source, tmp_path):
+def test_a_missing_package_and_a_study_that_does_not_fit_are_reported_before_anything_is_written(source, tmp_path):
     for reason, lacking in (
         (
             "needs fewlabel_nothing, which is not installed here: python -m pip",

@@ -8,7 +8,7 @@ from monai.bundle import ConfigParser, verify_net_in_out
 
 from fewlabel.errors import Refusal
 from fewlabel.export import bundle as module
-from fewlabel.export.table import export_model
+from fewlabel.export.table import export_model, find_export
 from fewlabel.networks import NETWORKS
 from fewlabel.published import load_published
 from fewlabel.workspace import Workspace
@@ -141,12 +141,12 @@ def test_without_a_published_model_it_says_so(tmp_path):
 @pytest.mark.parametrize("what", ["a file", "notes.txt", "configs/metadata.json"])
 def test_what_is_not_ours_is_left_alone(publish, tmp_path, what):
     target = tmp_path / "bundle"
-    place = target if what == "a file" else target / what
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text('{"name": "someone else\'s bundle"}')
+    path = target if what == "a file" else target / what
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"name": "someone else\'s bundle"}')
     with pytest.raises(Refusal, match="not an earlier export"):
         export_model("bundle", publish(), target)
-    assert place.read_text() == '{"name": "someone else\'s bundle"}'
+    assert path.read_text() == '{"name": "someone else\'s bundle"}'
 
 
 def test_exporting_again_replaces_the_export_and_keeps_what_people_put_there(publish, tmp_path):
@@ -159,12 +159,22 @@ def test_exporting_again_replaces_the_export_and_keeps_what_people_put_there(pub
     assert files(bundle) == {*LAYOUT, "eval/result.nii.gz"}
 
 
+@pytest.mark.parametrize("word", ["deepedit", "deepgrow", "detection", "classification"])
+def test_a_name_by_which_monai_label_would_take_it_for_another_kind_is_refused(publish, tmp_path, word):
+    target = tmp_path / f"My_{word.capitalize()}"
+    with pytest.raises(Refusal, match=f"'{target.name}' says {word}") as refusal:
+        export_model("bundle", publish(), target)
+    assert refusal.value.status_code == 422
+    assert not target.exists()
+    assert "segmentation" in find_export("bundle").folder
+
+
 def test_an_empty_folder_may_be_filled(publish, tmp_path):
     (tmp_path / "bundle").mkdir()
     assert files(export_model("bundle", publish(), tmp_path / "bundle")) == LAYOUT
 
 
-def test_a_full_disk_is_told_and_the_earlier_export_stays(publish, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_the_earlier_export_stays(publish, tmp_path, monkeypatch):
     workspace = publish()
     bundle = export_model("bundle", workspace, tmp_path / "bundle")
     before = {name: (bundle / name).read_bytes() for name in files(bundle)}

@@ -129,8 +129,8 @@ def test_monai_verifies_every_network_and_makes_the_same_one_as_torchscript(bund
 
 def training(bundle, dataset, **more):
     """MONAI's workflow of the bundle's training."""
-    told = {"bundle_root": str(bundle), "dataset_dir": str(dataset), **more}
-    return ConfigWorkflow(workflow_type="train", logging_file=False, **files(bundle, "train"), **told)
+    arguments = {"bundle_root": str(bundle), "dataset_dir": str(dataset), **more}
+    return ConfigWorkflow(workflow_type="train", logging_file=False, **files(bundle, "train"), **arguments)
 
 
 def weights(bundle):

@@ -36,19 +36,19 @@ def model(publish):
     return load
 
 
-def forms(told):
-    return as_markdown(told), as_html(told, EVIDENCE.pictures)
+def forms(content):
+    return as_markdown(content), as_html(content, EVIDENCE.pictures)
 
 
 def test_it_tells_dice_and_distance_with_spread_and_the_cases_behind_them(model):
-    told = contents(model(), EVIDENCE, ROWS, "A test")
-    organ, tumour = told["validation"]["classes"]
+    content = contents(model(), EVIDENCE, ROWS, "A test")
+    organ, tumour = content["validation"]["classes"]
     assert organ["dice"]["cases"] == 3
     assert (organ["dice"]["mean"], organ["dice"]["deviation"]) == (pytest.approx(0.8), pytest.approx(0.1))
     assert (organ["distance_mm"]["mean"], organ["distance_mm"]["cases"]) == (pytest.approx(2.0), 2)
     assert (tumour["dice"]["cases"], tumour["dice"]["deviation"]) == (1, None)
     assert tumour["seen_where_the_label_has_none"] == 1
-    for text in forms(told):
+    for text in forms(content):
         assert "0.800 ± 0.100 (0.700 to 0.900)" in text
         assert "2.0 ± 0.7 (1.5 to 2.5)" in text
         assert "d: Its label lies on another grid." in text
@@ -56,20 +56,20 @@ def test_it_tells_dice_and_distance_with_spread_and_the_cases_behind_them(model)
 
 def test_every_form_has_the_one_sentence_of_the_quality(model):
     published = model(validated_on={"x": [0.8, None]})
-    told = contents(published, Evidence(), ROWS, "A test")
+    content = contents(published, Evidence(), ROWS, "A test")
     sentence = quality(published.card).sentence
     assert "on 1 validation case" in sentence
-    assert told["quality"] == sentence
-    for text in forms(told):
+    assert content["quality"] == sentence
+    for text in forms(content):
         assert text.count(sentence) == 2, "at the top, and as a warning"
 
 
 def test_without_a_new_measurement_it_tells_what_was_measured_at_the_training(model):
     published = model(validated_on={"x": [0.9, None], "y": [0.7, None], "z": [None, None]})
-    told = contents(published, Evidence(), None, "A test")["validation"]
-    assert told["classes"][0]["dice"]["cases"] == 2
-    assert [each["case"] for each in told["cases"]] == ["x", "y"]
-    assert "when the model was published" in told["how"]
+    content = contents(published, Evidence(), None, "A test")["validation"]
+    assert content["classes"][0]["dice"]["cases"] == 2
+    assert [each["case"] for each in content["cases"]] == ["x", "y"]
+    assert "when the model was published" in content["how"]
 
 
 @pytest.mark.parametrize("rows", [None, []])
@@ -93,10 +93,10 @@ def test_it_tells_method_settings_seed_time_and_software(model):
         progress=0.25,
         sent=True,
     )
-    told = contents(published, Evidence(), None, "A test")
-    assert told["training"]["settings"]["seed"] == 7
-    assert told["learned_from"] == {"labelled": 4, "unlabelled": 9}
-    markdown, page = forms(told)
+    content = contents(published, Evidence(), None, "A test")
+    assert content["training"]["settings"]["seed"] == 7
+    assert content["learned_from"] == {"labelled": 4, "unlabelled": 9}
+    markdown, page = forms(content)
     for word in ("seed", "61.5", "torch", "2.13.0", "bcp", "4 labelled and 9 unlabelled", "25%", "sent to the server"):
         assert word in markdown, word
         assert word in page, word
@@ -120,19 +120,19 @@ def test_names_of_classes_and_cases_are_data_in_every_form(model):
     nothing = (None,) * len(NAMES)
     pictures = (("best", NAMES[0], 0.5, b"\x89PNG"),)
     evidence = Evidence(tuple(Scored(name, (0.5, *nothing[1:]), nothing) for name in NAMES), pictures)
-    told = contents(published, evidence, ROWS, "A test")
+    content = contents(published, evidence, ROWS, "A test")
     seen, plain = Seen(), Seen()
-    seen.feed(as_html(told, evidence.pictures))
-    plain.feed(as_markdown(told))
+    seen.feed(as_html(content, evidence.pictures))
+    plain.feed(as_markdown(content))
     ours = "html head meta title style body h1 h2 p ul li table tr th td figure img figcaption"
     assert set(seen.tags) <= set(ours.split())
     assert plain.tags == []
     assert all(image.startswith("data:image/png;base64,") for image in seen.images)
     assert all(name in seen.text for name in NAMES)
-    assert "[a](x)" not in as_markdown(told)
-    rows = [line for line in as_markdown(told).splitlines() if line.startswith("| 3 |")]
+    assert "[a](x)" not in as_markdown(content)
+    rows = [line for line in as_markdown(content).splitlines() if line.startswith("| 3 |")]
     assert rows == [r"| 3 | a\|b |"]
-    json.dumps(told, allow_nan=False)
+    json.dumps(content, allow_nan=False)
 
 
 def test_every_model_format_holds_the_card(publish, tmp_path):

@@ -53,7 +53,7 @@ def test_the_bundle_normalises_ct_as_the_server_does_and_keeps_the_geometry(publ
     assert len(np.unique(written.dataobj)) > 1
 
 
-def test_an_image_that_cannot_be_read_is_told(publish, tmp_path):
+def test_an_image_that_cannot_be_read_is_reported(publish, tmp_path):
     workspace = publish()
     (tmp_path / "scan.nii.gz").write_bytes(b"no image")
     for name in ("scan.nii.gz", "missing.nii.gz"):
@@ -62,7 +62,7 @@ def test_an_image_that_cannot_be_read_is_told(publish, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_bundle_that_does_not_run_is_told_with_its_last_words(publish, volume, tmp_path):
+def test_a_bundle_that_does_not_run_is_reported_with_its_last_words(publish, volume, tmp_path):
     bundle = export_model("bundle", publish(), tmp_path / "bundle")
     (bundle / "models" / "model.pt").unlink()
     with pytest.raises(Refusal, match="does not run"):

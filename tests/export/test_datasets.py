@@ -88,8 +88,8 @@ def test_voxels_and_grid_of_every_file_are_the_study_s(exported, name):
 
 
 @pytest.mark.parametrize("what", ["image", "label"])
-def test_a_file_that_lies_elsewhere_in_space_is_told(exported, name, what):
-    """Its voxels are right, and it is in another place."""
+def test_a_file_that_lies_elsewhere_in_space_is_reported(exported, name, what):
+    """Its voxels are right, and its geometry is wrong."""
     folder, table, study = exported()
     file = folder / table["oblique"][what]
     written = nibabel.load(file)

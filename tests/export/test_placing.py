@@ -1,4 +1,4 @@
-"""An export is put in its place in one step: by one at a time, whole, and with what people laid there."""
+"""An export is moved to its folder in one step: by one at a time, whole, and with what people laid there."""
 
 import contextlib
 import json
@@ -117,7 +117,7 @@ def hold(target, begun, go_on):
         go_on.wait(120)
 
 
-def test_two_exports_to_one_place_are_told_and_the_first_is_whole(target):
+def test_two_exports_to_one_folder_are_reported_and_the_first_is_whole(target):
     """Of two processes; one that was killed holds nothing."""
     context = multiprocessing.get_context("spawn")
     begun, go_on = context.Event(), context.Event()

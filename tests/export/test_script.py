@@ -37,7 +37,7 @@ def quick(monkeypatch):
     def write(model, folder):
         (folder / "fewlabel.json").write_text(json.dumps({"fewlabel": model.card}), encoding="utf-8")
 
-    def compared(source, folder, run, images):
+    def compared(source, folder, run, images, like):
         asked.append([case for case, _ in images])
         return [Comparison(case, 960, asked.differing, 0.5, {"organ": 0.9}, 0.25) for case, _ in images]
 
@@ -79,20 +79,20 @@ def test_formats_go_into_folders_of_their_names_and_are_verified(labelled_study,
     assert sorted(os.listdir(tmp_path / "out")) == ["nnunet", "quick"]
     assert [sorted(cases) for cases in quick] == [["holes", "left", "plain"]], "the three smallest that have a label"
     assert [row["case"] for row in verified(tmp_path / "out" / "quick")] == quick[0]
-    told = capsys.readouterr()
-    assert "holes: 0 of 960 voxels differ, probabilities by 0.25 at most, 0.5 s" in told.out
-    assert "verified: 9 files read back, 0 of them differ" in told.out
-    assert "nnunet: it is written" in told.err
+    printed = capsys.readouterr()
+    assert "holes: 0 of 960 voxels differ, probabilities by 0.25 at most, 0.5 s" in printed.out
+    assert "verified: 9 files read back, 0 of them differ" in printed.out
+    assert "nnunet: it is written" in printed.err
 
 
-def test_how_far_it_is_is_told_once_a_second_with_the_time_left(capsys):
+def test_progress_is_printed_once_a_second_with_the_time_left(capsys):
     now = [0.0]
     tell = Progress(lambda: now[0])
     for seconds, share, words, left in (
-        *((0.0, 0.0, "quick: it is written", None), (0.5, 0.1, "quick: not told", None)),
+        *((0.0, 0.0, "quick: it is written", None), (0.5, 0.1, "quick: not printed", None)),
         *(
             (0.6, 0.5, "msd: a is written", 0.6),
-            (1.5, 0.6, "msd: not told", 9.0),
+            (1.5, 0.6, "msd: not printed", 9.0),
             (1.7, 0.7, "msd: c is written", 150.0),
         ),
     ):
@@ -124,8 +124,10 @@ def test_one_that_disagrees_is_not_kept_and_the_others_are(labelled_study, tmp_p
     labelled_study()
     quick.differing = 7
     assert run(tmp_path, "--formats", "quick", "msd") == 1
-    assert "quick: The export does not agree with the study, so it was not kept." in (told := capsys.readouterr().err)
-    assert "holes: 7 of 960 voxels differ" in told
+    assert "quick: The export does not agree with the study, so it was not kept." in (
+        printed := capsys.readouterr().err
+    )
+    assert "holes: 7 of 960 voxels differ" in printed
     assert os.listdir(tmp_path / "out") == ["msd"]
 
 
@@ -133,21 +135,30 @@ def test_an_output_that_exists_is_refused_unless_it_may_be_replaced(labelled_stu
     labelled_study()
     assert run(tmp_path, "--formats", "quick") == 0
     assert run(tmp_path, "--formats", "msd", "quick") == 1
-    assert "quick: " in (told := capsys.readouterr().err)
-    assert "--overwrite" in told
+    assert "quick: " in (printed := capsys.readouterr().err)
+    assert "--overwrite" in printed
     assert os.listdir(tmp_path / "out") == ["quick"], "nothing was written before all was looked at"
     assert run(tmp_path, "--formats", "msd", "quick", "--overwrite") == 0
 
 
-def test_every_fault_of_the_inputs_is_told_at_once_and_nothing_is_written(labelled_study, tmp_path, capsys, quick):
+def test_every_fault_of_the_inputs_is_reported_at_once_and_nothing_is_written(labelled_study, tmp_path, capsys, quick):
     labelled_study().workspace.model.unlink()
     missing = str(tmp_path / "missing.nii.gz")
     assert run(tmp_path, "--formats", "quick", "msd", "--check", missing, "--cases", "nobody") == 1
-    told = capsys.readouterr().err
-    assert "missing.nii.gz does not exist" in told
-    assert "no scan nobody" in told
-    assert "quick: There is no model to export yet" in told
+    printed = capsys.readouterr().err
+    assert "missing.nii.gz does not exist" in printed
+    assert "no scan nobody" in printed
+    assert "quick: There is no model to export yet" in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_of_a_mean_of_networks_the_better_one_alone_is_an_option(publish, tmp_path, capsys):
+    publish("unet_small+unet_small", alone={"first": [0.4, 0.4], "second": [0.6, 0.6]})
+    assert run(tmp_path, "--formats", "auto3dseg", "--no-check") == 1
+    assert "Ask for it with --single." in capsys.readouterr().err
+    assert run(tmp_path, "--formats", "auto3dseg", "--no-check", "--single") == 0
+    card = json.loads((tmp_path / "out" / "auto3dseg" / "fewlabel.json").read_text(encoding="utf-8"))["fewlabel"]
+    assert card["validation"] == {"organ": 0.6, "tumour": 0.6}
 
 
 def test_accepted_labels_and_links_are_options(labelled_study, tmp_path):
@@ -175,7 +186,7 @@ def test_a_format_can_be_chosen_and_all_are_named(publish, tmp_path, capsys):
         (["--studies", "a", "--output", "b", "--no-check", "--check", "c"], "not allowed with"),
     ],
 )
-def test_what_is_needed_is_told(capsys, arguments, words):
+def test_what_is_needed_is_said(capsys, arguments, words):
     with pytest.raises(SystemExit):
         export.main(arguments)
     assert words in capsys.readouterr().err

@@ -103,12 +103,12 @@ def test_the_task_writes_a_volume_of_numbers_on_the_image_s_grid(tmp_path, image
     workspace.set_classes(["bright"])
     publish(workspace, [])
     task = FewLabelUncertainty(workspace, "cpu")
-    file, told = task({"image": str(image), "result_extension": extension})
+    file, params = task({"image": str(image), "result_extension": extension})
     written = read_volume(file)
     assert file.endswith(extension)
     assert written.array.dtype == np.float32
     assert written.array.shape == (24, 20, 18)
     np.testing.assert_allclose(written.affine, OBLIQUE, atol=1e-4)
     assert 0 <= written.array.min() < written.array.max() <= 1
-    assert told["model_version"] == 3
+    assert params["model_version"] == 3
     assert task.info()["type"] == "others"

@@ -1,4 +1,4 @@
-"""What a loss is told is right counts, voxel by voxel and class by class: over every loss that has a target."""
+"""The target of a loss counts, voxel by voxel and class by class: for every loss that has one."""
 
 from __future__ import annotations
 

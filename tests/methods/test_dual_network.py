@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_losses(batches):
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
 
-def test_the_better_network_is_told_by_a_running_mean_of_the_labelled_losses(batches):
+def test_the_better_network_is_known_by_a_running_mean_of_the_labelled_losses(batches):
     method = make()
     seen = []
     for _ in range(4):
@@ -136,7 +136,7 @@ def test_where_nothing_is_uncertain_the_contrast_is_zero():
     assert loss == 0
 
 
-def test_the_features_of_a_coarser_grid_meet_the_labels_of_their_place():
+def test_the_features_of_a_coarser_grid_meet_the_labels_of_their_position():
     """Class 1 on one side, class 2 on the other; features at half the resolution, -5 and 5."""
     label = torch.ones(1, 8, 4, 4, dtype=torch.long)
     label[:, 4:] = 2

@@ -62,7 +62,7 @@ def seen(method, teacher):
     return [torch.cat(network.seen) for network in networks if network.seen]
 
 
-def told_apart():
+def distinguishable():
     """Labelled crops in 0..1, weak views in 10..11, strong ones in 20..21."""
     torch.manual_seed(1)
     image, weak, strong = torch.rand(3, 2, 1, *CROP).unbind()
@@ -88,7 +88,7 @@ IN_PAIRS = [name for name in METHODS if METHODS[name].needs_second]
 @pytest.mark.parametrize("step", range(3))
 @pytest.mark.parametrize("name", TAUGHT)
 def test_a_teacher_sees_the_weak_view_alone_and_its_student_never_does(name, step):
-    method, batches = make(name), told_apart()
+    method, batches = make(name), distinguishable()
     for _ in range(step):
         method.after_step(1.0)
     torch.manual_seed(3)
@@ -105,7 +105,7 @@ def test_a_teacher_sees_the_weak_view_alone_and_its_student_never_does(name, ste
 
 @pytest.mark.parametrize("name", IN_PAIRS)
 def test_of_two_networks_one_sees_the_weak_and_the_other_the_strong_view_of_a_crop(name):
-    method, (labelled, unlabelled) = make(name), told_apart()
+    method, (labelled, unlabelled) = make(name), distinguishable()
     torch.manual_seed(3)
     method.step(labelled, unlabelled, 1.0)
     first, second = seen(method, teacher=False)
@@ -160,7 +160,7 @@ def test_a_student_that_is_right_pays_for_what_a_wrong_teacher_says(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_what_is_not_learnt_yet_is_not_looked_at(name):
     """At the start of a training the pool has no part in the step: no pass, no term, no weight."""
-    method, batches = make(name), told_apart()
+    method, batches = make(name), distinguishable()
     step = method.step(*batches, 0.0)
     assert not seen(method, teacher=True)
     assert all((crops < 5).all() for crops in seen(method, teacher=False))

@@ -108,7 +108,7 @@ def test_an_older_prediction_that_comes_late_makes_no_other_younger(store):
         assert [each.age(case) for case in "abc"] == [6, 0, 7]
 
 
-def test_a_newer_prediction_takes_the_place_of_the_older_one(store, tmp_path):
+def test_a_newer_prediction_replaces_the_older_one(store, tmp_path):
     opened = store()
     opened.put(prediction(version=1, seed=1))
     opened.put(prediction(version=2, seed=2))

@@ -33,9 +33,9 @@ def smooth(rng, shape, wavelength):
 def _bent(label, strength, rng):
     """Elastically deformed, by about 12 voxels at strength 1."""
     scale = max(2.0, min(label.shape) / 6)
-    places = np.stack(np.meshgrid(*map(np.arange, label.shape), indexing="ij")).astype(float)
-    places += 12 * strength * np.stack([smooth(rng, label.shape, scale) for _ in range(3)])
-    return ndimage.map_coordinates(label, places, order=0, mode="nearest")
+    positions = np.stack(np.meshgrid(*map(np.arange, label.shape), indexing="ij")).astype(float)
+    positions += 12 * strength * np.stack([smooth(rng, label.shape, scale) for _ in range(3)])
+    return ndimage.map_coordinates(label, positions, order=0, mode="nearest")
 
 
 def _shares(label):

@@ -53,8 +53,8 @@ def test_large_scans_are_worked_on_coarsely(tools):
     affine, moved = np.diag([0.7, 0.7, 1.5, 1]), np.roll(label, 100, 1)
     assert max(working_pair(moved, label, affine).label.shape) <= SIDE
     (flag,) = tools.flags(moved, label, affine)
-    told = re.search(r"moved by (\d+) mm towards the front \(anterior\)", flag["reason"])
-    assert int(told[1]) == pytest.approx(70, abs=3.5)  # a coarse voxel is 4.9 mm here
+    match = re.search(r"moved by (\d+) mm towards the front \(anterior\)", flag["reason"])
+    assert int(match[1]) == pytest.approx(70, abs=3.5)  # a coarse voxel is 4.9 mm here
 
 
 def test_an_empty_map_has_no_pair(blocks):

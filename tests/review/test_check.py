@@ -65,10 +65,10 @@ def affine(request):
 
 def inwards(label, axis, share=0.25):
     """An offset along an axis by a share of the extent, towards the middle of the grid."""
-    places = np.nonzero(label)[axis]
-    length = int(np.ceil(share * (np.ptp(places) + 1)))
+    layers = np.nonzero(label)[axis]
+    length = int(np.ceil(share * (np.ptp(layers) + 1)))
     offset = [0, 0, 0]
-    offset[axis] = length if places.mean() < label.shape[axis] / 2 else -length
+    offset[axis] = length if layers.mean() < label.shape[axis] / 2 else -length
     return offset
 
 
@@ -109,7 +109,7 @@ def test_mistakes_are_seen_whatever_the_model_does_badly(tools, way):
     assert tools.kinds(tools.shift(label, inwards(label, 1, 0.3)), prediction) == ["shifted"]
 
 
-def test_a_shift_is_told_in_millimetres_and_words_as_seen_from_the_model(tools):
+def test_a_shift_is_reported_in_millimetres_and_words_as_seen_from_the_model(tools):
     label = SHAPES["two organs"]
     moved = tools.shift(label, (0, 0, 8))
     (flag,) = tools.flags(moved, label, np.diag([1, 1, 2.0, 1]))

@@ -17,8 +17,8 @@ def history(curve, numbers=DESIGN, noise=0.0, seed=0, **more):
     dice = a - b * np.array(numbers, float) ** -c + np.random.default_rng(seed).normal(0, noise, len(numbers))
     values = zip(numbers, np.clip(dice, 0, 1), strict=True)
     return [
-        {"case": f"case {place}", "first": True, "labels": n, "mean": float(d), "strategy": "random", **more}
-        for place, (n, d) in enumerate(values)
+        {"case": f"case {number}", "first": True, "labels": n, "mean": float(d), "strategy": "random", **more}
+        for number, (n, d) in enumerate(values)
     ]
 
 
@@ -135,7 +135,7 @@ def test_the_number_of_labels_may_be_given():
     assert expected_gain(entries, labels=40)["gain"] < expected_gain(entries)["gain"]
 
 
-def test_only_finite_numbers_are_told():
+def test_only_finite_numbers_are_reported():
     for entries in ([], history((0.9, 0.6, 0.7), noise=0.3), history((1.0, 1.0, 3.0), [1, 1, 2, 3])):
         numbers = [value for value in walk(expected_gain(entries)) if isinstance(value, float)]
         assert all(math.isfinite(value) for value in numbers)

@@ -118,8 +118,8 @@ def test_a_model_of_the_same_classes_in_another_order_is_compared_by_name(study)
 def test_a_proposal_has_the_study_s_values_after_its_order_changed(study):
     before = read_label(study.infer({"image": str(study.image)})[0]).array
     study.workspace.set_classes(["vessel", "tumour", "organ"])
-    file, told = study.infer({"image": str(study.image)})
-    assert told["label_names"] == {"organ": 3, "tumour": 2}
+    file, params = study.infer({"image": str(study.image)})
+    assert params["label_names"] == {"organ": 3, "tumour": 2}
     assert np.array_equal(read_label(file).array, np.array([0, 3, 2])[before])
     assert study.infer.info()["labels"] == {"vessel": 1, "tumour": 2, "organ": 3}
 
@@ -127,8 +127,8 @@ def test_a_proposal_has_the_study_s_values_after_its_order_changed(study):
 def test_a_proposal_of_a_model_with_a_class_that_is_gone_names_its_own_values(study):
     before = read_label(study.infer({"image": str(study.image)})[0]).array
     study.workspace.set_classes(["tumour"])
-    file, told = study.infer({"image": str(study.image)})
-    assert told["label_names"] == {"organ": 1, "tumour": 2}
+    file, params = study.infer({"image": str(study.image)})
+    assert params["label_names"] == {"organ": 1, "tumour": 2}
     assert np.array_equal(read_label(file).array, before)
 
 

@@ -209,7 +209,7 @@ def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_t
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
 
 
-def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_told(tmp_path, capsys):
+def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_reported(tmp_path, capsys):
     assert serve.main(serve.parse(["--studies", str(tmp_path), "--restore-model"])) == 1
     assert "no FewLabel study" in capsys.readouterr().err
     workspace = tmp_path / "elsewhere"
@@ -218,8 +218,8 @@ def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_told(tmp_p
     (workspace / "replaced" / "20260102-030406-000-v0.pt").touch()
     asked = serve.parse(["--studies", str(tmp_path), "--conf", "workspace", str(workspace), "--restore-model"])
     assert serve.main(asked) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0].strip() for line in told[1:]] == ["damaged", "version 3"]
+    output = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0].strip() for line in output[1:]] == ["damaged", "version 3"]
 
 
 @pytest.mark.parametrize(

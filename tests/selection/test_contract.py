@@ -14,7 +14,7 @@ from fewlabel.selection.table import DEFAULT_STRATEGY, STRATEGIES, make_strategi
 
 NAMES = tuple(STRATEGIES)
 CASES = "abcdefghij"
-SPREAD = {case: [float(place), float(place % 3)] for place, case in enumerate(CASES)}
+SPREAD = {case: [float(number), float(number % 3)] for number, case in enumerate(CASES)}
 
 
 @pytest.fixture(params=["no model", "scores"])
@@ -23,7 +23,7 @@ def ask(request, make, write_scores):
 
     def build(name, **more):
         if request.param == "scores":
-            write_scores({case: 0.1 + 0.05 * place for place, case in enumerate(CASES)}, foreground=0.2)
+            write_scores({case: 0.1 + 0.05 * number for number, case in enumerate(CASES)}, foreground=0.2)
         return make(name, **more)
 
     return build

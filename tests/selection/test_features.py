@@ -91,9 +91,9 @@ def test_the_nearest_of_several_counts_and_of_none_nothing_is_near():
 def test_the_gain_is_the_fall_of_the_mean_distance():
     geometry = Geometry({"a": [0.0], "b": [1.0], "c": [2.0], "d": [9.0]})
     nearest = geometry.to_nearest(["b"])
-    for place in range(4):
-        after = np.minimum(nearest, geometry.distance[place])
-        assert geometry.gains(nearest)[place] == pytest.approx(nearest.mean() - after.mean(), abs=1e-6)
+    for index in range(4):
+        after = np.minimum(nearest, geometry.distance[index])
+        assert geometry.gains(nearest)[index] == pytest.approx(nearest.mean() - after.mean(), abs=1e-6)
 
 
 def test_no_scans_have_no_geometry():
@@ -163,7 +163,7 @@ def test_in_the_background_it_starts_no_thread_where_enough_is_known(tmp_path, i
     store.fill_in_background(["a", "b", "c"], images)
 
 
-def test_scans_that_take_the_place_of_removed_ones_are_looked_at(tmp_path, monkeypatch):
+def test_scans_that_replace_removed_ones_are_read(tmp_path, monkeypatch):
     store, started = FeatureStore(tmp_path / "features.json"), []
     store.known = {"removed": [0.0], "kept": [0.0]}
     monkeypatch.setattr(features_module.threading.Thread, "start", lambda thread: started.append(thread))

@@ -42,9 +42,9 @@ def blobs(seed, other):
     grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, side) for side in (24, 22, 20)), indexing="ij"))
     label, image = np.zeros(grid.shape[1:], np.uint8), np.full(grid.shape[1:], 30.0)
     brightness = (55, 110, 90) if other else (110, 70, 70)
-    places = ((-0.35, -0.2, 0), (0.4, 0.3, 0.1), (0.3, -0.6, -0.2))
-    for value, place, bright in zip((1, 2, 0), places, brightness, strict=True):
-        centre, radius = random.normal(place, 0.07), random.uniform(0.25, 0.4, 3)
+    centres = ((-0.35, -0.2, 0), (0.4, 0.3, 0.1), (0.3, -0.6, -0.2))
+    for value, expected, bright in zip((1, 2, 0), centres, brightness, strict=True):
+        centre, radius = random.normal(expected, 0.07), random.uniform(0.25, 0.4, 3)
         inside = (((grid - centre.reshape(3, 1, 1, 1)) / radius.reshape(3, 1, 1, 1)) ** 2).sum(0) < 1
         label[inside], image[inside] = value, bright
     return gaussian_filter(image, 0.6) + random.normal(0, 5, image.shape), label, np.eye(4)

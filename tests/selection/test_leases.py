@@ -1,4 +1,4 @@
-"""Who has which case, and what was put off: for how long, over a restart, and told apart."""
+"""Who has which case, and what was put off: for how long, over a restart, and separately."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def blob(*centres):
     """Uncertainty with one voxel cube of side 3 at each centre, stronger the earlier it is named."""
     values = np.zeros(SHAPE, np.float32)
     for strength, centre in enumerate(reversed(centres), 1):
-        values[tuple(slice(place - 1, place + 2) for place in centre)] = strength
+        values[tuple(slice(index - 1, index + 2) for index in centre)] = strength
     return values
 
 

@@ -139,8 +139,8 @@ def test_scans_drawn_among_those_that_show_the_structures_come_with_what_the_mod
 def test_a_batch_of_first_cases_covers_different_groups(make, images):
     """Three groups of scans that look alike: a batch of three has one of each."""
     groups = {
-        f"{group}{number}": [10.0 * place + 0.1 * number, number * 0.1]
-        for place, group in enumerate("abc")
+        f"{group}{number}": [10.0 * index + 0.1 * number, number * 0.1]
+        for index, group in enumerate("abc")
         for number in range(5)
     }
     batch = make("coverage", known=groups)({"count": 3}, images(groups))["batch"]

@@ -163,8 +163,8 @@ def test_cases_that_nobody_scored_come_after_those_that_are(make):
 def lacking(count, seen_by):
     """Scans of which these many show a structure; the others are otherwise the least uncertain of all."""
     cases = scored(np.full(count, 0.3), organ=np.linspace(0.3, 0.4, count), tumour=np.linspace(0.2, 0.5, count))
-    for place, case in enumerate(cases.values()):
-        if place >= seen_by:
+    for number, case in enumerate(cases.values()):
+        if number >= seen_by:
             case["classes"] = {"organ": 0.1}
             case["score"] = 0.1
     return cases
@@ -216,6 +216,6 @@ def test_of_a_large_pool_the_most_uncertain_come_first_and_the_ranking_goes_on_i
     ranking = make(cases).rank(images.get_unlabeled_images(), images, 5)
     expected = [f"{number:03}" for number in np.argsort(-values)]
     assert set(ranking.order[:5]) <= set(expected[:10])  # the noise has faded, but not to nothing
-    places = [expected.index(case) for case in ranking.order]
-    assert np.mean(np.abs(np.diff(places)) < 20) > 0.95
-    assert places[-1] > 280
+    ranks = [expected.index(case) for case in ranking.order]
+    assert np.mean(np.abs(np.diff(ranks)) < 20) > 0.95
+    assert ranks[-1] > 280

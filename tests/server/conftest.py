@@ -136,7 +136,7 @@ class Server:
         return self.get("/info/")
 
     def refused(self, method, path, status, **arguments):
-        """Send a request that must be refused with ``status``; returns what the person is told."""
+        """Send a request that must be refused with ``status``; returns the message."""
         return self.request(method, path, expect=status, **arguments)["detail"]
 
     def ask(self, method, path, **arguments):

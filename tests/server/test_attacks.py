@@ -144,7 +144,7 @@ def test_the_servers_own_page_a_typed_address_and_a_viewer_are_served(server):
     assert server.ask("GET", "/info/", headers={"Host": "localhost:8000"})[0] == 200
 
 
-def test_a_page_that_was_named_may_read_and_is_told_so(server):
+def test_a_page_that_was_named_may_read_by_the_headers(server):
     page = {"Origin": "https://viewer.example", "Sec-Fetch-Site": "cross-site"}
     code, _, answer = server.ask("GET", "/info/", headers=page)
     assert (code, answer.headers["access-control-allow-origin"]) == (200, "https://viewer.example")

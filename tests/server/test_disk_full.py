@@ -1,4 +1,4 @@
-"""A full disk while a model is published: the old model stays whole, and people are told what to do."""
+"""A full disk while a model is published: the old model stays whole, and a message says what to do."""
 
 import errno
 import os

@@ -115,11 +115,11 @@ class Life:
             return psutil.Process(self.server.process.pid).children(recursive=True)
         return []
 
-    def expected_note(self, told):
+    def expected_note(self, progress):
         """What a training that finds this checkpoint should say, from the files alone."""
         if self.checkpoint is None:
             return "Started from scratch."
-        trained = sorted(self.labelled - set(told["validation_cases"]))
+        trained = sorted(self.labelled - set(progress["validation_cases"]))
         if self.checkpoint["finished"] or self.checkpoint["identity"]["labelled"] != trained:
             return "Went on from the weights of the last training."
         return f"Went on with the interrupted training at step {self.checkpoint['step']}."
@@ -139,19 +139,23 @@ class Life:
 
     def check_note(self):
         """If the training came as far as its first step, it went on as it should."""
-        told = read_json(self.workspace.progress, {})
-        if self.written() == self.before or told["phase"] in ("starting", "reading scans"):
+        progress = read_json(self.workspace.progress, {})
+        if self.written() == self.before or progress["phase"] in ("starting", "reading scans"):
             self.counts["killed before the first step"] += 1
             return
-        assert self.expected_note(told) in told["notes"], (self.expected_note(told), told["notes"])
-        note = " ".join(self.expected_note(told).split()[:5])
+        assert self.expected_note(progress) in progress["notes"], (self.expected_note(progress), progress["notes"])
+        note = " ".join(self.expected_note(progress).split()[:5])
         self.counts[f"'{note} ...'"] += 1
-        self.counts[f"killed while '{told['phase']}'"] += 1
+        self.counts[f"killed while '{progress['phase']}'"] += 1
 
     def is_at_work(self):
         """Whether the training that was started last has done its first step."""
-        told = read_json(self.workspace.progress, {})
-        return self.written() != self.before and told["phase"] not in ("starting", "reading scans") and told["step"] > 0
+        progress = read_json(self.workspace.progress, {})
+        return (
+            self.written() != self.before
+            and progress["phase"] not in ("starting", "reading scans")
+            and progress["step"] > 0
+        )
 
     def wait_a_moment(self):
         """Some seconds: sometimes the training has not begun by then, sometimes it is over."""
@@ -214,9 +218,9 @@ def test_nothing_is_lost_whatever_is_killed(serve, volumes, tmp_path, capsys):
         kills += 1
     life.train()
     life.server.wait_for_training()
-    told = life.server.info()["train_stats"]["fewlabel"]
-    assert told["phase"] == "done"
-    assert life.expected_note(told) in told["notes"]
+    progress = life.server.info()["train_stats"]["fewlabel"]
+    assert progress["phase"] == "done"
+    assert life.expected_note(progress) in progress["notes"]
     life.check_labels()
     life.check_model()
     leftovers = [path.name for path in Path(life.server.studies).rglob(".writing-*")]

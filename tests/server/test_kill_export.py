@@ -35,16 +35,16 @@ def test_after_a_kill_in_mid_export_the_address_gives_a_whole_zip_or_a_sentence(
         server.stop()
         server.start()
         answer = requests.get(f"{server.url}/fewlabel/export/file", timeout=60)
-        told = server.get("/fewlabel/export")
+        export = server.get("/fewlabel/export")
         if answer.status_code == 200:
             seen["whole"] += 1
             with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
                 assert archive.testzip() is None
-            assert hashlib.sha256(answer.content).hexdigest() == told["sha256"]
-            assert sorted(os.listdir(exports)) == sorted(["export.json", told["file"]])
+            assert hashlib.sha256(answer.content).hexdigest() == export["sha256"]
+            assert sorted(os.listdir(exports)) == sorted(["export.json", export["file"]])
         else:
             seen["none"] += 1
-            assert (answer.status_code, told["state"]) == (404, "none")
+            assert (answer.status_code, export["state"]) == (404, "none")
             assert answer.json()["detail"].endswith(".")
             assert not exports.exists() or os.listdir(exports) == []
     assert seen["while it ran"] > KILLS / 4, seen

@@ -58,9 +58,9 @@ def one_voxel_off(path):
 
 def kind(server, case, file, names=CLASSES, **params):
     """The kind that a submission gets, which the server's answer, its list and its route tell alike."""
-    told = server.put_label(case, file, names, **params)["kind"]
-    assert told == kinds(server)[case] == rows(server)[case]["kind"]
-    return told
+    stored_kind = server.put_label(case, file, names, **params)["kind"]
+    assert stored_kind == kinds(server)[case] == rows(server)[case]["kind"]
+    return stored_kind
 
 
 # The tests of this module are the steps of one session: each needs those before it.
@@ -186,8 +186,8 @@ def test_accepted_labels_are_trained_on_and_the_validation_cases_stay_what_they_
 
 def test_the_history_tells_the_kind_of_each_submission(server):
     entries = server.get("/fewlabel/history")["entries"]
-    told = [entry.get("kind") for entry in entries if entry["case"] == "case_9"]
-    assert told == ["drawn", "corrected", "accepted", "accepted"]
+    stored_kind = [entry.get("kind") for entry in entries if entry["case"] == "case_9"]
+    assert stored_kind == ["drawn", "corrected", "accepted", "accepted"]
 
 
 def test_nothing_of_this_was_an_unexpected_error(server):

@@ -68,12 +68,12 @@ def test_layers_on_a_cropped_grid_are_submitted_by_name(server, volumes, tmp_pat
     assert np.array_equal(handed_out(server, "scan_1", tmp_path), label)
 
 
-def test_a_label_without_names_is_told_what_was_assumed(server, volumes, studies):
+def test_of_a_label_without_names_a_note_says_what_was_assumed(server, volumes, studies):
     notes = server.put_label("scan_2", volumes.truth(studies, 2))["notes"]
     assert "1 = organ, 2 = tumour" in notes[0]
 
 
-def test_labels_laid_by_hand_are_read_by_their_names_or_told(server, volumes, studies, tmp_path, write_segmentation):
+def test_labels_put_by_hand_are_read_by_their_names_or_reported(server, volumes, studies, tmp_path, write_segmentation):
     final = studies / "labels" / "final"
     swapped = SWAP[volumes.label(3)]
     write_segmentation(tmp_path / "scan_3.seg.nrrd", swapped, volumes.affine, SEGMENTS).rename(
@@ -149,17 +149,17 @@ def test_in_another_workspace_a_label_of_an_unknown_class_is_left_out_with_the_r
     assert left_out["scan_0"] in other.refused("GET", "/datastore/label?label=scan_0&tag=final", 409)
     other.train(max_steps=2)
     assert other.wait_for_training()["status"] == "DONE"
-    told = other.info()["train_stats"]["fewlabel"]
-    assert told["labelled"] == 1
-    assert {problem["id"] for problem in told["problems"]} == set(left_out)
-    assert any("it holds tumour" in note for note in told["notes"])
+    state = other.info()["train_stats"]["fewlabel"]
+    assert state["labelled"] == 1
+    assert {problem["id"] for problem in state["problems"]} == set(left_out)
+    assert any("it holds tumour" in note for note in state["notes"])
     other.stop()
 
 
 # --- labels on an old grid
 
 
-def test_labels_beside_their_scans_are_told_left_out_and_put_right_by_a_command(serve, tmp_path):
+def test_labels_beside_their_scans_are_reported_left_out_and_put_right_by_a_command(serve, tmp_path):
     studies = tmp_path / "studies"
     shutil.unpack_archive(TWO_FORMS, studies)
     server = serve(studies)
@@ -169,9 +169,9 @@ def test_labels_beside_their_scans_are_told_left_out_and_put_right_by_a_command(
     assert {case: reason[-1] for case, reason in flags(server).items() if case in left_out} == left_out
     server.train(max_steps=2)
     assert server.wait_for_training()["status"] == "DONE"
-    told = server.info()["train_stats"]["fewlabel"]
-    assert {problem["id"] for problem in told["problems"]} == {"a", "b", "c"}
-    assert sum("mm beside its scan" in note for note in told["notes"]) == 3
+    state = server.info()["train_stats"]["fewlabel"]
+    assert {problem["id"] for problem in state["problems"]} == {"a", "b", "c"}
+    assert sum("mm beside its scan" in note for note in state["notes"]) == 3
     server.stop()
     listed = serve_script(server, "--move-labels", "list")
     assert (listed.returncode, listed.stdout.count("mm beside its scan")) == (0, 3), listed.stderr

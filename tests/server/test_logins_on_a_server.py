@@ -89,8 +89,8 @@ def test_the_token_is_in_no_log(locked):
     form = {"username": "a", "password": TOKEN}
     assert requests.post(f"{locked.url}/auth/token", data=form, timeout=60).json()["access_token"] == TOKEN
     signed = {"Authorization": f"Bearer {TOKEN}"}
-    told = requests.get(f"{locked.url}/logs/?lines=0", headers=signed, timeout=60).text
-    assert TOKEN not in told + locked.tail(10**7)
+    logs = requests.get(f"{locked.url}/logs/?lines=0", headers=signed, timeout=60).text
+    assert TOKEN not in logs + locked.tail(10**7)
 
 
 def test_with_a_login_another_computer_is_answered(locked):

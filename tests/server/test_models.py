@@ -99,15 +99,15 @@ def test_a_deleted_model_is_put_back_by_one_command_while_the_server_runs(server
     server.request("DELETE", "/model/fewlabel")
     sentence = server.refused("POST", "/infer/fewlabel?image=scan_5", 409)
     assert f"--restore-model {version}" in sentence
-    code, told = command(server)
+    code, output = command(server)
     assert code == 0
-    assert f"version {version}, put aside" in told
+    assert f"version {version}, put aside" in output
     assert requests.get(f"{server.url}/model/fewlabel", timeout=60).status_code == 404  # listing changes nothing
-    code, told = command(server, "999")
+    code, output = command(server, "999")
     assert code == 1
-    assert "No model of version 999" in told
-    code, told = command(server, str(version))
-    assert code == 0, told
+    assert "No model of version 999" in output
+    code, output = command(server, str(version))
+    assert code == 0, output
     new, old = (torch.load(io.BytesIO(each), weights_only=True)["model"] for each in (download(server), before))
     assert all(torch.equal(new[key], old[key]) for key in old)
     assert server.infer("scan_5")["model_version"] > version

@@ -61,8 +61,8 @@ def test_half_a_character_elsewhere_in_a_description_takes_no_list_away(server, 
 def test_the_exported_bundle_runs_and_no_name_is_run_with_it(server, tmp_path):
     server.request("POST", "/fewlabel/export", expect=202)
     server.wait_until(lambda: server.get("/fewlabel/export")["state"] != "running")
-    told = server.get("/fewlabel/export")
-    assert (told["state"], told["verified"]["voxels_differing"]) == ("done", 0), told
+    export = server.get("/fewlabel/export")
+    assert (export["state"], export["verified"]["voxels_differing"]) == ("done", 0), export
     content = requests.get(f"{server.url}/fewlabel/export/file", timeout=60).content
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         archive.extractall(tmp_path)

@@ -21,7 +21,7 @@ CLASSES = ("organ", "tumour")
 
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory):
-    """In the place of the system's folder of temporary files."""
+    """Instead of the system's folder of temporary files."""
     return tmp_path_factory.mktemp("system")
 
 
@@ -93,15 +93,15 @@ def test_others_are_answered_while_somebody_waits_for_a_training(server):
         with pytest.raises(requests.RequestException):  # the server is stopped before it answers
             requests.post(f"{server.url}/train/fewlabel?run_sync=true", json=long, timeout=300)
 
-    def told():
+    def progress():
         return server.get("/fewlabel/study")["training"]
 
     thread = threading.Thread(target=train)
     thread.start()
-    server.wait_until(lambda: (told() or {}).get("step", 0) >= 1)
+    server.wait_until(lambda: (progress() or {}).get("step", 0) >= 1)
     assert_answers(server)
-    step = told()["step"]
-    server.wait_until(lambda: told()["step"] > step)
+    step = progress()["step"]
+    server.wait_until(lambda: progress()["step"] > step)
     assert "run_sync" in server.refused("POST", "/train/fewlabel", 429, json={})
     assert "run_sync" in server.refused("DELETE", "/model/fewlabel", 409)
     assert thread.is_alive()
@@ -233,9 +233,9 @@ def test_a_session_that_was_not_finished_does_not_stop_the_next_start(server, te
     server.stop()
     (server.studies / ".fewlabel" / "exports").mkdir(exist_ok=True)
     gone = 2**22 + 1  # no process has this number
-    places = [server.studies, server.studies / "labels" / "final", server.studies / ".fewlabel"]
-    for place in [*places, server.studies / ".fewlabel" / "exports"]:
-        (place / f".writing-{gone}-abc.nii.gz").write_bytes(b"half")
+    folders = [server.studies, server.studies / "labels" / "final", server.studies / ".fewlabel"]
+    for folder in [*folders, server.studies / ".fewlabel" / "exports"]:
+        (folder / f".writing-{gone}-abc.nii.gz").write_bytes(b"half")
     server.start()
     assert list(server.studies.rglob(".writing-*")) == []
     assert not old.exists()

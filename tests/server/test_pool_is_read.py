@@ -41,9 +41,9 @@ def trained(serve, volumes, truncated, tmp_path_factory):
     studies = volumes.study(folder / "studies", 6)
     truncated(volumes.write(folder / "whole.nii.gz", volumes.image(7)), studies / "scan_9.nii.gz")
     for number in (2, 3, 4, 5):  # labels of unlabelled cases that nobody may look at
-        place = studies / "labels" / "original" / f"scan_{number}.nii.gz"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(b"garbage")
+        path = studies / "labels" / "original" / f"scan_{number}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"garbage")
     hooks = folder / "hooks"
     hooks.mkdir()
     (hooks / "sitecustomize.py").write_text(HOOK)

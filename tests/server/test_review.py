@@ -1,4 +1,4 @@
-"""What a person is told who submits a label to a real server: how much was corrected, and what looks wrong."""
+"""The response of a real server to a submitted label: how much was corrected, and what looks wrong."""
 
 import json
 

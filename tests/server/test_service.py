@@ -31,7 +31,7 @@ def counts(server):
     return server.get("/fewlabel/study")["counts"]
 
 
-def test_with_authentication_nothing_is_told_without_a_token(serve, volumes, tmp_path):
+def test_with_authentication_nothing_is_answered_without_a_token(serve, volumes, tmp_path):
     guarded = serve(volumes.study(tmp_path / "guarded", 1), environment={"MONAI_LABEL_AUTH_ENABLE": "true"})
     for method, route in (("GET", "study"), ("GET", "cases"), ("POST", "skip/scan_0"), ("POST", "export")):
         assert "MONAI_LABEL_AUTH_ENABLE" in guarded.refused(method, f"/fewlabel/{route}", 401)
@@ -101,16 +101,16 @@ def test_undo_brings_back_the_earlier_label_and_then_none(server, volumes):
 def test_after_a_training_cases_have_scores_and_the_model_is_described(server):
     server.train()
     assert server.wait_for_training()["status"] == "DONE", server.tail()
-    study, told = server.get("/fewlabel/study"), cases(server)
+    study, listed = server.get("/fewlabel/study"), cases(server)
     assert (study["model"]["version"], study["model"]["labelled"], study["model"]["validated"]) == (1, 2, False)
     assert study["training"] == server.info()["train_stats"]["fewlabel"]
     assert study["training"]["phase"] == "done"
-    scored = {name: case for name, case in told.items() if case["score"] is not None}
+    scored = {name: case for name, case in listed.items() if case["score"] is not None}
     assert set(scored) <= {"scan_2", "scan_3", "scan_4"}
     assert sorted(case["rank"] for case in scored.values()) == list(range(1, len(scored) + 1))
     assert all(case["uncertain_class"] in CLASSES and case["slices"]["axial"] for case in scored.values())
     assert server.get("/fewlabel/cases")["model_version"] == 1
-    assert told["scan_0"]["rank"] is None
+    assert listed["scan_0"]["rank"] is None
 
 
 def test_the_exported_zip_runs_by_itself_and_gives_what_the_server_gives(server, volumes, tmp_path):

@@ -53,7 +53,7 @@ def test_a_second_request_is_answered_while_the_first_is_open(monkeypatch):
     assert answers == [{"waited": True}]
 
 
-def test_one_waits_for_a_training_the_next_is_told_so_and_the_mark_goes_even_if_it_fails(monkeypatch):
+def test_one_waits_for_a_training_the_next_is_refused_and_the_mark_goes_even_if_it_fails(monkeypatch):
     begun, go_on = threading.Event(), threading.Event()
 
     def fail(*_):

@@ -133,11 +133,11 @@ def test_what_cannot_be_taken_back_is_refused_and_stays(service):
     assert "no submitted label" in service.refused("POST", "undo/a", 409)
     service.submit("a", 1)
     service.submit("a", 2)
-    place = service.study.studies / "labels" / "final" / "a.nii.gz"
-    write_volume(place, np.ones(service.shape, np.uint8), service.affine)
-    by_hand = place.read_bytes()
+    path = service.study.studies / "labels" / "final" / "a.nii.gz"
+    write_volume(path, np.ones(service.shape, np.uint8), service.affine)
+    by_hand = path.read_bytes()
     assert "changed by hand" in service.refused("POST", "undo/a", 409)
-    assert place.read_bytes() == by_hand
+    assert path.read_bytes() == by_hand
     service.store.remove_label("a", "final")
     assert not list(service.workspace.undo.iterdir())
 

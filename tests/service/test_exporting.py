@@ -1,4 +1,4 @@
-"""Exports: one at a time, checked, and told while they run."""
+"""Exports: one at a time, checked, and reported while they run."""
 
 import dataclasses
 import os
@@ -67,7 +67,15 @@ def test_several_formats_are_one_zip_and_each_is_compared(service, tmp_path):
     assert sorted(os.listdir(service.workspace.exports)) == sorted(["export.json", answer["file"]])
 
 
-def test_a_format_that_fails_is_told_and_nothing_is_offered(service):
+def test_of_a_mean_of_networks_the_better_one_alone_may_be_asked_for(service):
+    """Slicer's extension runs one network: told so with what can be done."""
+    service.publish("unet_small+unet_small", alone={"first": [0.4, 0.4], "second": [0.6, 0.6]})
+    assert "its own Dice is 0.60" in service.export(formats=["auto3dseg"], check=False)["error"]
+    answer = service.export(formats=["auto3dseg"], check=False, single=True)
+    assert answer["state"] == "done", answer
+
+
+def test_a_format_that_fails_is_reported_and_nothing_is_offered(service):
     """All are looked at before the first is written."""
     service.publish()
     answer = service.export(formats=["bundle", "nnunet"])
@@ -80,13 +88,13 @@ def test_a_format_whose_package_is_not_installed_is_refused_at_once_and_marked_i
     lacking = dataclasses.replace(EXPORTS["bundle"], needs=("fewlabel_nothing",), folder="fewlabel_lacking")
     monkeypatch.setitem(EXPORTS, "lacking", lacking)
     service.publish()
-    told = service.refused("POST", "export", 422, json={"formats": ["bundle", "lacking"]})
-    assert told == (
+    message = service.refused("POST", "export", 422, json={"formats": ["bundle", "lacking"]})
+    assert message == (
         "lacking: It needs fewlabel_nothing, which is not installed here: python -m pip install fewlabel_nothing."
     )
     listed = {each["name"]: (each["kind"], each["problem"]) for each in service.get("study")["exports"]}
     assert listed["bundle"] == ("model", "")
-    assert listed["lacking"] == ("model", told.removeprefix("lacking: "))
+    assert listed["lacking"] == ("model", message.removeprefix("lacking: "))
     assert listed["nnunet"] == ("dataset", "")
 
 
@@ -137,7 +145,7 @@ def test_a_model_that_is_published_during_an_export_is_not_mixed_into_it(service
     service.publish()
     seen = []
 
-    def publish_then_look(source, folder, run, images):
+    def publish_then_look(source, folder, run, images, like):
         service.publish(version=4)
         seen.append(source.model.card["version"])
         seen.append(read_json(folder / "configs" / "metadata.json")["version"])
@@ -189,11 +197,11 @@ def test_a_study_without_images_is_exported_unchecked(open_service):
 
 def test_an_unknown_format_is_refused_in_words(service):
     service.publish()
-    told = service.refused("POST", "export", 422, json={"format": "nothing"})
-    assert told == service.refused("POST", "export", 422, json={"formats": ["bundle", "nothing"]})
-    assert "There is no export format 'nothing' here" in told
+    message = service.refused("POST", "export", 422, json={"format": "nothing"})
+    assert message == service.refused("POST", "export", 422, json={"formats": ["bundle", "nothing"]})
+    assert "There is no export format 'nothing' here" in message
     service.refused("POST", "export", 422, json={"formats": []})
-    assert all(name in told for name in EXPORTS)
+    assert all(name in message for name in EXPORTS)
     assert service.get("export")["state"] == "none"
 
 

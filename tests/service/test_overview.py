@@ -1,4 +1,4 @@
-"""What is told of a study and of its cases."""
+"""What the routes say about a study and its cases."""
 
 import os
 import shutil
@@ -52,7 +52,7 @@ def test_the_published_model_is_described_and_read_again_only_when_it_changed(se
     assert service.get("study")["model"]["version"] == 4
 
 
-def test_a_damaged_model_is_told_and_the_rest_is_answered(service):
+def test_a_damaged_model_is_reported_and_the_rest_is_answered(service):
     service.workspace.model.write_bytes(b"no model")
     answer = service.get("study")
     assert answer["model"] is None
@@ -61,7 +61,7 @@ def test_a_damaged_model_is_told_and_the_rest_is_answered(service):
     assert "train again" in service.get("study")["problem"]
 
 
-def test_a_training_is_told_as_in_info(service):
+def test_a_training_is_reported_as_in_info(service):
     write_json(service.workspace.progress, {"phase": "done", "epoch": 3, "losses": {"dice": 0.4}})
     assert service.get("study")["training"] == {"phase": "done", "epoch": 3, "losses": {"dice": 0.4}}
 
@@ -71,7 +71,7 @@ def test_colours_are_distinct_and_stay_when_classes_are_added(open_service):
     more = open_service("more", {"labels": "liver,spleen,tumour"}).get("study")["classes"]
     assert few == more[:2]
     assert [(each["name"], each["value"]) for each in more] == [("liver", 1), ("spleen", 2), ("tumour", 3)]
-    many = [colour(place) for place in range(150)]
+    many = [colour(index) for index in range(150)]
     assert len(set(many)) == 150
     assert all(0 <= part <= 255 for each in many for part in each)
 
@@ -138,7 +138,7 @@ def test_damaged_files_of_the_workspace_leave_the_list_of_cases_as_it_is(service
 
 @pytest.fixture
 def opened():
-    """Paths of the files that are opened from now on; a hook cannot be taken away again, only be told to be quiet."""
+    """Paths of the files that are opened from now on; a hook cannot be removed again, only be switched off."""
     paths, watching = [], [True]
 
     def note(event, arguments):
@@ -150,7 +150,7 @@ def opened():
     watching.clear()
 
 
-def test_ten_thousand_cases_are_told_without_opening_their_files(service, opened):
+def test_ten_thousand_cases_are_listed_without_opening_their_files(service, opened):
     objects = service.store.entries.objects
     service.submit("a")
     write_json(service.workspace.scores, {"version": 1, "cases": {"a": {"score": 0.5}}})
@@ -176,7 +176,7 @@ def test_before_any_submission_there_is_no_history(service):
     assert service.get("history")["entries"] == []
 
 
-def test_what_the_review_said_is_told_with_the_case(service, monkeypatch):
+def test_what_the_review_said_is_reported_with_the_case(service, monkeypatch):
     said = [
         {"case": "a", "time": "2026-01-01T10:00:00Z", "first": True, "mean": 0.81, "flags": []},
         {"case": "a", "time": "2999-01-01T10:00:00Z", "first": False, "mean": 0.9, "flags": [{"reason": "Swapped."}]},

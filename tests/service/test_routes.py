@@ -80,7 +80,7 @@ def server(monkeypatch):
     return app
 
 
-def test_a_study_that_is_mounted_again_takes_the_place_of_the_former(server, service, open_service):
+def test_a_study_that_is_mounted_again_replaces_the_former(server, service, open_service):
     other = open_service("other", names="a")
     client = TestClient(server, "http://127.0.0.1")
     routes.mount(service.study)

@@ -85,9 +85,9 @@ def test_a_rule_asks_for_the_role_that_the_route_asks_for(application):
 
 def test_the_page_for_people_names_every_route_and_who_may_call_it():
     rows = re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \| (\w+) \|(.*)\|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.M)
-    told = {(method, path): who for method, path, who, _, _ in rows}
-    assert len(told) == len(rows)
-    assert told == {(rule.method, rule.path): "off" if rule.off else rule.who for rule in RULES}
+    documented = {(method, path): who for method, path, who, _, _ in rows}
+    assert len(documented) == len(rows)
+    assert documented == {(rule.method, rule.path): "off" if rule.off else rule.who for rule in RULES}
     assert [
         path for _, path, who, reads, writes in rows if who != "off" and not (reads.strip() and writes.strip())
     ] == []

@@ -16,7 +16,7 @@ from fewlabel.service.tidy import Tidy, own_temporary_folder, remove_old_session
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    """In the place of the system's temporary files, before a server has taken a folder of its own there."""
+    """Instead of the system's temporary files, before a server has taken a folder of its own there."""
     folder = tmp_path / "system"
     folder.mkdir()
     monkeypatch.setattr(tidy, "_mine", None)

@@ -71,7 +71,7 @@ def test_login_gets_a_token_that_signs_every_further_request(scripted, client):
     assert Client(scripted.url, client.folder, token=client.token).info()["name"] == "Somebody's app"
 
 
-def test_a_missing_role_is_told_in_the_words_of_the_server(scripted, client):
+def test_a_missing_role_is_reported_in_the_words_of_the_server(scripted, client):
     scripted.answers["DELETE", "/train/"] = 403, {"detail": 'Role "admin" is required to perform this action'}
     with pytest.raises(Refused, match="Role"):
         client.stop_training()
@@ -102,7 +102,7 @@ def test_an_error_without_a_reason_is_still_a_sentence(scripted, client, body):
         client.train("organs")
 
 
-def test_a_request_that_does_not_fit_is_told_in_words(scripted, client):
+def test_a_request_that_does_not_fit_is_reported_in_words(scripted, client):
     detail = [{"loc": ["body", "reason"], "msg": "Field required", "type": "missing"}]
     scripted.answers["POST", "/fewlabel/skip/a"] = 422, {"detail": detail}
     with pytest.raises(Refused, match=r"body\.reason: Field required"):

@@ -144,7 +144,7 @@ def test_where_segments_overlap_the_class_listed_later_is_stored_and_the_voxels_
     assert over.missing == ["tumour", "vessel"]
 
 
-def test_segments_that_share_a_layer_are_told_apart_by_its_values(truth):
+def test_segments_that_share_a_layer_are_distinguished_by_its_values(truth):
     """Slicer keeps segments that do not overlap in one array."""
     layer = np.array([0, 7, 3, 0, 0, 9], np.int16)[truth]
     shared = [Segment("vessel", layer, 9), Segment("liver", layer, 7), Segment("tumour", layer, 3)]

@@ -149,7 +149,7 @@ def test_three_rounds_from_connecting_to_the_export(panel, tmp_path):
     server.exporting = {"state": "done", "verified": {"case": "a", "voxels_differing": 0, "of": 120}}
     panel.wait(2)
     assert saved == [tmp_path / "model.zip"]
-    assert panel.has_message("differs in 0 of 120 voxels")
+    assert panel.has_message("differs from the server's in 0 of 120 voxels")
     assert panel.session.state is State.READY
     assert panel.drafts() == []
     assert {State.LOADING, State.EDITING, State.SUBMITTING} <= set(panel.states)
@@ -206,7 +206,7 @@ def test_a_submitted_case_is_opened_with_its_label(panel):
     assert (panel.cases.case.shown, panel.cases.case.submitted) == ("label", True)
 
 
-def test_a_correction_and_flags_are_told_and_stop_the_automatic_next(panel):
+def test_a_correction_and_flags_are_reported_and_stop_the_automatic_next(panel):
     server, results = panel.connect(), []
     panel.cases.submitted.connect(results.append)
     panel.cases.auto_next = True

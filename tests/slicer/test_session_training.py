@@ -26,7 +26,7 @@ def test_labels_alone_start_nothing_here_since_the_server_goes_on_by_itself(pane
     assert server.count("train") == 0
 
 
-def test_a_training_that_failed_is_told_in_the_words_of_the_server_and_not_repeated(panel):
+def test_a_training_that_failed_is_reported_in_the_words_of_the_server_and_not_repeated(panel):
     server = panel.connect()
     panel.training.start()
     panel.settle()
@@ -71,7 +71,7 @@ def test_curves_grow_and_begin_anew_with_each_training(panel):
     assert panel.training.progress.losses == {}
 
 
-def test_stopping_is_told_as_such_and_a_second_start_is_not_sent(panel):
+def test_stopping_is_reported_as_such_and_a_second_start_is_not_sent(panel):
     server = panel.connect()
     panel.training.start()
     panel.training.start()
@@ -94,7 +94,7 @@ def test_somebody_elses_training_is_noticed(panel):
     assert panel.training.progress.seconds_left == pytest.approx(9)
 
 
-def test_a_server_that_refuses_to_train_is_told_once_and_polls_complain_once(panel):
+def test_a_server_that_refuses_to_train_is_reported_once_and_polls_complain_once(panel):
     server = panel.connect()
     server.troubles["train"] = [Refused("There are no labels yet.", 409)]
     panel.training.start()
@@ -110,7 +110,7 @@ def test_a_server_that_refuses_to_train_is_told_once_and_polls_complain_once(pan
 # --- export
 
 
-def test_an_export_that_fails_or_is_forgotten_is_told(panel, tmp_path):
+def test_an_export_that_fails_or_is_forgotten_is_reported(panel, tmp_path):
     server = panel.connect()
     for state, word in (
         ({"state": "failed", "error": "The disk is full."}, "disk is full"),
@@ -134,4 +134,4 @@ def test_an_export_that_does_not_do_what_the_server_does_is_a_warning(panel, tmp
     server.exporting = {"state": "done", "verified": {"case": "a", "voxels_differing": 7, "of": 120}}
     panel.wait(2)
     assert panel.said[-1][0] == "warning"
-    assert "differs in 7 of 120 voxels" in panel.said[-1][1]
+    assert "differs from the server's in 7 of 120 voxels" in panel.said[-1][1]

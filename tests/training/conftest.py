@@ -72,7 +72,7 @@ class TinyStudy:
         return Run(self.workspace, self.settings(**changed), self.store)
 
     def train(self, **changed) -> dict:
-        """One training from its start to its end; the progress that was told last."""
+        """One training from its start to its end; gives the last progress."""
         self.run(**changed)()
         return self.progress()
 

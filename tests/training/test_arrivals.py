@@ -61,7 +61,7 @@ def test_a_label_that_is_replaced_is_new(seen):
     assert seen.arrivals.take_in() == (["a"], [])
 
 
-def test_a_label_whose_file_is_overwritten_in_its_place_is_new(seen):
+def test_a_label_whose_file_is_overwritten_is_new(seen):
     """As by a program that opens it and saves: its folder does not change."""
     seen.changed()
     file = seen.label_file("a")
@@ -74,7 +74,7 @@ def test_a_label_whose_file_is_overwritten_in_its_place_is_new(seen):
     assert seen.arrivals.take_in() == (["a"], [])
 
 
-def test_a_change_is_told_until_it_is_taken_in(seen):
+def test_a_change_is_reported_until_it_is_taken_in(seen):
     """Who asks first, scoring say, does not take it from who asks next."""
     seen.label("c")
     assert seen.changed()
@@ -106,6 +106,20 @@ def test_server_and_training_know_the_same_labels(seen):
     seen.arrivals.take_in()
     assert known_labels(seen.store) == seen.arrivals.known
     assert set(seen.arrivals.known) == {"a", "b", "c"}
+
+
+def test_looking_at_many_labels_takes_a_twentieth_of_the_time_at_most(seen, clock, monkeypatch):
+    looks = []
+
+    def slow(arrivals):
+        looks.append(clock.now)
+        clock.now += 2
+        return {}
+
+    monkeypatch.setattr(Arrivals, "_look_at_files", slow)
+    for clock.now in range(100, 300):
+        seen.arrivals.changed()
+    assert looks == [100, 142, 184, 226, 268]
 
 
 def test_labels_are_in_the_order_in_which_they_were_submitted(make_study, monkeypatch):

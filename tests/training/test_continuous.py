@@ -41,18 +41,18 @@ def goes_on(make_study, monkeypatch):
 
 def test_it_publishes_scores_and_rests(goes_on):
     goes_on.label("ab")
-    told = goes_on.goes_on()
-    assert told["phase"] == "resting"
-    assert told["learned"] == known_labels(goes_on.store)
-    assert any("of the 4th to the 8th at least one is kept" in note for note in told["notes"])
+    report = goes_on.goes_on()
+    assert report["phase"] == "resting"
+    assert report["learned"] == known_labels(goes_on.store)
+    assert any("of the 4th to the 8th at least one is kept" in note for note in report["notes"])
     assert load_published(goes_on.workspace.model).card["labelled"] == 2
     assert read_json(goes_on.workspace.scores)["version"] >= 1
 
 
 def test_a_label_that_comes_meanwhile_is_learnt_from_and_leaves_the_pool(goes_on):
     goes_on.label("ab")
-    told = goes_on.goes_on(lambda: goes_on.label("c"), method="mean_teacher")
-    assert (told["labelled"], told["unlabelled"]) == (3, 6)
+    report = goes_on.goes_on(lambda: goes_on.label("c"), method="mean_teacher")
+    assert (report["labelled"], report["unlabelled"]) == (3, 6)
     assert {record["id"] for record in goes_on.run.labels.records} == set("abc")
     assert "c" not in {record["id"] for record in goes_on.run.pool.records}
     assert {record["id"] for record, _ in goes_on.run.labels.held} == set("abc")
@@ -62,10 +62,10 @@ def test_a_label_that_comes_meanwhile_is_learnt_from_and_leaves_the_pool(goes_on
 
 def test_a_label_that_validates_is_never_trained_on_nor_is_its_scan(goes_on):
     goes_on.label("abcdefg")
-    told = goes_on.goes_on(lambda: goes_on.label("h"), method="mean_teacher")
+    report = goes_on.goes_on(lambda: goes_on.label("h"), method="mean_teacher")
     kept = read_json(goes_on.workspace.pools)["validation"]
     assert kept
-    assert told["validation_cases"] == kept
+    assert report["validation_cases"] == kept
     trained = {record["id"] for record in [*goes_on.run.labels.records, *goes_on.run.pool.records]}
     assert not trained & set(kept)
     assert not {record["id"] for record, _ in goes_on.run.pool.held} & set(kept)
@@ -73,16 +73,16 @@ def test_a_label_that_validates_is_never_trained_on_nor_is_its_scan(goes_on):
 
 def test_a_label_that_is_taken_back_is_learnt_from_no_more(goes_on):
     goes_on.label("ab")
-    told = goes_on.goes_on(lambda: goes_on.store.remove_label("b", "final"))
-    assert told["labelled"] == 1
+    report = goes_on.goes_on(lambda: goes_on.store.remove_label("b", "final"))
+    assert report["labelled"] == 1
     assert {record["id"] for record, _ in goes_on.run.labels.held} == {"a"}
 
 
 def test_without_any_label_left_it_ends(goes_on):
     goes_on.label("a")
-    told = goes_on.goes_on(lambda: goes_on.store.remove_label("a", "final"))
-    assert told["phase"] == "starting again"
-    assert any("no labels" in note for note in told["notes"])
+    report = goes_on.goes_on(lambda: goes_on.store.remove_label("a", "final"))
+    assert report["phase"] == "starting again"
+    assert any("no labels" in note for note in report["notes"])
 
 
 def test_changed_classes_let_it_begin_again(goes_on):
@@ -92,10 +92,10 @@ def test_changed_classes_let_it_begin_again(goes_on):
         goes_on.workspace.set_classes(["organ", "tumour"])
         goes_on.label("b", classes=("organ", "tumour"))
 
-    told = goes_on.goes_on(change)
-    assert told["phase"] == "starting again"
-    told = goes_on.goes_on()
-    assert told["phase"] == "resting"
+    report = goes_on.goes_on(change)
+    assert report["phase"] == "starting again"
+    report = goes_on.goes_on()
+    assert report["phase"] == "resting"
     assert load_published(goes_on.workspace.model).plan.classes == ("organ", "tumour")
 
 
@@ -121,9 +121,9 @@ def test_a_label_that_comes_while_the_pool_is_scored_ends_that(goes_on, monkeypa
         return {"score": 0.0}
 
     monkeypatch.setattr(scoring, "_describe", describe)
-    told = goes_on.goes_on(scoring_minutes=5.0, max_steps=1)
+    report = goes_on.goes_on(scoring_minutes=5.0, max_steps=1)
     assert scored.count(2) == 2, "of seven cases"
-    assert told["labelled"] == 3
+    assert report["labelled"] == 3
 
 
 def test_the_line_says_what_the_published_model_reaches_on_today_s_validation_cases(goes_on):
@@ -131,28 +131,28 @@ def test_the_line_says_what_the_published_model_reaches_on_today_s_validation_ca
     goes_on.label("abcdefgh")
     first = goes_on.goes_on()
     for change in (lambda: goes_on.label("i"), lambda: None):
-        told = goes_on.goes_on(change, publish_minutes=10.0)
-        assert told["version"] == first["version"], "one look publishes nothing"
-        assert 0 <= told["published_dice"] <= 1
-        cases = len(told["validation_cases"])
-        assert f"Dice {told['published_dice']:.2f} on {cases} scan" in one_line(told)
+        report = goes_on.goes_on(change, publish_minutes=10.0)
+        assert report["version"] == first["version"], "one look publishes nothing"
+        assert 0 <= report["published_dice"] <= 1
+        cases = len(report["validation_cases"])
+        assert f"Dice {report['published_dice']:.2f} on {cases} scan" in one_line(report)
 
 
 def test_what_is_said_of_validation_follows_the_labels(goes_on):
     goes_on.label("a")
-    told = goes_on.goes_on(lambda: goes_on.label("b"))
-    said = [note for note in told["notes"] if "not validated" in note]
+    report = goes_on.goes_on(lambda: goes_on.label("b"))
+    said = [note for note in report["notes"] if "not validated" in note]
     assert len(said) == 1
     assert said[0].startswith("All 2 labels")
 
 
 def test_one_that_begins_from_scratch_beside_a_published_model_learns_for_a_round_first(goes_on):
-    """What is learnt in the first seconds must not take the place of a whole training."""
+    """What is learnt in the first seconds must not replace a whole training."""
     goes_on.label("ab")
     goes_on.goes_on()
     goes_on.workspace.checkpoint.write_bytes(b"damaged")
-    told = goes_on.goes_on(publish_minutes=10.0)
-    assert any("could not be read" in note for note in told["notes"])
+    report = goes_on.goes_on(publish_minutes=10.0)
+    assert any("could not be read" in note for note in report["notes"])
     clock = goes_on.run._clock()
     for trained, due in ((30.0, False), (599.0, False), (600.0, True)):
         clock.trained = trained
@@ -178,10 +178,10 @@ def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, clock, monkeypat
 
 def test_what_is_published_predicts_the_pool_and_a_model_that_did_not_move_does_not_again(goes_on, monkeypatch):
     goes_on.label("ab")
-    told = goes_on.goes_on(method="bcp", teacher="cached", scoring_minutes=5.0, publish_minutes=10.0)  # one look
+    report = goes_on.goes_on(method="bcp", teacher="cached", scoring_minutes=5.0, publish_minutes=10.0)  # one look
     store = goes_on.run.store
     assert set(store.heads) == set("cdefghi")
-    assert {head.version for head in store.heads.values()} == {told["version"]}
+    assert {head.version for head in store.heads.values()} == {report["version"]}
     assert goes_on.run.loader.views == ("confidence", "pseudo_label", "strong")
     again = []
     monkeypatch.setattr(ContinuousRun, "_score", lambda run, *arguments: again.append(arguments))

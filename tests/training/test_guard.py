@@ -48,7 +48,7 @@ def fit(trainer):
         return dice_of_crops(trainer.method.deployed(batch["image"]), batch["label"])
 
 
-def test_a_collapse_on_the_labelled_crops_is_noticed_undone_and_told(make_trainer):
+def test_a_collapse_on_the_labelled_crops_is_noticed_undone_and_reported(make_trainer):
     trainer = train(make_trainer, Harmful(network, 2))
     assert trainer.guard.labels_only
     note = next(note for note in trainer.progress.snapshot()["notes"] if "did harm" in note)

@@ -20,11 +20,11 @@ def study(make_study):
 
 def test_a_label_of_a_class_that_the_study_lacks_is_left_out_with_its_reason(study, caplog):
     write_volume(study.label_file("a"), study.truth("a"), read_label(study.label_file("a")).affine, ["lung"])
-    told = study.train()
-    assert (told["labelled"], told["unlabelled"]) == (1, 1)
-    assert [problem["id"] for problem in told["problems"]] == ["a"]
-    assert "it holds lung, and the study's classes are organ, vessel" in told["problems"][0]["reason"]
-    assert any(note.startswith("Left out of this training: The label of 'a'") for note in told["notes"])
+    report = study.train()
+    assert (report["labelled"], report["unlabelled"]) == (1, 1)
+    assert [problem["id"] for problem in report["problems"]] == ["a"]
+    assert "it holds lung, and the study's classes are organ, vessel" in report["problems"][0]["reason"]
+    assert any(note.startswith("Left out of this training: The label of 'a'") for note in report["notes"])
     assert "not trained on: The label of 'a'" in caplog.text
     assert not set("a") & set(study.run().pools.labelled + study.run().pools.unlabelled)
 

@@ -60,7 +60,7 @@ def test_a_single_good_look_publishes_nothing(look):
     assert look(0.5, 0.9, 0.4, 0.9, 0.45)[0] == [1, 1, 1, 1, 1]
 
 
-def test_the_dice_that_is_told_is_that_of_the_last_weights_and_never_a_maximum(look):
+def test_the_dice_that_is_reported_is_that_of_the_last_weights_and_never_a_maximum(look):
     versions, publisher, _ = look(0.5, 0.9, 0.6)
     assert versions == [1, 1, 2]
     assert publisher.progress.snapshot()["best_metric"] == 0.6
@@ -68,7 +68,7 @@ def test_the_dice_that_is_told_is_that_of_the_last_weights_and_never_a_maximum(l
     assert load_published(publisher.path).card["validation"] == {"organ": 0.6}
 
 
-def test_a_worse_one_is_told_and_not_published(look):
+def test_a_worse_one_is_reported_and_not_published(look):
     versions, publisher, _ = look(0.8, 0.3)
     assert versions == [1, 1]
     assert publisher.progress.snapshot()["best_metric"] == 0.3
@@ -94,12 +94,12 @@ def test_after_new_labels_no_look_of_before_counts(look):
     assert read_card(publisher.path)["version"] == 2
 
 
-def test_who_waits_for_a_new_model_is_told_of_each(look):
+def test_released_is_called_for_each_new_model(look):
     _, publisher, method = look(0.5)
-    told = []
-    publisher.released = told.append
+    report = []
+    publisher.released = report.append
     publisher.validator = FixedValidator(0.6, 0.6)
     publisher.consider(method, 1.0, lambda: None)
-    assert told == []
+    assert report == []
     publisher.consider(method, 1.0, lambda: None)
-    assert told == [method]
+    assert report == [method]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -98,6 +99,14 @@ def timed(step):
         return step(engine, batch)
 
     return one_second
+
+
+def test_training_time_is_counted_in_what_was_given(make_ongoing, batches):
+    """Five a step, three steps of the trunk; a branch does not count."""
+    counter = itertools.count(0, 5)  # asked twice a step
+    trainer = make_ongoing(steps=3, loader=batches(), now=lambda: float(next(counter)))
+    trainer.run()
+    assert trainer.clock.trained == 15.0
 
 
 def test_the_rate_of_a_branch_falls_to_zero_and_that_of_the_trunk_does_not(make_ongoing):

@@ -23,7 +23,7 @@ def test_epochs_are_rounds_that_begin_anew_and_are_never_zero(tmp_path):
     assert shown == [(1, ROUND), (50, ROUND), (100, ROUND), (1, ROUND), (30, ROUND)]
 
 
-def test_what_is_told_between_two_steps_moves_nothing(tmp_path):
+def test_an_update_between_two_steps_moves_nothing(tmp_path):
     progress = OngoingProgress(tmp_path / "progress.json")
     progress.update(0.4)
     progress.update(phase="scoring cases")

@@ -8,7 +8,7 @@ from fewlabel.training.progress import Progress, read_progress
 
 
 class Clock:
-    """Stands in for the module ``time``: seconds pass only when told."""
+    """Stands in for the module ``time``: seconds pass only when the test says so."""
 
     def __init__(self):
         self.now = 1000.0
@@ -24,7 +24,7 @@ def clock(monkeypatch):
     return clock
 
 
-def told(progress):
+def written(progress):
     def refuse(constant):
         raise AssertionError(constant)
 
@@ -34,14 +34,14 @@ def told(progress):
 def test_numbers_that_are_not_finite_never_reach_the_file(tmp_path):
     progress = Progress(tmp_path / "progress.json", 60)
     progress.update(0.5, losses={"total": math.nan}, validation={"organ": math.inf})
-    assert told(progress)["losses"] == {"total": None}
-    assert told(progress)["validation"] == {"organ": None}
+    assert written(progress)["losses"] == {"total": None}
+    assert written(progress)["validation"] == {"organ": None}
 
 
 def test_what_viewers_need_is_there_from_the_first_write_on(tmp_path):
     progress = Progress(tmp_path / "progress.json", 600, method="supervised")
     progress.update(phase="reading scans")
-    values = told(progress)
+    values = written(progress)
     assert (values["epoch"], values["total_epochs"], values["best_metric"]) == (0, 120, 0.0)
     assert values["method"] == "supervised"
 
@@ -57,10 +57,10 @@ def test_the_epoch_follows_the_progress_and_never_goes_back(tmp_path):
     seen = []
     for share in (0.0, 0.1, 0.35, 0.3, 0.99, 1.0):
         progress.update(share)
-        seen.append(told(progress)["epoch"])
+        seen.append(written(progress)["epoch"])
     assert seen == [0, 10, 35, 35, 99, 99]
     progress.update(phase="done")
-    assert told(progress)["epoch"] == told(progress)["total_epochs"] == 100
+    assert written(progress)["epoch"] == written(progress)["total_epochs"] == 100
 
 
 def test_the_epoch_moves_on_with_time_after_the_training(tmp_path, clock):
@@ -70,10 +70,10 @@ def test_the_epoch_moves_on_with_time_after_the_training(tmp_path, clock):
     for _ in range(20):
         clock.now += 5
         progress.update(phase="scoring cases")
-        seen.append(told(progress)["epoch"])
+        seen.append(written(progress)["epoch"])
     assert seen == [*range(101, 112), *[111] * 9]
     progress.update(1.0, phase="done")
-    assert told(progress)["epoch"] == told(progress)["total_epochs"] == 112
+    assert written(progress)["epoch"] == written(progress)["total_epochs"] == 112
 
 
 def test_it_is_due_two_seconds_after_the_last_write(tmp_path, clock):
@@ -96,13 +96,13 @@ def test_the_fit_is_smoothed_and_shown_only_where_nothing_is_validated(tmp_path)
     assert (validated.snapshot()["fit"], validated.snapshot()["best_metric"]) == (0.5, 0.0)
 
 
-def test_problems_and_notes_are_told(tmp_path):
+def test_problems_and_notes_are_reported(tmp_path):
     progress = Progress(tmp_path / "progress.json", 60)
     progress.problem("a", "It is cut.")
     progress.note("Started.")
     progress.update()
-    assert told(progress)["problems"] == [{"id": "a", "reason": "It is cut."}]
-    assert told(progress)["notes"] == ["Started."]
+    assert written(progress)["problems"] == [{"id": "a", "reason": "It is cut."}]
+    assert written(progress)["notes"] == ["Started."]
 
 
 def test_without_a_training_there_is_nothing_to_read(tmp_path):

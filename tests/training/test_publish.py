@@ -30,10 +30,10 @@ def test_a_worse_model_is_not_published_and_nothing_is_scored(make_study, monkey
     study.train(max_steps=1)
     before, scores = study.workspace.model.read_bytes(), study.workspace.scores.read_bytes()
     fixed_dice(monkeypatch, 0.8, 0.7, 0.75)
-    told = study.train(max_steps=2)
-    assert not told["published"]
-    assert "0.800" in told["notes"][-1]
-    assert "0.750" in told["notes"][-1]
+    report = study.train(max_steps=2)
+    assert not report["published"]
+    assert "0.800" in report["notes"][-1]
+    assert "0.750" in report["notes"][-1]
     assert study.workspace.model.read_bytes() == before
     assert study.workspace.scores.read_bytes() == scores
 
@@ -65,11 +65,11 @@ def test_the_last_weights_are_published_and_scored_since_the_best_of_many_looks_
     study.label("abcde")
     fixed_dice(monkeypatch, 0.3, 0.9, 0.5)
     seen = scored_weights(monkeypatch)
-    told = study.train(max_steps=4)
+    report = study.train(max_steps=4)
     model = load_published(study.workspace.model)
     assert model.card["progress"] == 1
     assert model.card["validation"] == {"organ": 0.5}
-    assert told["best_metric"] == 0.5
+    assert report["best_metric"] == 0.5
     for key, value in model.network.state_dict().items():
         assert torch.equal(value, seen[0][key])
 
@@ -83,11 +83,11 @@ def test_weights_that_were_better_on_the_way_stay_where_the_last_are_worse_than_
     study.train(max_steps=1)
     fixed_dice(monkeypatch, 0.6, 0.3, 0.9, 0.5)  # the first: of the published one
     seen = scored_weights(monkeypatch)
-    told = study.train(max_steps=4)
+    report = study.train(max_steps=4)
     model = load_published(study.workspace.model)
     assert model.card["version"] == 2
     assert model.card["validation"] == {"organ": 0.9}
-    assert told["best_metric"] == 0.5
+    assert report["best_metric"] == 0.5
     for key, value in model.network.state_dict().items():
         assert torch.equal(value, seen[0][key])
 
@@ -97,10 +97,10 @@ def test_a_new_class_replaces_the_model_without_comparison(make_study):
     study.label("abcde")
     study.train(max_steps=1)
     study.workspace.set_classes(["organ", "tumour"])
-    told = study.train(max_steps=1)
-    assert told["published"]
-    assert any("other classes" in note for note in told["notes"])
-    assert any("from scratch" in note for note in told["notes"])
+    report = study.train(max_steps=1)
+    assert report["published"]
+    assert any("other classes" in note for note in report["notes"])
+    assert any("from scratch" in note for note in report["notes"])
     assert load_published(study.workspace.model).plan.classes == ("organ", "tumour")
 
 
@@ -110,12 +110,12 @@ def test_validation_cases_without_any_class_validate_nothing(make_study):
     study.train(max_steps=1)
     kept = read_json(study.workspace.pools)["validation"]
     study.label("".join(kept), array=np.zeros((20, 18, 16), np.uint8))
-    told = study.train(max_steps=3)
-    assert told["validation"] == {"organ": None}
-    assert told["published"]
-    assert not told["validated"]
+    report = study.train(max_steps=3)
+    assert report["validation"] == {"organ": None}
+    assert report["published"]
+    assert not report["validated"]
     assert load_published(study.workspace.model).card["progress"] == 1
-    assert told["notes"][-1] == "Published without validation: none of the validation cases holds a class."
+    assert report["notes"][-1] == "Published without validation: none of the validation cases holds a class."
 
 
 def test_a_full_disk_while_publishing_leaves_the_old_model(make_study, monkeypatch):
@@ -144,6 +144,26 @@ def test_the_networks_that_tell_the_uncertainty_are_published_too(make_study, me
     study.label("a")
     study.train(method=method)
     assert len(load_members(study.workspace.model)[1]) == members
+
+
+def test_with_a_mean_of_networks_the_dice_of_each_alone_is_told(make_study, monkeypatch):
+    study = make_study(6)
+    study.label("abcde")
+    fixed_dice(monkeypatch, 0.8, 0.6, 0.7)
+    study.train(max_steps=1, method="dual_network")
+    card = read_card(study.workspace.model)
+    assert card["candidate"] == "mean"
+    assert card["alone"] == {"first": [0.6], "second": [0.7]}
+
+
+def test_of_one_network_there_is_no_dice_of_others(make_study, monkeypatch):
+    study = make_study(6)
+    study.label("abcde")
+    fixed_dice(monkeypatch, 0.6, 0.8, 0.7)
+    study.train(max_steps=1, method="dual_network")
+    card = read_card(study.workspace.model)
+    assert card["candidate"] == "first"
+    assert "alone" not in card
 
 
 def test_a_version_never_returns_even_where_the_published_model_was_moved_away(make_study):

@@ -30,20 +30,20 @@ def cut(path):
 def test_one_label_and_a_pool_give_a_published_model_and_scores(make_study, method):
     study = make_study(3)
     study.label("a")
-    told = study.train(method=method)
-    assert finite_json(study.workspace.progress) == told
-    assert (told["phase"], told["epoch"]) == ("done", told["total_epochs"])
+    report = study.train(method=method)
+    assert finite_json(study.workspace.progress) == report
+    assert (report["phase"], report["epoch"]) == ("done", report["total_epochs"])
     read = 0 if method == "supervised" else 2  # nobody would look at them
-    assert (told["labelled"], told["unlabelled"], told["unlabelled_read"]) == (1, 2, read)
-    assert told["published"]
-    assert not told["validated"]
-    assert "is not validated" in " ".join(told["notes"])
-    assert 0 < told["best_metric"] <= 1
+    assert (report["labelled"], report["unlabelled"], report["unlabelled_read"]) == (1, 2, read)
+    assert report["published"]
+    assert not report["validated"]
+    assert "is not validated" in " ".join(report["notes"])
+    assert 0 < report["best_metric"] <= 1
     model = load_published(study.workspace.model)
     assert model.plan.classes == ("organ",)
     assert (model.card["version"], model.card["validated"]) == (1, False)
-    assert (model.card["settings"]["seed"], model.card["steps"], model.card["validated_on"]) == (0, told["step"], {})
-    assert 0 < model.card["seconds"] <= told["elapsed"]
+    assert (model.card["settings"]["seed"], model.card["steps"], model.card["validated_on"]) == (0, report["step"], {})
+    assert 0 < model.card["seconds"] <= report["elapsed"]
     assert model.card["software"].keys() == {"fewlabel", "monai", "torch", "python"}
     scores = read_json(study.workspace.scores)
     assert scores["version"] == 1
@@ -54,9 +54,9 @@ def test_one_label_and_a_pool_give_a_published_model_and_scores(make_study, meth
 def test_without_a_pool_the_labels_train(make_study):
     study = make_study(2)
     study.label("ab")
-    told = study.train()
-    assert told["published"]
-    assert told["unlabelled"] == 0
+    report = study.train()
+    assert report["published"]
+    assert report["unlabelled"] == 0
     assert read_json(study.workspace.scores)["cases"] == {}
 
 
@@ -76,32 +76,32 @@ def test_an_empty_label_is_trained_on(make_study):
     study = make_study(2)
     study.label("a")
     study.label("b", array=np.zeros((20, 18, 16), np.uint8))
-    told = study.train()
-    assert told["published"]
-    assert told["problems"] == []
+    report = study.train()
+    assert report["published"]
+    assert report["problems"] == []
 
 
 @pytest.mark.parametrize("what", ["label", "image"])
-def test_a_damaged_file_is_told_and_the_rest_trains(make_study, what):
+def test_a_damaged_file_is_reported_and_the_rest_trains(make_study, what):
     study = make_study(3)
     study.label("ab")
     cut(study.label_file("b") if what == "label" else study.image_file("b"))
-    told = study.train()
-    assert told["published"]
-    assert [problem["id"] for problem in told["problems"]] == ["b"]
-    assert "b.nii.gz" in told["problems"][0]["reason"]
+    report = study.train()
+    assert report["published"]
+    assert [problem["id"] for problem in report["problems"]] == ["b"]
+    assert "b.nii.gz" in report["problems"][0]["reason"]
 
 
-def test_a_label_on_another_grid_that_was_put_there_by_hand_is_told_and_the_rest_trains(make_study):
+def test_a_label_on_another_grid_that_was_put_there_by_hand_is_reported_and_the_rest_trains(make_study):
     study = make_study(3)
     study.label("ab")
     write_volume(study.label_file("b"), np.ones((9, 9, 9), np.uint8), np.eye(4))
-    told = study.train()
-    assert told["published"]
-    assert [problem["id"] for problem in told["problems"]] == ["b"]
+    report = study.train()
+    assert report["published"]
+    assert [problem["id"] for problem in report["problems"]] == ["b"]
 
 
-def test_a_label_with_an_unknown_value_is_told_and_the_rest_trains(make_study):
+def test_a_label_with_an_unknown_value_is_reported_and_the_rest_trains(make_study):
     study = make_study(2)
     study.label("ab")
     write_volume(study.label_file("b"), np.full((20, 18, 16), 3, np.uint8), np.diag([1.0, 1.0, 1.5, 1.0]))
@@ -117,41 +117,41 @@ def test_where_nothing_labelled_is_readable_it_says_so(make_study, what):
         study.train()
 
 
-def test_an_unreadable_pool_is_told_and_the_labels_train(make_study):
+def test_an_unreadable_pool_is_reported_and_the_labels_train(make_study):
     study = make_study(3)
     study.label("a")
     for name in "bc":
         cut(study.image_file(name))
-    told = study.train()
-    assert told["published"]
-    assert sorted({problem["id"] for problem in told["problems"]}) == ["b", "c"]
-    assert told["unlabelled_read"] == 0
+    report = study.train()
+    assert report["published"]
+    assert sorted({problem["id"] for problem in report["problems"]}) == ["b", "c"]
+    assert report["unlabelled_read"] == 0
     assert read_json(study.workspace.scores)["cases"] == {}
 
 
-def test_an_unreadable_validation_case_is_told_and_left_out(make_study):
+def test_an_unreadable_validation_case_is_reported_and_left_out(make_study):
     study = make_study(5)
     study.label("abcde")
     study.train(max_steps=1)
     kept = read_json(study.workspace.pools)["validation"]
     cut(study.image_file(kept[0]))
-    told = study.train(max_steps=2)
-    assert [problem["id"] for problem in told["problems"]] == kept
-    assert told["published"]
-    assert not told["validated"]
+    report = study.train(max_steps=2)
+    assert [problem["id"] for problem in report["problems"]] == kept
+    assert report["published"]
+    assert not report["validated"]
 
 
 def test_validation_cases_are_never_trained_on_and_are_measured(make_study):
     study = make_study(6)
     study.label("abcde")
-    told = study.train()
-    assert len(told["validation_cases"]) == 1
-    assert told["labelled"] == 4
-    assert told["validated"]
-    assert told["validation"].keys() == {"organ"}
+    report = study.train()
+    assert len(report["validation_cases"]) == 1
+    assert report["labelled"] == 4
+    assert report["validated"]
+    assert report["validation"].keys() == {"organ"}
     card = read_card(study.workspace.model)
-    assert told["best_metric"] == max(0.0, card["validation"]["organ"])
-    assert list(card["validated_on"]) == told["validation_cases"]
+    assert report["best_metric"] == max(0.0, card["validation"]["organ"])
+    assert list(card["validated_on"]) == report["validation_cases"]
     assert quality(card).cases == 1
 
 

@@ -42,10 +42,10 @@ def test_a_step_that_does_not_fit_is_tried_with_fewer_crops_and_the_training_end
     study = make_study(2)
     study.label("a")
     seen = small_memory(error, 16**3)
-    told = study.train(batch=2, max_steps=3)
-    assert (told["phase"], told["steps"], told["step"]) == ("done", 3, 3)
+    report = study.train(batch=2, max_steps=3)
+    assert (report["phase"], report["steps"], report["step"]) == ("done", 3, 3)
     assert seen == [16**3] * 3
-    note = next(note for note in told["notes"] if "was not enough" in note)
+    note = next(note for note in report["notes"] if "was not enough" in note)
     assert "2 crops of 16x16x16 voxels a step: it goes on with 1 crop of" in note
     assert "--conf batch" in note
     assert load_published(study.workspace.model).plan.batch == 1
@@ -55,24 +55,24 @@ def test_one_crop_that_does_not_fit_becomes_a_smaller_one(make_study, small_memo
     study = make_study(2)
     study.label("a")
     seen = small_memory(ERRORS["a GPU"], 16**3)
-    told = study.train(batch=1, patch=(16, 16, 32), max_steps=2)
-    assert told["phase"] == "done"
+    report = study.train(batch=1, patch=(16, 16, 32), max_steps=2)
+    assert report["phase"] == "done"
     assert seen == [16**3] * 2
-    assert load_published(study.workspace.model).plan.patch == (16, 16, 16) == tuple(told["plan"]["patch"])
+    assert load_published(study.workspace.model).plan.patch == (16, 16, 16) == tuple(report["plan"]["patch"])
 
 
 def test_what_was_learnt_before_stays_and_the_next_training_does_not_fail_again(make_study, small_memory):
     study = make_study(2)
     study.label("a")
     seen = small_memory(ERRORS["a GPU"], 16**3, since=2)
-    told = study.train(batch=2, max_steps=4)
+    report = study.train(batch=2, max_steps=4)
     assert seen == [2 * 16**3] * 2 + [16**3] * 2
-    assert told["step"] == 4
+    assert report["step"] == 4
     settings = study.settings(batch=None)
     assert saved_plan(study.workspace.plan, ["organ"], settings).batch == 1
-    told = study.train(batch=None, max_steps=1)
-    assert not any("was not enough" in note for note in told["notes"])
-    assert any("weights of the last training" in note for note in told["notes"])
+    report = study.train(batch=None, max_steps=1)
+    assert not any("was not enough" in note for note in report["notes"])
+    assert any("weights of the last training" in note for note in report["notes"])
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -108,9 +108,9 @@ def test_cases_that_do_not_fit_when_they_are_scored_take_no_training_away(make_s
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(run_module, "score_cases", full)
-    told = study.train(max_steps=1)
-    assert (told["phase"], told["published"]) == ("done", True)
-    assert any("Not all cases were scored" in note for note in told["notes"])
+    report = study.train(max_steps=1)
+    assert (report["phase"], report["published"]) == ("done", True)
+    assert any("Not all cases were scored" in note for note in report["notes"])
 
 
 def test_another_error_is_not_taken_for_a_want_of_memory(make_study, small_memory):

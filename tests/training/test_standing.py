@@ -56,7 +56,7 @@ def test_before_the_first_label_it_says_what_it_waits_for():
 
 
 @pytest.mark.parametrize(
-    ("told", "standing", "phase"),
+    ("reported", "standing", "phase"),
     [
         ("training", {}, "training"),
         ("", {}, "starting"),
@@ -75,8 +75,8 @@ def test_before_the_first_label_it_says_what_it_waits_for():
         ("training", {"at_work": False, "possible": False, "by_itself": False}, OFF),
     ],
 )
-def test_a_process_that_was_killed_took_nothing_back_so_the_server_says_how_it_stands(told, standing, phase):
-    assert Standing(**{"at_work": True, **standing}).phase(told) == phase
+def test_a_process_that_was_killed_took_nothing_back_so_the_server_says_how_it_stands(reported, standing, phase):
+    assert Standing(**{"at_work": True, **standing}).phase(reported) == phase
 
 
 def test_of_a_training_on_request_there_is_no_such_line():

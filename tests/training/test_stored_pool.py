@@ -31,8 +31,8 @@ def study(make_study):
 
 @pytest.mark.parametrize(("method", "teacher"), [("bcp", "cached"), ("dual_network", "live"), ("supervised", "live")])
 def test_what_is_stored_of_each_scan_is_what_inference_says_of_it(study, method, teacher):
-    told = study.train(method=method, teacher=teacher)
-    assert told["published"]
+    report = study.train(method=method, teacher=teacher)
+    assert report["published"]
     store, published = store_of(study), load_published(study.workspace.model)
     assert store.usable() == {"b", "c", "d"}
     for case in "bcd":

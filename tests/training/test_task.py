@@ -46,7 +46,7 @@ def test_without_any_training_the_statistics_are_empty(make_study):
     assert make_study(1).task().stats() == {}
 
 
-def test_what_more_labels_would_bring_is_told_with_the_progress(make_study):
+def test_what_more_labels_would_bring_is_reported_with_the_progress(make_study):
     study = make_study(1)
     for number in (2, 4, 8, 16):
         History(study.workspace.history).add(f"case {number}", False, mean=0.9 - 0.5 / number, labels=number)
@@ -73,7 +73,7 @@ def test_a_run_that_fails_says_so_and_why(make_study, monkeypatch):
     assert stats["published"]
 
 
-def test_a_request_that_cannot_be_met_is_told_too(make_study):
+def test_a_request_that_cannot_be_met_is_reported_too(make_study):
     study = make_study(2)
     study.label("a")
     with pytest.raises(ValueError, match="magic"):
@@ -86,12 +86,12 @@ def test_a_request_that_cannot_be_met_is_told_too(make_study):
 def test_a_device_that_is_not_here_is_replaced_by_the_default_and_that_is_said(make_study, asked):
     study = make_study(2)
     study.label("a")
-    told = study.task(device="cpu")({"device": asked, "max_steps": 1}, study.store)
-    assert (told["phase"], told["device"]) == ("done", "cpu")
-    assert sum("cpu was used instead" in note for note in told["notes"]) == 1
+    report = study.task(device="cpu")({"device": asked, "max_steps": 1}, study.store)
+    assert (report["phase"], report["device"]) == ("done", "cpu")
+    assert sum("cpu was used instead" in note for note in report["notes"]) == 1
 
 
-def test_the_first_reason_is_told_where_the_disk_is_full(make_study, monkeypatch):
+def test_the_first_reason_is_reported_where_the_disk_is_full(make_study, monkeypatch):
     study = make_study(2)
 
     def full(*_, **__):
@@ -140,7 +140,7 @@ def test_one_that_goes_on_by_itself_says_what_it_waits_for(looked_after):
 
 
 @pytest.mark.parametrize(
-    ("training", "rests", "told", "line"),
+    ("training", "rests", "report", "line"),
     [
         ("continuous", False, "training", "starting"),
         ("continuous", True, "training", "resting until you say Train"),
@@ -148,11 +148,11 @@ def test_one_that_goes_on_by_itself_says_what_it_waits_for(looked_after):
         ("on_request", False, "resting", "resting until you say Train"),
     ],
 )
-def test_how_it_stands_is_said_whatever_its_last_process_wrote(looked_after, training, rests, told, line):
+def test_how_it_stands_is_said_whatever_its_last_process_wrote(looked_after, training, rests, report, line):
     study, task = looked_after[0], looked_after[1](training)
     study.label("a")
     task.keeper.mode.remember(rests=rests)
-    write_json(study.workspace.progress, {"phase": told, "training": "continuous", "labelled": 1, "unlabelled": 1})
+    write_json(study.workspace.progress, {"phase": report, "training": "continuous", "labelled": 1, "unlabelled": 1})
     assert task.stats()["line"] == f"learnt from 1 label and 1 scan; {line}"
 
 
@@ -161,3 +161,13 @@ def test_where_trainings_are_switched_off_that_is_said(make_study, monkeypatch):
     write_json(study.workspace.progress, {"phase": "training", "training": "continuous", "labelled": 1})
     monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_TASKS_TRAIN", False)
     assert study.task(training="continuous").stats()["line"].endswith("; trainings are switched off on this server")
+
+
+def test_one_that_cannot_even_begin_says_why_in_the_line(looked_after, monkeypatch):
+    study, task = looked_after[0], looked_after[1]("continuous")
+    monkeypatch.setattr(task_module, "is_background_process", lambda: True)
+    monkeypatch.setattr(task_module.os, "nice", lambda step: 0)  # it would be this process's, for good
+    with pytest.raises(Refusal):
+        task({"training": "continuous"}, study.store)
+    study.label("a")
+    assert task.stats()["line"].startswith("stopped by an error: There are no labels yet")

@@ -82,14 +82,14 @@ def test_a_divergence_is_found_before_anything_is_validated_or_saved(make_traine
     assert all(value.isfinite().all() for value in saved.values())
 
 
-def test_losses_by_name_and_time_left_are_told(make_trainer):
+def test_losses_by_name_and_time_left_are_reported(make_trainer):
     trainer = make_trainer(steps=4)
     trainer.run()
-    told = read_json(trainer.progress.path)
-    assert told["losses"].keys() == {"total", "supervised", "consistency"}
-    assert told["weights"].keys() == {"supervised", "consistency"}
-    assert (told["step"], told["steps"], told["seconds_left"]) == (4, 4, 0.0)
-    assert told["memory"] > 1_000_000  # bytes
+    report = read_json(trainer.progress.path)
+    assert report["losses"].keys() == {"total", "supervised", "consistency"}
+    assert report["weights"].keys() == {"supervised", "consistency"}
+    assert (report["step"], report["steps"], report["seconds_left"]) == (4, 4, 0.0)
+    assert report["memory"] > 1_000_000  # bytes
 
 
 def test_the_learning_rate_rises_for_a_tenth_and_falls_to_a_hundredth():

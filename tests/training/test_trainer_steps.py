@@ -190,11 +190,11 @@ def test_the_teacher_of_a_real_method_moves_with_its_student(make_trainer, name)
     assert not torch.equal(method.teacher.network.weight, before)
 
 
-def test_losses_that_are_told_are_those_of_the_terms_and_their_weighted_sum(trained):
+def test_losses_that_are_reported_are_those_of_the_terms_and_their_weighted_sum(trained):
     method = Watching(slope=2.0, pool=0.5)
     trainer = trained(method, steps=3)
-    told = trainer.progress.snapshot()["losses"]
-    assert told["total"] == pytest.approx(told["supervised"] + 0.5 * told["pool"], abs=1e-4)
+    losses = trainer.progress.snapshot()["losses"]
+    assert losses["total"] == pytest.approx(losses["supervised"] + 0.5 * losses["pool"], abs=1e-4)
 
 
 def test_a_finished_training_says_so_in_its_checkpoint_and_an_unfinished_does_not(make_trainer):

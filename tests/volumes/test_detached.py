@@ -40,7 +40,7 @@ def name(header: Path, named: str) -> Path:
 
 
 @pytest.mark.parametrize("file", ["a.mhd", "b.nhdr"])
-def test_it_becomes_one_nrrd_with_the_same_voxels_in_the_same_place(studies, tmp_path, file):
+def test_it_becomes_one_nrrd_with_the_same_voxels_and_geometry(studies, tmp_path, file):
     write_attached(studies / "sub" / file, studies, tmp_path / "one.nrrd")
     one, two = (SimpleITK.ReadImage(str(path)) for path in (tmp_path / "one.nrrd", studies / "sub" / file))
     assert one.GetPixelID() == two.GetPixelID()
@@ -121,10 +121,10 @@ def test_a_header_that_names_itself_is_refused(studies):
 
 @pytest.mark.parametrize(("file", "voxels"), [("a.mhd", "a.raw"), ("b.nhdr", "b.raw.gz")])
 def test_voxels_that_are_cut_short_are_refused(studies, tmp_path, file, voxels):
-    place = studies / "sub" / voxels
-    content = place.read_bytes()
+    path = studies / "sub" / voxels
+    content = path.read_bytes()
     cut = gzip.compress(gzip.decompress(content)[:-9]) if voxels.endswith(".gz") else content[:-9]
-    place.write_bytes(cut)
+    path.write_bytes(cut)
     with pytest.raises(UnreadableVolume):
         write_attached(studies / "sub" / file, studies, tmp_path / "one.nrrd")
 

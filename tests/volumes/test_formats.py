@@ -174,13 +174,13 @@ def test_a_header_that_names_a_pair_of_files_is_refused(tmp_path, refusal_of, ob
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.integers(0, 400), value=st.integers(0, 255), extension=st.sampled_from([".nii", ".nrrd"]))
-def test_any_damaged_header_is_read_or_refused_in_words(tmp_path, place, value, extension, oblique):
+@given(offset=st.integers(0, 400), value=st.integers(0, 255), extension=st.sampled_from([".nii", ".nrrd"]))
+def test_any_damaged_header_is_read_or_refused_in_words(tmp_path, offset, value, extension, oblique):
     path = tmp_path / f"scan{extension}"
     if not (tmp_path / f"good{extension}").exists():
         write_volume(tmp_path / f"good{extension}", ramp(), oblique)
     data = bytearray((tmp_path / f"good{extension}").read_bytes())
-    data[place % len(data)] = value
+    data[offset % len(data)] = value
     path.write_bytes(data)
     # Any other error, a warning included, fails the test.
     with contextlib.suppress(UnreadableVolume):

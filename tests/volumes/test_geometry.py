@@ -67,7 +67,7 @@ def test_the_grid_is_nibabels_where_both_forms_agree(tmp_path, codes):
     assert read_grid(path).unshown == ""
 
 
-def test_two_forms_that_differ_are_told_with_the_distance_and_the_one_that_counts(tmp_path):
+def test_two_forms_that_differ_are_reported_with_the_distance_and_the_one_that_counts(tmp_path):
     path = forms.write(tmp_path / "scan.nii", forms.SFORMS["moved"], 4, forms.QFORM, 1)
     assert read_volume(path).notes == (
         "scan.nii: Its sform and qform differ by up to 3.6 mm; the qform counts, as in Slicer.",
@@ -87,7 +87,7 @@ def test_a_gantry_tilt_that_slicer_cannot_show_is_said_with_angle_and_distance(t
     assert grid.opens
 
 
-def test_a_tilted_scan_without_a_qform_is_told_not_to_open_and_keeps_its_place_for_others(tmp_path):
+def test_a_tilted_scan_without_a_qform_is_reported_not_to_open_and_keeps_its_geometry_for_others(tmp_path):
     path = forms.write(tmp_path / "scan.nii", forms.tilted(15), 1, forms.QFORM, 0)
     assert forms.shown_by_itk(path) is None
     grid = read_grid(path)
@@ -96,7 +96,7 @@ def test_a_tilted_scan_without_a_qform_is_told_not_to_open_and_keeps_its_place_f
     np.testing.assert_allclose(read_volume(path).affine, nibabel.load(path).affine, atol=1e-5)
 
 
-def test_nifti_2_is_read_and_told_not_to_open(tmp_path):
+def test_nifti_2_is_read_and_reported_not_to_open(tmp_path):
     nibabel.save(nibabel.Nifti2Image(np.arange(120, dtype=np.int16).reshape(4, 5, 6), forms.QFORM), tmp_path / "a.nii")
     assert forms.shown_by_itk(tmp_path / "a.nii") is None
     grid = read_grid(tmp_path / "a.nii")
@@ -122,7 +122,7 @@ def test_what_is_written_lies_where_itk_shows_it(tmp_path, name, extension):
     np.testing.assert_allclose(read_label(path).affine, forms.SFORMS[name], atol=1e-4)
 
 
-def test_a_sheared_grid_is_kept_when_written_and_never_shown_in_another_place(tmp_path):
+def test_a_sheared_grid_is_kept_when_written_and_never_shown_elsewhere(tmp_path):
     sheared = forms.tilted(15)
     for name in ("label.nii.gz", "label.nrrd"):
         write_volume(tmp_path / name, np.ones((4, 5, 6), np.uint8), sheared)

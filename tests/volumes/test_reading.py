@@ -20,7 +20,7 @@ def ramp(shape: tuple[int, ...] = (4, 5, 6), dtype: type = np.int16) -> np.ndarr
 
 @pytest.mark.parametrize("extension", WRITTEN)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
-def test_what_is_written_is_read_back_in_the_same_place(tmp_path, extension, dtype, oblique):
+def test_what_is_written_is_read_back_with_the_same_geometry(tmp_path, extension, dtype, oblique):
     path = tmp_path / f"scan{extension}"
     write_volume(path, ramp(dtype=dtype), oblique)
     volume = read_volume(path)
@@ -32,7 +32,7 @@ def test_what_is_written_is_read_back_in_the_same_place(tmp_path, extension, dty
 
 
 @pytest.mark.parametrize("extension", WRITTEN)
-def test_itk_sees_what_is_written_in_the_same_place(tmp_path, extension, oblique):
+def test_itk_sees_what_is_written_with_the_same_geometry(tmp_path, extension, oblique):
     write_volume(tmp_path / f"scan{extension}", ramp(), oblique)
     image = SimpleITK.ReadImage(str(tmp_path / f"scan{extension}"))
     lps = np.array(image.TransformIndexToPhysicalPoint((3, 2, 5)))
@@ -133,7 +133,7 @@ def test_labels_that_are_no_class_numbers_are_refused(tmp_path, values, words, s
     assert words in refusal_of(save(tmp_path / "label.nii.gz", array), read_label)
 
 
-def test_the_same_grid_is_told_from_a_shifted_one(tmp_path, oblique):
+def test_the_same_grid_is_distinguished_from_a_shifted_one(tmp_path, oblique):
     one = Volume(ramp(), oblique)
     near, far = oblique.copy(), oblique.copy()
     near[0, 3] += 1e-4

@@ -100,7 +100,7 @@ def test_segments_are_read_by_name_value_and_layer(tmp_path, array, write_segmen
     np.testing.assert_allclose(volume.affine, AFFINE)
 
 
-def test_of_overlapping_layers_the_later_class_counts_and_is_told(tmp_path, array, write_segmentation):
+def test_of_overlapping_layers_the_later_class_counts_and_is_reported(tmp_path, array, write_segmentation):
     layers = np.stack([array == 2, array > 0])
     path = write_segmentation(tmp_path / "a.seg.nrrd", layers, AFFINE, [("tumour", 1, 0), ("liver", 1, 1)])
     volume, info = read_named_label(path, "a", ["Liver", "tumour"])

@@ -11,7 +11,7 @@ from experiments.comparison.anytime import Anytime, AnytimeTrainer, Kept, MarkPr
 from experiments.comparison.experiment import Experiment
 from experiments.comparison.passes import Passes
 from experiments.comparison.times import CoreTime, StepTime
-from experiments.comparison.worker import begin, label_map, make_method_of, measured, records_of, size
+from experiments.comparison.worker import begin, label_map, measured, method_of_row, records_of, size
 from fewlabel.data.loaders import PairedLoader
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.training.clock import Clock
@@ -31,7 +31,7 @@ def go_on(folder: Path, key: str) -> None:
     row, experiment, state, file, _ = begin(folder, key)
     cases = experiment.cases()
     device, plan = experiment.device, experiment.plan
-    method = make_method_of(row.method, plan, device, **row.settings)
+    method = method_of_row(row, experiment, cases, state)
     drawn = cases.draw(row.labelled, row.seed)
     known, pool = records_of(method, cases, drawn)
     marks = read_json(file, {}).get("marks", [])

@@ -51,7 +51,7 @@ class Samples:
 
     def row(self, what: str, values: Sequence[float]) -> Row:
         """Start, end and peak after the warm-up, and the slope."""
-        warm = [place for place, second in enumerate(self.seconds) if second >= _WARM * self.seconds[-1]]
+        warm = [index for index, second in enumerate(self.seconds) if second >= _WARM * self.seconds[-1]]
         seconds, kept = np.array(self.seconds)[warm], np.array(values)[warm]
         slope = slope_of(seconds / 3600, kept)
         few = max(1, len(kept) // 10)

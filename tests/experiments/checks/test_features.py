@@ -23,7 +23,7 @@ def test_the_nearest_of_the_chosen_counts_for_the_cases_that_are_not():
 
 
 def test_k_centre_takes_the_odd_one_and_representatives_do_not():
-    known = {str(place): [float(place % 3), 0.0] for place in range(12)} | {"odd": [1.0, 9.0]}
+    known = {str(number): [float(number % 3), 0.0] for number in range(12)} | {"odd": [1.0, 9.0]}
     geometry = Geometry(known)
     odd = geometry.index["odd"]
     assert odd in centres(geometry, 2)

@@ -74,11 +74,11 @@ def test_no_test_case_is_read_and_the_table_has_a_line_for_each_mistake(tmp_path
     opened = []
     read = review_module.read_label
     monkeypatch.setattr(review_module, "read_label", lambda path: opened.append(path.name) or read(path))
-    told = review_module.review_table(tmp_path, None, 1, 2, "supervised", [0], 9)
+    text = review_module.review_table(tmp_path, None, 1, 2, "supervised", [0], 9)
     assert len(opened) == 2
     assert not {"case0.nii.gz", "case1.nii.gz"} & set(opened)
-    assert "| correct | 0 of 2 (0.0%) |  |" in told
-    assert told.count("\n|") == 12
+    assert "| correct | 0 of 2 (0.0%) |  |" in text
+    assert text.count("\n|") == 12
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_a_trained_model_sees_mistakes_in_real_labels_and_flags_at_most_two_perc
     folder = data_folder()
     if not (folder / "splits.json").exists():
         pytest.skip("needs real volumes: set FEWLABEL_DATA to a folder with hippocampus/splits.json")
-    told = review_module.review_table(folder, None, 8, 400, "mean_teacher", [0], 60)
+    text = review_module.review_table(folder, None, 8, 400, "mean_teacher", [0], 60)
     shares = {}
-    for line in told.splitlines()[4:]:
+    for line in text.splitlines()[4:]:
         what, flagged, right = (cell.strip() for cell in line.strip("|").split("|"))
         shares[what] = [int(cell.split()[0]) / int(cell.split()[2]) for cell in (flagged, right) if cell]
     assert shares.pop(CORRECT)[0] <= 0.02

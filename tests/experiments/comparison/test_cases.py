@@ -80,10 +80,10 @@ def test_no_file_of_a_test_case_is_opened_to_read_the_cases_and_to_plan(data, mo
 
         return read
 
-    for place in ("experiments.comparison.cases.read_label", "experiments.comparison.experiment.read_volume"):
-        module, _, name = place.rpartition(".")
+    for target in ("experiments.comparison.cases.read_label", "experiments.comparison.experiment.read_volume"):
+        module, _, name = target.rpartition(".")
         original = getattr(__import__(module, fromlist=[name]), name)
-        monkeypatch.setattr(place, audited(original))
+        monkeypatch.setattr(target, audited(original))
     plan = make_experiment_plan(read_cases(data.folder), Settings(), "cpu")
     assert {path.name.partition(".")[0] for path in opened} == set(data.development)
     assert {path.parent.name for path in opened} == {"images", "labels"}

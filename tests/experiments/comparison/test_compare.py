@@ -95,9 +95,9 @@ def test_a_trial_has_values_of_python():
     assert trial == ("mine", "dual_network", {"keep": (0.5, 0.8), "agreement": False, "start": 0.1})
 
 
-def test_tables_pictures_and_csv_files_are_written_and_told(options, stand_in, tmp_path):
-    told = []
-    report = compare(options("--methods", "uamt", "--ablations", "dual_network", "--seeds", "0", "1"), told.append)
+def test_tables_pictures_and_csv_files_are_written_and_reported(options, stand_in, tmp_path):
+    messages = []
+    report = compare(options("--methods", "uamt", "--ablations", "dual_network", "--seeds", "0", "1"), messages.append)
     assert {"runs.csv", "cases.csv", "methods.png", "dual_network.png", "report.md", "experiment.json"} <= {
         file.name for file in (tmp_path / "out").iterdir()
     }
@@ -126,7 +126,7 @@ def test_another_budget_is_refused_in_the_same_folder(options, stand_in):
     refused(options("--tuning"), "tuning False, not True")
 
 
-def test_a_failed_run_is_told_after_the_tables_of_the_others_were_written(options, stand_in, tmp_path):
+def test_a_failed_run_is_reported_after_the_tables_of_the_others_were_written(options, stand_in, tmp_path):
     with pytest.raises(RuntimeError, match="bad-1-0 stopped with code 1: a reason"):
         compare(options("--try", "bad", "uamt", "threshold=0"), lambda text: None)
     assert "| supervised |" in (tmp_path / "out" / "report.md").read_text()
@@ -164,7 +164,7 @@ def test_a_split_is_drawn_once_and_kept(data, options, stand_in):
     assert set(json.loads(drawn)) == {"test", "development"}
 
 
-def test_minutes_take_the_place_of_steps(options):
+def test_minutes_replace_steps(options):
     timed = compare_module.make_experiment(options("--minutes", "2.5"))
     assert (timed.steps, timed.minutes) == (0, 2.5)
     stepped = compare_module.make_experiment(options())

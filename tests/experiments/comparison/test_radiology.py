@@ -50,7 +50,7 @@ def scan(tmp_path):
 
 
 class Threshold(torch.nn.Module):
-    """In place of a trained network: bright voxels (the image comes scaled to -1..1) are class 1."""
+    """Instead of a trained network: bright voxels (the image comes scaled to -1..1) are class 1."""
 
     def forward(self, image):
         return torch.cat([-image, image], 1)
@@ -83,12 +83,12 @@ def test_the_grids_of_these_tests_are_what_they_are_called():
 def test_training_changes_the_weights_and_tells_how_far_it_is(small, scan):
     image, label, _ = scan()
     torch.manual_seed(0)
-    recipe, told = Radiology(2, "cpu"), []
+    recipe, messages = Radiology(2, "cpu"), []
     before = {name: value.clone() for name, value in recipe.network.named_parameters()}
-    steps, seconds = recipe.train([(image, label)] * 2, steps=2, seconds=1e6, tell=told.append)
+    steps, seconds = recipe.train([(image, label)] * 2, steps=2, seconds=1e6, tell=messages.append)
     assert steps == 2
     assert seconds > 0
-    assert told == [0.5, 1.0]
+    assert messages == [0.5, 1.0]
     for name, value in recipe.network.named_parameters():
         assert torch.isfinite(value).all()
         assert not torch.equal(value, before[name]), name
@@ -96,7 +96,7 @@ def test_training_changes_the_weights_and_tells_how_far_it_is(small, scan):
 
 def test_training_ends_with_its_seconds_too(small, scan):
     image, label, _ = scan()
-    told = []
-    steps, _ = Radiology(2, "cpu").train([(image, label)], steps=10**9, seconds=1e-9, tell=told.append)
+    messages = []
+    steps, _ = Radiology(2, "cpu").train([(image, label)], steps=10**9, seconds=1e-9, tell=messages.append)
     assert steps == 1
-    assert told == [1.0]
+    assert messages == [1.0]

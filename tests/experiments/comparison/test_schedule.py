@@ -1,4 +1,4 @@
-"""The order and the fate of runs, with a script of a few lines in place of a training."""
+"""The order and the fate of runs, with a script of a few lines instead of a training."""
 
 import json
 from pathlib import Path
@@ -70,13 +70,13 @@ def test_rows_are_run_in_their_order_and_each_has_a_log(folder):
 
 
 def test_a_run_that_is_done_is_not_run_again(folder):
-    rows, told = [a_row("one"), a_row("two"), a_row("three", keep=(0.5, 0.8))], []
+    rows, messages = [a_row("one"), a_row("two"), a_row("three", keep=(0.5, 0.8))], []
     Schedule(folder, rows[::2], 1, 60.0, lambda text: None).run()
     before = begun(folder)
-    Schedule(folder, rows, 1, 60.0, told.append).run()
+    Schedule(folder, rows, 1, 60.0, messages.append).run()
     assert set(begun(folder)) - set(before) == {rows[1].key}
-    assert told[0] == "2 of 3 runs are there, 1 to do."
-    Schedule(folder, rows, 1, 60.0, told.append).run()
+    assert messages[0] == "2 of 3 runs are there, 1 to do."
+    Schedule(folder, rows, 1, 60.0, messages.append).run()
     assert len((folder / "begun.txt").read_text().splitlines()) == 3
 
 
@@ -86,15 +86,15 @@ def test_a_run_of_the_same_name_with_other_settings_is_not_taken_for_it(folder):
         Schedule(folder, [a_row("one", start=0.2)], 1, 60.0, lambda text: None).run()
 
 
-def test_a_run_that_fails_is_told_with_the_last_line_of_its_log_and_the_others_go_on(folder):
-    rows, told = [a_row("bad", fail=True), a_row("good"), a_row("fine")], []
-    schedule = Schedule(folder, rows, 1, 60.0, told.append)
+def test_a_run_that_fails_is_reported_with_the_last_line_of_its_log_and_the_others_go_on(folder):
+    rows, messages = [a_row("bad", fail=True), a_row("good"), a_row("fine")], []
+    schedule = Schedule(folder, rows, 1, 60.0, messages.append)
     schedule.run()
     sentence = f"bad-4-0 stopped with code 3: what went wrong (more in {folder / 'logs' / 'bad-4-0.txt'})"
     assert schedule.failed == {"bad-4-0": sentence}
-    assert sentence in told
+    assert sentence in messages
     assert {file.stem for file in (folder / "outcomes").iterdir()} == {"good-4-0", "fine-4-0"}
-    again = Schedule(folder, rows, 1, 60.0, told.append)
+    again = Schedule(folder, rows, 1, 60.0, messages.append)
     again.run()
     assert set(again.failed) == {"bad-4-0"}
     assert len((folder / "begun.txt").read_text().splitlines()) == 4
@@ -116,20 +116,20 @@ def test_radiology_comes_last_and_gets_the_seconds_of_the_longest_run_with_as_ma
     assert {seconds_given(folder, row) for row in rows[3:]} == {60.0}
 
 
-def test_it_is_told_how_far_the_runs_are(folder):
-    told = []
-    schedule = Schedule(folder, [a_row("one")], 1, 60.0, told.append)
+def test_it_says_how_far_the_runs_are(folder):
+    messages = []
+    schedule = Schedule(folder, [a_row("one")], 1, 60.0, messages.append)
     write_json(folder / "running" / "one-4-0" / "progress.json", {"progress": 0.25})
     schedule._tell(1, 4)
-    assert told == ["1 of 4 runs; one-4-0 25%"]
+    assert messages == ["1 of 4 runs; one-4-0 25%"]
 
 
 def test_ctrl_c_ends_the_children_and_begins_no_other(folder, monkeypatch):
     monkeypatch.setattr(schedule_module, "_TELL_EVERY", 0.05)
-    rows, told = [a_row(name, sleep=True) for name in ("one", "two", "three", "four")], []
+    rows, messages = [a_row(name, sleep=True) for name in ("one", "two", "three", "four")], []
 
     def interrupt(text):
-        told.append(text)
+        messages.append(text)
         if len(begun(folder)) == 2:
             raise KeyboardInterrupt
 
@@ -141,4 +141,4 @@ def test_ctrl_c_ends_the_children_and_begins_no_other(folder, monkeypatch):
     assert not alive
     assert set(begun(folder)) == {"one-4-0", "two-4-0"}
     assert not schedule.failed
-    assert not any("stopped" in text for text in told)
+    assert not any("stopped" in text for text in messages)

@@ -22,7 +22,7 @@ COSTS = ("seconds_per_step", "seconds", "peak_memory", "parameters_trained", "pa
 def run(data, tmp_path):
     """Callable (row, changes of the experiment) giving the outcome as it is in the file.
 
-    The seconds are so many that the first step is told no progress by the clock: runs can be compared exactly.
+    The seconds are so many that the clock adds no progress to the first step: runs can be compared exactly.
     """
     folder = tmp_path / "out"
 

@@ -35,9 +35,9 @@ def test_the_newest_label_lets_the_last_candidate_in_where_that_is_not_worse_on_
     assert published(worse)[NEWEST] == [0, 0, 0]
 
 
-@pytest.mark.parametrize(("least", "places"), [("0.8", [0, 1, 1, 3, 4]), ("0.95", [0, 0, 0, 3, 3])])
-def test_a_candidate_is_published_where_the_one_before_agrees(least, places):
-    assert published(LOOKS)[f"two in a row agree, Dice {least}"] == places
+@pytest.mark.parametrize(("least", "chosen"), [("0.8", [0, 1, 1, 3, 4]), ("0.95", [0, 0, 0, 3, 3])])
+def test_a_candidate_is_published_where_the_one_before_agrees(least, chosen):
+    assert published(LOOKS)[f"two in a row agree, Dice {least}"] == chosen
 
 
 def test_the_table_gives_what_is_published_with_each_number_of_labels():

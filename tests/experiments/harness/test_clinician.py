@@ -91,7 +91,7 @@ def test_training_is_followed_to_its_end(files, monkeypatch):
     assert clinician(server, files).train({})["step"] == 7
 
 
-def test_a_failed_training_is_told_with_the_servers_reason(files, monkeypatch):
+def test_a_failed_training_is_reported_with_the_servers_reason(files, monkeypatch):
     monkeypatch.setattr(clinician_module, "POLL", 0.0)
     with pytest.raises(ExperimentError, match="ERROR: no label can be read"):
         clinician(Server(["ERROR"], {"error": "no label can be read"}), files).train({})
@@ -126,7 +126,7 @@ def test_however_long_the_first_model_takes_it_is_waited_for(files, minute):
     assert minute.now == 51
 
 
-def test_a_training_that_fails_while_labels_are_drawn_is_told(files, minute):
+def test_a_training_that_fails_while_labels_are_drawn_is_reported(files, minute):
     with pytest.raises(ExperimentError, match="no label can be read"):
         clinician(Server([], {"phase": "failed", "error": "no label can be read"}), files).draw(3)
 
@@ -165,6 +165,6 @@ def test_bundle_and_server_are_compared_voxel_for_voxel(files):
     assert not bundle_module.compare("a", truth, files / "outputs").equal
 
 
-def test_a_failing_command_is_told_with_its_last_words():
+def test_a_failing_command_is_reported_with_its_last_words():
     with pytest.raises(ExperimentError, match=r"(?s)The export failed \(exit code 3\).*no model yet"):
         bundle_module.run([sys.executable, "-c", "print('no model yet'); raise SystemExit(3)"], "The export")

@@ -35,7 +35,7 @@ def fake(root: Path, name: str, cases: list[str]) -> Path:
 
 
 @pytest.fixture
-def told():
+def messages():
     return []
 
 
@@ -45,8 +45,8 @@ def la(tmp_path, publish):
     return fake(tmp_path / "root", "la", TRAIN + TEST)
 
 
-def convert_la(root, told):
-    return convert(PROTOCOLS["la"], "", root, root.parent / "out" / "data", told.append)
+def convert_la(root, messages):
+    return convert(PROTOCOLS["la"], "", root, root.parent / "out" / "data", messages.append)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_the_first_so_many_of_a_list_are_labelled():
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_h5_files_become_a_folder_that_a_comparison_reads(tmp_path, name, publish, untouched, told):
+def test_h5_files_become_a_folder_that_a_comparison_reads(tmp_path, name, publish, untouched, messages):
     publish(name, development=TRAIN, test=TEST, first=[1, 2])
     root = fake(tmp_path / "root", name, TRAIN + TEST)
     before = untouched(root)
     data = tmp_path / "out" / "data"
-    convert(PROTOCOLS[name], "", root, data, told.append)
+    convert(PROTOCOLS[name], "", root, data, messages.append)
     assert untouched(root) == before
     cases = read_cases(data)
     assert (cases.development, cases.test, cases.classes) == (tuple(TRAIN), tuple(TEST), PROTOCOLS[name].classes)
@@ -106,75 +106,75 @@ def test_h5_files_become_a_folder_that_a_comparison_reads(tmp_path, name, publis
         np.testing.assert_array_equal(label.array, file["label"][:] > 0)
     np.testing.assert_array_equal(image.affine, np.eye(4))
     np.testing.assert_array_equal(label.affine, np.eye(4))
-    assert told[-1] == "converted 4 of 4: DD"
+    assert messages[-1] == "converted 4 of 4: DD"
 
 
-def test_a_conversion_goes_on_where_it_was_stopped(la, told):
+def test_a_conversion_goes_on_where_it_was_stopped(la, messages):
     damaged = la / PLACES["la"].format("CC")
     whole = damaged.read_bytes()
     damaged.write_bytes(b"not an h5 file")
     with pytest.raises(UnusableData, match=r"CC.mri_norm2\.h5 cannot be read as an h5 file"):
-        convert_la(la, told)
+        convert_la(la, messages)
     data = la.parent / "out" / "data"
     assert not (data / "splits.json").exists()
     first = (data / "images" / "AA.nii.gz").stat().st_mtime_ns
     damaged.write_bytes(whole)
-    convert_la(la, told)
-    assert told[-2:] == [
+    convert_la(la, messages)
+    assert messages[-2:] == [
         "2 of 4 cases of LA (left atrium, 2018 Atrial Segmentation Challenge) are converted, 2 to do.",
-        told[-1],
+        messages[-1],
     ]
     assert (data / "images" / "AA.nii.gz").stat().st_mtime_ns == first
-    convert_la(la, told)
-    assert told[-1].startswith("4 of 4 cases")
+    convert_la(la, messages)
+    assert messages[-1].startswith("4 of 4 cases")
 
 
-def test_a_half_written_case_is_written_again(la, told):
-    convert_la(la, told)
+def test_a_half_written_case_is_written_again(la, messages):
+    convert_la(la, messages)
     label = la.parent / "out" / "data" / "labels" / "BB.nii.gz"
     label.unlink()
-    convert_la(la, told)
+    convert_la(la, messages)
     assert read_label(label).array.max() == 1
 
 
-def test_a_folder_that_is_not_the_data_set_is_refused_in_words(tmp_path, told):
+def test_a_folder_that_is_not_the_data_set_is_refused_in_words(tmp_path, messages):
     (tmp_path / "empty").mkdir()
     for name in ("la", "pancreas", "brats2019", "synapse", "amos"):
         with pytest.raises(UnusableData, match=r"does not look like .* a file such as .* Give with --root"):
-            convert(PROTOCOLS[name], "", tmp_path / "empty", tmp_path / "out", told.append)
+            convert(PROTOCOLS[name], "", tmp_path / "empty", tmp_path / "out", messages.append)
     with pytest.raises(UnusableData, match="does not look like MM-WHS"):
-        convert(PROTOCOLS["mmwhs"], "ct", tmp_path / "empty", tmp_path / "out", told.append)
+        convert(PROTOCOLS["mmwhs"], "ct", tmp_path / "empty", tmp_path / "out", messages.append)
     with pytest.raises(UnusableData, match=r"does not look like M&Ms.*External code"):
-        convert(PROTOCOLS["mnms"], "A", tmp_path / "empty", tmp_path / "out", told.append)
+        convert(PROTOCOLS["mnms"], "A", tmp_path / "empty", tmp_path / "out", messages.append)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_case_of_the_standard_split_is_named(la, told):
+def test_a_missing_case_of_the_standard_split_is_named(la, messages):
     (la / PLACES["la"].format("BB")).unlink()
     with pytest.raises(
         UnusableData, match=r"names BB, but BB/mri_norm2.h5 is not below .* \(1 of 4 cases are missing\)"
     ):
-        convert_la(la, told)
+        convert_la(la, messages)
 
 
-def test_arrays_that_do_not_fit_together_are_refused(la, told):
+def test_arrays_that_do_not_fit_together_are_refused(la, messages):
     with h5py.File(la / PLACES["la"].format("AA"), "w") as file:
         file["image"], file["label"] = np.zeros((4, 4, 4)), np.zeros((4, 4, 5))
     with pytest.raises(UnusableData, match=r"AA.* have the shapes \(4, 4, 4\) and \(4, 4, 5\)"):
-        convert_la(la, told)
+        convert_la(la, messages)
 
 
-def test_nothing_is_written_into_the_downloaded_folder(la, told):
+def test_nothing_is_written_into_the_downloaded_folder(la, messages):
     with pytest.raises(UnusableData, match="--output lies in --root"):
-        convert(PROTOCOLS["la"], "", la, la / "results" / "data", told.append)
+        convert(PROTOCOLS["la"], "", la, la / "results" / "data", messages.append)
 
 
-def test_two_conversions_do_not_share_a_folder(la, told, publish):
-    convert_la(la, told)
+def test_two_conversions_do_not_share_a_folder(la, messages, publish):
+    convert_la(la, messages)
     publish("pancreas", development=TRAIN, test=TEST, first=[1])
     fake(la, "pancreas", TRAIN + TEST)
     with pytest.raises(UnusableData, match=r"holds another conversion \(dataset la, not pancreas"):
-        convert(PROTOCOLS["pancreas"], "", la, la.parent / "out" / "data", told.append)
+        convert(PROTOCOLS["pancreas"], "", la, la.parent / "out" / "data", messages.append)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Benchmarks as their makers give them away: class values, places in space, frames, refusals in words."""
+"""Benchmarks as their makers give them away: class values, geometry, frames, refusals in words."""
 
 import dataclasses
 
@@ -27,8 +27,8 @@ def scan(seed=0, sides=SIDES):
 def blocks(*values, sides=SIDES):
     """One block of each value."""
     label = np.zeros(sides, np.int16)
-    for place, value in enumerate(values):
-        label[2 + 3 * place : 5 + 3 * place, 6:14, 4:12] = value
+    for number, value in enumerate(values):
+        label[2 + 3 * number : 5 + 3 * number, 6:14, 4:12] = value
     return label
 
 
@@ -68,7 +68,7 @@ def abdomen(root, name, cases, label_of):
         ("amos", ["amos_0001", "amos_0004", "amos_0008"], lambda case: case),
     ],
 )
-def test_organs_keep_their_values_and_their_place_on_the_resized_grid(
+def test_organs_keep_their_values_and_their_position_on_the_resized_grid(
     tmp_path, publish, small, untouched, name, cases, label_of
 ):
     publish(name, development=cases[:2], test=cases[2:], labelled={"1": cases[1:2]})
@@ -111,7 +111,7 @@ def test_a_missing_label_and_a_label_on_another_grid_are_refused(tmp_path, publi
         converted(small("amos"), "", root)
 
 
-def test_every_tumour_value_is_the_whole_tumour_and_the_brain_is_cut_out_in_place(tmp_path, publish):
+def test_every_tumour_value_is_the_whole_tumour_and_the_brain_is_cut_out_with_its_geometry(tmp_path, publish):
     publish("brats2019", development=["BraTS19_A_1"], test=["BraTS19_B_1"], first=[1])
     for case in ("BraTS19_A_1", "BraTS19_B_1"):
         image = np.zeros(SIDES, np.float32)

@@ -137,9 +137,9 @@ def test_a_benchmark_runs_from_files_to_a_table(tmp_path, publish, monkeypatch, 
     )
     monkeypatch.setitem(PROTOCOLS, "la", small)
     child = tmp_path / "child.py"  # the launcher would look after its environment first
-    places = [str(Path(each).resolve()) for each in sys.path if each]
+    paths = [str(Path(each).resolve()) for each in sys.path if each]
     child.write_text(
-        f"import sys\nfrom pathlib import Path\nsys.path[:0] = {places!r}\n"
+        f"import sys\nfrom pathlib import Path\nsys.path[:0] = {paths!r}\n"
         "from comparison.worker import work\nwork(Path(sys.argv[2]), sys.argv[3])\n",
         encoding="utf-8",
     )

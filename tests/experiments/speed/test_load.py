@@ -1,4 +1,4 @@
-"""Many people on one server, played small; and that a lost or mixed label would be told."""
+"""Many people on one server, played small; and that a lost or mixed label would be reported."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def test_a_map_says_which_submission_it_is(number):
     assert number_of(marked_map(number, SHAPE)) == number
 
 
-def people(monkeypatch, stored, told, sent):
-    """Clients that have sent these, of a server that holds ``stored`` and says ``told``."""
+def people(monkeypatch, stored, described, sent):
+    """Clients that have sent these, of a server that holds ``stored`` and describes it as ``described``."""
     played = People("http://nowhere", ["a"], SHAPE, len(sent), 0, 0)
     played.sent = [Sent(number, "a", began, ended) for number, began, ended in sent]
-    answers = {"/datastore/label": marked_map(stored, SHAPE), "/datastore/label/info": told}
+    answers = {"/datastore/label": marked_map(stored, SHAPE), "/datastore/label/info": described}
     monkeypatch.setattr(
         played,
         "_get",
@@ -74,7 +74,7 @@ def test_others_are_asked_as_long_as_the_first_request_is_open():
     assert len(seconds["other"]) >= 3
 
 
-def test_a_long_request_that_fails_is_told():
+def test_a_long_request_that_fails_is_reported():
     def fails():
         raise OSError("gone")
 

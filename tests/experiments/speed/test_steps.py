@@ -15,7 +15,7 @@ def cost_of(method, **more):
     return measure(Case(method, "unet_small", (16, 16, 16), 1, "cpu", 1, 1, **more))
 
 
-def test_parameters_trained_and_deployed_are_told_apart():
+def test_parameters_trained_and_deployed_are_distinguished():
     cost = cost_of("dtlp")
     assert cost.trained > cost.deployed > 0
     two = cost_of("dual_network")

@@ -16,7 +16,7 @@ OBLIQUE = np.array([[1, 0, 0], [0, np.cos(ANGLE), -np.sin(ANGLE)], [0, np.sin(AN
 
 @dataclass
 class Written:
-    """A series on disk: its folder, its voxels (column, row, slice) and their place in RAS mm."""
+    """A series on disk: its folder, its voxels (column, row, slice) and their affine in RAS mm."""
 
     folder: Path
     array: np.ndarray

@@ -14,7 +14,7 @@ def scan_of(written, tmp_path, orientation="LAS"):
     return read_volume(written.scan(tmp_path / f"scan {orientation}.nii.gz", orientation))
 
 
-def test_slices_are_ordered_by_place_and_lie_where_the_headers_say(write_series):
+def test_slices_are_ordered_by_position_and_lie_where_the_headers_say(write_series):
     written = write_series()
     (found,) = find_series(written.folder)
     assert (found.uid, found.shape) == (written.uid, written.array.shape)

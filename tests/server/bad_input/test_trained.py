@@ -152,9 +152,9 @@ def test_a_server_whose_workspace_cannot_be_written_says_so_and_ends(serve, tmp_
         assert server.process.wait(120) != 0
     except subprocess.TimeoutExpired:
         pytest.fail(f"The server is still there:\n{server.tail()}")
-    told = [line for line in server.log.read_text().splitlines() if "cannot be written" in line]
-    assert told, server.tail()
-    assert_sentence(told[-1].strip(), "workspace", str(tmp_path / "file"), "--conf workspace")
+    lines = [line for line in server.log.read_text().splitlines() if "cannot be written" in line]
+    assert lines, server.tail()
+    assert_sentence(lines[-1].strip(), "workspace", str(tmp_path / "file"), "--conf workspace")
 
 
 def test_answers_stay_plain_json(server):

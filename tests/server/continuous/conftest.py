@@ -29,7 +29,7 @@ class Study:
         """What people are shown."""
         return self.server.info()["train_stats"]["fewlabel"]["line"]
 
-    def told(self):
+    def progress(self):
         return read_json(self.workspace.progress, {})
 
     def version(self):
@@ -39,10 +39,10 @@ class Study:
         return self.server.get("/train/")
 
     def wait(self, condition):
-        """Wait until it is true; a training that fails is told at once."""
+        """Wait until it is true; a training that fails is an error at once."""
 
         def is_true():
-            assert self.told().get("phase") != "failed", self.told()["error"]
+            assert self.progress().get("phase") != "failed", self.progress()["error"]
             return condition()
 
         self.server.wait_until(is_true, PATIENCE)
@@ -51,17 +51,17 @@ class Study:
         self.wait(lambda: self.version() >= version)
 
     def wait_for_labels(self, labels):
-        self.wait(lambda: self.told().get("labelled") == labels and self.told().get("step", 0) > 0)
+        self.wait(lambda: self.progress().get("labelled") == labels and self.progress().get("step", 0) > 0)
 
     def stays_idle(self):
         """Whether no training begins in a time in which the server looks three times whether one should."""
-        before = self.told()
+        before = self.progress()
         time.sleep(7)
-        return not self.children() and self.told() == before
+        return not self.children() and self.progress() == before
 
     def went_on(self):
         """Whether the training that runs says that it went on where another ended."""
-        return any(note.startswith("Went on at step") for note in self.told().get("notes", []))
+        return any(note.startswith("Went on at step") for note in self.progress().get("notes", []))
 
     def children(self):
         with suppress(psutil.NoSuchProcess):

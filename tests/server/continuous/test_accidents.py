@@ -65,18 +65,18 @@ def test_a_workspace_of_an_earlier_version_goes_on(study):
     assert set(study.kept["validation"]) <= set(kept["validation"]), "what validated goes on validating"
     assert set(study.kept["trained"]) <= set(kept["trained"])
     assert "case_5" not in kept["validation"], "it was submitted as the model proposed it"
-    assert study.told()["labelled"] + len(study.told()["validation_cases"]) == 8
+    assert study.progress()["labelled"] + len(study.progress()["validation_cases"]) == 8
     assert "Dice" in study.line()
 
 
 def test_a_training_ends_with_its_server_and_goes_on_with_the_next_one_alone(study):
-    step, orphans = study.told()["step"], trainings(study)
+    step, orphans = study.progress()["step"], trainings(study)
     study.server.process.kill()
     study.server.process.wait()
     assert psutil.wait_procs(orphans, 60)[1] == []
     load_published(study.workspace.model)
     study.server.start()
-    study.wait(lambda: study.went_on() and study.told()["step"] >= step)
+    study.wait(lambda: study.went_on() and study.progress()["step"] >= step)
     assert len(trainings(study)) == 1
     assert bytes_of(study) == study.before
 
@@ -86,7 +86,7 @@ def test_with_a_damaged_checkpoint_it_begins_from_scratch_and_the_model_stays(st
     version = study.version()
     os.truncate(study.workspace.checkpoint, study.workspace.checkpoint.stat().st_size // 2)
     study.server.start()
-    study.wait(lambda: any("could not be read" in note for note in study.told().get("notes", [])))
+    study.wait(lambda: any("could not be read" in note for note in study.progress().get("notes", [])))
     assert load_published(study.workspace.model).card["version"] >= version
     study.server.infer("case_8")
     study.wait_for_version(version + 1)
@@ -141,8 +141,8 @@ def test_on_request_nothing_begins_by_itself_whatever_is_submitted(study):
     version = study.version()
     study.server.train(max_steps=2)
     assert study.server.wait_for_training()["status"] == "DONE"
-    assert study.told()["phase"] == "done"
-    assert study.told()["labelled"] + len(study.told()["validation_cases"]) == 9
+    assert study.progress()["phase"] == "done"
+    assert study.progress()["labelled"] + len(study.progress()["validation_cases"]) == 9
     assert study.stays_idle(), "it ends, and that is all"
     assert study.version() >= version
 
@@ -153,6 +153,6 @@ def test_started_as_continuous_again_it_goes_on_and_every_label_is_there(study):
     study.server.start()
     version = study.version()
     study.wait_for_version(version + 1)
-    assert study.told()["labelled"] + len(study.told()["validation_cases"]) == 9
+    assert study.progress()["labelled"] + len(study.progress()["validation_cases"]) == 9
     assert np.sum([voxels["hepar"] for voxels in labels_of(study).values()]) > 0
     assert len(bytes_of(study)) == 9

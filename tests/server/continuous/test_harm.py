@@ -54,12 +54,12 @@ def study(serve, volumes, tmp_path_factory, goes_on):
 
 
 def pool_weight(study):
-    """Of the pool's term, as told; None before the first step."""
-    return study.told().get("weights", {}).get("consistency")
+    """Reported weight of the pool's term; None before the first step."""
+    return study.progress().get("weights", {}).get("consistency")
 
 
 def notes(study):
-    return " ".join(study.told().get("notes", []))
+    return " ".join(study.progress().get("notes", []))
 
 
 # The tests of this module are the steps of one story: each needs those before it.
@@ -75,7 +75,7 @@ def test_the_pool_is_learned_from(study):
 
 def test_after_harm_it_goes_back_and_the_pool_rests(study):
     study.harm.touch()
-    study.wait(lambda: study.told().get("pool_rests"))
+    study.wait(lambda: study.progress().get("pool_rests"))
     study.harm.unlink()
     assert "did harm" in notes(study)
     study.server.wait_until(lambda: "the unlabelled scans rest, since they did harm" in study.line() or returned(study))
@@ -87,7 +87,7 @@ def returned(study):
 
 
 def test_after_the_stated_time_it_comes_back_at_half_the_weight(study):
-    study.wait(lambda: returned(study) and not study.told()["pool_rests"])
+    study.wait(lambda: returned(study) and not study.progress()["pool_rests"])
     study.wait(lambda: pool_weight(study) == pytest.approx(study.weight / 2, rel=0.01))
 
 
@@ -100,12 +100,12 @@ def test_it_survives_a_restart(study):
 
 def test_a_new_label_brings_it_back_at_its_whole_weight(study):
     study.harm.touch()
-    study.wait(lambda: study.told().get("pool_rests"))
+    study.wait(lambda: study.progress().get("pool_rests"))
     study.submit(1)
     study.harm.unlink()
     study.wait_for_labels(2)
     study.wait(lambda: pool_weight(study) == pytest.approx(study.weight, rel=0.01))
-    assert not study.told()["pool_rests"]
+    assert not study.progress()["pool_rests"]
     version = study.version()
     study.wait_for_version(version + 1)
     assert json.dumps(study.server.info())

@@ -37,11 +37,11 @@ def test_it_begins_by_itself_with_the_first_label_and_publishes(study):
 
 
 def test_a_second_label_is_taken_in_without_starting_over(study):
-    task, step = study.task()["id"], study.told()["step"]
+    task, step = study.task()["id"], study.progress()["step"]
     study.submit(1)
     study.wait_for_labels(2)
     assert study.task()["id"] == task
-    assert study.told()["step"] >= step
+    assert study.progress()["step"] >= step
     version = study.version()
     study.wait_for_version(version + 1)
     assert read_card(study.workspace.model)["labelled"] == 2
@@ -56,11 +56,11 @@ def test_a_second_request_is_refused_and_a_queued_one_is_answered_by_the_running
 
 
 def test_it_goes_on_after_a_crash(study):
-    step, task = study.told()["step"], study.task()["id"]
+    step, task = study.progress()["step"], study.task()["id"]
     for child in study.children():
         child.kill()
     study.wait(lambda: study.task()["id"] != task and study.went_on())
-    study.wait(lambda: study.told()["step"] >= step)
+    study.wait(lambda: study.progress()["step"] >= step)
 
 
 def test_it_goes_on_after_a_restart_of_the_server(study):
@@ -69,7 +69,7 @@ def test_it_goes_on_after_a_restart_of_the_server(study):
     study.server.start()
     study.wait_for_version(version + 1)
     assert study.went_on()
-    assert study.told()["labelled"] == 2
+    assert study.progress()["labelled"] == 2
 
 
 def test_a_label_that_is_taken_back_leaves(study):
@@ -101,12 +101,12 @@ def test_inference_is_answered_meanwhile(study):
 
 def test_the_stock_module_s_auto_update_goes_on_where_it_was(study):
     """After each submission it asks, ends the training, and starts one."""
-    step, task = study.told()["step"], study.task()["id"]
+    step, task = study.progress()["step"], study.task()["id"]
     study.submit(3)
     assert study.server.is_training()
     assert study.server.request("DELETE", "/train/")["id"] == task
     assert study.server.train()["id"] != task
-    study.wait(lambda: study.told()["labelled"] == 3 and study.went_on() and study.told()["step"] > step)
+    study.wait(lambda: study.progress()["labelled"] == 3 and study.went_on() and study.progress()["step"] > step)
 
 
 def test_of_eight_labels_one_is_kept_and_was_never_trained_on(study):
@@ -114,8 +114,8 @@ def test_of_eight_labels_one_is_kept_and_was_never_trained_on(study):
         study.submit(number)
     kept = read_json(study.workspace.pools)
     assert kept["validation"]
-    study.wait(lambda: study.told()["validation_cases"] == kept["validation"])
-    assert study.told()["labelled"] == 8 - len(kept["validation"])
+    study.wait(lambda: study.progress()["validation_cases"] == kept["validation"])
+    assert study.progress()["labelled"] == 8 - len(kept["validation"])
     version = study.version()
     study.wait_for_version(version + 1)
     study.wait(lambda: "Dice" in study.server.info()["train_stats"]["fewlabel"]["line"])
@@ -127,9 +127,9 @@ def test_a_full_disk_ends_it_in_words_and_it_goes_on_when_there_is_room(study):
     task, version = study.task()["id"], study.version()
     for child in study.children():
         child.rlimit(psutil.RLIMIT_FSIZE, (50_000, 50_000))
-    study.server.wait_until(lambda: study.task()["id"] != task or study.told()["phase"] == "failed", 300)
+    study.server.wait_until(lambda: study.task()["id"] != task or study.progress()["phase"] == "failed", 300)
     load_published(study.workspace.model)
-    study.server.wait_until(lambda: study.task()["id"] != task and study.told()["phase"] == "training", 300)
+    study.server.wait_until(lambda: study.task()["id"] != task and study.progress()["phase"] == "training", 300)
     assert study.went_on()
     study.wait_for_version(version + 1)
     load_published(study.workspace.model)

@@ -25,7 +25,7 @@ def test_a_model_that_is_not_worse_is_published_and_the_old_one_can_be_put_back(
     assert [aside.version for aside in put_aside(desk.workspace)] == [4, 3]
 
 
-def test_a_deleted_model_is_put_aside_and_everyone_is_told_how_to_put_it_back(desk, same_weights):
+def test_a_deleted_model_is_put_aside_and_a_sentence_says_how_to_restore_it(desk, same_weights):
     desk.service.publish()
     old = desk.workspace.model.read_bytes()
     assert "--restore-model 3" in desk.ask("DELETE")["notes"][0]

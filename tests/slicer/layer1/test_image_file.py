@@ -30,7 +30,7 @@ def contents(node):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
 @pytest.mark.parametrize("kind", KINDS)
-def test_voxels_and_place_are_those_that_slicers_reader_gives(slicer, write, affines, kind, dtype):
+def test_voxels_and_grid_are_those_that_slicers_reader_gives(slicer, write, affines, kind, dtype):
     array = np.random.default_rng(0).uniform(0, 200, (5, 6, 7)).astype(dtype)
     ours, slicers = (contents(node) for node in read_twice(slicer, write("image.nii", array, affines[kind])))
     assert ours[0].dtype == slicers[0].dtype == dtype

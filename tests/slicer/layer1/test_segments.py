@@ -101,7 +101,7 @@ def test_segments_of_a_draft_come_back_with_hidden_and_overlapping_ones(scene, s
             assert getattr(after, name) == getattr(before, name)
 
 
-def test_more_than_255_segments_are_told_apart(scene, shown):
+def test_more_than_255_segments_are_distinguished(scene, shown):
     parts = []
     for number in range(300):
         mask = np.zeros(SHAPE, bool)
@@ -125,7 +125,7 @@ def test_the_revision_stays_while_nothing_is_done(scene, shown, node):
 def test_the_revision_changes_with_every_kind_of_edit(slicer, scene, shown, node, paint):
     segmentation, seen = node.GetSegmentation(), [scene.revision(shown)]
 
-    def in_place():
+    def at_its_position():
         array = slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, segmentation.GetNthSegmentID(0))
         array[0, 0, 0] = segmentation.GetNthSegment(0).GetLabelValue()
         segmentation.GetNthSegment(0).GetRepresentation("Binary labelmap").Modified()
@@ -133,7 +133,7 @@ def test_the_revision_changes_with_every_kind_of_edit(slicer, scene, shown, node
     transform = moved(slicer, 5, 0, 0)
     for edit in (
         lambda: paint("liver", (0, 0, 0)),
-        in_place,
+        at_its_position,
         lambda: segmentation.GetNthSegment(0).SetName("artery"),
         lambda: segmentation.GetNthSegment(0).SetColor(0.5, 0.5, 0.5),
         lambda: segmentation.AddEmptySegment("", "new"),
@@ -210,7 +210,7 @@ def test_a_warped_segmentation_is_refused(slicer, scene, shown, node):
     grid = vtk.vtkThinPlateSplineTransform()
     warp.SetAndObserveTransformToParent(grid)
     node.SetAndObserveTransformNodeID(warp.GetID())
-    with pytest.raises(Unusable, match="warps"):
+    with pytest.raises(Unusable, match="not linear"):
         scene.harden_transforms(shown)
 
 

@@ -93,9 +93,9 @@ def panel(load_helper, scene, tmp_path):
 
 @pytest.mark.parametrize("state", STATES)
 def test_one_line_says_what_is_so(panel, state):
-    written, told, standing, shown = STATES[state]
+    written, reported, standing, shown = STATES[state]
     standing = Standing(**{"at_work": True, **standing})
-    values = {**written, "training": "continuous", "phase": standing.phase(told)}
+    values = {**written, "training": "continuous", "phase": standing.phase(reported)}
     server = panel.connect()
     server.task = "RUNNING" if standing.at_work else "STOPPED"
     server.progress = {**values, "start_ts": 1, "line": one_line(values)}
@@ -117,7 +117,7 @@ def test_where_trainings_are_switched_off_there_is_nothing_to_press(panel, monke
     assert "continuous" not in glance.offered
     assert not {"train", "stop"} & glance.may
     panel.training.start()
-    assert panel.told("There is no server that trains")
+    assert panel.has_message("There is no server that trains")
     assert server.count("train") == 0
 
 
@@ -128,5 +128,5 @@ def test_one_that_begins_again_by_itself_is_not_said_to_be_done(panel):
     server.progress.update(training="continuous", phase="starting", version=3, published=True)
     server.task = "DONE"
     panel.wait(3)
-    assert panel.told("It goes on by itself")
-    assert not panel.told("is in use")
+    assert panel.has_message("It goes on by itself")
+    assert not panel.has_message("is in use")

@@ -75,7 +75,7 @@ def test_the_map_of_uncertainty_is_switched_and_made_fainter_also_for_the_next_c
     assert overlaid() == {0.25}
 
 
-def test_the_next_place_is_jumped_to(desk, slicer):
+def test_the_next_slice_is_jumped_to(desk, slicer):
     desk.do("nextButton")
     (view,) = [node for node in slicer.util.getNodesByClass("vtkMRMLSliceNode") if node.GetOrientation() == "Axial"]
 

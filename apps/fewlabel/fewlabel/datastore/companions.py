@@ -36,8 +36,8 @@ def companions(files: Iterable[File]) -> set[str]:
             scans = outside | inside.keys() if folder in of_masks else inside.keys()
             base = _OF_A_SCAN.fullmatch(name)
             only_a_word = beside_a_scan and _ONLY_A_WORD.fullmatch(name) is not None
-            in_the_place_of_a_scan = folder in of_masks and name in outside
-            if only_a_word or in_the_place_of_a_scan or (base is not None and base[1] in scans):
+            named_like_a_scan = folder in of_masks and name in outside
+            if only_a_word or named_like_a_scan or (base is not None and base[1] in scans):
                 found.update(file.path for file in named)
     return found
 

@@ -39,6 +39,9 @@ format=%(asctime)s %(levelname)s %(message)s
 """
 
 
+_OTHER_KINDS = ("deepedit", "deepgrow", "detection", "classification")  # words of MONAI Label's monaibundle app
+
+
 def write_bundle(model: Published, folder: Path) -> None:
     """All files of a bundle into an empty folder."""
     for name in ("configs", "models", "docs"):
@@ -111,6 +114,17 @@ In a MONAI Label server: put this folder into the monaibundle app's `model` fold
 """
 
 
+def misnamed(name: str) -> str:
+    """Why a bundle may not have this name; "" if it may."""
+    found = [word for word in _OTHER_KINDS if word in name.lower()]
+    if not found:
+        return ""
+    return (
+        f"MONAI Label guesses from the folder's name what a bundle does, and '{name}' says {found[0]}: choose a name "
+        "without that word."
+    )
+
+
 BUNDLE = Export(
     "A MONAI bundle: runs with stock MONAI, and in MONAI Label's monaibundle app",
     write_bundle,
@@ -118,4 +132,5 @@ BUNDLE = Export(
     folder=NAME,
     card="configs/metadata.json",
     readme="docs/README.md",
+    misnamed=misnamed,
 )

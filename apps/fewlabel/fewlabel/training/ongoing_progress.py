@@ -41,7 +41,7 @@ class OngoingProgress(Progress):
         self._values["notes"] = [*(note for note in self._values["notes"] if note != text), text][-_NOTES:]
 
     def replace_note(self, before: str, now: str) -> None:
-        """Put a sentence that is true now in the place of one that was true before; "": none."""
+        """Replace a sentence that is no longer true by the present one; "": none."""
         if now != before:
             self._values["notes"] = [note for note in self._values["notes"] if note != before]
             if now:

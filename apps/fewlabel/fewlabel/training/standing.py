@@ -1,4 +1,4 @@
-"""The present phase of a continuous training, and one line about it. Imports nothing else of ours."""
+"""The present phase of a continuous training, and one line about it. Imports nothing else of the package."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _STILL = {
 
 
 class Standing(NamedTuple):
-    """What the server knows of a continuous training, beside what its process wrote last.
+    """What the server knows about a continuous training, besides what its process wrote last.
 
     Attributes:
-        at_work: whether its process is there.
+        at_work: whether its process is running.
         possible: whether trainings are switched on.
-        by_itself: whether it starts by itself where there is something to learn.
+        by_itself: whether it starts automatically when there is something to learn.
         rests: whether somebody stopped it.
         labelled: whether there is a label.
     """
@@ -35,21 +35,23 @@ class Standing(NamedTuple):
     rests: bool = False
     labelled: bool = True
 
-    def phase(self, told: str) -> str:
+    def phase(self, written: str) -> str:
         """The present phase.
 
         Args:
-            told: the phase that its last process wrote, "" for none; a process that was killed could not correct it.
+            written: the phase that its last process wrote, "" for none; a killed process could not correct it.
         """
         if self.at_work:
-            return STARTING if told in ("", RESTING, AGAIN, FAILED) else told  # the new process has written nothing yet
+            return (
+                STARTING if written in ("", RESTING, AGAIN, FAILED) else written
+            )  # the new process has written nothing yet
         if not self.possible:
             return OFF
         if not self.by_itself or self.rests:
-            return FAILED if told == FAILED else STOPPED
+            return FAILED if written == FAILED else STOPPED
         if not self.labelled:
             return WAITING
-        return told if told in (RESTING, FAILED) else STARTING
+        return written if written in (RESTING, FAILED) else STARTING
 
 
 def one_line(values: Mapping[str, Any]) -> str:

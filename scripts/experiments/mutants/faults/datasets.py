@@ -102,7 +102,7 @@ DATASETS = (
         "export/read_back.py",
         "if array.shape == image.array.shape and not same_grid",
         "if False and not same_grid",
-        _DATA + "a_file_that_lies_elsewhere_in_space_is_told",
+        _DATA + "a_file_that_lies_elsewhere_in_space_is_reported",
     ),
     Fault(
         "nnU-Net is given the classes in another order",

@@ -5,7 +5,7 @@ from experiments.mutants.fault import Fault
 _CONTRACT = "tests/export/test_contract.py::test_"
 _NEWEST = _CONTRACT + "run_by_itself_it_gives_the_server_s_label_map_of_the_newest_model"
 _ELSEWHERE = _CONTRACT + "it_runs_elsewhere_without_study_and_fewlabel_on_all_images_of_a_folder"
-_FULL = _CONTRACT + "a_full_disk_is_told_and_all_stays_as_it_was"
+_FULL = _CONTRACT + "a_full_disk_is_reported_and_all_stays_as_it_was"
 _OTHERS = _CONTRACT + "what_is_not_ours_is_left_alone"
 _AGAIN = _CONTRACT + "an_earlier_export_is_replaced_what_people_put_there_and_an_empty_folder_stay"
 _SEVERAL = "tests/service/test_exporting.py::test_several_formats_are_one_zip_and_each_is_compared"
@@ -48,14 +48,14 @@ EXPORTING = (
         "export/several.py",
         "    if faults:\n",
         "    if False:\n",
-        _SCRIPT + "every_fault_of_the_inputs_is_told_at_once_and_nothing_is_written",
+        _SCRIPT + "every_fault_of_the_inputs_is_reported_at_once_and_nothing_is_written",
     ),
     Fault(
         "the first fault of the inputs alone is told",
         "export/several.py",
         '"\\n".join(told_once)',
         "faults[0][0]",
-        _SCRIPT + "every_fault_of_the_inputs_is_told_at_once_and_nothing_is_written",
+        _SCRIPT + "every_fault_of_the_inputs_is_reported_at_once_and_nothing_is_written",
     ),
     Fault(
         "a format that fails ends the others",
@@ -91,7 +91,7 @@ EXPORTING = (
         "export/placing.py",
         "    except OSError as error:\n        raise Refusal",
         "    except ZeroDivisionError as error:\n        raise Refusal",
-        "tests/export/test_bundle.py::test_a_full_disk_is_told_and_the_earlier_export_stays",
+        "tests/export/test_bundle.py::test_a_full_disk_is_reported_and_the_earlier_export_stays",
     ),
     Fault(
         "what is there is overwritten whoever made it",
@@ -154,13 +154,13 @@ EXPORTING = (
         "export/placing.py",
         "    except Timeout:\n",
         "    except Timeout:\n        yield\n        return\n",
-        _PLACING + "two_exports_to_one_place_are_told_and_the_first_is_whole",
+        _PLACING + "two_exports_to_one_folder_are_reported_and_the_first_is_whole",
     ),
     Fault(
         "nothing is there to export and an empty folder is written",
         "export/base.py",
-        "        problem = self.problem(source)\n        if problem:",
-        "        Path(target).mkdir(parents=True)\n        problem = self.problem(source)\n        if problem:",
+        "        problem = self.misnamed(",
+        "        Path(target).mkdir(parents=True)\n        problem = self.misnamed(",
         _CONTRACT + "without_a_model_it_says_what_is_missing_and_writes_nothing",
     ),
     Fault(
@@ -189,7 +189,7 @@ EXPORTING = (
         "export/base.py",
         "if importlib.util.find_spec(each) is None",
         "if False",
-        _BASE + "a_missing_package_and_a_study_that_does_not_fit_are_told_before_anything_is_written",
+        _BASE + "a_missing_package_and_a_study_that_does_not_fit_are_reported_before_anything_is_written",
     ),
     Fault(
         "a data set is not read back",

@@ -166,7 +166,7 @@ FOLDER = (
         "datastore/lock.py",
         "            raise StudyInUse(_who_holds(folder)) from None\n",
         "            continue\n",
-        f"{_LOCK}::test_a_second_server_is_refused_and_told_which_process_holds_the_study",
+        f"{_LOCK}::test_a_second_server_is_refused_with_the_process_that_holds_the_study",
     ),
     Fault(
         "a skipped case stays in somebody's hands",

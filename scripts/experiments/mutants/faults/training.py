@@ -156,7 +156,7 @@ TRAINING = (
         "training/guard.py",
         "best - value < _FALL:",
         "value - best < _FALL:",
-        "tests/training/test_guard.py::test_a_collapse_on_the_labelled_crops_is_noticed_undone_and_told",
+        "tests/training/test_guard.py::test_a_collapse_on_the_labelled_crops_is_noticed_undone_and_reported",
     ),
     Fault(
         "after harm the weights stay as they are",
