@@ -114,7 +114,10 @@ class Guard:
         if rule.off:
             raise Refusal(rule.off, 404)
         _check_query(scope, parameters.get("session_id"))
-        return receive if rule.keys is None else await with_keys(rule, receive)
+        if rule.keys is None:
+            return receive
+        content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+        return await with_keys(rule, receive, content_type)
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:
