@@ -159,8 +159,8 @@ EXPORTING = (
     Fault(
         "nothing is there to export and an empty folder is written",
         "export/base.py",
-        "        problem = self.misnamed(",
-        "        Path(target).mkdir(parents=True)\n        problem = self.misnamed(",
+        '        if self.kind == "model":\n            source.model',
+        '        Path(target).mkdir(parents=True)\n        if self.kind == "model":\n            source.model',
         _CONTRACT + "without_a_model_it_says_what_is_missing_and_writes_nothing",
     ),
     Fault(
