@@ -34,6 +34,10 @@ class Comparison:
         probability: largest difference of a probability; None: not known.
         at_plan_spacing: the scan has the spacing that the model works at, within 1 %.
         unlike: voxels that differ from our own network run as the form runs it; None: it runs it as ``/infer`` does.
+
+    Examples:
+        >>> Comparison("liver_3", voxels=1000, differing=5, seconds=2.0).share
+        0.005
     """
 
     case: str

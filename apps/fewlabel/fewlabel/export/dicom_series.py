@@ -33,6 +33,12 @@ class Series:
         slices: headers, in the order of the slices, first to last along their normal; without pixels.
         files: of the slices, in the same order.
         affine: (4, 4), voxel (column, row, slice) -> RAS mm.
+
+    Examples:
+        >>> header = Dataset()
+        >>> header.Rows, header.Columns = 20, 30
+        >>> Series("1.2.3", "CT", (header, header), (), np.eye(4)).shape
+        (30, 20, 2)
     """
 
     uid: str

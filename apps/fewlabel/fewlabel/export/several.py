@@ -35,6 +35,10 @@ class Outcome:
         rows: what was compared; None: nothing.
         seconds: that it took.
         error: why it failed, in a sentence; "" if it did not.
+
+    Examples:
+        >>> Outcome("onnx", Path("exports/onnx"), None, 0.0, "It needs onnx, which is not installed here.").error
+        'It needs onnx, which is not installed here.'
     """
 
     name: str

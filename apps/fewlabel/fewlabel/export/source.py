@@ -37,6 +37,10 @@ class Case:
         submitted_by: who submitted it, as the client said; None: not known.
         submitted_at: when, UTC, such as 2026-01-31T12:00:00Z; None: not known.
         validates: the case is kept for validation.
+
+    Examples:
+        >>> Case("liver_3", Path("liver_3.nii.gz")).label is None  # nothing was submitted
+        True
     """
 
     id: str
@@ -60,6 +64,10 @@ class Options:
         predictions: of these cases the model's label map is exported, not the submitted label.
         series: folder of the DICOM series that the scans came from.
         single: where the mean of several networks is published, the better one of them alone is exported.
+
+    Examples:
+        >>> Options(cases=("liver_3",), predictions=True).accepted
+        False
     """
 
     accepted: bool = False
@@ -79,6 +87,11 @@ class Segmented:
         affine: (4, 4) of that grid, voxel -> RAS mm.
         probabilities: float32 (class, i, j, k), background first, on the same grid; None: too many to keep.
         seconds: that it took.
+
+    Examples:
+        >>> labels = np.zeros((4, 4, 4), np.uint8)
+        >>> Segmented(labels, np.eye(4), probabilities=None, seconds=0.3).labels.shape
+        (4, 4, 4)
     """
 
     labels: np.ndarray
