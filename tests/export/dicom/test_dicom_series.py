@@ -100,6 +100,6 @@ def test_a_series_that_is_no_volume_is_refused_with_the_reason(write_series, cha
     change(middle, PixelSpacing=[2.0, 2.0])
     assert "several sizes or directions" in refused()
     shutil.copyfile(middle, middle.with_name("copy.dcm"))
-    assert "several slices at one place" in refused()
+    assert "several slices at one position" in refused()
     middle.with_name("copy.dcm").unlink()
     assert find_series(written.folder)

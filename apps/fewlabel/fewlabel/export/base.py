@@ -18,6 +18,7 @@ from fewlabel.export.card import write_card
 from fewlabel.export.comparing import Comparison, compare_runs, identical, read_back
 from fewlabel.export.placing import PARTS, placed
 from fewlabel.export.source import Source
+from fewlabel.published import Published
 
 Kind = Literal["model", "dataset", "cases"]
 """The published model; the study's images and submitted labels; label maps of single cases."""
@@ -64,6 +65,8 @@ class Export:
             Asked before anything is written.
         misnamed: (name of the target folder): why it may not be called so, in a sentence; "" if it may.
         agrees: (comparison): why a comparison must not pass, "" if it may. Default: every voxel is the same.
+        like: of a form that runs the model otherwise than ``/infer``. (model, image): label map of our own network run
+            in the same way, with which the form is compared too (``Comparison.unlike``).
 
     Examples:
         >>> def write(model, folder):
@@ -89,16 +92,17 @@ class Export:
     refuses: Callable[[Source], str] = lambda _: ""
     agrees: Callable[[Comparison], str] = identical
     misnamed: Callable[[str], str] = lambda _: ""
+    like: Callable[[Published, Path], np.ndarray] | None = None
 
-    def problem(self, source: Source) -> str:
-        """Why it cannot be exported now, in a sentence; "" if it can.
+    def problem(self, source: Source, target: Path) -> str:
+        """Why it cannot be exported now to this folder, in a sentence; "" if it can.
 
         Raises:
             Refusal: (409), (500) as ``Source.model``.
         """
         if self.kind == "model":
             source.model  # noqa: B018  (it says what is missing)
-        return self.lacks() or self.refuses(source)
+        return self.lacks() or self.misnamed(Path(target).resolve().name) or self.refuses(source)
 
     def lacks(self) -> str:
         """Which package it needs that is not installed, in a sentence; "" if none."""
@@ -115,7 +119,7 @@ class Export:
         """Write it, compare it with the study and put it in its place: whole, or not at all.
 
         Args:
-            source: what it is made of.
+            source: what it is made of; ``problem`` found none.
             target: folder to create.
             images: cases and files that a model is run on for the comparison; None: nothing is compared, of any kind.
             overwrite: an earlier export of this form there is replaced; what people put beside its files stays.
@@ -124,12 +128,9 @@ class Export:
             what was compared, None where nothing was.
 
         Raises:
-            Refusal: (409) there is something already, or nothing to export; (422) this study cannot be exported so;
+            Refusal: (409) there is something already, or nothing to export; (422) a scan cannot be used;
                 (500) the published model is damaged, or the export disagrees with the study; (507) not writable.
         """
-        problem = self.misnamed(Path(target).resolve().name) or self.problem(source)
-        if problem:
-            raise Refusal(problem, 422)
         with placed(target, overwrite, self.card) as draft:
             source.tell(0.0, "it is written")
             self.write(source.model if self.kind == "model" else source, draft)
@@ -146,7 +147,7 @@ class Export:
         if self.kind == "model":
             if not images:
                 return None
-            rows = compare_runs(source, folder, self.run, images)
+            rows = compare_runs(source, folder, self.run, images, self.like)
         else:
             rows = read_back(source, folder, self.read)
         faults = [f"{row.case}: {fault}" for row in rows for fault in [self.agrees(row)] if fault]

@@ -27,6 +27,7 @@ _ON_SCANS = (
     "the Hausdorff distance, of those in which both hold it."
 )
 _AT_TRAINING = "Measured when the model was published, at the spacing that it works at; no distances were measured."
+_NOTHING = "Nothing was measured: there was no validation case."
 
 
 def write_card(source: Source, folder: Path, rows: list[Comparison] | None, export: str) -> None:
@@ -115,18 +116,23 @@ def _validation(model: Published, evidence: Evidence) -> dict[str, Any]:
             {"case": case, "dice": dice, "distance": [None] * len(dice), "extra": []} for case, dice in known.items()
         ]
         cases = [each for each in cases if counted(each["dice"])]
-        how = _AT_TRAINING if cases else "Nothing was measured: there was no validation case."
+        how = _AT_TRAINING if quality(model.card).cases != 0 else _NOTHING
+    told: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "dice": _spread(each["dice"][index] for each in cases),
+            "distance_mm": _spread(each["distance"][index] for each in cases),
+            "seen_where_the_label_has_none": sum(name in each["extra"] for each in cases),
+        }
+        for index, name in enumerate(classes)
+    ]
+    if not cases:  # of a model that was published before the cases were kept, or of one without any
+        for each in told:
+            mean = (model.card.get("validation") or {}).get(each["name"])
+            each["dice"].update(mean=mean, cases=quality(model.card).cases)
     return {
         "how": how,
-        "classes": [
-            {
-                "name": name,
-                "dice": _spread(each["dice"][place] for each in cases),
-                "distance_mm": _spread(each["distance"][place] for each in cases),
-                "seen_where_the_label_has_none": sum(name in each["extra"] for each in cases),
-            }
-            for place, name in enumerate(classes)
-        ],
+        "classes": told,
         "cases": cases,
         "left_out": [{"case": case, "reason": reason} for case, reason in evidence.left_out],
         "pictures": [{"case": case, "which": which, "dice": dice} for which, case, dice, _ in evidence.pictures],

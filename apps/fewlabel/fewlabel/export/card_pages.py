@@ -90,7 +90,9 @@ def _blocks(told: dict[str, Any]) -> list[Block]:
         ("heading", "Verification"),
         *_verification(told["verification"]),
     ]
-    return [block for block in blocks if len(block[1]) > (block[0] == "table")]  # nothing empty
+    filled = [block for block in blocks if len(block[1]) > (block[0] == "table")]
+    followed = [*(kind for kind, _ in filled[1:]), "heading"]
+    return [block for block, after in zip(filled, followed, strict=True) if (block[0], after) != ("heading", "heading")]
 
 
 def _quality(validation: dict[str, Any]) -> list[Block]:
@@ -99,7 +101,7 @@ def _quality(validation: dict[str, Any]) -> list[Block]:
         [
             each["name"],
             _told(each["dice"], 3),
-            str(each["dice"]["cases"]),
+            "not known" if each["dice"]["cases"] is None else str(each["dice"]["cases"]),
             _told(each["distance_mm"], 1),
             str(each["distance_mm"]["cases"]),
             str(each["seen_where_the_label_has_none"]),
@@ -152,7 +154,7 @@ def _verification(rows: list[dict[str, Any]] | None) -> list[Block]:
 
 def _told(spread: dict[str, Any], digits: int) -> str:
     """``0.812 ± 0.031 (0.771 to 0.840)``."""
-    if not spread["cases"]:
+    if spread["mean"] is None:
         return "not known"
     if spread["deviation"] is None:
         return _number(spread["mean"], digits)

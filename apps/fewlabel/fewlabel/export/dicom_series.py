@@ -33,6 +33,12 @@ class Series:
         slices: headers, in the order of the slices, first to last along their normal; without pixels.
         files: of the slices, in the same order.
         affine: (4, 4), voxel (column, row, slice) -> RAS mm.
+
+    Examples:
+        >>> header = Dataset()
+        >>> header.Rows, header.Columns = 20, 30
+        >>> Series("1.2.3", "CT", (header, header), (), np.eye(4)).shape
+        (30, 20, 2)
     """
 
     uid: str
@@ -130,10 +136,9 @@ def _fault(slices: list[Dataset]) -> str:
     for name in ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient"):
         if any(not np.allclose(first[name].value, each[name].value, atol=1e-4) for each in slices):
             return "has slices of several sizes or directions"
-    places = np.sort(_along(slices))
-    steps = np.diff(places)
+    steps = np.diff(np.sort(_along(slices)))
     if steps.size and steps.min() <= 0:
-        return "has several slices at one place"
+        return "has several slices at one position"
     if steps.size and np.ptp(steps) > _UNEVEN * steps.mean():
         return "lacks slices, or its slices lie at uneven distances"
     return ""
@@ -153,7 +158,7 @@ def _along(slices: list[Dataset]) -> np.ndarray:
 
 def _ordered(uid: str, slices: list[tuple[Path, Dataset]]) -> Series:
     order = np.argsort(_along([header for _, header in slices]))
-    headers = [slices[place][1] for place in order]
+    headers = [slices[index][1] for index in order]
     first, last = (np.asarray(each.ImagePositionPatient, float) for each in (headers[0], headers[-1]))
     axes, (row_distance, column_distance) = _axes(headers[0]), (float(each) for each in headers[0].PixelSpacing)
     if len(headers) > 1:
@@ -166,7 +171,7 @@ def _ordered(uid: str, slices: list[tuple[Path, Dataset]]) -> Series:
         uid,
         str(headers[0].get("SeriesDescription") or ""),
         tuple(headers),
-        tuple(slices[place][0] for place in order),
+        tuple(slices[index][0] for index in order),
         LPS_TO_RAS @ affine,
     )
 

@@ -32,6 +32,10 @@ class Scored:
         dice: of each class of the model, in order; None where the label does not hold it.
         distance: 95th percentile of the Hausdorff distance of each class, mm; None where label or model has nothing.
         extra: classes that the model sees and the label does not hold.
+
+    Examples:
+        >>> Scored("liver_3", dice=(0.9, None, 0.7), distance=(2.0, None, 5.0)).mean  # the label lacks the second class
+        0.8
     """
 
     case: str
@@ -54,6 +58,10 @@ class Evidence:
         scored: one for each case that could be measured, by id.
         pictures: (``best``, ``median`` or ``worst``; the case's id; its mean Dice; PNG), at most three.
         left_out: id and why, for each that could not.
+
+    Examples:
+        >>> Evidence(scored=(Scored("liver_3", (0.9,), (2.0,)),)).scored[0].case
+        'liver_3'
     """
 
     scored: tuple[Scored, ...] = ()

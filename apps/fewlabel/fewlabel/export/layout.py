@@ -42,6 +42,13 @@ class Row:
         kind, kind_unknown, submitted_by, submitted_at, validates: as ``Case``.
         left_out: why a submitted label did not go along, in a sentence; "" where it did or none is there.
         image_sha256, label_sha256: checksums of the files.
+
+    Examples:
+        >>> who = {"kind": "drawn", "kind_unknown": False, "submitted_by": "anna", "submitted_at": None}
+        >>> sums = {"image_sha256": "0", "label_sha256": "1"}
+        >>> more = {"source": "a.nrrd", "rewritten": True, "validates": False, "left_out": "", **who, **sums}
+        >>> Row("a", "images/a.nii.gz", "labels/a.nii.gz", **more).kind
+        'drawn'
     """
 
     case: str
@@ -66,6 +73,10 @@ class Laid:
     Attributes:
         rows: all scans by id, those with a label first.
         ct: nearly all scans are in Hounsfield units, as the plan judges it.
+
+    Examples:
+        >>> Laid().labelled, Laid().others
+        ([], [])
     """
 
     rows: list[Row] = field(default_factory=list)

@@ -29,8 +29,8 @@ def overlay(image: np.ndarray, truth: np.ndarray, seen: np.ndarray, affine: np.n
     turn = nibabel.orientations.io_orientation(affine)
     image, truth, seen = (nibabel.orientations.apply_orientation(each, turn) for each in (image, truth, seen))
     spacing = np.linalg.norm(affine[:3, :3], axis=0)[np.argsort(turn[:, 0])]
-    place = int(((truth > 0) | (seen > 0)).sum((0, 1)).argmax())
-    slices = [each[::-1, :, place].T for each in (image, truth, seen)]
+    index = int(((truth > 0) | (seen > 0)).sum((0, 1)).argmax())
+    slices = [each[::-1, :, index].T for each in (image, truth, seen)]
     figure = Figure(figsize=(4, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

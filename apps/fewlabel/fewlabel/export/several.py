@@ -35,6 +35,10 @@ class Outcome:
         rows: what was compared; None: nothing.
         seconds: that it took.
         error: why it failed, in a sentence; "" if it did not.
+
+    Examples:
+        >>> Outcome("onnx", Path("exports/onnx"), None, 0.0, "It needs onnx, which is not installed here.").error
+        'It needs onnx, which is not installed here.'
     """
 
     name: str
@@ -89,7 +93,7 @@ def check_inputs(
         try:
             export = find_export(name)
             check_free(Path(place).resolve(), overwrite, export.card)
-            problem = export.problem(source)
+            problem = export.problem(source, place)
             told = [(problem, 422)] if problem else []
         except Refusal as refusal:
             told = [(str(refusal), refusal.status_code)]

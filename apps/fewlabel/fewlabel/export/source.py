@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fewlabel.errors import Refusal
+from fewlabel.export.single import better_alone
 from fewlabel.inference.predict import label_map, restored_probabilities
 from fewlabel.published import Published, load_published
 from fewlabel.volumes.reading import UnreadableVolume
@@ -36,6 +37,10 @@ class Case:
         submitted_by: who submitted it, as the client said; None: not known.
         submitted_at: when, UTC, such as 2026-01-31T12:00:00Z; None: not known.
         validates: the case is kept for validation.
+
+    Examples:
+        >>> Case("liver_3", Path("liver_3.nii.gz")).label is None  # nothing was submitted
+        True
     """
 
     id: str
@@ -58,6 +63,11 @@ class Options:
         cases: ids of the cases that are exported one by one; empty: all that have what is asked for.
         predictions: of these cases the model's label map is exported, not the submitted label.
         series: folder of the DICOM series that the scans came from.
+        single: where the mean of several networks is published, the better one of them alone is exported.
+
+    Examples:
+        >>> Options(cases=("liver_3",), predictions=True).accepted
+        False
     """
 
     accepted: bool = False
@@ -65,6 +75,7 @@ class Options:
     cases: tuple[str, ...] = ()
     predictions: bool = False
     series: Path | None = None
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,11 @@ class Segmented:
         affine: (4, 4) of that grid, voxel -> RAS mm.
         probabilities: float32 (class, i, j, k), background first, on the same grid; None: too many to keep.
         seconds: that it took.
+
+    Examples:
+        >>> labels = np.zeros((4, 4, 4), np.uint8)
+        >>> Segmented(labels, np.eye(4), probabilities=None, seconds=0.3).labels.shape
+        (4, 4, 4)
     """
 
     labels: np.ndarray
@@ -129,12 +145,15 @@ class Source:
     def model(self) -> Published:
         """The published model, on the CPU; the same one for all formats, whatever is published meanwhile.
 
+        With ``options.single`` one network of a published mean (see ``single.better_alone``).
+
         Raises:
             Refusal: (409) nothing is published yet; (500) it is damaged.
         """
         if not self.workspace.model.exists():
             raise Refusal("There is no model to export yet: submit labels, train, and export then.", 409)
-        return load_published(self.workspace.model)
+        model = load_published(self.workspace.model)
+        return better_alone(model) if self.options.single else model
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:

@@ -37,6 +37,10 @@ class Term:
         category: such as Anatomical Structure.
         type: such as Kidney.
         side: left or right, of a type that has no code of its own for it; else None.
+
+    Examples:
+        >>> term("right lung").category.meaning
+        'Anatomical Structure'
     """
 
     category: Code

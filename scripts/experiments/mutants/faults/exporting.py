@@ -159,8 +159,8 @@ EXPORTING = (
     Fault(
         "nothing is there to export and an empty folder is written",
         "export/base.py",
-        "        problem = self.problem(source)\n        if problem:",
-        "        Path(target).mkdir(parents=True)\n        problem = self.problem(source)\n        if problem:",
+        '        if self.kind == "model":\n            source.model',
+        '        Path(target).mkdir(parents=True)\n        if self.kind == "model":\n            source.model',
         _CONTRACT + "without_a_model_it_says_what_is_missing_and_writes_nothing",
     ),
     Fault(
@@ -189,7 +189,7 @@ EXPORTING = (
         "export/base.py",
         "if importlib.util.find_spec(each) is None",
         "if False",
-        _BASE + "a_missing_package_and_a_study_that_does_not_fit_are_reported_before_anything_is_written",
+        _BASE + "a_missing_package_a_bad_name_and_a_study_that_does_not_fit_are_reported",
     ),
     Fault(
         "a data set is not read back",
