@@ -193,8 +193,8 @@ class Verified(BaseModel):
     seconds: float = Field(default=0.0, description="that it took")
 
     @classmethod
-    def told(cls, format: str, row: Comparison) -> Verified:
-        """What is told of a comparison of this format."""
+    def from_row(cls, format: str, row: Comparison) -> Verified:
+        """Of a comparison of an export of this format."""
         return cls(
             format=format,
             case=row.case,

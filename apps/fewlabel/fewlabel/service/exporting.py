@@ -173,44 +173,44 @@ class Exporter:
         exports.mkdir(parents=True, exist_ok=True)
         draft = tempfile.TemporaryDirectory(dir=exports, prefix=_DRAFT, ignore_cleanup_errors=True)
         with draft as folder, Source(self.workspace, self.list_cases, options) as source:
-            places = {name: Path(folder, EXPORTS[name].folder) for name in formats}
-            outcomes = self._write(source, places, check)
+            folders = {name: Path(folder, EXPORTS[name].folder) for name in formats}
+            outcomes = self._write(source, folders, check)
             self._report(progress=_PACKED, step="The files are packed.", seconds_left=None)
             stem = EXPORTS[formats[0]].folder if len(formats) == 1 else _SEVERAL
             version = self.status().model_version
             target = _free_name(exports, f"{stem}-v{version}" if version else stem)
-            replace_file(target, lambda temporary: _pack(list(places.values()), temporary))
+            replace_file(target, lambda temporary: _pack(list(folders.values()), temporary))
         result = {"file": target.name, "bytes": target.stat().st_size, "sha256": _sha256(target), **_said(outcomes)}
         done = self._now.model_copy(update={"state": "done", "progress": 1.0, "seconds_left": None, **result})
         write_json(self._record, done.model_dump())  # from here on it is offered, whatever happens
         self._report(**dict(done))
         self._clear_away()
 
-    def _write(self, source: Source, places: dict[str, Path], check: bool) -> list[Outcome]:
+    def _write(self, source: Source, folders: dict[str, Path], check: bool) -> list[Outcome]:
         """All formats, in folders of the draft.
 
         Raises:
             Refusal: one of them could not be written, or disagrees with the study.
         """
         images = scans_to_check(source) if check else None
-        check_inputs(source, places, images or ())
-        if any(EXPORTS[name].kind == "model" for name in places):
+        check_inputs(source, folders, images or ())
+        if any(EXPORTS[name].kind == "model" for name in folders):
             self._report(model_version=int(source.model.card["version"]))
 
         def tell(share: float, words: str, left: float | None) -> None:
             self._report(progress=_PACKED * share, step=f"{words[:1].upper()}{words[1:]}.", seconds_left=left)
 
-        outcomes = list(export_all(source, places, images, tell))
+        outcomes = list(export_all(source, folders, images, tell))
         failed = [each for each in outcomes if each.error]
         if failed:
-            told = [each.error if len(places) == 1 else f"{each.name}: {each.error}" for each in failed]
-            raise Refusal(" ".join(told), 500)
+            errors = [each.error if len(folders) == 1 else f"{each.name}: {each.error}" for each in failed]
+            raise Refusal(" ".join(errors), 500)
         return outcomes
 
 
 def _said(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What was compared, and a sentence about it."""
-    rows = [Verified.told(each.name, row) for each in outcomes for row in each.rows or ()]
+    rows = [Verified.from_row(each.name, row) for each in outcomes for row in each.rows or ()]
     worst = max(rows, key=lambda row: row.voxels_differing, default=None)
     said = ["Exported."]
     if worst:

@@ -1,4 +1,4 @@
-"""Faults in what is common to all exports: inputs, places, comparison, data sets, and what the server offers."""
+"""Faults in what is common to all exports: inputs, folders, comparison, data sets, and what the server offers."""
 
 from experiments.mutants.fault import Fault
 
@@ -25,12 +25,12 @@ EXPORTING = (
     Fault(
         "of several formats the last alone is offered",
         "service/exporting.py",
-        "_pack(list(places.values()), temporary)",
-        "_pack(list(places.values())[-1:], temporary)",
+        "_pack(list(folders.values()), temporary)",
+        "_pack(list(folders.values())[-1:], temporary)",
         _SEVERAL,
     ),
     Fault(
-        "a format that fails is left out of the zip and nobody is told",
+        "a format that fails is left out of the zip and nothing says so",
         "service/exporting.py",
         "        if failed:\n",
         "        if False:\n",
@@ -51,9 +51,9 @@ EXPORTING = (
         _SCRIPT + "every_fault_of_the_inputs_is_reported_at_once_and_nothing_is_written",
     ),
     Fault(
-        "the first fault of the inputs alone is told",
+        "only the first fault of the inputs is reported",
         "export/several.py",
-        '"\\n".join(told_once)',
+        '"\\n".join(sentences)',
         "faults[0][0]",
         _SCRIPT + "every_fault_of_the_inputs_is_reported_at_once_and_nothing_is_written",
     ),
@@ -79,7 +79,7 @@ EXPORTING = (
         _CONTRACT + "a_form_that_is_not_there_is_refused_with_those_that_are",
     ),
     Fault(
-        "an export is written in its place, part by part",
+        "an export is written into the target itself, part by part",
         "export/placing.py",
         "            yield draft\n",
         "            target.exists() and shutil.rmtree(target)\n            draft.replace(target)\n"
@@ -136,7 +136,7 @@ EXPORTING = (
         _PLACING + "what_it_wrote_earlier_goes_and_what_people_laid_there_stays",
     ),
     Fault(
-        "an export that cannot be moved to its place takes the earlier one with it",
+        "an export that cannot be moved to the target removes the earlier one",
         "export/placing.py",
         "        if replaced.exists():\n            replaced.replace(target)\n        raise\n",
         "        raise\n",
@@ -150,7 +150,7 @@ EXPORTING = (
         _PLACING + "a_kill_at_any_step_leaves_the_old_or_the_new_one_for_the_next_to_find_with_what_is_of_people",
     ),
     Fault(
-        "two exports write to one place",
+        "two exports write to one folder at a time",
         "export/placing.py",
         "    except Timeout:\n",
         "    except Timeout:\n        yield\n        return\n",
