@@ -36,6 +36,7 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         help="files or ids of the scans on which exported models are run and compared; default: the three smallest",
     )
     check.add_argument("--no-check", action="store_true", help="compare nothing; the export then says so")
+    add("--single", action="store_true", help="where the mean of two networks is published: the better one alone")
     data = parser.add_argument_group("of the scans and labels")
     data.add_argument("--accepted", action="store_true", help="labels that were left as proposed go along too")
     data.add_argument("--link", action="store_true", help="hard links to the scans instead of copies, where possible")

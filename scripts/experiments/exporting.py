@@ -34,7 +34,8 @@ def export(options: Namespace) -> int:
     if not folder.is_dir():
         print(f"{folder} does not exist: there is no FewLabel study in {options.studies}.", file=sys.stderr)
         return 1
-    chosen = Options(options.accepted, options.link, tuple(options.cases), options.predictions, options.series)
+    cases = tuple(options.cases)
+    chosen = Options(options.accepted, options.link, cases, options.predictions, options.series, options.single)
     try:
         workspace = Workspace(folder)
         with Source(workspace, lambda: _cases(options.studies, workspace), chosen) as source:
@@ -108,6 +109,8 @@ def _said(outcome: Outcome) -> list[str]:
 
 def _row(row: Comparison) -> str:
     parts = [f"{row.case}: {row.differing} of {row.voxels} voxels differ"]
+    if row.unlike is not None:
+        parts.append(f"{row.unlike} from our own network run in the same way")
     if row.probability is not None:
         parts.append(f"probabilities by {row.probability:.2g} at most")
     if row.differing and row.dice:

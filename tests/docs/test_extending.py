@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"`(apps/fewlabel/[\w/]+\.py)`(?:[^\n]*table `(\w+)`)?:\n\n```python\n(.*?)```", re.DOTALL)
 BLOCKS = BLOCK.findall(TEXT)
-EXAMPLES = {"pseudo_label": "methods", "missing_structure": "selection", "torchscript": "export", "half": "networks"}
+EXAMPLES = {"pseudo_label": "methods", "missing_structure": "selection", "plain_weights": "export", "half": "networks"}
 OTHERS = ["tests/test_examples.py", "tests/test_architecture.py"]
 LONGEST = 1200  # seconds, on a busy machine
 
@@ -75,7 +75,7 @@ def slow_if_export(example: str) -> object:
 
 
 @pytest.mark.timeout(LONGEST)
-@pytest.mark.parametrize("example", map(slow_if_export, EXAMPLES))
+@pytest.mark.parametrize("example", [slow_if_export(each) for each in EXAMPLES])
 def test_each_example_keeps_its_contract(extended, example):
     found = outcomes(extended, example)
     assert {name: why for name, why in found.items() if why} == {}

@@ -107,6 +107,10 @@ def test_a_bad_image_that_lies_in_the_folder_is_named_when_it_is_segmented(
     assert_sentence(trained.infer(name, expect=422)["detail"], file.name, word)
     label = trained.volumes.truth(trained.studies, 0)
     assert_sentence(trained.put_label(name, label, CLASSES, expect=422)["detail"], file.name, word)
+    row = next(row for row in trained.get("/fewlabel/cases")["cases"] if row["id"] == name)
+    assert row["state"] == "unusable"
+    assert word in row["flags"][0]
+    assert trained.info()["scans"]["usable"] == trained.get("/fewlabel/study")["counts"]["cases"]
     file.unlink()
     trained.wait_until(lambda: name not in {case["id"] for case in trained.get("/fewlabel/cases")["cases"]})
 

@@ -18,6 +18,7 @@ from fewlabel.export.card import write_card
 from fewlabel.export.comparing import Comparison, compare_runs, identical, read_back
 from fewlabel.export.placing import PARTS, placed
 from fewlabel.export.source import Source
+from fewlabel.published import Published
 
 Kind = Literal["model", "dataset", "cases"]
 """The published model; the study's images and submitted labels; label maps of single cases."""
@@ -64,6 +65,8 @@ class Export:
             Asked before anything is written.
         misnamed: (name of the target folder): why it may not be called so, in a sentence; "" if it may.
         agrees: (comparison): why a comparison must not pass, "" if it may. Default: every voxel is the same.
+        like: of a form that runs the model otherwise than ``/infer``. (model, image): label map of our own network run
+            in the same way, with which the form is compared too (``Comparison.unlike``).
 
     Examples:
         >>> def write(model, folder):
@@ -89,6 +92,7 @@ class Export:
     refuses: Callable[[Source], str] = lambda _: ""
     agrees: Callable[[Comparison], str] = identical
     misnamed: Callable[[str], str] = lambda _: ""
+    like: Callable[[Published, Path], np.ndarray] | None = None
 
     def problem(self, source: Source, target: Path) -> str:
         """Why it cannot be exported now to this folder, in a sentence; "" if it can.
@@ -143,7 +147,7 @@ class Export:
         if self.kind == "model":
             if not images:
                 return None
-            rows = compare_runs(source, folder, self.run, images)
+            rows = compare_runs(source, folder, self.run, images, self.like)
         else:
             rows = read_back(source, folder, self.read)
         faults = [f"{row.case}: {fault}" for row in rows for fault in [self.agrees(row)] if fault]

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nibabel
@@ -14,6 +14,7 @@ import numpy as np
 
 from fewlabel.errors import Refusal
 from fewlabel.export.source import Segmented, Source
+from fewlabel.published import Published
 from fewlabel.volumes.reading import Volume, read_grid, read_label, same_grid, spacing_of
 
 PROBABILITIES = "_probabilities.npy"
@@ -32,6 +33,7 @@ class Comparison:
         dice: of each class; None for one that neither has.
         probability: largest difference of a probability; None: not known.
         at_plan_spacing: the scan has the spacing that the model works at, within 1 %.
+        unlike: voxels that differ from our own network run as the form runs it; None: it runs it as ``/infer`` does.
     """
 
     case: str
@@ -41,6 +43,7 @@ class Comparison:
     dice: dict[str, float | None] = field(default_factory=dict)
     probability: float | None = None
     at_plan_spacing: bool = False
+    unlike: int | None = None
 
     @property
     def share(self) -> float:
@@ -56,7 +59,11 @@ def identical(comparison: Comparison) -> str:
 
 
 def compare_runs(
-    source: Source, folder: Path, run: Callable[[Path, Path, Path], None], images: Sequence[tuple[str, Path]]
+    source: Source,
+    folder: Path,
+    run: Callable[[Path, Path, Path], None],
+    images: Sequence[tuple[str, Path]],
+    like: Callable[[Published, Path], np.ndarray] | None = None,
 ) -> list[Comparison]:
     """Run an exported model by itself on images and compare its label maps with ``/infer``.
 
@@ -65,6 +72,7 @@ def compare_runs(
         folder: of the export.
         run: of its format.
         images: case and file of each.
+        like: label map of our own network run as the form runs it, where that is not as ``/infer`` does.
 
     Raises:
         Refusal: (422) an image cannot be used; (500) the export does not run, or wrote no label map.
@@ -82,10 +90,14 @@ def compare_runs(
         begun = time.monotonic()
         run(folder, inputs, outputs)
         seconds = (time.monotonic() - begun) / max(1, len(images))
-        return [
-            _compared(source, case, image, ours, _written(outputs, number, image), seconds)
-            for number, ((case, image), ours) in enumerate(zip(images, expected, strict=True))
-        ]
+        rows = []
+        for number, ((case, image), ours) in enumerate(zip(images, expected, strict=True)):
+            file = _written(outputs, number, image)
+            row = _compared(source, case, image, ours, file, seconds)
+            rows.append(
+                replace(row, unlike=_differing(like(source.model, image), read_label(file).array)) if like else row
+            )
+        return rows
 
 
 def _written(outputs: Path, number: int, image: Path) -> Path:
@@ -104,6 +116,11 @@ def _compared(source: Source, case: str, image: Path, ours: Segmented, file: Pat
         dice = {name: _dice(ours.labels == value, theirs == value) for value, name in enumerate(plan.classes, 1)}
     at_spacing = bool(np.allclose(_spacing(image), plan.spacing, rtol=0.01))
     return Comparison(case, theirs.size, differing, seconds, dice, _probability(ours, file), at_spacing)
+
+
+def _differing(ours: np.ndarray, theirs: np.ndarray) -> int:
+    """Voxels; all of them where the shapes differ."""
+    return theirs.size if ours.shape != theirs.shape else int(np.count_nonzero(ours != theirs))
 
 
 def _dice(first: np.ndarray, second: np.ndarray) -> float | None:
@@ -135,7 +152,6 @@ def read_back(
     """Compare what was exported with what another library reads from the export, voxel for voxel."""
     rows, begun = [], time.monotonic()
     for case, ours, theirs in read(source, folder):
-        differing = theirs.size if ours.shape != theirs.shape else int(np.count_nonzero(ours != theirs))
-        rows.append(Comparison(case, ours.size, differing, time.monotonic() - begun))
+        rows.append(Comparison(case, ours.size, _differing(ours, theirs), time.monotonic() - begun))
         begun = time.monotonic()
     return rows

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fewlabel.errors import Refusal
+from fewlabel.export.single import better_alone
 from fewlabel.inference.predict import label_map, restored_probabilities
 from fewlabel.published import Published, load_published
 from fewlabel.volumes.reading import UnreadableVolume
@@ -58,6 +59,7 @@ class Options:
         cases: ids of the cases that are exported one by one; empty: all that have what is asked for.
         predictions: of these cases the model's label map is exported, not the submitted label.
         series: folder of the DICOM series that the scans came from.
+        single: where the mean of several networks is published, the better one of them alone is exported.
     """
 
     accepted: bool = False
@@ -65,6 +67,7 @@ class Options:
     cases: tuple[str, ...] = ()
     predictions: bool = False
     series: Path | None = None
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,12 +132,15 @@ class Source:
     def model(self) -> Published:
         """The published model, on the CPU; the same one for all formats, whatever is published meanwhile.
 
+        With ``options.single`` one network of a published mean (see ``single.better_alone``).
+
         Raises:
             Refusal: (409) nothing is published yet; (500) it is damaged.
         """
         if not self.workspace.model.exists():
             raise Refusal("There is no model to export yet: submit labels, train, and export then.", 409)
-        return load_published(self.workspace.model)
+        model = load_published(self.workspace.model)
+        return better_alone(model) if self.options.single else model
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:

@@ -5,19 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from fewlabel.errors import Refusal
+from fewlabel.export.auto3dseg import AUTO3DSEG
 from fewlabel.export.base import Export
 from fewlabel.export.bundle import BUNDLE
 from fewlabel.export.comparing import compare_runs
 from fewlabel.export.dicomseg import DICOMSEG
 from fewlabel.export.msd import MSD
 from fewlabel.export.nnunet import NNUNET
+from fewlabel.export.onnx import ONNX
 from fewlabel.export.source import Source
+from fewlabel.export.torchscript import TORCHSCRIPT
 from fewlabel.workspace import Workspace
 
 DEFAULT_EXPORT = "bundle"
 
 EXPORTS: dict[str, Export] = {
     DEFAULT_EXPORT: BUNDLE,
+    "torchscript": TORCHSCRIPT,
+    "onnx": ONNX,
+    "auto3dseg": AUTO3DSEG,
     "nnunet": NNUNET,
     "msd": MSD,
     "dicomseg": DICOMSEG,
