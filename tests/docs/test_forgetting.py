@@ -130,7 +130,7 @@ def module(path: str):
 
 @pytest.fixture(scope="module")
 def contracts():
-    return {room: module(f"{room}/test_contract.py") for room in ("methods", "selection", "export", "networks")}
+    return {name: module(f"{name}/test_contract.py") for name in ("methods", "selection", "export", "networks")}
 
 
 def said(sentences, words: str) -> None:

@@ -1,4 +1,4 @@
-"""The planted faults, one file for each room. To add one: a ``Fault`` there, with the test that must notice it."""
+"""The planted faults, one file for each package. To add one: a ``Fault`` there, with the test that must notice it."""
 
 from experiments.mutants.fault import Fault
 from experiments.mutants.faults.alone import ALONE
