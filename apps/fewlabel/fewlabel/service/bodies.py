@@ -102,7 +102,7 @@ def _check_training(given: Any, kept: Any) -> None:
     for key in unknown:
         near = difflib.get_close_matches(key, sorted(TRAIN_KEYS), 1, _NEAR)
         if near:
-            raise Refusal(f"A training has no option '{key[:100]}'. Did you mean '{near[0]}'?", 422)
+            raise Refusal(f"A training has no option '{key[:100]}': '{near[0]}' may be meant.", 422)
     for key, value in kept.items():
         _check_training(given[key], value)
     if unknown:

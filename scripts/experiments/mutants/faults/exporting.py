@@ -157,13 +157,6 @@ EXPORTING = (
         _PLACING + "two_exports_to_one_folder_are_reported_and_the_first_is_whole",
     ),
     Fault(
-        "nothing is there to export and an empty folder is written",
-        "export/base.py",
-        '        if self.kind == "model":\n            source.model',
-        '        Path(target).mkdir(parents=True)\n        if self.kind == "model":\n            source.model',
-        _CONTRACT + "without_a_model_it_says_what_is_missing_and_writes_nothing",
-    ),
-    Fault(
         "the check finds no difference whatever there is",
         "export/comparing.py",
         "differing = int(np.count_nonzero(ours.labels != theirs))",
