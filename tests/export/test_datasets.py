@@ -1,4 +1,4 @@
-"""The study as a data set of others: what goes along, as what, and that it is what was submitted."""
+"""The study as a data set in other formats: which labels are exported, and that they are what was submitted."""
 
 import hashlib
 import json
@@ -162,8 +162,8 @@ def test_a_study_without_usable_labels_is_refused_in_words(name, labelled_study,
         study.store.remove_label(case, "final")
     form = find_export(name)
     with study.source() as source:
-        told = form.problem(source, tmp_path)
-    assert told == "None of the 1 submitted labels can go along. Labels that were accepted go along with --accepted."
+        problem = form.problem(source, tmp_path)
+    assert problem == "None of the 1 submitted labels can be exported. Accepted labels are exported with --accepted."
     study.store.remove_label("left", "final")
     with study.source() as source:
         assert form.problem(source, tmp_path) == "No label is submitted yet: submit a label first."

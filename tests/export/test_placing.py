@@ -125,7 +125,7 @@ with placed(Path(sys.argv[1]), True, "card.json") as draft:
 
 @contextlib.contextmanager
 def another_export(target):
-    """A process that exports to the same place, and ends when it is given a line."""
+    """A process that exports to the same folder, and ends when it is given a line."""
     environment = {**os.environ, "PYTHONPATH": str(Path(fewlabel.__file__).parents[1])}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", HOLD, str(target)], env=environment, **pipes) as process:

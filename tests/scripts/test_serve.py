@@ -135,11 +135,11 @@ def test_every_option_has_a_help_of_its_own(capsys):
     helps = [" ".join(each.split()[1:]) for each in options_of_it]
     assert len(helps) == 9
     assert len(set(helps)) == len(helps)
-    told = {each.split()[0]: text for each, text in zip(options_of_it, helps, strict=True)}
-    assert "rename a class" in told["-rename-class"]
-    assert "correct labels" in told["-move-labels"]
-    assert "restore" in told["-restore-model"]
-    assert "rename" not in told["-restore-model"]
+    help_of = {each.split()[0]: text for each, text in zip(options_of_it, helps, strict=True)}
+    assert "rename a class" in help_of["-rename-class"]
+    assert "correct labels" in help_of["-move-labels"]
+    assert "restore" in help_of["-restore-model"]
+    assert "rename" not in help_of["-restore-model"]
 
 
 def ready_for(host, *conf, short="10 scans."):

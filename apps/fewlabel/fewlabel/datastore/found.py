@@ -51,7 +51,7 @@ class Found:
         passed: files by reason, a key of the table above.
         sentences: one for each reason.
         problem: the error where there is no usable scan; "" otherwise.
-        short: all of it in one line.
+        short: a summary in one line.
     """
 
     usable: int

@@ -100,9 +100,9 @@ def why_not(source: Source) -> str:
         return "No label is submitted yet: submit a label first."
     if not all(reasons):
         return ""
-    accepted = " Labels that were accepted go along with --accepted." if _ACCEPTED in reasons else ""
+    accepted = " Accepted labels are exported with --accepted." if _ACCEPTED in reasons else ""
     others = [reason for reason in reasons if reason != _ACCEPTED]
-    return f"None of the {len(reasons)} submitted labels can go along. {' '.join(others[:3])}{accepted}".replace(
+    return f"None of the {len(reasons)} submitted labels can be exported. {' '.join(others[:3])}{accepted}".replace(
         "  ", " "
     )
 

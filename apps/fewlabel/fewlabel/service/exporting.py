@@ -1,4 +1,4 @@
-"""Exports while the server goes on: in a thread of their own, one order at a time, one zip for all its formats."""
+"""Exports in the server: in a thread of their own, one at a time, one zip for all its formats."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SEVERAL = "fewlabel_exports"
 """Name of a zip that holds several formats."""
 
 _PACKED = 0.9
-"""Share of the work that is done when the files are packed."""
+"""Fraction of the work that is done before the files are packed."""
 
 ListCases = Callable[[], Sequence[Case]]
 
@@ -38,7 +38,7 @@ _of_workspaces: dict[Path, Exporter] = {}
 
 
 def exporter_of(workspace: Workspace, list_cases: ListCases) -> Exporter:
-    """The exporter of a workspace (see ``Exporter``): the one that is at work where the app was loaded again."""
+    """The exporter of a workspace (see ``Exporter``); it stays the same when the app is loaded again."""
     kept = _of_workspaces.get(workspace.folder)
     if kept is None or kept.status().state != "running":
         kept = _of_workspaces[workspace.folder] = Exporter(workspace, list_cases)
@@ -46,7 +46,7 @@ def exporter_of(workspace: Workspace, list_cases: ListCases) -> Exporter:
 
 
 class Exporter:
-    """Exports a study as a zip into ``workspace.exports``; the newest one is kept, over a restart too.
+    """Exports a study as a zip into ``workspace.exports``; the newest one is kept, also over a restart.
 
     Args:
         workspace: of the study.
@@ -71,8 +71,8 @@ class Exporter:
 
         Args:
             formats: names of the table of exports.
-            check: compare what was written with the study: models run by themselves on some scans.
-            options: what else was chosen.
+            check: compare what was written with the study; models are run on some scans.
+            options: other than formats.
 
         Raises:
             Refusal: (422) there is no such format, or a package that it needs is not installed; (409) nothing is
@@ -182,7 +182,7 @@ class Exporter:
             replace_file(target, lambda temporary: _pack(list(folders.values()), temporary))
         result = {"file": target.name, "bytes": target.stat().st_size, "sha256": _sha256(target), **_said(outcomes)}
         done = self._now.model_copy(update={"state": "done", "progress": 1.0, "seconds_left": None, **result})
-        write_json(self._record, done.model_dump())  # from here on it is offered, whatever happens
+        write_json(self._record, done.model_dump())  # from here on it can be downloaded, also after a restart
         self._report(**dict(done))
         self._clear_away()
 

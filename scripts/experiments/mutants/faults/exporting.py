@@ -37,7 +37,7 @@ EXPORTING = (
         "tests/service/test_exporting.py::test_one_export_runs_at_a_time_and_the_server_answers_meanwhile",
     ),
     Fault(
-        "labels that were accepted go along unasked",
+        "accepted labels are exported unasked",
         "service/routes.py",
         "Options(asked.accepted, True",
         "Options(True, True",

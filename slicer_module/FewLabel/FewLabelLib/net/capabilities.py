@@ -12,7 +12,7 @@ ROUTES = ("study", "cases", "skip", "undo", "history", "export")
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A form in which a server exports.
+    """An export format of a server.
 
     Attributes:
         name: of the format.
