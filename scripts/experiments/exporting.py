@@ -51,12 +51,12 @@ def _cases(studies: Path, workspace: Workspace) -> list[Case]:
 
 def _export(options: Namespace, source: Source) -> int:
     names = options.formats or [options.format or DEFAULT_EXPORT]
-    places = {name: options.output / name if options.formats else options.output for name in find_all(names)}
+    folders = {name: options.output / name if options.formats else options.output for name in find_all(names)}
     overwrite = options.overwrite or not options.formats
     images = None if options.no_check else _images(source, options.check)
-    check_inputs(source, places, images or (), overwrite)
+    check_inputs(source, folders, images or (), overwrite)
     failed = 0
-    for outcome in export_all(source, places, images, Progress(), overwrite):
+    for outcome in export_all(source, folders, images, Progress(), overwrite):
         failed += bool(outcome.error)
         if outcome.error:
             print(f"{outcome.name}: {outcome.error}", file=sys.stderr, flush=True)
@@ -81,14 +81,14 @@ class Progress:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._told, self._format = clock, -math.inf, ""
+        self._clock, self._shown, self._format = clock, -math.inf, ""
 
     def __call__(self, share: float, words: str, left: float | None) -> None:
-        """Tell the share 0..1 of the work that is done, what is done now, and the seconds left."""
+        """Print the share 0..1 of the work that is done, what is done now, and the seconds left."""
         now, format = self._clock(), words.split(":")[0]
-        if format == self._format and now < self._told + 1:
+        if format == self._format and now < self._shown + 1:
             return
-        self._told, self._format = now, format
+        self._shown, self._format = now, format
         rest = (
             "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", about {left:.0f} s left"
         )

@@ -75,7 +75,7 @@ def slow_if_export(example: str) -> object:
 
 
 @pytest.mark.timeout(LONGEST)
-@pytest.mark.parametrize("example", map(slow_if_export, EXAMPLES))
+@pytest.mark.parametrize("example", [slow_if_export(each) for each in EXAMPLES])
 def test_each_example_keeps_its_contract(extended, example):
     found = outcomes(extended, example)
     assert {name: why for name, why in found.items() if why} == {}
@@ -84,5 +84,5 @@ def test_each_example_keeps_its_contract(extended, example):
 
 
 def test_the_tests_of_each_contract_are_named():
-    for room in EXAMPLES.values():
-        assert f"python3 scripts/test.py tests/{room}/test_contract.py" in TEXT
+    for folder in EXAMPLES.values():
+        assert f"python3 scripts/test.py tests/{folder}/test_contract.py" in TEXT

@@ -178,7 +178,7 @@ def test_it_runs_elsewhere_without_study_and_fewlabel_on_all_images_of_a_folder(
     for case in "ab":
         volume(images / f"{case}.nii.gz", -1000.0, 900.0)
     with Source(publish("unet_small+unet_small", "ct", (-175.0, 250.0))) as source:
-        problem = form.problem(source)
+        problem = form.problem(source, tmp_path)
         if problem:
             assert problem.endswith("."), f"{model_name}: it refuses a network, but not in a sentence"
             pytest.skip(problem)

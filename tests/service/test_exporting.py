@@ -68,7 +68,7 @@ def test_several_formats_are_one_zip_and_each_is_compared(service, tmp_path):
 
 
 def test_of_a_mean_of_networks_the_better_one_alone_may_be_asked_for(service):
-    """Slicer's extension runs one network: told so with what can be done."""
+    """Slicer's extension runs one network: the error says so and what can be done."""
     service.publish("unet_small+unet_small", alone={"first": [0.4, 0.4], "second": [0.6, 0.6]})
     assert "its own Dice is 0.60" in service.export(formats=["auto3dseg"], check=False)["error"]
     answer = service.export(formats=["auto3dseg"], check=False, single=True)

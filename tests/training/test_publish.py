@@ -146,7 +146,7 @@ def test_the_networks_that_tell_the_uncertainty_are_published_too(make_study, me
     assert len(load_members(study.workspace.model)[1]) == members
 
 
-def test_with_a_mean_of_networks_the_dice_of_each_alone_is_told(make_study, monkeypatch):
+def test_with_a_mean_of_networks_the_dice_of_each_alone_is_in_the_card(make_study, monkeypatch):
     study = make_study(6)
     study.label("abcde")
     fixed_dice(monkeypatch, 0.8, 0.6, 0.7)

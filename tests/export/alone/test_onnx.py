@@ -13,6 +13,7 @@ import torch
 from fewlabel.errors import Refusal
 from fewlabel.export.comparing import Comparison, compare_runs
 from fewlabel.export.onnx import LARGEST_SHARE, ONNX, agrees, as_onnx
+from fewlabel.export.several import check_inputs
 from fewlabel.export.source import Source
 from fewlabel.export.table import export_model
 from fewlabel.networks import NETWORKS, divisor, find
@@ -96,7 +97,7 @@ def test_without_its_packages_it_is_refused_in_one_sentence_and_writes_nothing(p
         importlib.util, "find_spec", lambda name, *more: None if name == missing else found(name, *more)
     )
     with Source(publish()) as source, pytest.raises(Refusal, match=f"pip install .*{missing}"):
-        ONNX.export(source, tmp_path / "export")
+        check_inputs(source, {"onnx": tmp_path / "export"})
     assert not (tmp_path / "export").exists()
 
 

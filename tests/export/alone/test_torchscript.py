@@ -133,13 +133,13 @@ def test_every_number_of_the_sidecar_counts(publish, scans, tmp_path, scripts):
         scripts(export_model("torchscript", workspace, tmp_path / "export")),
         SimpleITK.ReadImage(str(image)),
     )
-    told, same = example.MODEL, []
+    sidecar, same = example.MODEL, []
     with Source(workspace) as source:
         right = source.segment(image).labels
     assert np.array_equal(example.segment(scan)[0], right)
     for fault, change in FAULTS.items():
-        wrong = {key: {**told[key], **value} if isinstance(value, dict) else value for key, value in change.items()}
-        example.MODEL = {**told, **wrong}
+        wrong = {key: {**sidecar[key], **value} if isinstance(value, dict) else value for key, value in change.items()}
+        example.MODEL = {**sidecar, **wrong}
         example.VALUES = np.array([each["value"] for each in example.MODEL["classes"]], np.uint8)
         if np.array_equal(example.segment(scan)[0], right):
             same.append(fault)
@@ -149,10 +149,10 @@ def test_every_number_of_the_sidecar_counts(publish, scans, tmp_path, scripts):
 def test_classes_may_have_any_values(publish, scans, tmp_path):
     workspace, image = publish(), dict(scans)["small"]
     folder = export_model("torchscript", workspace, tmp_path / "export")
-    told = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    for each, value in zip(told["classes"], (0, 9, 4), strict=True):
+    sidecar = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    for each, value in zip(sidecar["classes"], (0, 9, 4), strict=True):
         each["value"] = value
-    (folder / "model.json").write_text(json.dumps(told), encoding="utf-8")
+    (folder / "model.json").write_text(json.dumps(sidecar), encoding="utf-8")
     (tmp_path / "images").mkdir()
     image.rename(tmp_path / "images" / "small.nii.gz")
     TORCHSCRIPT.run(folder, tmp_path / "images", tmp_path / "labels")
@@ -165,18 +165,18 @@ def test_classes_may_have_any_values(publish, scans, tmp_path):
 
 def test_the_sidecar_says_all_in_plain_json(publish, tmp_path):
     folder = export_model("torchscript", publish(normalisation="ct", bounds=(-175.0, 250.0)), tmp_path / "export")
-    told = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    assert told["axes"] == "RAS"
-    assert told["spacing"] == [1.1, 0.9, 1.7]
-    assert told["intensity"]["window"] == [-175.0, 250.0]
-    assert told["windows"]["patch"] == [16, 24, 16]
-    assert (told["windows"]["overlap"], told["windows"]["blending"]) == (0.5, "gaussian")
-    assert [(each["name"], each["value"]) for each in told["classes"]] == [
+    sidecar = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    assert sidecar["axes"] == "RAS"
+    assert sidecar["spacing"] == [1.1, 0.9, 1.7]
+    assert sidecar["intensity"]["window"] == [-175.0, 250.0]
+    assert sidecar["windows"]["patch"] == [16, 24, 16]
+    assert (sidecar["windows"]["overlap"], sidecar["windows"]["blending"]) == (0.5, "gaussian")
+    assert [(each["name"], each["value"]) for each in sidecar["classes"]] == [
         ("background", 0),
         ("organ", 1),
         ("tumour", 2),
     ]
-    assert told["network"]["multiple_of"] == 8
+    assert sidecar["network"]["multiple_of"] == 8
 
 
 def test_the_list_of_packages_names_what_the_export_was_made_with(publish, tmp_path):

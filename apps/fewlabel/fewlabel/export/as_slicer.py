@@ -1,4 +1,4 @@
-"""Our own network run as Slicer's MONAIAuto3DSeg runs a model: an export for it is compared with this by voxels."""
+"""Runs our network as Slicer's MONAIAuto3DSeg runs a model; the export for it is compared with this, voxel by voxel."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from fewlabel.plan import Plan
 from fewlabel.published import Published
 
 OVERLAP = 0.625
-"""Of neighbouring windows."""
+"""Overlap of neighbouring windows, as a fraction."""
 
 KEPT = 0.25
-"""Share by which the voxel size of an axis may differ from the plan's and is left as it is."""
+"""An axis is not resampled if its voxel size differs from the plan's by at most this fraction."""
 
 
 @torch.no_grad()
 def labels_as_slicer(model: Published, image: Path) -> np.ndarray:
-    """Label map uint8 (i, j, k) of an image file on its own grid, as the extension's steps make it.
+    """Label map uint8 (i, j, k) of an image file on its own grid, as the extension computes it.
 
-    They differ from ``/infer`` in the overlap, in voxel sizes that are left as they are, and in that they normalise
-    before they resample and take the likeliest class before they go back to the scan's grid, by nearest neighbours.
-    Nothing else is other: reader, network and plan are ours. The windows go one by one and in the layout in which the
-    extension holds them, which changes no more than the last digits.
+    It differs from ``/infer`` in the overlap, in axes that are not resampled, in that it normalises before it resamples
+    and takes the argmax before it resamples to the scan's grid, by nearest neighbours. All else is the same: reader,
+    network and plan are ours. The windows are computed one by one and in the extension's memory layout, which changes
+    only the last digits.
 
     Raises:
         UnreadableVolume: the file is not a usable image.
@@ -38,7 +38,7 @@ def labels_as_slicer(model: Published, image: Path) -> np.ndarray:
     data = steps(ReadVolumed("image")({"image": str(image)}))
     given = data["image"]
     network = copy.deepcopy(model.network)
-    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # of weights it means a layout
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # a memory layout of the weights
     windows = SlidingWindowInferer(model.plan.patch, 1, OVERLAP, "gaussian")
     crops = given.as_tensor()[None].to(memory_format=torch.channels_last_3d)
     likeliest = torch.as_tensor(windows(crops, network)).argmax(1).to(torch.uint8)
@@ -48,7 +48,7 @@ def labels_as_slicer(model: Published, image: Path) -> np.ndarray:
 
 
 def steps_as_slicer(plan: Plan) -> list[Transform]:
-    """From an image as it is read to the network's input."""
+    """From an image as read to the network's input."""
     axes = resampling(plan, ("image",))[0]
     least, most = ([share * size for size in plan.spacing] for share in (1 - KEPT, 1 + KEPT))
     sizes = Spacingd("image", plan.spacing, mode="bilinear", dtype=np.float32, min_pixdim=least, max_pixdim=most)

@@ -1,4 +1,4 @@
-"""How an export is compared with the study that it was made from."""
+"""Compares an export with the study that it was made from."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ from fewlabel.published import Published
 from fewlabel.volumes.reading import Volume, read_grid, read_label, same_grid, spacing_of
 
 PROBABILITIES = "_probabilities.npy"
-"""End of the name of a file that a run may write beside a label map: float32 (class, i, j, k), background first."""
+"""Suffix of a file that a run may write beside a label map: float32 (class, i, j, k), background first."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What an export gave for one case, beside what the study has.
+    """One case: the export's result compared with that of the study.
 
     Attributes:
         case: id or file name.
-        voxels: that were compared.
-        differing: of them.
+        voxels: number of voxels compared.
+        differing: number of them that differ.
         seconds: per case, the start of the program included.
-        dice: of each class; None for one that neither has.
+        dice: of each class; None for a class that is in neither.
         probability: largest difference of a probability; None: not known.
-        at_plan_spacing: the scan has the spacing that the model works at, within 1 %.
-        unlike: voxels that differ from our own network run as the form runs it; None: it runs it as ``/infer`` does.
+        at_plan_spacing: the scan has the spacing of the plan, within 1 %.
+        unlike: number of voxels that differ from our own network run as the format runs it; None: the format runs it as
+            ``/infer`` does.
+
+    Examples:
+        >>> Comparison("liver_3", voxels=1000, differing=5, seconds=2.0).share
+        0.005
     """
 
     case: str
@@ -47,7 +52,7 @@ class Comparison:
 
     @property
     def share(self) -> float:
-        """Of the voxels that differ, 0..1."""
+        """Fraction of the voxels that differ, 0..1."""
         return self.differing / self.voxels if self.voxels else 0.0
 
 
@@ -65,14 +70,14 @@ def compare_runs(
     images: Sequence[tuple[str, Path]],
     like: Callable[[Published, Path], np.ndarray] | None = None,
 ) -> list[Comparison]:
-    """Run an exported model by itself on images and compare its label maps with ``/infer``.
+    """Run an exported model without FewLabel on images and compare its label maps with ``/infer``.
 
     Args:
-        source: that it was made from.
+        source: of the export.
         folder: of the export.
         run: of its format.
         images: case and file of each.
-        like: label map of our own network run as the form runs it, where that is not as ``/infer`` does.
+        like: label map of our own network run as the format runs it, if that differs from ``/infer``.
 
     Raises:
         Refusal: (422) an image cannot be used; (500) the export does not run, or wrote no label map.
@@ -81,7 +86,7 @@ def compare_runs(
     for number, (case, image) in enumerate(images):
         source.tell(0.1 + 0.4 * number / len(images), f"the server segments {case}")
         expected.append(source.segment(image))
-    source.tell(0.5, f"it is run by itself on {', '.join(case for case, _ in images)}")
+    source.tell(0.5, f"the export is run on {', '.join(case for case, _ in images)}")
     with tempfile.TemporaryDirectory(prefix="fewlabel-check-") as scratch:
         inputs, outputs = Path(scratch, "images"), Path(scratch, "labels")
         inputs.mkdir()
@@ -129,7 +134,7 @@ def _dice(first: np.ndarray, second: np.ndarray) -> float | None:
 
 
 def _probability(ours: Segmented, file: Path) -> float | None:
-    """Largest difference of a probability, where the run wrote its own beside the label map."""
+    """Largest difference of a probability; None if the run wrote no probabilities."""
     beside = sorted(file.parent.glob(f"{file.name.split('_')[0]}_*{PROBABILITIES}"))
     if ours.probabilities is None or not beside:
         return None
@@ -140,7 +145,7 @@ def _probability(ours: Segmented, file: Path) -> float | None:
 
 
 def _spacing(image: Path) -> np.ndarray:
-    """Of a scan, mm, in the order right-left, posterior-anterior, inferior-superior."""
+    """Spacing of a scan, mm, in the order right-left, posterior-anterior, inferior-superior."""
     affine = read_grid(image).affine
     axis_of_each = nibabel.orientations.io_orientation(affine)[:, 0].astype(int)
     return np.array(spacing_of(affine))[np.argsort(axis_of_each)]

@@ -1,4 +1,4 @@
-"""One network of a published mean of several, as a model of its own: some formats can hold one network only."""
+"""One network of a published mean of several, as a model: some formats can hold only one network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Member:
     """One network of a published mean.
 
     Attributes:
-        place: among the networks of the mean, from 0.
+        index: among the networks of the mean.
         network: name of its kind (see ``fewlabel.networks``).
         dice: on the validation cases, per class in the plan's order; None where no case has the class; () where the
             network was not measured alone.
@@ -24,7 +24,7 @@ class Member:
         0.75
     """
 
-    place: int
+    index: int
     network: str
     dice: tuple[float | None, ...] = ()
 
@@ -42,7 +42,7 @@ def members(model: Published) -> list[Member]:
         return []
     alone = model.card.get("alone")
     known = list(alone.values()) if isinstance(alone, dict) and len(alone) == len(names) else [()] * len(names)
-    found = [Member(place, name, tuple(dice)) for place, (name, dice) in enumerate(zip(names, known, strict=True))]
+    found = [Member(index, name, tuple(dice)) for index, (name, dice) in enumerate(zip(names, known, strict=True))]
     return sorted(found, key=lambda member: -1.0 if member.mean is None else member.mean, reverse=True)
 
 
@@ -60,5 +60,5 @@ def better_alone(model: Published, usable: Callable[[str], bool] = lambda name: 
     card = {key: value for key, value in model.card.items() if key not in ("alone", "validated_on")}
     card |= {"network": chosen.network, "candidate": "one of the mean", "validation": dice}
     card["validated"] = chosen.mean is not None
-    network = list(model.network.networks)[chosen.place]  # type: ignore[arg-type]
+    network = list(model.network.networks)[chosen.index]  # type: ignore[arg-type]
     return Published(network, dataclasses.replace(model.plan, network=chosen.network), card)

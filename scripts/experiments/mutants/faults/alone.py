@@ -101,7 +101,7 @@ ALONE = (
         "the example ignores the values of the classes",
         "export/alone/segment.py",
         'each["value"] for each in MODEL["classes"]], np.uint8)',
-        'place for place, _ in enumerate(MODEL["classes"])], np.uint8)',
+        'index for index, _ in enumerate(MODEL["classes"])], np.uint8)',
         _TORCHSCRIPT + "classes_may_have_any_values",
     ),
     Fault(
@@ -121,8 +121,8 @@ ALONE = (
     Fault(
         "a side that ends between two whole numbers is rounded up",
         "export/alone/steps.py",
-        "np.round(np.ptp(places, axis=1) + 1)",
-        "np.floor(np.ptp(places, axis=1) + 1.5)",
+        "np.round(np.ptp(positions, axis=1) + 1)",
+        "np.floor(np.ptp(positions, axis=1) + 1.5)",
         _GRID,
     ),
     Fault(

@@ -137,6 +137,6 @@ FORMATS = (
         "training/publish.py",
         "            **self._alone(chosen),\n",
         "",
-        "tests/training/test_publish.py::test_with_a_mean_of_networks_the_dice_of_each_alone_is_told",
+        "tests/training/test_publish.py::test_with_a_mean_of_networks_the_dice_of_each_alone_is_in_the_card",
     ),
 )

@@ -22,9 +22,9 @@ def working_grid(model: dict[str, Any], affine: np.ndarray, shape: Sequence[int]
     target = np.eye(4)
     target[:3, :3] = axes @ np.linalg.inv(scale) @ np.diag(np.sign(np.diag(scale)) * spacing)
     corners = np.stack(np.meshgrid(*((0.0, side - 1.0) for side in shape), 1.0, indexing="ij")).reshape(4, 8)
-    places = (np.linalg.solve(target, affine) @ corners)[:3]
-    sides = np.round(np.ptp(places, axis=1) + 1).astype(int)
-    lowest = [corner for corner in range(8) if np.allclose((places - places[:, [corner]]).min(1), 0)]
+    positions = (np.linalg.solve(target, affine) @ corners)[:3]
+    sides = np.round(np.ptp(positions, axis=1) + 1).astype(int)
+    lowest = [corner for corner in range(8) if np.allclose((positions - positions[:, [corner]]).min(1), 0)]
     if lowest:
         target[:3, 3] = (affine @ corners)[:3, lowest[0]]
     else:
@@ -67,15 +67,15 @@ def blended(windows: dict[str, Any], classes: int, volume: np.ndarray) -> np.nda
         distance = np.arange(size, dtype=np.float32) - np.float32((size - 1) / 2)
         weights = weights[..., None] * exp(distance**2 / np.float32(-2 * (windows["sigma"] * size) ** 2))
     weights = np.maximum(weights, max(weights.min(), np.float32(windows["least_weight"])))
-    places = [tuple(slice(at, at + size) for at, size in zip(each, patch, strict=True)) for each in product(*starts)]
+    boxes = [tuple(slice(at, at + size) for at, size in zip(each, patch, strict=True)) for each in product(*starts)]
     total, counted = np.zeros((classes, *volume.shape), np.float32), np.zeros(volume.shape, np.float32)
-    for first in range(0, len(places), windows["batch"]):
-        batch = places[first : first + windows["batch"]]
-        results = logits(np.stack([volume[place] for place in batch])[:, None])
-        for place, result in zip(batch, results, strict=True):
-            inside = (slice(None), *place)
+    for first in range(0, len(boxes), windows["batch"]):
+        batch = boxes[first : first + windows["batch"]]
+        results = logits(np.stack([volume[box] for box in batch])[:, None])
+        for box, result in zip(batch, results, strict=True):
+            inside = (slice(None), *box)
             total[inside] += result * weights
-            counted[place] += weights
+            counted[box] += weights
     whole = tuple(slice(each // 2, each // 2 + side) for each, side in zip(missing, shape, strict=True))
     inside = (slice(None), *whole)
     return total[inside] / counted[whole]
