@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import runpy
+import sys
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
@@ -133,6 +137,7 @@ def test_against_the_server_dice_and_differing_voxels_of_each_class_are_told_and
     assert all(set(dice) == {"organ", "tumour"} for dice in at_plan.values())
     assert min(value for dice in at_plan.values() for value in dice.values()) >= LEAST_DICE
     assert any(row.differing for row in rows)
+    assert [row.unlike for row in rows] == [0] * len(rows)
     told = json.loads((tmp_path / "export" / "verification.json").read_text(encoding="utf-8"))
     assert [row["dice"] for row in told["verified"]] == [row.dice for row in rows]
 
@@ -186,16 +191,18 @@ def test_it_is_never_written_where_the_extension_could_not_build_it(publish, tmp
     assert list(tmp_path.glob("*.zip")) == []
 
 
-def test_it_is_put_into_the_extension_beside_its_own_models_once_and_again(publish, tmp_path):
+def test_the_command_of_the_readme_puts_it_beside_the_extension_s_own_models_once(publish, tmp_path, monkeypatch):
     resources, home = tmp_path / "MONAIAuto3DSeg" / "Resources", tmp_path / "home"
     resources.mkdir(parents=True)
     (resources / "Models.json").write_text(json.dumps({"models": [{"title": "Aorta", "versions": []}]}))
+    module = SimpleNamespace(path=str(resources.parent / "MONAIAuto3DSeg.py"))
+    slicer = SimpleNamespace(modules=SimpleNamespace(monaiauto3dseg=module))
+    monkeypatch.setitem(sys.modules, "slicer", slicer)
+    monkeypatch.setattr(Path, "home", lambda: home)
     folder = export_model("auto3dseg", publish(), tmp_path / "export")
-    source = (folder / "install_in_slicer.py").read_text(encoding="utf-8")
-    script = {"__name__": "install_in_slicer"}
-    exec(compile(source, "install_in_slicer.py", "exec"), script)
+    assert 'runpy.run_path(r"FOLDER/install_in_slicer.py", run_name="__main__")' in (folder / "README.md").read_text()
     for _ in range(2):
-        assert script["install"](folder, resources.parent, home) == "fewlabel-v0.3.0"
+        runpy.run_path(str(folder / "install_in_slicer.py"), run_name="__main__")
     listed = json.loads((resources / "Models.json").read_text())["models"]
     assert [each["title"] for each in listed] == ["Aorta", "FewLabel: organ, tumour"]
     assert listed[1]["versions"][0]["url"].endswith("/fewlabel-v0.3.0.zip")

@@ -174,8 +174,8 @@ _README = """# A model for 3D Slicer's extension MONAIAuto3DSeg
 
 1. Install the extensions MONAIAuto3DSeg and PyTorch in Slicer's Extensions Manager. When it first runs a model, the
    extension installs torch and MONAI (1.4 or newer) into Slicer: some gigabytes.
-2. Drag `install_in_slicer.py` onto Slicer's Python console, or paste
-   `exec(open(r"FOLDER/install_in_slicer.py").read(), {{"__file__": r"FOLDER/install_in_slicer.py"}})` there.
+2. In Slicer's Python console, with the folder of this file for FOLDER:
+   `import runpy; runpy.run_path(r"FOLDER/install_in_slicer.py", run_name="__main__")`
    It unpacks the zip into `.MONAIAuto3DSeg/models/{name}` in your home folder and adds `model_entry.json` to the
    extension's own `Resources/Models.json`, which an update of the extension takes back: run it again then.
 3. Restart Slicer, choose the model in *MONAI Auto3DSeg*.

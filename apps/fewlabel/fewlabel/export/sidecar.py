@@ -23,6 +23,9 @@ from fewlabel.published import Published
 from fewlabel.volumes.reading import EXTENSIONS
 
 SIDECAR = "model.json"
+_SPACING_TOLERANCE = 0.001
+_LEAST_WEIGHT = 0.001
+"""MONAI's own: mm by which an axis may be off and is not resampled, and what no window's weight is less than."""
 _ALONE = Path(__file__).with_name("alone")
 _EVERYWHERE = ("numpy", "nibabel", "SimpleITK")
 
@@ -46,7 +49,7 @@ def sidecar(model: Published, file: str) -> dict[str, Any]:
         },
         "axes": "RAS",
         "spacing": list(plan.spacing),
-        "spacing_tolerance": 0.001,
+        "spacing_tolerance": _SPACING_TOLERANCE,
         "interpolation": {"image": "linear", "probabilities": "linear", "outside": "nearest"},
         "intensity": _intensity(plan),
         "windows": _windows(plan),
@@ -72,7 +75,7 @@ def _windows(plan: Plan) -> dict[str, Any]:
         "overlap": used.overlap,
         "blending": str(used.mode.value),
         "sigma": used.sigma_scale,
-        "least_weight": 0.001,
+        "least_weight": _LEAST_WEIGHT,
         "padding": used.cval,
         "batch": used.sw_batch_size,
     }

@@ -42,7 +42,7 @@ _README = """# The model as TorchScript
 
 `network.ts` is the network, from a normalised crop to logits; `model.json` is all that stands around it: orientation,
 voxel size, interpolation, normalisation, windows and how they are blended, classes with their values. `segment.py` does
-these steps for a folder of scans, with neither FewLabel nor MONAI:
+these steps for a folder of scans, with Python 3.10 or newer and neither FewLabel nor MONAI:
 
 ```
 python -m pip install -r requirements.txt

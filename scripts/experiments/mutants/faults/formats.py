@@ -129,7 +129,8 @@ FORMATS = (
         "export/base.py",
         "self.run, images, self.like)",
         "self.run, images)",
-        "tests/export/test_contract.py::test_run_by_itself_it_gives_the_server_s_label_map_of_the_newest_model",
+        _SLICER
+        + "against_the_server_dice_and_differing_voxels_of_each_class_are_told_and_high_at_the_plan_s_voxel_size",
     ),
     Fault(
         "the Dice of each network of a mean is forgotten",

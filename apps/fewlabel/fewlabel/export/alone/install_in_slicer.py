@@ -32,7 +32,7 @@ def install(folder: Path, extension: Path, home: Path) -> str:
     return archive.stem
 
 
-if __name__ == "__main__" or "slicer" in globals():
+if __name__ == "__main__":
     import slicer
 
     found = install(Path(__file__).parent, Path(slicer.modules.monaiauto3dseg.path).parent, Path.home())
