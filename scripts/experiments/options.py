@@ -91,6 +91,8 @@ def compare(command: "argparse.ArgumentParser") -> "None":
     )
     add("--publishes", nargs="+", choices=PUBLISHED, default=["branch"], help="what that is (default branch)")
     add("--fresh", action="store_true", help="make a candidate for each of these moments, beside those of the schedule")
+    pretrain = "each row again, whose network learns from scans alone for so many core-minutes before"
+    add("--pretrain", type=float, default=0.0, metavar="MINUTES", help=pretrain)
     add("--no-references", action="store_true", help="without floor, ceiling and MONAI Label's radiology recipe")
     add("--no-radiology", action="store_true", help="without that recipe alone")
     _data_options(command)

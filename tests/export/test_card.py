@@ -73,8 +73,8 @@ def test_without_a_new_measurement_it_tells_what_was_measured_at_the_training(mo
 
 
 def test_a_model_of_an_earlier_version_has_its_dice_without_a_number_of_cases(model):
-    told = contents(model(validation={"organ": 0.8, "tumour": None}), Evidence(), None, "A test")
-    for text in forms(told):
+    card = contents(model(validation={"organ": 0.8, "tumour": None}), Evidence(), None, "A test")
+    for text in forms(card):
         assert "0.800" in text
         assert "Nothing was measured" not in text
     nothing = contents(model(validation={}, validated_on={}), Evidence(), None, "A test")

@@ -42,9 +42,9 @@ def test_it_gives_the_server_s_label_map(publish, volume, tmp_path, tasks, netwo
     workspace = publish(network)
     bundle = export_model("bundle", workspace, tmp_path / "fewlabel_segmentation")
     task = tasks[0].BundleInferTask(str(bundle), {})
-    told = task.info()
-    assert (told["type"], told["labels"]) == ("segmentation", {"organ": 1, "tumour": 2})
-    assert "Dice 0.80" in told["description"]
+    info = task.info()
+    assert (info["type"], info["labels"]) == ("segmentation", {"organ": 1, "tumour": 2})
+    assert "Dice 0.80" in info["description"]
     image = volume(tmp_path / "scan.nii.gz")
     file, _ = task({"image": str(image), "device": "cpu", "result_extension": ".nii.gz"})
     theirs, model = read_label(file), load_published(workspace.model)

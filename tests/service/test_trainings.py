@@ -43,6 +43,13 @@ def serve(open_service, monkeypatch):
             tasks.append({"id": str(len(tasks)), "status": "RUNNING", "request": request})
             return tasks[-1]
 
+        def end(method):
+            running = [task for task in tasks if task["status"] == "RUNNING"]
+            for task in running:
+                task["status"] = "STOPPED"
+            return running[-1] if running else None
+
+        monkeypatch.setattr(keeper_module, "stop_background_task", end)
         monkeypatch.setattr(keeper_module, "run_background_task", run)
         monkeypatch.setattr(keeper_module, "tasks", lambda method: tasks)
         monkeypatch.setattr(keeper_module.Keeper, "_run", lambda keeper: None)

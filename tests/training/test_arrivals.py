@@ -108,6 +108,20 @@ def test_server_and_training_know_the_same_labels(seen):
     assert set(seen.arrivals.known) == {"a", "b", "c"}
 
 
+def test_looking_at_many_labels_takes_a_twentieth_of_the_time_at_most(seen, clock, monkeypatch):
+    looks = []
+
+    def slow(arrivals):
+        looks.append(clock.now)
+        clock.now += 2
+        return {}
+
+    monkeypatch.setattr(Arrivals, "_look_at_files", slow)
+    for clock.now in range(100, 300):
+        seen.arrivals.changed()
+    assert looks == [100, 142, 184, 226, 268]
+
+
 def test_labels_are_in_the_order_in_which_they_were_submitted(make_study, monkeypatch):
     study = make_study(4)
     for second, name in enumerate("dbca"):

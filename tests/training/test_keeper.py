@@ -8,6 +8,7 @@ from monailabel.config import settings as monailabel_settings
 from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
 from fewlabel.training import keeper as keeper_module
+from fewlabel.training import mode as mode_module
 from fewlabel.training.arrivals import known_labels
 from fewlabel.training.keeper import Keeper
 from fewlabel.training.learned import Learned
@@ -26,6 +27,14 @@ def kept(make_study, clock, monkeypatch):
         return task
 
     monkeypatch.setattr(keeper_module, "run_background_task", run)
+
+    def stop(method):
+        study.stopped = [task for task in started if task["status"] == "RUNNING"]
+        for task in study.stopped:
+            task["status"] = "STOPPED"
+        return study.stopped[0] if study.stopped else None
+
+    monkeypatch.setattr(keeper_module, "stop_background_task", stop)
     monkeypatch.setattr(keeper_module, "tasks", lambda method: started)
     monkeypatch.setattr(keeper_module, "time", clock)
     monkeypatch.setattr(keeper_module.Keeper, "_run", lambda keeper: None)
@@ -99,7 +108,7 @@ def test_who_stops_it_is_obeyed_by_the_next_server_too_until_somebody_says_train
     keeper = kept.keeper()
     kept.label("a")
     keeper.look()
-    keeper.rest()
+    keeper.stop()
     kept.tasks[-1]["status"] = "STOPPED"
     kept.label("b")
     keeper.look()
@@ -146,7 +155,7 @@ def test_what_is_known_of_it_beside_its_own_words(kept, monkeypatch):
     monkeypatch.setattr(keeper_module, "processes", lambda method: {})
     assert keeper.standing() == Standing(at_work=False, labelled=False)
     kept.label("a")
-    keeper.rest()
+    keeper.stop()
     assert keeper.standing() == Standing(at_work=False, rests=True)
     monkeypatch.setattr(keeper_module, "processes", lambda method: {"1": "process"})
     assert kept.keeper("on_request").standing() == Standing(at_work=True, by_itself=False, rests=True)
@@ -160,6 +169,35 @@ def test_who_says_train_while_it_runs_is_given_the_running_task(kept):
     keeper.look()
     assert keeper.go_on({}) == (kept.tasks[0], True)
     assert len(kept.tasks) == 1
+
+
+def test_one_that_was_queued_when_somebody_stopped_it_is_ended_when_it_runs(kept):
+    keeper = kept.keeper()
+    kept.label("a")
+    keeper.look()
+    kept.tasks[0]["status"] = "SUBMITTED"
+    assert keeper.stop() is None
+    keeper.look()
+    kept.tasks[0]["status"] = "RUNNING"
+    keeper.look()
+    assert kept.tasks[0]["status"] == "STOPPED"
+    keeper.look()
+    assert len(kept.tasks) == 1
+
+
+def test_a_stop_that_cannot_be_remembered_stops_nothing(kept, monkeypatch):
+    """Otherwise it would begin again by itself a moment later."""
+    keeper = kept.keeper()
+    kept.label("a")
+    keeper.look()
+
+    def full(path, value):
+        raise Refusal("No space left.", 507)
+
+    monkeypatch.setattr(mode_module, "write_json", full)
+    with pytest.raises(Refusal, match="No space left"):
+        keeper.stop()
+    assert kept.tasks[0]["status"] == "RUNNING"
 
 
 def test_after_a_crash_it_is_started_again_ever_more_patiently(kept, clock):

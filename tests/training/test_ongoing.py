@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 
 from fewlabel.methods import METHODS
 from fewlabel.training import ongoing as ongoing_module
+from fewlabel.training.budget import TrainerConfig
 from fewlabel.training.clock import RETRY_AFTER, WARM_UP, Clock
 from fewlabel.training.ongoing import OngoingTrainer
 from fewlabel.training.ongoing_progress import OngoingProgress
@@ -40,9 +42,9 @@ def make_ongoing(tmp_path, clock, loader, identity, monkeypatch):
         torch.manual_seed(0)
         method = method or METHODS["mean_teacher"](lambda: nn.Conv3d(1, 2, 3, padding=1), 2)
         progress = OngoingProgress(tmp_path / "progress.json")
-        arguments = progress, "cpu", 1e-2, tmp_path / "checkpoint.pt", identity, look
+        config = TrainerConfig("cpu", 1e-2, tmp_path / "checkpoint.pt", identity)
         more = {"most_steps": steps, **more}
-        return OngoingTrainer(method, loader, Clock(look_every=10.0), *arguments, **more)
+        return OngoingTrainer(method, loader, Clock(look_every=10.0), progress, config, look, **more)
 
     return make
 
@@ -98,6 +100,14 @@ def timed(step):
         return step(engine, batch)
 
     return one_second
+
+
+def test_training_time_is_counted_in_what_was_given(make_ongoing, batches):
+    """Five a step, three steps of the trunk; a branch does not count."""
+    counter = itertools.count(0, 5)  # asked twice a step
+    trainer = make_ongoing(steps=3, loader=batches(), now=lambda: float(next(counter)))
+    trainer.run()
+    assert trainer.clock.trained == 15.0
 
 
 def test_the_rate_of_a_branch_falls_to_zero_and_that_of_the_trunk_does_not(make_ongoing):

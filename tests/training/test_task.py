@@ -143,9 +143,9 @@ def test_one_that_goes_on_by_itself_says_what_it_waits_for(looked_after):
     ("training", "rests", "report", "line"),
     [
         ("continuous", False, "training", "starting"),
-        ("continuous", True, "training", "resting until you say Train"),
+        ("continuous", True, "training", "resting until you press Train"),
         ("continuous", False, "resting", "resting until the next label: nothing improves any more"),
-        ("on_request", False, "resting", "resting until you say Train"),
+        ("on_request", False, "resting", "resting until you press Train"),
     ],
 )
 def test_how_it_stands_is_said_whatever_its_last_process_wrote(looked_after, training, rests, report, line):
@@ -161,3 +161,13 @@ def test_where_trainings_are_switched_off_that_is_said(make_study, monkeypatch):
     write_json(study.workspace.progress, {"phase": "training", "training": "continuous", "labelled": 1})
     monkeypatch.setattr(monailabel_settings, "MONAI_LABEL_TASKS_TRAIN", False)
     assert study.task(training="continuous").stats()["line"].endswith("; trainings are switched off on this server")
+
+
+def test_one_that_cannot_even_begin_says_why_in_the_line(looked_after, monkeypatch):
+    study, task = looked_after[0], looked_after[1]("continuous")
+    monkeypatch.setattr(task_module, "is_background_process", lambda: True)
+    monkeypatch.setattr(task_module.os, "nice", lambda step: 0)  # it would be this process's, for good
+    with pytest.raises(Refusal):
+        task({"training": "continuous"}, study.store)
+    study.label("a")
+    assert task.stats()["line"].startswith("stopped by an error: There are no labels yet")

@@ -11,9 +11,10 @@ from experiments.comparison.anytime import Anytime, AnytimeTrainer, Kept, MarkPr
 from experiments.comparison.experiment import Experiment
 from experiments.comparison.passes import Passes
 from experiments.comparison.times import CoreTime, StepTime
-from experiments.comparison.worker import begin, label_map, make_method_of, measured, records_of, size
+from experiments.comparison.worker import begin, label_map, measured, method_of_row, records_of, size
 from fewlabel.data.loaders import PairedLoader
 from fewlabel.predictions.store import PredictionStore
+from fewlabel.training.budget import TrainerConfig
 from fewlabel.training.clock import Clock
 from fewlabel.workspace import read_json, write_json
 
@@ -31,7 +32,7 @@ def go_on(folder: Path, key: str) -> None:
     row, experiment, state, file, _ = begin(folder, key)
     cases = experiment.cases()
     device, plan = experiment.device, experiment.plan
-    method = make_method_of(row.method, plan, device, **row.settings)
+    method = method_of_row(row, experiment, cases, state)
     drawn = cases.draw(row.labelled, row.seed)
     known, pool = records_of(method, cases, drawn)
     marks = read_json(file, {}).get("marks", [])
@@ -57,8 +58,8 @@ def go_on(folder: Path, key: str) -> None:
     make_loader = partial(PairedLoader, known, pool, plan, views=method.needs, predictions=store)
     progress = MarkProgress(state / "progress.json", anytime.share)
     identity = {"row": row.to_dict(), "labelled": drawn[0]}
-    end = device, experiment.learning_rate, state / "checkpoint.pt", identity
-    trainer = AnytimeTrainer(anytime, method, make_loader(seed=row.seed), Clock(), progress, *end)
+    config = TrainerConfig(device, experiment.learning_rate, state / "checkpoint.pt", identity)
+    trainer = AnytimeTrainer(anytime, method, make_loader(seed=row.seed), Clock(), progress, config)
     progress.note(trainer.resume())
     if trainer.step:  # other crops than before, not the first ones again
         trainer.use(make_loader(seed=row.seed + trainer.step), identity)

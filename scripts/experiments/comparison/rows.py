@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from fewlabel.methods import METHODS
@@ -25,6 +25,7 @@ class Row:
         seed: of the draw of cases, of the crops and of the networks' start.
         settings: keyword arguments of the method.
         part: of the tables it belongs to: ``methods``, or the method whose ablation it is.
+        pretrain: core-minutes that its first network learns from scans alone before (see pretrain.py), on top.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Row:
     seed: int
     settings: dict[str, Any] = field(default_factory=dict, hash=False)
     part: str = "methods"
+    pretrain: float = 0.0
 
     @property
     def key(self) -> str:
@@ -42,7 +44,10 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; the inverse is ``Row(**values)``."""
-        return asdict(self)
+        values = asdict(self)
+        if not self.pretrain:  # as rows were written before there was any
+            values.pop("pretrain")
+        return values
 
 
 def comparison(
@@ -53,6 +58,7 @@ def comparison(
     tried: Sequence[tuple[str, str, dict[str, Any]]] = (),
     references: bool = True,
     radiology: bool = True,
+    pretrain: float = 0.0,
 ) -> list[Row]:
     """All rows, seed by seed, so that an interrupted comparison has whole seeds.
 
@@ -65,6 +71,7 @@ def comparison(
         tried: further rows (name, method, settings).
         references: whether to have floor, ceiling and radiology rows as well.
         radiology: False leaves out the last of these, which on a CPU takes longest.
+        pretrain: where it is not 0, each row with a number of labels has a second one, see Row.
     """
     named = [FLOOR, *(name for name in methods if name != FLOOR)] if references else list(methods)
     rows: list[Row] = []
@@ -72,6 +79,9 @@ def comparison(
         for count in labelled:
             rows += [Row(name, name, count, seed) for name in named]
             rows += [Row(name, method, count, seed, settings) for name, method, settings in tried]
+            if pretrain:
+                of_count = [row for row in rows if (row.labelled, row.seed, row.pretrain) == (count, seed, 0.0)]
+                rows += [replace(row, name=f"{row.name}, pretrained", pretrain=pretrain) for row in of_count]
         if references:
             rows.append(Row(CEILING, FLOOR, None, seed))
         for method in ablations:

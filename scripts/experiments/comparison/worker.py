@@ -18,6 +18,7 @@ from monai.utils import set_determinism
 from experiments.comparison.cases import Cases
 from experiments.comparison.experiment import Experiment
 from experiments.comparison.measures import measure
+from experiments.comparison.pretrain import begun_with, pretrained
 from experiments.comparison.radiology import Radiology
 from experiments.comparison.rows import RADIOLOGY, Row
 from fewlabel.data.loaders import PairedLoader, Record
@@ -27,7 +28,7 @@ from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan
 from fewlabel.predictions.store import PredictionStore
-from fewlabel.training.budget import Budget
+from fewlabel.training.budget import Budget, TrainerConfig
 from fewlabel.training.progress import Progress
 from fewlabel.training.refresh import PoolRefresh
 from fewlabel.training.trainer import Trainer
@@ -76,7 +77,7 @@ def _ours(
     drawn = cases.draw(row.labelled, row.seed)
     labelled = drawn[0]
     trainer = make_trainer(
-        make_method_of(row.method, plan, device, **row.settings),
+        method_of_row(row, experiment, cases, state),
         experiment,
         cases,
         drawn,
@@ -100,11 +101,23 @@ def label_map(network: torch.nn.Module, experiment: Experiment, image: Path) -> 
     return segment(network, experiment.plan, image, experiment.device, experiment.overlap)[0]
 
 
-def make_method_of(name: str, plan: Plan, device: str, **settings: Any) -> Method:
-    """A method of the table with the plan's network, and its partner as the second one."""
+def method_of_row(row: Row, experiment: Experiment, cases: Cases, state: Path) -> Method:
+    """The row's method, whose first network was pretrained where the row says so."""
+    weights = None
+    if row.pretrain:
+        weights = pretrained(state.parent.parent, experiment, cases, row.seed, row.pretrain)
+        set_determinism(row.seed)  # else it would go on where the pretraining was
+    return make_method_of(row.method, experiment.plan, experiment.device, weights, **row.settings)
+
+
+def make_method_of(
+    name: str, plan: Plan, device: str, weights: dict[str, torch.Tensor] | None = None, **settings: Any
+) -> Method:
+    """A method of the table with the plan's network, and its partner as the second one; the first with weights."""
     channels = len(plan.classes) + 1
-    builders = (partial(find(network), channels) for network in (plan.network, partner(plan.network)))
-    return make_method(name, *builders, channels, **settings).to(device)
+    first, second = (partial(find(network), channels) for network in (plan.network, partner(plan.network)))
+    first = first if weights is None else begun_with(first, weights)
+    return make_method(name, first, second, channels, **settings).to(device)
 
 
 def make_trainer(
@@ -124,8 +137,8 @@ def make_trainer(
     store = PredictionStore(checkpoint.parent / "predictions", plan) if "pseudo_label" in views else None
     loader = PairedLoader(known, pool, plan, seed, views=views, predictions=store)
     refresh = PoolRefresh(store, plan, pool, experiment.device, budget, first=0) if store else None
-    end = experiment.device, experiment.learning_rate, checkpoint, identity, lambda *_: math.nan, refresh
-    return Trainer(method, loader, budget, progress, *end)
+    config = TrainerConfig(experiment.device, experiment.learning_rate, checkpoint, identity)
+    return Trainer(method, loader, budget, progress, config, lambda *_: math.nan, refresh)
 
 
 def records_of(

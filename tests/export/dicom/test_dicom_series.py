@@ -96,7 +96,7 @@ def test_a_series_that_is_no_volume_is_refused_with_the_reason(write_series, cha
     change(middle, NumberOfFrames=3)
     assert "several frames in one file" in refused()
     change(middle, ImagePositionPatient=None)
-    assert "where its slices lie" in refused()
+    assert "where its slices are" in refused()
     change(middle, PixelSpacing=[2.0, 2.0])
     assert "several sizes or directions" in refused()
     shutil.copyfile(middle, middle.with_name("copy.dcm"))

@@ -20,16 +20,10 @@ class Coverage(FewLabelStrategy):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
-        >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["left", "middle", "right"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
+        >>> folder, images = Path(mkdtemp()), ["left", "middle", "right"]
         >>> leases, known = Leases(folder / "served.json"), FeatureStore(folder / "features.json")
         >>> known.known = {"left": [0.0], "middle": [1.0], "right": [2.0]}
-        >>> strategy = Coverage(leases, known)
-        >>> strategy.cover(images, [], 1, "No model yet").order[0]  # it represents both others best
+        >>> Coverage(leases, known).cover(images, [], 1, "No model yet").order[0]  # it represents both others best
         'middle'
     """
 

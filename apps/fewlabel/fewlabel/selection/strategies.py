@@ -19,15 +19,8 @@ class First(FewLabelStrategy):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
-        >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> strategy = First(Leases(folder / "served.json"))
-        >>> strategy({}, study)["id"], strategy({}, study)["id"]
-        ('a', 'b')
+        >>> First(Leases(Path(mkdtemp()) / "served.json")).rank(["b", "a"], None, 1).order
+        ['a', 'b']
     """
 
     def __init__(self, leases: Leases) -> None:
@@ -43,15 +36,9 @@ class Random(FewLabelStrategy):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
-        >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> strategy = Random(Leases(folder / "served.json"), seed=0)
-        >>> sorted([strategy({}, study)["id"], strategy({}, study)["id"]])  # nobody is given the same one
-        ['a', 'b']
+        >>> ranking = Random(Leases(Path(mkdtemp()) / "served.json"), seed=0).rank(["b", "a"], None, 1)
+        >>> sorted(ranking.order), ranking.describe("a")
+        (['a', 'b'], {'reason': 'It was drawn at random.'})
     """
 
     def __init__(self, leases: Leases, seed: int = 0) -> None:
@@ -72,19 +59,13 @@ class ForegroundRandom(FewLabelStrategy):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
-        >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> from fewlabel.selection.scores import ScoreFile
         >>> from fewlabel.workspace import write_json
+        >>> folder = Path(mkdtemp())
         >>> cases = {"a": {"score": 0.1, "foreground": 0.0}, "b": {"score": 0.1, "foreground": 0.2}}
-        >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
+        >>> write_json(folder / "scores.json", {"cases": cases})
         >>> strategy = ForegroundRandom(Leases(folder / "served.json"), ScoreFile(folder / "scores.json"))
-        >>> strategy({}, study)["id"]  # the model sees nothing to label in the other one
-        'b'
+        >>> strategy.rank(["a", "b"], None, 1).order  # the model sees nothing to label in the other one
+        ['b', 'a']
     """
 
     def __init__(self, leases: Leases, scores: ScoreFile, seed: int = 0) -> None:

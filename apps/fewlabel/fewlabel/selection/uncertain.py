@@ -27,23 +27,12 @@ class Uncertainty(FewLabelStrategy):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
         >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> from fewlabel.selection.coverage import Coverage
-        >>> from fewlabel.selection.features import FeatureStore
-        >>> from fewlabel.selection.scores import ScoreFile
-        >>> from fewlabel.workspace import write_json
-        >>> cases = {"a": {"score": 0.1, "classes": {"liver": 0.1}}, "b": {"score": 0.7, "classes": {"liver": 0.7}}}
-        >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
         >>> leases = Leases(folder / "served.json")
         >>> coverage = Coverage(leases, FeatureStore(folder / "features.json"))
         >>> strategy = Uncertainty(leases, ScoreFile(folder / "scores.json"), coverage)
-        >>> strategy({}, study)["id"]
-        'b'
+        >>> strategy.rank_scored(["a", "b"], [], 1, Scores(cases={"a": {"score": 0.1}, "b": {"score": 0.7}})).order
+        ['b', 'a']
     """
 
     def __init__(self, leases: Leases, scores: ScoreFile, coverage: Coverage) -> None:
@@ -81,24 +70,13 @@ class UncertaintyAndDiversity(Uncertainty):
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from fewlabel.selection.leases import Leases
         >>> folder = Path(mkdtemp())
-        >>> from types import SimpleNamespace
-        >>> images = ["a", "b"]
-        >>> study = SimpleNamespace(list_images=lambda: images, get_unlabeled_images=lambda: images,
-        ...     get_labeled_images=lambda: [], get_image_uri=lambda case: "")
-        >>> from fewlabel.selection.coverage import Coverage
-        >>> from fewlabel.selection.features import FeatureStore
-        >>> from fewlabel.selection.scores import ScoreFile
-        >>> from fewlabel.workspace import write_json
+        >>> leases, features = Leases(folder / "served.json"), FeatureStore(folder / "features.json")
+        >>> file, coverage = ScoreFile(folder / "scores.json"), Coverage(leases, features)
+        >>> strategy = UncertaintyAndDiversity(leases, file, coverage, features, seed=0)
         >>> cases = {"a": {"score": 0.1, "classes": {"liver": 0.1}}, "b": {"score": 0.7, "classes": {"liver": 0.7}}}
-        >>> write_json(folder / "scores.json", {"version": 1, "done": 2, "of": 2, "cases": cases})
-        >>> leases = Leases(folder / "served.json")
-        >>> coverage = Coverage(leases, FeatureStore(folder / "features.json"))
-        >>> scores = ScoreFile(folder / "scores.json")
-        >>> strategy = UncertaintyAndDiversity(leases, scores, coverage, coverage.features, seed=0)
-        >>> answer = strategy({}, study)
-        >>> answer["id"], answer["uncertain_class"]
+        >>> ranking = strategy.rank_scored(["a", "b"], [], 1, Scores(cases=cases))
+        >>> ranking.order[0], ranking.describe("b")["uncertain_class"]
         ('b', 'liver')
     """
 

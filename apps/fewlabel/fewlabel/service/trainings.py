@@ -106,7 +106,7 @@ def make_training_router(study: Study, borrowed: APIRouter) -> APIRouter:
     @router.delete("/train/")
     async def stop() -> Any:
         if desk.keeper.is_on:
-            await to_thread.run_sync(desk.keeper.rest)
+            return jsonable_encoder(await to_thread.run_sync(desk.keeper.stop))
         return await theirs["DELETE", "/train/"](user=None)
 
     return router

@@ -14,7 +14,8 @@ from fewlabel.workspace import Workspace
 Known = dict[str, list[int]]
 """Case -> stamp of the file of its submitted label."""
 
-_LOOK_EVERY = 5.0  # seconds
+MOST_TIME = 0.05  # share of the time that looking at labels may take, however many there are
+_LOOK_EVERY = 5.0  # seconds, at least
 
 
 def known_labels(datastore: Datastore) -> Known:
@@ -50,7 +51,7 @@ class Arrivals:
         self.datastore, self.workspace = datastore, workspace
         self.known = known_labels(datastore)
         self._files: dict[Path, Stamp | None] = {}  # empty: labels may have come since the start
-        self._looked, self._changed = time.monotonic(), False
+        self._next, self._changed = time.monotonic() + _LOOK_EVERY, False
 
     def _look_at_files(self) -> dict[Path, Stamp | None]:
         """Stamps of the known labels and of their folders: overwriting a file in place does not change its folder."""
@@ -59,15 +60,16 @@ class Arrivals:
 
     def changed(self) -> bool:
         """Whether labels were added, replaced or removed since ``known``; checks at most every five seconds."""
-        now = time.monotonic()
-        if now - self._looked < _LOOK_EVERY:
+        began = time.monotonic()
+        if began < self._next:
             return self._changed
-        self._looked = now
         files = self._look_at_files()
         if files != self._files:
             self._files = files
             self.datastore.refresh()
             self._changed = known_labels(self.datastore) != self.known
+        now = time.monotonic()
+        self._next = now + max(_LOOK_EVERY, (now - began) / MOST_TIME)
         return self._changed
 
     def take_in(self) -> tuple[list[str], list[str]]:

@@ -16,7 +16,7 @@ from monailabel.utils.async_tasks.utils import processes, run_background_task, s
 from fewlabel.data.held_back import decide
 from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
-from fewlabel.training.arrivals import Known, in_order, known_labels
+from fewlabel.training.arrivals import MOST_TIME, Known, in_order, known_labels
 from fewlabel.training.learned import Learned
 from fewlabel.training.mode import CONTINUOUS, Mode
 from fewlabel.training.people import People
@@ -72,22 +72,23 @@ class Keeper:
 
     def _run(self) -> None:
         while True:
+            began = time.monotonic()
             try:
                 self.look()
             except Exception:  # whatever it is, the next look tries again
                 logger.exception("the training could not be looked after")
-            time.sleep(_LOOK_EVERY)
+            time.sleep(max(_LOOK_EVERY, (time.monotonic() - began) / MOST_TIME))
 
     def look(self) -> None:
-        """Start the training if it should run and does not."""
+        """Start the training if it should run and does not; end it if it should rest and does not."""
         with self._guard:
-            if (
-                self.is_on
-                and not self._held
-                and self.active() is None
-                and not self.mode.rests()
-                and self._is_worth_it()
-            ):
+            if not self.is_on or self._held:
+                return
+            active = self.active()
+            if self.mode.rests():
+                if active is not None:  # it was still queued when somebody stopped it
+                    stop_background_task("train")
+            elif active is None and self._is_worth_it():
                 self._start(self.mode.options())
 
     @contextlib.contextmanager
@@ -121,14 +122,15 @@ class Keeper:
         """The task that is running or queued, None where there is none."""
         return next((task for task in tasks("train") if task["status"] in ("SUBMITTED", "RUNNING")), None)
 
-    def rest(self) -> None:
-        """Remember that it should rest until somebody presses Train.
+    def stop(self) -> dict[str, Any] | None:
+        """End the training and remember that it should rest until somebody presses Train; gives the task that ran.
 
         Raises:
-            Refusal: (507) that cannot be written.
+            Refusal: (507) that cannot be written; the training goes on.
         """
         with self._guard:
             self.mode.remember(rests=True)
+            return stop_background_task("train")
 
     def submitted(self) -> None:
         """Decide which of the labels just stored are kept for validation, before the training sees them."""

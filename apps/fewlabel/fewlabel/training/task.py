@@ -17,11 +17,11 @@ from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.methods import METHODS, default_method
 from fewlabel.networks import NETWORKS
 from fewlabel.review.history import Outlook
-from fewlabel.settings import TRAINING, Settings
+from fewlabel.settings import LEFT_OUT, TRAINING, Settings
 from fewlabel.training.continuous import ContinuousRun
 from fewlabel.training.keeper import Keeper
-from fewlabel.training.mode import CONTINUOUS
-from fewlabel.training.ongoing_progress import ROUND
+from fewlabel.training.mode import CONTINUOUS, asked_for
+from fewlabel.training.ongoing_progress import ROUND, OngoingProgress
 from fewlabel.training.progress import Progress, read_progress
 from fewlabel.training.run import Run
 from fewlabel.training.standing import FAILED, STOPPED, one_line
@@ -90,20 +90,30 @@ class FewLabelTrain(TrainTask):
         if is_background_process():
             with contextlib.suppress(AttributeError, OSError):
                 os.nice(5)  # the server stays responsive while training runs
+        asked = asked_for(request) or self.settings.training
+        goes_on = asked == CONTINUOUS and is_background_process()  # the caller waits for all others
         progress = None
         try:
             device, note = pick_device(request.get("device"), self.settings.device)
             settings = dataclasses.replace(self.settings.with_request(request), device=device)
-            goes_on = settings.training == CONTINUOUS and is_background_process()  # the caller waits for all others
             run = (ContinuousRun if goes_on else Run)(self.workspace, settings, datastore)
             progress = run.progress
-            if note:
-                progress.note(note)
+            unknown = request.get(LEFT_OUT) or []
+            for said in [
+                *filter(None, [note]),
+                *(f"The option '{name}' of the request was not used." for name in unknown),
+            ]:
+                progress.note(said)
             return run()
         except Exception as error:
             if is_out_of_memory(error):
                 error = too_little("Training", device)
-            progress = progress or Progress(self.workspace.progress, self.settings.max_minutes * 60)
+            progress = progress or self._new_progress(goes_on)
             with contextlib.suppress(Refusal):  # a full disk: the first error is the one to report
                 progress.update(phase="failed", error=str(error) or repr(error))
             raise error
+
+    def _new_progress(self, goes_on: bool) -> Progress:
+        """Of a training that failed before it had one."""
+        path = self.workspace.progress
+        return OngoingProgress(path) if goes_on else Progress(path, self.settings.max_minutes * 60)

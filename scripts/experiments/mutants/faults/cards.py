@@ -9,13 +9,13 @@ _NAMES = _CARD + "names_of_classes_and_cases_are_data_in_every_form"
 
 CARDS = (
     Fault(
-        "a low Dice is told without a warning",
+        "a low Dice is given without a warning",
         "quality.py",
         "return round(dice, 2) < LEAST_DICE",
         "return False",
         _SENTENCE,
     ),
-    Fault("few cases are told without a warning", "quality.py", "cases < LEAST_CASES", "cases < 0", _SENTENCE),
+    Fault("few cases are given without a warning", "quality.py", "cases < LEAST_CASES", "cases < 0", _SENTENCE),
     Fault(
         "cases that hold no class count as behind the Dice",
         "quality.py",
@@ -52,7 +52,7 @@ CARDS = (
         "tests/export/test_bundle.py::test_the_layout_is_complete_and_nothing_else_is_left",
     ),
     Fault(
-        "the spread of few cases is told too small",
+        "the spread of few cases is too small",
         "export/card.py",
         "ddof=1",
         "ddof=0",
@@ -76,7 +76,7 @@ CARDS = (
         _EVIDENCE + "accepted_labels_and_cases_that_train_measure_nothing",
     ),
     Fault(
-        "distances are told in voxels",
+        "distances are given in voxels",
         "export/evidence.py",
         "percentile=95, spacing=spacing)",
         "percentile=95)",

@@ -11,6 +11,13 @@ _ONGOING, _LOOKS, _JOINING, _CONTINUOUS = (
 
 CONTINUOUS = (
     Fault(
+        "training time is the computer's, whatever it is to be counted in",
+        "training/ongoing.py",
+        "self.now = now or time.monotonic",
+        "self.now = time.monotonic",
+        f"{_ONGOING}::test_training_time_is_counted_in_what_was_given",
+    ),
+    Fault(
         "a label never joins",
         "data/joining.py",
         "self.records, new = list(records), set(new)",
@@ -32,27 +39,6 @@ CONTINUOUS = (
         _JOINING,
     ),
     Fault(
-        "no change of a label is seen",
-        "training/arrivals.py",
-        "self._changed = known_labels(self.datastore) != self.known",
-        "self._changed = False",
-        "tests/training/test_arrivals.py",
-    ),
-    Fault(
-        "a label whose file is overwritten is not seen",
-        "training/arrivals.py",
-        "in {*labels, *(label.parent for label in labels)}",
-        "in {label.parent for label in labels}",
-        "tests/training/test_arrivals.py",
-    ),
-    Fault(
-        "who asks first takes the news of a label from who asks next",
-        "training/arrivals.py",
-        "            self._changed = known_labels(self.datastore) != self.known\n        return self._changed",
-        "            return known_labels(self.datastore) != self.known\n        return False",
-        "tests/training/test_arrivals.py",
-    ),
-    Fault(
         "a label waits until the whole pool is scored",
         "selection/scoring.py",
         "time.monotonic() > end or ends() or",
@@ -72,27 +58,6 @@ CONTINUOUS = (
         "self.progress.put(published_dice=mean if math.isfinite(mean) else None)",
         "self.progress.put(published_dice=None)",
         _CONTINUOUS,
-    ),
-    Fault(
-        "what somebody chose of a training is lost with the next start",
-        "training/keeper.py",
-        "self._start(self.mode.options())",
-        "self._start({})",
-        "tests/training/test_keeper.py",
-    ),
-    Fault(
-        "a killed training is said to rest until somebody says Train",
-        "training/standing.py",
-        "if not self.by_itself or self.rests:",
-        "if True:",
-        "tests/training/test_standing.py",
-    ),
-    Fault(
-        "an accepted label validates",
-        "training/arrivals.py",
-        "    cases -= set(accepted_cases(datastore, cases))\n",
-        "",
-        "tests/training/test_arrivals.py",
     ),
     Fault(
         "the order of labelling chooses what validates",
@@ -193,20 +158,6 @@ CONTINUOUS = (
         _ONGOING,
     ),
     Fault(
-        "who stops a training is not obeyed",
-        "training/keeper.py",
-        "self.mode.remember(rests=True)",
-        "self.mode.remember(rests=False)",
-        "tests/training/test_keeper.py",
-    ),
-    Fault(
-        "a training that rests is begun again for nothing",
-        "training/keeper.py",
-        "return self.learned.labels() != labels",
-        "return True",
-        "tests/training/test_keeper.py",
-    ),
-    Fault(
         "a training that begins leaves what the last one had learned",
         "training/run.py",
         "self.learned.clear()",
@@ -226,12 +177,5 @@ CONTINUOUS = (
         "publisher.best is not None and publisher.last is not None",
         'publisher.best is not None and publisher.last is not None and self.progress.snapshot()["published"]',
         "tests/training/test_reporting.py",
-    ),
-    Fault(
-        "a training waits for nobody",
-        "training/people.py",
-        "while is_asked(file):",
-        "while False:",
-        "tests/training/test_people.py",
     ),
 )

@@ -183,6 +183,13 @@ LOSSES = (
         "tests/losses/test_regions.py",
     ),
     Fault(
+        "all regions are the first one",
+        "losses/regions.py",
+        "weight.detach().to(logs.dtype)) for weight in weights]",
+        "weights[0].detach().to(logs.dtype)) for weight in weights]",
+        "tests/losses/test_regions.py",
+    ),
+    Fault(
         "Dice of regions with the classes moved by one",
         "losses/regions.py",
         "logs.exp()[:, 1:]",
