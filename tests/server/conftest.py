@@ -26,7 +26,7 @@ QUICK = {
     "max_minutes": "1",
     "scoring_minutes": "0.1",
 }
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds to wait for a server or a training; generous, because other work may hold the processor."""
 
 

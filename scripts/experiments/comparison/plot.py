@@ -45,9 +45,9 @@ def draw_ablations(groups: Sequence[Group], method: str, file: Path) -> None:
 
 
 def _bars(axis: plt.Axes, groups: Sequence[Group]) -> None:
-    for place, group in enumerate(groups):
+    for column, group in enumerate(groups):
         mean, deviation = group.spread("dice")
-        axis.errorbar(place, mean, deviation, fmt="o", capsize=4, color="tab:blue")
+        axis.errorbar(column, mean, deviation, fmt="o", capsize=4, color="tab:blue")
         dots = [run["dice"] for run in group.runs.values()]
-        axis.plot([place + 0.15] * len(dots), dots, ".", color="grey", markersize=4)
+        axis.plot([column + 0.15] * len(dots), dots, ".", color="grey", markersize=4)
     axis.set_xticks(range(len(groups)), [group.name for group in groups], rotation=40, ha="right", fontsize=8)

@@ -81,6 +81,6 @@ def draw_days(outcomes: Outcomes, file: Path) -> None:
             axis.plot(minutes, means, color=colour, label=way)
             axis.plot([each["minutes"] for each in of_way], [each["dice"] for each in of_way], ".", color=colour)
             for number in range(1, of_way[0]["row"]["labelled"] + 1) if of_way else ():
-                place = next((each["minutes"] for each in of_way if is_at(each, number)), None)
-                if place is not None:
-                    axis.axvline(place, color=colour, linestyle=":", linewidth=0.6)
+                submitted = next((each["minutes"] for each in of_way if is_at(each, number)), None)
+                if submitted is not None:
+                    axis.axvline(submitted, color=colour, linestyle=":", linewidth=0.6)

@@ -123,12 +123,16 @@ def test_an_uploaded_text_file_is_not_segmented(trained, assert_sentence):
     assert_sentence(answer["detail"], "not a NIfTI image")
 
 
-@pytest.mark.slow
-def test_unknown_training_options_end_the_training_in_words(trained, assert_sentence):
-    trained.train(method="nobody")
-    assert trained.wait_for_training()["status"] == "ERROR"
-    error = trained.info()["train_stats"]["fewlabel"]["error"]
-    assert_sentence(error, "nobody", "mean_teacher")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"method": "nobody"}, ("nobody", "mean_teacher")), ({"max_minuts": 3}, ("max_minuts", "'max_minutes'"))],
+)
+def test_training_options_that_cannot_be_meant_are_refused_at_once_in_words(trained, options, words, assert_sentence):
+    for path in ("/train/fewlabel", "/train/?model=fewlabel"):
+        message = trained.refused("POST", path, 422, json=options)
+        assert_sentence(message, *words)
+        assert "--conf" not in message
+    assert not trained.is_training()
     assert trained.infer("scan_1")["label_names"] == {"organ": 1, "tumour": 2}
 
 

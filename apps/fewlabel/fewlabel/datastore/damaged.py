@@ -1,4 +1,4 @@
-"""Scans whose damage lies behind the header: found by whoever reads them, kept until their file changes."""
+"""Scans with damaged voxel data: reported by any process that reads them, remembered until their file changes."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ class Damaged:
         self.read()
 
     def put(self, case: str, file: File, message: str) -> None:
-        """Keep why a scan cannot be read; where it cannot be written, the scan is found again later."""
+        """Store why a scan cannot be read; if that cannot be written, the scan is reported again by its next reader."""
         try:
             write_json(self.folder / f"{case}.json", {"file": file.path, "stamp": file.stamp, "message": message})
         except Refusal as error:
             logger.warning("%s (%s)", message, error)
 
     def has_news(self) -> bool:
-        """Whether any process has found something since :meth:`read`."""
+        """Whether any process has reported a scan since :meth:`read`."""
         return self._list() != self._listed
 
     def read(self) -> None:
-        """Read what was found."""
+        """Read what was reported."""
         self._listed = self._list()
         self._known = {}
         for name in self._listed:
@@ -65,12 +65,12 @@ class Damaged:
             self._known[name.removesuffix(".json")] = found
 
     def why(self, case: str, file: File) -> str:
-        """Why the file of a case, as it is now, cannot be read; "" where nothing is known against it."""
+        """Why the current file of a case cannot be read; "" if no damage is known."""
         path, seen, message = self._known.get(case, ("", (0, 0), ""))
         return message if (path, seen) == (file.path, file.stamp) else ""
 
     def keep(self, files: Mapping[str, File]) -> None:
-        """Remove what was found about other files than these, by id."""
+        """Remove reports about other files than these, by id."""
         for case in [case for case in self._known if case not in files or not self.why(case, files[case])]:
             try:
                 remove_file(self.folder / f"{case}.json")
@@ -85,5 +85,5 @@ class Damaged:
         try:
             with os.scandir(self.folder) as entries:
                 return {entry.name: entry.stat().st_mtime_ns for entry in entries if not entry.name.startswith(WRITING)}
-        except OSError:  # absent, or changed meanwhile: looked at again with the next question
+        except OSError:  # absent, or changed meanwhile: read again at the next call
             return {}

@@ -174,7 +174,7 @@ def _add_export(router: APIRouter, exporter: Exporter, series: Path | None) -> N
     )
     def start_export(body: ExportRequest | None = None) -> ExportStarted:
         asked = body or ExportRequest()
-        options = Options(asked.accepted, True, tuple(asked.cases), asked.predictions, series)
+        options = Options(asked.accepted, True, tuple(asked.cases), asked.predictions, series, asked.single)
         exporter.start(asked.chosen, asked.check, options)
         return ExportStarted()
 

@@ -1,4 +1,4 @@
-"""Reports scans that turn out to be damaged when they are read, whoever reads them."""
+"""Reports scans that turn out to be damaged when any part of the server reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fewlabel.volumes.formats import UnreadableVolume
 
 
 class Listener(Protocol):
-    """Learns of each damaged scan that this process reads."""
+    """Is notified of each damaged scan that this process reads."""
 
     def damaged(self, path: Path, seen: Stamp, message: str) -> None:
         """Called with the file, its stamp when it was read, and what is wrong in a sentence."""
@@ -23,13 +23,13 @@ _listeners: WeakSet[Listener] = WeakSet()
 
 
 def listen(listener: Listener) -> None:
-    """Report to an object from now on, for as long as somebody else holds it."""
+    """Notify an object from now on; only a weak reference to it is kept."""
     _listeners.add(listener)
 
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Report a file to all listeners if reading it shows that it is damaged; the error goes on."""
+    """Report a file to all listeners if reading it shows that it is damaged; the error is raised again."""
     before: Stamp | None = None
     with suppress(OSError):
         before = stamp(path)
@@ -44,9 +44,9 @@ def reported(path: Path) -> Iterator[None]:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether the same file may be readable a moment later: memory was short, a disk was away, or a right is missing.
+    """Whether the same file may be readable later: out of memory, a disk that is offline, missing permissions.
 
-    Damaged gzip data are an OSError too, but without a number.
+    Damaged gzip data raise an OSError too, but without an errno.
     """
     cause: BaseException | None = error
     while cause is not None:

@@ -11,7 +11,7 @@ ARRIVALS = (
         "tests/training/test_arrivals.py",
     ),
     Fault(
-        "a label that is overwritten in its place is not seen",
+        "a label that is overwritten in place is not seen",
         "training/arrivals.py",
         "in {*labels, *(label.parent for label in labels)}",
         "in {label.parent for label in labels}",
