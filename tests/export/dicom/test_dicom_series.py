@@ -73,7 +73,7 @@ def test_a_folder_without_dicom_and_no_folder_are_refused(tmp_path):
     (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
     with pytest.raises(Refusal, match="holds no DICOM images"):
         find_series(tmp_path)
-    with pytest.raises(Refusal, match="is no folder"):
+    with pytest.raises(Refusal, match="is not a folder"):
         find_series(tmp_path / "missing")
 
 
