@@ -15,7 +15,7 @@ from fewlabel.errors import Refusal
 from fewlabel.export.dataset import list_cases, open_store
 from fewlabel.export.nnunet import DATASET
 from fewlabel.export.table import find_export
-from fewlabel.volumes.reading import read_label, read_volume
+from fewlabel.volumes.reading import read_label, read_volume, write_volume
 
 ROOTS = {"nnunet": DATASET, "msd": "."}
 LABELLED = {"oblique", "plain", "holes"}
@@ -254,3 +254,18 @@ def test_monai_reads_the_decathlon_layout(labelled_study, tmp_path):
     dataset = json.loads((tmp_path / "export" / "dataset.json").read_text(encoding="utf-8"))
     assert dataset["labels"] == {"0": "background", "1": "organ", "2": "tumour"}
     assert (dataset["numTraining"], dataset["numTest"], dataset["modality"]) == (3, 3, {"0": "MRI"})
+
+
+def test_values_with_gaps_become_the_study_s_by_name(name, labelled_study, tmp_path):
+    """A label of the values 2 and 5, named the other way round, has the data set's values of these names."""
+    study = labelled_study()
+    image = read_volume(study.store.get_image_uri("pool"))
+    array = np.zeros(image.array.shape, np.uint8)
+    array[1:4], array[6:8] = 5, 2
+    write_volume(tmp_path / "gaps.nii.gz", array, image.affine)
+    info = [{"name": "tumour", "idx": 2}, {"name": "organ", "idx": 5}]
+    study.store.save_label("pool", str(tmp_path / "gaps.nii.gz"), "final", {"label_info": info, "kind": "drawn"})
+    with study.source() as source:
+        find_export(name).export(source, tmp_path / "export")
+    written = np.asarray(nibabel.load(tmp_path / "export" / ROOTS[name] / "labelsTr" / "pool.nii.gz").dataobj)
+    np.testing.assert_array_equal(written, np.where(array == 5, 1, np.where(array == 2, 2, 0)))

@@ -1,4 +1,4 @@
-"""The requests of 3D Slicer's stock MONAI Label module, in its order, sent by the client file of the wheel."""
+"""The requests of 3D Slicer's stock MONAI Label module, sent by its own client; each needs those before it."""
 
 import importlib.util
 import math
@@ -28,8 +28,7 @@ def assert_finite(value):
 
 def options(info, section, name):
     """The option table as the module sends it back: of a list the first entry, everything else as shown."""
-    config = info[section][name]["config"]
-    return {key: value[0] if isinstance(value, list) else value for key, value in config.items()}
+    return {key: value[0] if isinstance(value, list) else value for key, value in info[section][name]["config"].items()}
 
 
 class Session:
@@ -83,9 +82,6 @@ def session(serve, studies, training):
     session = Session(serve(studies, {"training": training, **conf}))
     session.goes_on = training == "continuous"
     return session
-
-
-# The tests of this module are the steps of one session: each needs those before it.
 
 
 def test_connecting_shows_trainer_and_strategies_but_no_model_yet(session):

@@ -23,6 +23,8 @@ from fewlabel.published import Published
 Kind = Literal["model", "dataset", "cases"]
 """The published model; the study's images and submitted labels; label maps of single cases."""
 
+_INSTALL = "python -m pip install -r requirements-exports.txt, in FewLabel's folder and environment"
+
 
 def _cannot_write(what: Any, folder: Path) -> None:
     raise NotImplementedError("This export has no write.")
@@ -107,7 +109,7 @@ class Export:
     def lacks(self) -> str:
         """Which package it needs that is not installed, in a sentence; "" if none."""
         missing = " ".join(each for each in self.needs if importlib.util.find_spec(each) is None)
-        return f"It needs {missing}, which is not installed here: python -m pip install {missing}." if missing else ""
+        return f"It needs {missing}, which is not installed here: {_INSTALL}." if missing else ""
 
     def export(
         self,
