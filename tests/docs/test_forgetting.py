@@ -43,7 +43,12 @@ METHOD = {
         "Its member_networks is no tuple",
     ),
     "Step": ("return Step(logits, losses)", "return logits, losses", r"give Step\(logits, losses\)"),
-    "the weight of a term": (', "pseudo": self.pseudo * sigmoid_ramp', "} or {0: sigmoid_ramp", "Its step fails"),
+    "the weight of a term": (
+        ', "pseudo": self.pseudo * sigmoid_ramp',
+        "} or {0: sigmoid_ramp",
+        "gives none for the term 'pseudo'",
+    ),
+    "the ramp": ("self.pseudo * sigmoid_ramp(progress, start=0.35, length=0.2)", "self.pseudo", "must have weight 0"),
     "a term in trains": (', "pseudo": ("network",)', "", "not the same names everywhere: step has .'pseudo'"),
     "the right part in trains": ('"pseudo": ("network",)', '"pseudo": ("student",)', "Its trains names student"),
 }
