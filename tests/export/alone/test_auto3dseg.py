@@ -127,7 +127,7 @@ def trained(publish, scans):
     return workspace
 
 
-def test_against_the_server_dice_and_differing_voxels_of_each_class_are_told_and_high_at_the_plan_s_voxel_size(
+def test_against_the_server_dice_and_differing_voxels_of_each_class_are_reported_and_high_at_the_plan_s_voxel_size(
     trained, scans, tmp_path
 ):
     with Source(trained) as source:
@@ -138,8 +138,8 @@ def test_against_the_server_dice_and_differing_voxels_of_each_class_are_told_and
     assert min(value for dice in at_plan.values() for value in dice.values()) >= LEAST_DICE
     assert any(row.differing for row in rows)
     assert [row.unlike for row in rows] == [0] * len(rows)
-    told = json.loads((tmp_path / "export" / "verification.json").read_text(encoding="utf-8"))
-    assert [row["dice"] for row in told["verified"]] == [row.dice for row in rows]
+    verification = json.loads((tmp_path / "export" / "verification.json").read_text(encoding="utf-8"))
+    assert [row["dice"] for row in verification["verified"]] == [row.dice for row in rows]
 
 
 def test_a_voxel_that_is_not_our_network_s_fails_it_at_any_voxel_size():

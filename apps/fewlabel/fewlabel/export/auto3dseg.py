@@ -1,15 +1,15 @@
 """The published model for 3D Slicer's extension MONAIAuto3DSeg, which runs it in a stock Slicer with no server.
 
-A zip with ``model.pt`` and ``labels.csv``, as the extension publishes its own models. Elsewhere, with torch and MONAI::
+A zip with ``model.pt`` and ``labels.csv``, as the extension publishes its own models. In Python, with torch and MONAI::
 
     checkpoint = torch.load("model.pt", weights_only=True)
     network = ConfigParser(checkpoint["config"]["network"]).get_parsed_content()
     network.load_state_dict(checkpoint["state_dict"], strict=True)
 
-The extension segments otherwise than the server does, and cannot be told not to: its windows overlap by 0.625; it does
-not resample an axis whose voxel size is within 25 % of the model's; where it resamples, it normalises before and takes
-the likeliest class before it goes back to the scan's grid, by nearest neighbours. ``/infer`` is not bent for it: each
-export measures what this changes.
+The extension segments differently from the server, and has no options for that: its windows overlap by 0.625; it does
+not resample an axis whose voxel size is within 25 % of the model's; it normalises before it resamples, and takes the
+argmax before it resamples to the scan's grid, by nearest neighbours. ``/infer`` does not imitate it: each export
+measures the difference.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from fewlabel.published import Published
 from fewlabel.quality import quality
 
 LEAST_DICE = 0.98
-"""Of each class against ``/infer``, where a scan has the voxel size of the plan."""
+"""Least Dice of each class against ``/infer``, for a scan with the voxel size of the plan."""
 
 _ALONE = Path(__file__).with_name("alone")
 _CODED = ("SegmentedPropertyCategory", "SegmentedPropertyType", "SegmentedPropertyTypeModifier")
@@ -177,13 +177,13 @@ _README = """# A model for 3D Slicer's extension MONAIAuto3DSeg
 2. In Slicer's Python console, with the folder of this file for FOLDER:
    `import runpy; runpy.run_path(r"FOLDER/install_in_slicer.py", run_name="__main__")`
    It unpacks the zip into `.MONAIAuto3DSeg/models/{name}` in your home folder and adds `model_entry.json` to the
-   extension's own `Resources/Models.json`, which an update of the extension takes back: run it again then.
+   extension's own `Resources/Models.json`, which an update of the extension overwrites: run it again then.
 3. Restart Slicer, choose the model in *MONAI Auto3DSeg*.
 
 The extension's windows overlap by 0.625 (the server's by 0.5). It does not resample an axis whose voxel size is within
-25 % of the model's. Where it resamples, it normalises the intensities before, and takes the likeliest class before it
-goes back to the scan's grid, by nearest neighbours; on a GPU it calculates in half precision. Its label maps therefore
-differ from the server's a little at the surfaces: how much stands in the model card.
+25 % of the model's. It normalises the intensities before it resamples, and takes the argmax before it resamples to
+the scan's grid, by nearest neighbours; on a GPU it computes in half precision. Its label maps therefore differ a little
+from the server's at the surfaces: the model card says how much.
 
 In Python, with torch and MONAI:
 

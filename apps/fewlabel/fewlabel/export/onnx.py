@@ -1,6 +1,6 @@
-"""The published model as ONNX, with all that stands around it as JSON and scripts that need neither torch nor MONAI.
+"""The published model as ONNX, with pre- and postprocessing as JSON and scripts that need neither torch nor MONAI.
 
-Elsewhere, in any language that has ONNX Runtime::
+In any language that has ONNX Runtime::
 
     network = onnxruntime.InferenceSession("network.onnx")
     (logits,) = network.run(None, {"image": crops})  # float32 (batch, 1, i, j, k) -> (batch, classes, i, j, k)
@@ -20,7 +20,7 @@ from fewlabel.export.sidecar import SIDECAR, run_segment, write_alone
 from fewlabel.published import Published
 
 LARGEST_SHARE = 1e-4
-"""Of voxels that may differ from ``/infer``: another library adds up in another order."""
+"""Largest fraction of voxels that may differ from ``/infer``: another library sums in another order."""
 
 _FILE = "network.onnx"
 _OPERATORS = 17  # operator set of ONNX 1.12, of 2022: old runtimes have it
@@ -64,9 +64,10 @@ def agrees(comparison: Comparison) -> str:
 
 _README = """# The model as ONNX
 
-`network.onnx` is the network, from a normalised crop to logits; `model.json` is all that stands around it: orientation,
-voxel size, interpolation, normalisation, windows and how they are blended, classes with their values. `segment.py` does
-these steps for a folder of scans, with Python 3.10 or newer and neither FewLabel, MONAI nor torch:
+`network.onnx` is the network, from a normalised crop to logits; `model.json` describes the other steps: orientation,
+voxel size, interpolation, normalisation, windows and their blending, classes with their values. `segment.py` applies
+all of them to a folder of scans. It needs Python 3.10 or newer and
+neither FewLabel, MONAI nor torch:
 
 ```
 python -m pip install -r requirements.txt

@@ -1,7 +1,7 @@
-"""What an exported network does not hold: how a scan becomes its input, and its output a label map, as JSON.
+"""Pre- and postprocessing of an exported network as JSON: from a scan to its input, and from its output to a label map.
 
-Beside it go three short scripts that segment a folder by it and need neither FewLabel nor MONAI: ``segment.py``, the
-example; ``steps.py``, what is done around the network; ``network.py``, by which each format loads and runs its own.
+Three short scripts are exported with it, which segment a folder without FewLabel and MONAI: ``segment.py``, the
+example; ``steps.py``, pre- and postprocessing; ``network.py``, which loads and runs the network of each format.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EVERYWHERE = ("numpy", "nibabel", "SimpleITK")
 
 
 def sidecar(model: Published, file: str) -> dict[str, Any]:
-    """Every number that stands between a scan and its label map; ``alone/`` reads all of them from here.
+    """All parameters from a scan to its label map; the scripts in ``alone/`` read them from here.
 
     Args:
         model: that is exported.
@@ -68,7 +68,7 @@ def _intensity(plan: Plan) -> dict[str, Any]:
 
 
 def _windows(plan: Plan) -> dict[str, Any]:
-    """The server's own sliding window; sigma is a share of the side, and no weight is less than the least."""
+    """The server's sliding window; sigma is a fraction of the side, and no weight is below the least."""
     used = sliding_window(plan)
     return {
         "patch": list(plan.patch),
@@ -105,7 +105,7 @@ def requirements(needs: Sequence[str]) -> str:
 
 
 def run_segment(folder: Path, images: Path, output: Path) -> None:
-    """``segment.py`` on a folder of images, in a process that knows nothing of FewLabel.
+    """``segment.py`` on a folder of images, in a process without FewLabel.
 
     Raises:
         Refusal: (500) it failed; its last words are in the message.

@@ -1,6 +1,6 @@
-"""The published model as TorchScript, with all that stands around it as JSON and scripts that need no MONAI.
+"""The published model as TorchScript, with pre- and postprocessing as JSON and scripts that do not need MONAI.
 
-Elsewhere, in Python or C++, with torch alone::
+In Python or C++, with torch alone::
 
     network = torch.jit.load("network.ts").eval()
     logits = network(crops)  # float32 (batch, 1, i, j, k) -> (batch, classes, i, j, k)
@@ -40,9 +40,10 @@ def write_torchscript(model: Published, folder: Path) -> None:
 
 _README = """# The model as TorchScript
 
-`network.ts` is the network, from a normalised crop to logits; `model.json` is all that stands around it: orientation,
-voxel size, interpolation, normalisation, windows and how they are blended, classes with their values. `segment.py` does
-these steps for a folder of scans, with Python 3.10 or newer and neither FewLabel nor MONAI:
+`network.ts` is the network, from a normalised crop to logits; `model.json` describes the other steps: orientation,
+voxel size, interpolation, normalisation, windows and their blending, classes with their values. `segment.py` applies
+all of them to a folder of scans. It needs Python 3.10 or newer and
+neither FewLabel nor MONAI:
 
 ```
 python -m pip install -r requirements.txt

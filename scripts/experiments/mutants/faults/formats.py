@@ -130,7 +130,7 @@ FORMATS = (
         "self.run, images, self.like)",
         "self.run, images)",
         _SLICER
-        + "against_the_server_dice_and_differing_voxels_of_each_class_are_told_and_high_at_the_plan_s_voxel_size",
+        + "against_the_server_dice_and_differing_voxels_of_each_class_are_reported_and_high_at_the_plan_s_voxel_size",
     ),
     Fault(
         "the Dice of each network of a mean is forgotten",

@@ -1,4 +1,4 @@
-"""Puts the model beside this file into 3D Slicer's extension MONAIAuto3DSeg. Run it in Slicer's Python console."""
+"""Installs the model beside this file into 3D Slicer's extension MONAIAuto3DSeg. Run it in Slicer's Python console."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def install(folder: Path, extension: Path, home: Path) -> str:
-    """Unpack the model where the extension looks for it and add it to its list; an earlier version of it goes.
+    """Unpack the model where the extension looks for it and add it to its list; an earlier copy of it is replaced.
 
     Args:
         folder: with the zip and ``model_entry.json``.
         extension: folder of the extension's module, with ``Resources/Models.json``.
-        home: folder of the person.
+        home: the user's home folder.
 
     Returns the name of the model.
     """

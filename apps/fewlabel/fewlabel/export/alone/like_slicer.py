@@ -1,4 +1,4 @@
-"""Does with each image of a folder what 3D Slicer's MONAIAuto3DSeg does with the zip, without Slicer.
+"""Segments each image of a folder as 3D Slicer's MONAIAuto3DSeg does with the zip, without Slicer.
 
 ``python like_slicer.py ZIP IMAGES LABELS``. Written from what the extension publishes (its inference script of
 December 2025, for one input volume). Needs MONAI, torch, pynrrd and SimpleITK.

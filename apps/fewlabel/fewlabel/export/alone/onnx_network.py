@@ -1,4 +1,4 @@
-"""How segment.py calculates, here with ONNX Runtime, numpy and scipy."""
+"""Network and arithmetic of segment.py with ONNX Runtime, numpy and scipy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments all scans of a folder: ``python segment.py IMAGES LABELS``. All numbers that it uses stand in model.json.
+"""Segments all scans of a folder: ``python segment.py IMAGES LABELS``. All parameters are in model.json.
 
 Needs numpy, nibabel, SimpleITK and what network.py imports.
 """

@@ -1,4 +1,4 @@
-"""The steps around the network, by the numbers of model.json and in the server's arithmetic, to the last voxel."""
+"""Pre- and postprocessing with the parameters of model.json, equal to the server's in every voxel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How segment.py calculates, here with PyTorch, so that every number is the server's."""
+"""Network and arithmetic of segment.py with PyTorch, so that every number equals the server's."""
 
 from __future__ import annotations
 
