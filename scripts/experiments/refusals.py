@@ -30,7 +30,8 @@ def problem_with(options: "argparse.Namespace") -> "str":
         sizes = {"compare": "labelled", "rounds": "sizes"}.get(options.command)
         numbers = [
             *(getattr(options, sizes) if sizes else []),
-            options.steps or None,
+            options.steps,
+            getattr(options, "pretrain", 0) or None,
             options.jobs,
             options.minutes,
             options.core_minutes,
