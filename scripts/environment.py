@@ -31,7 +31,7 @@ TROUBLE = 2  # exit code of every failed set-up
 SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 # file -> options of pip; installed in this order
 RUNTIME = {"requirements.txt": [], "requirements-monailabel.txt": ["--no-deps"]}
-DEVELOPMENT = {"requirements-dev.txt": []}
+DEVELOPMENT = {"requirements-exports.txt": [], "requirements-dev.txt": []}
 IMPORTED = ("monailabel.app", "monailabel.main", "monailabel.tasks.train.basic_train", "matplotlib.pyplot")
 NETWORK_SIGNS = (
     r"NewConnectionError|new connection|NameResolutionError|name resolution|ConnectTimeout|ReadTimeout|"

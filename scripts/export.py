@@ -22,10 +22,14 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     add("--workspace", type=Path, help="the study's state; default STUDIES/.fewlabel")
     add("--output", type=Path, help="folder to create: the export itself, with --formats one folder for each format")
     add(
-        "--format", help="one format, written into OUTPUT itself in place of an earlier export; default: a MONAI bundle"
+        "--format",
+        help="one format, written into OUTPUT itself, where it replaces an earlier export; default: a MONAI bundle",
     )
     add(
-        "--formats", nargs="*", metavar="FORMAT", help="formats, each into OUTPUT/FORMAT; without any: name all and end"
+        "--formats",
+        nargs="*",
+        metavar="FORMAT",
+        help="formats, each into OUTPUT/FORMAT; without a name: list all formats",
     )
     add("--overwrite", action="store_true", help="replace earlier exports in OUTPUT/FORMAT")
     check = parser.add_mutually_exclusive_group()
@@ -35,9 +39,12 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         metavar="IMAGE",
         help="files or ids of the scans on which exported models are run and compared; default: the three smallest",
     )
-    check.add_argument("--no-check", action="store_true", help="compare nothing; the export then says so")
+    check.add_argument(
+        "--no-check", action="store_true", help="compare nothing; the export says that it was not verified"
+    )
+    add("--single", action="store_true", help="if the mean of two networks is published: only the better one")
     data = parser.add_argument_group("of the scans and labels")
-    data.add_argument("--accepted", action="store_true", help="labels that were left as proposed go along too")
+    data.add_argument("--accepted", action="store_true", help="also labels that were left as proposed")
     data.add_argument("--link", action="store_true", help="hard links to the scans instead of copies, where possible")
     data.add_argument("--cases", nargs="+", default=[], metavar="ID", help="DICOM SEG: of these scans; default: all")
     data.add_argument("--predictions", action="store_true", help="DICOM SEG: the model's label maps, not the submitted")

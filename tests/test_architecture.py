@@ -1,4 +1,4 @@
-"""Who may not know whom: the rooms' imports, read without running them."""
+"""Which package may import which: all imports, read without running them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OUTSIDE = {"ignite", "monailabel", "pathlib", "os", "shutil", "nibabel", "nrrd",
 SINGLE_METHODS = {cls.__module__ for cls in METHODS.values()}
 
 # Glob of files: (modules that they may not import, exceptions).
-MAY_NOT_KNOW = {
+MAY_NOT_IMPORT = {
     "data/pools.py": ({"torch", "monai"}, set()),
     **dict.fromkeys(
         ("data/loaders.py", "data/streams.py", "data/pool_view.py"),
@@ -63,19 +63,25 @@ MAY_NOT_KNOW = {
     ),
     "service/*.py": ({"torch", "monai", *SINGLE_METHODS}, set()),
 }
-MAY_KNOW_THE_DATASTORE = {PACKAGE / "export" / "dataset.py"}
+MAY_IMPORT_THE_DATASTORE = {PACKAGE / "export" / "dataset.py"}
 SLICER_MODULE = PACKAGE.parents[2] / "slicer_module" / "FewLabel"
 PANEL = SLICER_MODULE / "FewLabelLib"
 SCRIPTS = PACKAGE.parents[2] / "scripts"
 QT = {"qt", "ctk", "PySide2", "PySide6", "PythonQt"}
 SLICERS_OWN = {*QT, "slicer", "vtk", "vtkmodules", "mrml", "sitkUtils", "torch", "monai", "fewlabel"}
-# Rooms of the panel's library, lowest first: each may know those before it.
-PANEL_ROOMS = ("label", "net", "slicer", "session", "panel", "widget")
-MAY_NOT_SEE = {"slicer": {"net"}, "session": {"slicer"}, "panel": {"slicer"}, "widget": {"slicer"}, "net": {"slicer"}}
+# Packages of the panel's library, lowest first: each may import those before it.
+PANEL_PACKAGES = ("label", "net", "slicer", "session", "panel", "widget")
+NOT_IN_PANEL = {
+    "slicer": {"net"},
+    "session": {"slicer"},
+    "panel": {"slicer"},
+    "widget": {"slicer"},
+    "net": {"slicer"},
+}
 SERVERS_OWN = {"torch", "monai", "fewlabel"}
 PANEL_FILES = sorted(PANEL.rglob("*.py"))
 BROUGHT_BY_SLICER = {"numpy", "requests"}
-CASES = [(glob, path) for glob in MAY_NOT_KNOW for path in sorted(PACKAGE.glob(glob))]
+CASES = [(glob, path) for glob in MAY_NOT_IMPORT for path in sorted(PACKAGE.glob(glob))]
 
 
 def imported(source: str, package: list[str]) -> set[str]:
@@ -96,15 +102,15 @@ def within(module: str, parents: set[str]) -> bool:
 
 
 @pytest.mark.parametrize(("glob", "path"), CASES, ids=[str(path.relative_to(PACKAGE)) for _, path in CASES])
-def test_a_room_does_not_know_what_it_may_not_know(glob, path):
-    forbidden, allowed = MAY_NOT_KNOW[glob]
-    if path in MAY_KNOW_THE_DATASTORE:
+def test_a_package_imports_nothing_that_it_may_not(glob, path):
+    forbidden, allowed = MAY_NOT_IMPORT[glob]
+    if path in MAY_IMPORT_THE_DATASTORE:
         forbidden = set()
     found = imported(path.read_text(encoding="utf-8"), ["fewlabel", *path.relative_to(PACKAGE).parts[:-1]])
     assert not {name for name in found if within(name, forbidden) and not within(name, allowed)}
 
 
-def test_no_room_knows_the_routes():
+def test_only_the_service_imports_the_routes():
     for path in PACKAGE.rglob("*.py"):
         inside = path.relative_to(PACKAGE).parts
         found = imported(path.read_text(encoding="utf-8"), ["fewlabel", *inside[:-1]])
@@ -136,33 +142,33 @@ def test_nothing_is_decided_by_what_was_reported_of_a_training():
 
 
 def drawn() -> dict[str, int]:
-    """Rooms of the picture in the documents -> the floor on which each is drawn, 1 is the ground."""
+    """Packages and modules of the picture in the documents -> the row in which each is drawn, 1 is the lowest."""
     texts = ElementTree.parse(PACKAGE.parents[2] / "docs" / "rooms.svg").iter("{http://www.w3.org/2000/svg}text")
     return {each.text: int(each.get("data-floor")) for each in texts if each.get("data-floor")}
 
 
-def test_the_picture_shows_every_room_and_no_other():
+def test_the_picture_shows_every_package_and_no_other():
     folders = {f"{path.name}/" for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
-    assert {room for room in drawn() if room.endswith("/")} == folders
-    assert all((PACKAGE / room).exists() or (PACKAGE.parent / room).exists() for room in drawn())
+    assert {name for name in drawn() if name.endswith("/")} == folders
+    assert all((PACKAGE / name).exists() or (PACKAGE.parent / name).exists() for name in drawn())
 
 
 def test_no_import_points_upwards_in_the_picture():
-    floors = drawn()
+    rows = drawn()
     for path in PACKAGE.rglob("*.py"):
         inside = path.relative_to(PACKAGE).parts
-        room = f"{inside[0]}/" if len(inside) > 1 else inside[0]
+        own = f"{inside[0]}/" if len(inside) > 1 else inside[0]
         found = imported(path.read_text(encoding="utf-8"), ["fewlabel", *inside[:-1]])
         known = {name.split(".")[1] for name in found if name.startswith("fewlabel.")}
         above = {
             other
-            for other in floors
-            if floors[other] > floors.get(room, max(floors.values())) and other.rstrip("/").removesuffix(".py") in known
+            for other in rows
+            if rows[other] > rows.get(own, max(rows.values())) and other.rstrip("/").removesuffix(".py") in known
         }
-        assert not above, f"{'/'.join(inside)} knows {above}, which the picture draws above it"
+        assert not above, f"{'/'.join(inside)} imports {above}, which the picture draws above it"
 
 
-def test_a_part_of_the_datastore_knows_only_those_above_it_in_the_documents():
+def test_a_part_of_the_datastore_imports_only_those_above_it_in_the_documents():
     text = (PACKAGE.parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = text.split("## The parts of the datastore")[1].split("##")[0]
     parts = re.findall(r"^\| `(\w+)\.py` \|", table, re.MULTILINE)
@@ -196,34 +202,34 @@ def in_panel(path: Path) -> set[str]:
     return imported(path.read_text(encoding="utf-8"), list(package))
 
 
-def room_of(path: Path) -> str:
-    """The room of a file of the panel's library; "" for what lies at its top, which knows no room."""
+def package_of(path: Path) -> str:
+    """The package of a file of the panel's library; "" for files at its top, which import none of them."""
     inside = path.relative_to(PANEL).parts
     return inside[0] if len(inside) > 1 else ""
 
 
 @pytest.mark.parametrize("path", PANEL_FILES, ids=lambda path: path.relative_to(PANEL).as_posix())
-def test_only_the_room_slicer_and_the_widgets_know_slicer(path):
-    forbidden = {"slicer": {*QT, *SERVERS_OWN}, "widget": SERVERS_OWN}.get(room_of(path), SLICERS_OWN)
+def test_only_the_packages_slicer_and_widget_import_slicer(path):
+    forbidden = {"slicer": {*QT, *SERVERS_OWN}, "widget": SERVERS_OWN}.get(package_of(path), SLICERS_OWN)
     assert not {name for name in in_panel(path) if within(name, forbidden)}
 
 
 @pytest.mark.parametrize("path", PANEL_FILES, ids=lambda path: path.relative_to(PANEL).as_posix())
-def test_a_room_of_the_panel_knows_lower_rooms_only(path):
-    room = room_of(path)
-    lower = PANEL_ROOMS[: PANEL_ROOMS.index(room) + 1] if room else ()
-    forbidden = {f"FewLabelLib.{other}" for other in PANEL_ROOMS if other not in lower}
-    forbidden |= {f"FewLabelLib.{other}" for other in MAY_NOT_SEE.get(room, ())}
+def test_a_package_of_the_panel_imports_lower_ones_only(path):
+    own = package_of(path)
+    lower = PANEL_PACKAGES[: PANEL_PACKAGES.index(own) + 1] if own else ()
+    forbidden = {f"FewLabelLib.{other}" for other in PANEL_PACKAGES if other not in lower}
+    forbidden |= {f"FewLabelLib.{other}" for other in NOT_IN_PANEL.get(own, ())}
     assert not {name for name in in_panel(path) if within(name, forbidden)}
 
 
 @pytest.mark.parametrize("path", PANEL_FILES, ids=lambda path: path.relative_to(PANEL).as_posix())
 def test_the_panel_needs_no_package_that_slicer_does_not_bring(path):
     allowed = {*sys.stdlib_module_names, "FewLabelLib", *BROUGHT_BY_SLICER}
-    if room_of(path) == "widget":
+    if package_of(path) == "widget":
         allowed |= {"qt", "ctk", "slicer"}
-    elif room_of(path) == "slicer":
-        pytest.skip("may know Slicer")
+    elif package_of(path) == "slicer":
+        pytest.skip("may import Slicer")
     assert {name.split(".")[0] for name in in_panel(path)} <= allowed
 
 

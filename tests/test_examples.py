@@ -13,7 +13,7 @@ import pytest
 import fewlabel
 
 PACKAGE = Path(fewlabel.__file__).parent
-FILES = sorted(path for room in ("methods", "losses", "selection", "export") for path in (PACKAGE / room).glob("*.py"))
+FILES = sorted(path for each in ("methods", "losses", "selection", "export") for path in (PACKAGE / each).glob("*.py"))
 SHOWN = [path for path in FILES if ">>> " in path.read_text(encoding="utf-8")]
 _OF_MONAI_LABEL = {"FewLabelScoring"}  # a task that MONAI Label makes and calls
 

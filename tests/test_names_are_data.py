@@ -56,7 +56,7 @@ def plan_of(*classes):
 def publish(folder, *classes):
     workspace = Workspace(folder / "workspace")
     card = {"version": 3, "method": "bcp", "validated": True, "labelled": 4, "unlabelled": 9}
-    dice = {name: 0.5 for name in classes}
+    dice = {name: 0.2 if name == classes[0] else 0.9 for name in classes}  # so that a warning names the first
     torch.manual_seed(0)
     save_published(
         workspace.model,
@@ -107,7 +107,7 @@ def test_every_file_of_the_workspace_gives_the_name_back(tmp_path, name):
     workspace.set_classes([name, "b"])
     assert Workspace(workspace.folder).classes() == [name, "b"]
     assert load_published(workspace.model).plan.classes == (name, "b")
-    assert load_published(workspace.model).card["validation"] == {name: 0.5, "b": 0.5}
+    assert load_published(workspace.model).card["validation"] == {name: 0.2, "b": 0.9}
     save_plan(workspace.plan, plan_of(name, "b"))
     assert saved_plan(workspace.plan, [name, "b"], Settings()).classes == (name, "b")
     progress = Progress(workspace.progress, 1.0)
@@ -134,7 +134,7 @@ def test_a_bundle_says_the_name_as_text_and_monai_runs_looks_up_and_builds_nothi
     monkeypatch.chdir(tmp_path)
     workflow = inference_workflow(bundle)
     assert workflow.channel_def["1"] == channels["1"].replace("#", "::")  # MONAI writes its levels so in every text
-    assert workflow.parser.get_parsed_content("_meta_")["fewlabel"]["validation"][0]["dice"] == 0.5
+    assert workflow.parser.get_parsed_content("_meta_")["fewlabel"]["validation"][0]["dice"] == 0.2
     assert not os.path.exists("hit")
     assert not os.path.exists("/tmp/fewlabel-hit")
 

@@ -205,3 +205,12 @@ def test_a_plan_edited_rightly_is_used(tmp_path):
     plan = saved_plan(tmp_path / "plan.json", ["a"], Settings())
     assert isinstance(plan, Plan)
     assert plan.patch == (16, 24, 16)
+
+
+def test_crops_that_the_network_cannot_take_are_enlarged_and_the_plan_says_so():
+    plan = plan_of(MR, patch="1", network="unet")
+    assert plan.patch == (8, 8, 16)
+    said = [reason for reason in plan.reasons if "asked for" in reason]
+    assert len(said) == 1
+    assert said[0].startswith("crops of 8x8x16 voxels instead of the 1x1x1 asked for: unet needs multiples of 8")
+    assert not [reason for reason in plan_of(MR, patch="16", network="unet").reasons if "asked for" in reason]

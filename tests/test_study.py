@@ -10,6 +10,7 @@ import pytest
 
 from fewlabel.datastore.proposals import checksum
 from fewlabel.study import DEFAULT_STRATEGY, NAME, Study
+from fewlabel.training.people import is_asked
 from fewlabel.volumes.reading import read_label, write_volume
 from fewlabel.workspace import Workspace
 
@@ -172,6 +173,16 @@ def test_a_submitted_label_is_entered_with_the_strategy_that_chose_its_case(stud
     send(study, tmp_path, image="b")
     entries = study.reviewer.history.entries()
     assert [(entry["case"], entry["strategy"]) for entry in entries] == [("a", "random"), ("b", None)]
+
+
+def test_while_a_submission_is_compared_with_the_model_a_training_waits(study, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        study.reviewer, "submitted", lambda *arguments: asked.append(is_asked(study.workspace.people)) or {}
+    )
+    send(study, tmp_path)
+    assert asked == [True]
+    assert not is_asked(study.workspace.people)
 
 
 def test_a_label_of_another_tag_is_no_submission(study, tmp_path):

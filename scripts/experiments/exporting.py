@@ -34,7 +34,8 @@ def export(options: Namespace) -> int:
     if not folder.is_dir():
         print(f"{folder} does not exist: there is no FewLabel study in {options.studies}.", file=sys.stderr)
         return 1
-    chosen = Options(options.accepted, options.link, tuple(options.cases), options.predictions, options.series)
+    cases = tuple(options.cases)
+    chosen = Options(options.accepted, options.link, cases, options.predictions, options.series, options.single)
     try:
         workspace = Workspace(folder)
         with Source(workspace, lambda: _cases(options.studies, workspace), chosen) as source:
@@ -50,12 +51,12 @@ def _cases(studies: Path, workspace: Workspace) -> list[Case]:
 
 def _export(options: Namespace, source: Source) -> int:
     names = options.formats or [options.format or DEFAULT_EXPORT]
-    places = {name: options.output / name if options.formats else options.output for name in find_all(names)}
+    folders = {name: options.output / name if options.formats else options.output for name in find_all(names)}
     overwrite = options.overwrite or not options.formats
     images = None if options.no_check else _images(source, options.check)
-    check_inputs(source, places, images or (), overwrite)
+    check_inputs(source, folders, images or (), overwrite)
     failed = 0
-    for outcome in export_all(source, places, images, Progress(), overwrite):
+    for outcome in export_all(source, folders, images, Progress(), overwrite):
         failed += bool(outcome.error)
         if outcome.error:
             print(f"{outcome.name}: {outcome.error}", file=sys.stderr, flush=True)
@@ -80,14 +81,14 @@ class Progress:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._told, self._format = clock, -math.inf, ""
+        self._clock, self._shown, self._format = clock, -math.inf, ""
 
     def __call__(self, share: float, words: str, left: float | None) -> None:
-        """Tell the share 0..1 of the work that is done, what is done now, and the seconds left."""
+        """Print the share 0..1 of the work that is done, what is done now, and the seconds left."""
         now, format = self._clock(), words.split(":")[0]
-        if format == self._format and now < self._told + 1:
+        if format == self._format and now < self._shown + 1:
             return
-        self._told, self._format = now, format
+        self._shown, self._format = now, format
         rest = (
             "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", about {left:.0f} s left"
         )
@@ -108,6 +109,8 @@ def _said(outcome: Outcome) -> list[str]:
 
 def _row(row: Comparison) -> str:
     parts = [f"{row.case}: {row.differing} of {row.voxels} voxels differ"]
+    if row.unlike is not None:
+        parts.append(f"{row.unlike} from our own network run in the same way")
     if row.probability is not None:
         parts.append(f"probabilities by {row.probability:.2g} at most")
     if row.differing and row.dice:

@@ -16,7 +16,7 @@ def parse(arguments: "list[str]", about: "str") -> "argparse.Namespace":
     """
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=about, formatter_class=layout)
-    parser.add_argument("--studies", type=Path, help="folder of the images (.nii, .nii.gz, .nrrd)")
+    parser.add_argument("--studies", type=Path, help="folder of the images (.nii.gz, .nii, .nrrd, .mha, .mhd, .nhdr)")
     parser.add_argument("--port", type=int, default=8000, help="port of the server (default 8000)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     pair = {"nargs": 2, "metavar": ("KEY", "VALUE"), "action": "append", "default": []}
@@ -24,9 +24,9 @@ def parse(arguments: "list[str]", about: "str") -> "argparse.Namespace":
     parser.add_argument("--settings", action="store_true", help="list all settings for --conf and stop")
     what = "list the models that were put aside, or restore the one with this VERSION, and stop"
     parser.add_argument("--restore-model", nargs="?", type=int, const=0, metavar="VERSION", help=what)
-    about = "rename a class in labels and models, and stop"
+    what = "rename a class in labels and models, and stop"
     parser.add_argument("--rename-class", nargs=2, metavar=("OLD", "NEW"), help=what)
-    about = "correct labels that do not lie on their scans, or only list them, and stop"
+    what = "correct labels that do not lie on their scans, or only list them, and stop"
     parser.add_argument("--move-labels", nargs="?", choices=("now", "list"), const="now", help=what)
     options = parser.parse_args(arguments)
     if options.settings:

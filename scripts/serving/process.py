@@ -34,13 +34,20 @@ def server_environment() -> "dict[str, str]":
     return dict(os.environ, **SAFE)
 
 
-def start(command: "list[str]") -> "subprocess.Popen":
-    """Start a server in its own process group, so that Ctrl-C reaches this launcher first."""
+def start(command: "list[str]", log: "Path | None" = None) -> "subprocess.Popen":
+    """Start a server in its own process group, so that Ctrl-C reaches this launcher first.
+
+    Args:
+        log: file that its output is added to; None: the screen.
+    """
     if os.name == "nt":
         group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     else:
         group = {"start_new_session": True}
-    return subprocess.Popen(command, env=server_environment(), **group)
+    if log is None:
+        return subprocess.Popen(command, env=server_environment(), **group)
+    with log.open("ab") as file:
+        return subprocess.Popen(command, env=server_environment(), stdout=file, stderr=subprocess.STDOUT, **group)
 
 
 def stop(server: "subprocess.Popen", patience: "float" = 10.0) -> "None":

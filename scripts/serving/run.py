@@ -5,8 +5,10 @@ import signal
 import sys
 from pathlib import Path
 
+from serving import address
 from serving.options import is_loopback
 from serving.process import interrupt, server_command, start, stop, wait_until_ready
+from serving.screen import Screen, log_file
 
 
 def serve(options: "argparse.Namespace") -> "int":
@@ -21,22 +23,59 @@ def serve(options: "argparse.Namespace") -> "int":
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), interrupt)
     print(f"FewLabel is starting for {options.studies} ...", flush=True)
-    server = start(server_command(options.studies, options.port, options.host, options.conf))
+    try:
+        log = log_file(workspace_of(options))
+    except OSError as error:
+        where = workspace_of(options)
+        reason = (
+            f"The workspace {where} cannot be written ({error.strerror}). Choose another with --conf workspace FOLDER."
+        )
+        print(reason, file=sys.stderr)
+        return 2
+    screen = Screen(log)
+    server = start(server_command(options.studies, options.port, options.host, options.conf), log)
+    screen.start()
     try:
         if not wait_until_ready(server, options.host, options.port):
-            print("The server stopped while starting; the reason is in the lines above.", file=sys.stderr)
+            screen.stop()
+            say_failure(screen)
             return server.returncode or 1
-        name = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(options.host, options.host)
-        address = f"http://{name}:{options.port}"
-        print(f"\nFewLabel is ready at {address}")
-        print(f"In 3D Slicer: open the module FewLabel (or MONAI Label), enter {address} as server, press connect.")
-        print("Ctrl-C stops the server and any training.\n", flush=True)
-        return server.wait()
+        print(ready(options, log, screen.wait_for_short()), flush=True)
+        code = server.wait()
+        screen.stop()
+        if code:
+            print(f"{screen.last()}\nThe server has ended by itself (code {code}): {log}", file=sys.stderr)
+        return code
     except KeyboardInterrupt:
         print("\nStopping the server and any training ...", flush=True)
         return 0
     finally:
         stop(server)
+
+
+def say_failure(screen: "Screen") -> "None":
+    """Print why the server did not start, in one sentence where it gave one."""
+    if not screen.failure:
+        print(screen.last(), file=sys.stderr)
+    reason = (
+        screen.failure or f"The server stopped while starting; the reason is in the lines above, from {screen.log}."
+    )
+    print(reason, file=sys.stderr)
+
+
+def ready(options: "argparse.Namespace", log: "Path", short: "str") -> "str":
+    """Text for the person who has started the server; the last line is about the folder."""
+    here = address.local(options.host, options.port)
+    lines = [
+        f"\nFewLabel is ready at {here}",
+        f"In 3D Slicer: open the module FewLabel (or MONAI Label), enter {here} as server, press connect.",
+    ]
+    if not is_loopback(options.host):
+        token = dict(options.conf).get("token")
+        login = f"password = what is in {token}, any user name" if token else "with the login of MONAI Label"
+        lines.append(f"From other computers: {address.for_others(options.host, options.port)}, {login}.")
+    lines += [f"All that the server logs: {log}", "Ctrl-C stops the server and any training."]
+    return "\n".join([*lines, *([short] if short else []), ""])
 
 
 def conf_problem(conf: "list") -> "str":
@@ -81,7 +120,7 @@ def main(options: "argparse.Namespace") -> "int":
 
 def workspace_of(options: "argparse.Namespace") -> "Path":
     """Folder of the study's state."""
-    return Path(dict(options.conf).get("workspace", options.studies / ".fewlabel"))
+    return Path(dict(options.conf).get("workspace", Path(options.studies) / ".fewlabel"))
 
 
 def show_settings() -> "int":

@@ -149,3 +149,21 @@ def test_what_takes_long_goes_on_in_the_background(folder, monkeypatch):
     while store.found().pending and time.monotonic() < deadline:
         time.sleep(0.02)
     assert store.list_images() == [f"c{number}" for number in range(6)]
+
+
+def test_one_line_says_how_many_scans_there_are_and_what_is_passed_over(folder):
+    folder.put("a.nii.gz", "b.nii.gz")
+    assert folder.open().found().short == "2 scans."
+    for name in ("notes.txt", "more.txt", "most.txt", "other.txt"):
+        (folder.root / name).touch()
+    short = folder.open().found().short
+    assert short.startswith("2 scans; passed over: more.txt, most.txt, notes.txt, ...")
+
+
+def test_without_a_scan_the_line_says_what_to_do(folder):
+    (folder.root / "notes.txt").touch()
+    short = folder.open().found().short
+    assert short.startswith(
+        f"No usable scan in {folder.root} (passed over: notes.txt). Put .nii.gz, .nii, .nrrd, .mha, "
+    )
+    assert short.endswith(" files there; they are found while the server runs.")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"`(apps/fewlabel/[\w/]+\.py)`(?:[^\n]*table `(\w+)`)?:\n\n```python\n(.*?)```", re.DOTALL)
 BLOCKS = BLOCK.findall(TEXT)
-EXAMPLES = {"pseudo_label": "methods", "missing_structure": "selection", "torchscript": "export", "half": "networks"}
+EXAMPLES = {"pseudo_label": "methods", "missing_structure": "selection", "plain_weights": "export", "half": "networks"}
 OTHERS = ["tests/test_examples.py", "tests/test_architecture.py"]
 LONGEST = 1200  # seconds, on a busy machine
 
@@ -69,8 +69,13 @@ def test_there_is_one_file_and_one_line_for_each(extended):
     assert all(len(block.strip().splitlines()) == 3 for _, table, block in BLOCKS if table)  # import, empty, line
 
 
+def slow_if_export(example: str) -> object:
+    """An export is run by itself, in many processes."""
+    return pytest.param(example, marks=pytest.mark.slow) if EXAMPLES[example] == "export" else example
+
+
 @pytest.mark.timeout(LONGEST)
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("example", [slow_if_export(each) for each in EXAMPLES])
 def test_each_example_keeps_its_contract(extended, example):
     found = outcomes(extended, example)
     assert {name: why for name, why in found.items() if why} == {}
@@ -79,5 +84,5 @@ def test_each_example_keeps_its_contract(extended, example):
 
 
 def test_the_tests_of_each_contract_are_named():
-    for room in EXAMPLES.values():
-        assert f"python3 scripts/test.py tests/{room}/test_contract.py" in TEXT
+    for folder in EXAMPLES.values():
+        assert f"python3 scripts/test.py tests/{folder}/test_contract.py" in TEXT

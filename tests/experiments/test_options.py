@@ -18,7 +18,7 @@ from fewlabel.volumes.reading import read_label, read_volume, same_grid
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "say what to do: bench"),
+        ([], "give a command: bench"),
         (["bench", "--images", "no such folder"], "no such folder is not a folder"),
         (["bench", "--seed", "-1"], "--seed -1 is below 0"),
         (["bench", "--only", "disk"], "invalid choice: 'disk'"),

@@ -72,19 +72,14 @@ def test_an_export_that_was_not_compared_says_so(source, tmp_path):
         assert said["verified"] is None
 
 
-def test_a_missing_package_and_a_study_that_does_not_fit_are_reported_before_anything_is_written(source, tmp_path):
-    for reason, lacking in (
-        (
-            "needs fewlabel_nothing, which is not installed here: python -m pip",
-            {"needs": ("json", "fewlabel_nothing")},
-        ),
-        ("Not this study", {"refuses": lambda source: "Not this study: another."}),
-    ):
-        with pytest.raises(Refusal, match=reason) as refusal:
-            form(**lacking).export(source, tmp_path / "out" / "export")
-        assert refusal.value.status_code == 422
-    assert not (tmp_path / "out").exists()
-    assert form(needs=("json",)).problem(source) == ""
+def test_a_missing_package_a_bad_name_and_a_study_that_does_not_fit_are_reported(source, tmp_path):
+    lacking = form(needs=("json", "fewlabel_nothing"))
+    reason = "It needs fewlabel_nothing, which is not installed here: python -m pip install -r requirements-exports.txt"
+    assert lacking.problem(source, tmp_path) == lacking.lacks()
+    assert lacking.lacks().startswith(reason)
+    assert form(refuses=lambda source: "Not this study.").problem(source, tmp_path) == "Not this study."
+    assert form(misnamed=lambda name: f"Not {name}.").problem(source, tmp_path / "out" / ".." / "it") == "Not it."
+    assert form(needs=("json",)).problem(source, tmp_path) == ""
 
 
 def rows_of(source, folder):

@@ -162,7 +162,7 @@ def test_exporting_again_replaces_the_export_and_keeps_what_people_put_there(pub
 @pytest.mark.parametrize("word", ["deepedit", "deepgrow", "detection", "classification"])
 def test_a_name_by_which_monai_label_would_take_it_for_another_kind_is_refused(publish, tmp_path, word):
     target = tmp_path / f"My_{word.capitalize()}"
-    with pytest.raises(Refusal, match=f"'{target.name}' says {word}") as refusal:
+    with pytest.raises(Refusal, match=f"'{target.name}' contains {word}") as refusal:
         export_model("bundle", publish(), target)
     assert refusal.value.status_code == 422
     assert not target.exists()

@@ -72,6 +72,16 @@ def test_without_a_new_measurement_it_tells_what_was_measured_at_the_training(mo
     assert "when the model was published" in content["how"]
 
 
+def test_a_model_of_an_earlier_version_has_its_dice_without_a_number_of_cases(model):
+    card = contents(model(validation={"organ": 0.8, "tumour": None}), Evidence(), None, "A test")
+    for text in forms(card):
+        assert "0.800" in text
+        assert "Nothing was measured" not in text
+    nothing = contents(model(validation={}, validated_on={}), Evidence(), None, "A test")
+    for text in forms(nothing):
+        assert "Nothing was measured" in text
+
+
 @pytest.mark.parametrize("rows", [None, []])
 def test_what_was_not_verified_is_said(model, rows):
     for text in forms(contents(model(), Evidence(), rows, "A test")):

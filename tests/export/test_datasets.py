@@ -1,4 +1,4 @@
-"""The study as a data set of others: what goes along, as what, and that it is what was submitted."""
+"""The study as a data set in other formats: which labels are exported, and that they are what was submitted."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from fewlabel.errors import Refusal
 from fewlabel.export.dataset import list_cases, open_store
 from fewlabel.export.nnunet import DATASET
 from fewlabel.export.table import find_export
-from fewlabel.volumes.reading import read_label, read_volume
+from fewlabel.volumes.reading import read_label, read_volume, write_volume
 
 ROOTS = {"nnunet": DATASET, "msd": "."}
 LABELLED = {"oblique", "plain", "holes"}
@@ -96,7 +96,7 @@ def test_a_file_that_lies_elsewhere_in_space_is_reported(exported, name, what):
     affine = written.affine.copy()
     affine[:3, 3] += 3
     nibabel.save(nibabel.Nifti1Image(np.asarray(written.dataobj), affine), file)
-    with study.source() as source, pytest.raises(Refusal, match="lies elsewhere in space than the scan"):
+    with study.source() as source, pytest.raises(Refusal, match="has another affine than the scan"):
         find_export(name).compare(source, folder, ())
 
 
@@ -160,12 +160,13 @@ def test_a_study_without_usable_labels_is_refused_in_words(name, labelled_study,
     study = labelled_study()
     for case in LABELLED:
         study.store.remove_label(case, "final")
-    with study.source() as source, pytest.raises(Refusal, match=r"None of the 1 .* accepted go along with --accepted"):
-        find_export(name).export(source, tmp_path / "export")
+    form = find_export(name)
+    with study.source() as source:
+        problem = form.problem(source, tmp_path)
+    assert problem == "None of the 1 submitted labels can be exported. Accepted labels are exported with --accepted."
     study.store.remove_label("left", "final")
-    with study.source() as source, pytest.raises(Refusal, match="submit a label first"):
-        find_export(name).export(source, tmp_path / "export")
-    assert not (tmp_path / "export").exists()
+    with study.source() as source:
+        assert form.problem(source, tmp_path) == "No label is submitted yet: submit a label first."
 
 
 def test_the_cases_are_the_same_for_a_process_beside_the_server(labelled_study):
@@ -207,8 +208,8 @@ def test_without_validation_cases_nnunet_makes_its_own_split(labelled_study, tmp
 
 def test_a_class_that_nnunet_would_ignore_is_refused(labelled_study, tmp_path):
     with labelled_study(classes=("organ", "Ignore")).source() as source:
-        assert "--rename-class Ignore" in find_export("nnunet").problem(source)
-        assert find_export("msd").problem(source) == ""
+        assert "--rename-class Ignore" in find_export("nnunet").problem(source, tmp_path)
+        assert find_export("msd").problem(source, tmp_path) == ""
 
 
 @pytest.mark.slow
@@ -253,3 +254,18 @@ def test_monai_reads_the_decathlon_layout(labelled_study, tmp_path):
     dataset = json.loads((tmp_path / "export" / "dataset.json").read_text(encoding="utf-8"))
     assert dataset["labels"] == {"0": "background", "1": "organ", "2": "tumour"}
     assert (dataset["numTraining"], dataset["numTest"], dataset["modality"]) == (3, 3, {"0": "MRI"})
+
+
+def test_values_with_gaps_become_the_study_s_by_name(name, labelled_study, tmp_path):
+    """A label of the values 2 and 5, named the other way round, has the data set's values of these names."""
+    study = labelled_study()
+    image = read_volume(study.store.get_image_uri("pool"))
+    array = np.zeros(image.array.shape, np.uint8)
+    array[1:4], array[6:8] = 5, 2
+    write_volume(tmp_path / "gaps.nii.gz", array, image.affine)
+    info = [{"name": "tumour", "idx": 2}, {"name": "organ", "idx": 5}]
+    study.store.save_label("pool", str(tmp_path / "gaps.nii.gz"), "final", {"label_info": info, "kind": "drawn"})
+    with study.source() as source:
+        find_export(name).export(source, tmp_path / "export")
+    written = np.asarray(nibabel.load(tmp_path / "export" / ROOTS[name] / "labelsTr" / "pool.nii.gz").dataobj)
+    np.testing.assert_array_equal(written, np.where(array == 5, 1, np.where(array == 2, 2, 0)))

@@ -30,6 +30,12 @@ def test_the_distance_is_in_millimetres_along_each_axis():
     assert found.dice[0] == pytest.approx(2 * 4 / 12)
 
 
+def test_a_few_voxels_far_away_do_not_make_the_distance():
+    seen = ball()
+    seen[15, 15, 15] = 1
+    assert score("a", ball(), seen, CLASSES, SPACING).distance[0] == 0.0
+
+
 def test_a_class_that_only_one_of_both_has_gets_no_distance_and_is_reported():
     missed = score("a", 2 * ball(), ball(), CLASSES, SPACING)
     assert (missed.dice, missed.distance, missed.extra) == ((None, 0.0), (None, None), ("organ",))

@@ -2,13 +2,15 @@
 
 import contextlib
 import json
-import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import fewlabel
 from fewlabel.errors import Refusal
 from fewlabel.export.placing import PARTS, placed
 
@@ -110,32 +112,37 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_one_for_the_next_to_find_w
     assert os.listdir(target.parent) == ["export"]
 
 
-def hold(target, begun, go_on):
-    with placed(target, True, CARD) as draft:
-        (draft / CARD).write_text(json.dumps({"fewlabel": {"version": "of another"}}), encoding="utf-8")
-        begun.set()
-        go_on.wait(120)
+HOLD = """
+import json, sys
+from pathlib import Path
+from fewlabel.export.placing import placed
+with placed(Path(sys.argv[1]), True, "card.json") as draft:
+    (draft / "card.json").write_text(json.dumps({"fewlabel": {"version": "of another"}}))
+    print("begun", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@contextlib.contextmanager
+def another_export(target):
+    """A process that exports to the same folder, and ends when it is given a line."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(fewlabel.__file__).parents[1])}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(target)], env=environment, **pipes) as process:
+        assert process.stdout.readline() == "begun\n"
+        yield process
 
 
 def test_two_exports_to_one_folder_are_reported_and_the_first_is_whole(target):
     """Of two processes; one that was killed holds nothing."""
-    context = multiprocessing.get_context("spawn")
-    begun, go_on = context.Event(), context.Event()
-    other = context.Process(target=hold, args=(target, begun, go_on))
-    other.start()
-    assert begun.wait(120)
-    with pytest.raises(Refusal, match=r"Another export is being written to .*: wait until it has ended") as refusal:
-        export(target, 2)
-    assert refusal.value.status_code == 409
-    go_on.set()
-    other.join(120)
+    with another_export(target) as process:
+        with pytest.raises(Refusal, match=r"Another export is being written to .*: wait until it has ended") as refusal:
+            export(target, 2)
+        assert refusal.value.status_code == 409
+        process.communicate("end\n", timeout=250)
     assert json.loads((target / CARD).read_text())["fewlabel"]["version"] == "of another"
-    begun.clear(), go_on.clear()
-    killed = context.Process(target=hold, args=(target, begun, go_on))
-    killed.start()
-    assert begun.wait(120)
-    killed.kill()
-    killed.join(120)
+    with another_export(target) as process:
+        process.kill()
     export(target, 3)
     assert json.loads((target / CARD).read_text())["fewlabel"]["version"] == 3
     assert os.listdir(target.parent) == ["export"]

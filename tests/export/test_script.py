@@ -37,7 +37,7 @@ def quick(monkeypatch):
     def write(model, folder):
         (folder / "fewlabel.json").write_text(json.dumps({"fewlabel": model.card}), encoding="utf-8")
 
-    def compared(source, folder, run, images):
+    def compared(source, folder, run, images, like):
         asked.append([case for case, _ in images])
         return [Comparison(case, 960, asked.differing, 0.5, {"organ": 0.9}, 0.25) for case, _ in images]
 
@@ -150,6 +150,15 @@ def test_every_fault_of_the_inputs_is_reported_at_once_and_nothing_is_written(la
     assert "no scan nobody" in printed
     assert "quick: There is no model to export yet" in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_of_a_mean_of_networks_the_better_one_alone_is_an_option(publish, tmp_path, capsys):
+    publish("unet_small+unet_small", alone={"first": [0.4, 0.4], "second": [0.6, 0.6]})
+    assert run(tmp_path, "--formats", "auto3dseg", "--no-check") == 1
+    assert "Ask for it with --single." in capsys.readouterr().err
+    assert run(tmp_path, "--formats", "auto3dseg", "--no-check", "--single") == 0
+    card = json.loads((tmp_path / "out" / "auto3dseg" / "fewlabel.json").read_text(encoding="utf-8"))["fewlabel"]
+    assert card["validation"] == {"organ": 0.6, "tumour": 0.6}
 
 
 def test_accepted_labels_and_links_are_options(labelled_study, tmp_path):

@@ -222,6 +222,14 @@ def missing_in_use(method, trial):
     unknown = sorted({part for named in made.trains.values() for part in named} - parts)
     if unknown:
         return [f"Its trains names {', '.join(unknown)}, but its parts are {', '.join(sorted(parts))}."]
+    unweighted = sorted(set(made.trains) - set(made.weights(1.0)))
+    if unweighted:
+        return [f"weights() gives none for the term {', '.join(map(repr, unweighted))}."]
+    begun = sorted(n for n, w in made.weights(0.0).items() if w and n not in made.labelled_terms and n in made.trains)
+    if begun:
+        return [
+            f"At the start, the pool term {', '.join(map(repr, begun))} must have weight 0: let it grow with progress."
+        ]
     try:
         step, weights = trial.step(made, *trial.batches()), made.weights(1.0)
     except Exception as error:

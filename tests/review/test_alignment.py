@@ -53,7 +53,7 @@ def test_large_scans_are_worked_on_coarsely(tools):
     affine, moved = np.diag([0.7, 0.7, 1.5, 1]), np.roll(label, 100, 1)
     assert max(working_pair(moved, label, affine).label.shape) <= SIDE
     (flag,) = tools.flags(moved, label, affine)
-    match = re.search(r"moved by (\d+) mm towards the front \(anterior\)", flag["reason"])
+    match = re.search(r"shifted by (\d+) mm towards the front \(anterior\)", flag["reason"])
     assert int(match[1]) == pytest.approx(70, abs=3.5)  # a coarse voxel is 4.9 mm here
 
 

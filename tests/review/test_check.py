@@ -113,9 +113,9 @@ def test_a_shift_is_reported_in_millimetres_and_words_as_seen_from_the_model(too
     label = SHAPES["two organs"]
     moved = tools.shift(label, (0, 0, 8))
     (flag,) = tools.flags(moved, label, np.diag([1, 1, 2.0, 1]))
-    assert "moved by 16 mm towards the head (superior)" in flag["reason"]
+    assert "shifted by 16 mm towards the head (superior)" in flag["reason"]
     (flag,) = tools.flags(moved, label, np.diag([1, 1, -2.0, 1]))
-    assert "moved by 16 mm towards the feet (inferior)" in flag["reason"]
+    assert "shifted by 16 mm towards the feet (inferior)" in flag["reason"]
     (flag,) = tools.flags(tools.shift(label, (-7, 9, 0)), label)
     assert "towards the left and 9.0 mm towards the front (anterior)" in flag["reason"]
 

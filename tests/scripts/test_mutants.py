@@ -16,8 +16,8 @@ from experiments.mutants.fault import Fault, FaultNotPlanted
 from experiments.mutants.faults import FAULTS
 from experiments.mutants.runner import APP, ROOT, Outcome, outcome
 
-# Every room in which a fault must have been planted.
-ROOMS = ("losses", "methods", "data", "training", "selection", "inference", "datastore", "export")
+# Every package in which a fault must have been planted.
+PACKAGES = ("losses", "methods", "data", "training", "selection", "inference", "datastore", "export")
 HARMLESS = Fault("harmless", "methods/ramps.py", "if progress < start:", "if start > progress:", "")
 SCRIPT = """
 import sys
@@ -61,9 +61,9 @@ def test_there_are_many_and_no_two_of_one_name_or_alike():
     assert max(Counter(fault[1:] for fault in FAULTS).values()) == 1
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_room_has_some(room):
-    assert sum(fault.file.startswith(room + "/") for fault in FAULTS) >= 2
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_has_some(package):
+    assert sum(fault.file.startswith(package + "/") for fault in FAULTS) >= 2
 
 
 @pytest.mark.parametrize("item", range(1, 11))

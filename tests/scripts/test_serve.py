@@ -106,6 +106,61 @@ def test_a_server_that_dies_while_starting_is_reported_and_an_open_host_is_said(
     assert "stopped while starting" in output.err
 
 
+@pytest.mark.parametrize("sentence", ["There is no device 'gpu' on this machine.", "--conf token x: cannot be used."])
+def test_the_last_line_of_a_failed_start_is_the_sentence_of_the_server(sentence, monkeypatch, tmp_path, capfd):
+    code = (
+        f"print('Allow Origins: *'); print('App Init...'); raise SystemExit({'FewLabel cannot start. ' + sentence!r})"
+    )
+    monkeypatch.setattr(run.signal, "signal", lambda *arguments: None)
+    monkeypatch.setattr(run, "server_command", lambda *arguments: [sys.executable, "-c", code])
+    asked = run.argparse.Namespace(studies=tmp_path, host="127.0.0.1", port=1, conf=[])
+    assert run.serve(asked) == 1
+    assert capfd.readouterr().err.splitlines() == [f"FewLabel cannot start. {sentence}"]
+
+
+def test_a_workspace_that_cannot_be_written_is_said_in_one_line(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(run.signal, "signal", lambda *arguments: None)
+    (tmp_path / "file").touch()
+    asked = run.argparse.Namespace(
+        studies=tmp_path, host="127.0.0.1", port=1, conf=[("workspace", tmp_path / "file" / "x")]
+    )
+    assert run.serve(asked) == 2
+    assert capfd.readouterr().err.startswith(f"The workspace {tmp_path / 'file' / 'x'} cannot be written (")
+
+
+def test_every_option_has_a_help_of_its_own(capsys):
+    with pytest.raises(SystemExit):
+        serve.parse(["--help"])
+    options_of_it = capsys.readouterr().out.split("options:")[1].split("\n  -")[1:]
+    helps = [" ".join(each.split()[1:]) for each in options_of_it]
+    assert len(helps) == 9
+    assert len(set(helps)) == len(helps)
+    help_of = {each.split()[0]: text for each, text in zip(options_of_it, helps, strict=True)}
+    assert "rename a class" in help_of["-rename-class"]
+    assert "correct labels" in help_of["-move-labels"]
+    assert "restore" in help_of["-restore-model"]
+    assert "rename" not in help_of["-restore-model"]
+
+
+def ready_for(host, *conf, short="10 scans."):
+    asked = run.argparse.Namespace(studies=Path(), host=host, port=8000, conf=conf)
+    return run.ready(asked, Path("server.log"), short).strip().splitlines()
+
+
+def test_the_ready_block_ends_with_what_is_in_the_folder():
+    assert ready_for("127.0.0.1")[-1] == "10 scans."
+    assert len(ready_for("127.0.0.1")) == 5
+    assert "other computers" not in " ".join(ready_for("127.0.0.1"))
+
+
+def test_the_ready_block_says_how_others_reach_the_server(monkeypatch):
+    monkeypatch.setattr(run.address, "own_address", lambda host: "192.168.1.5")
+    line = "From other computers: http://192.168.1.5:8000, password = what is in secret.txt, any user name."
+    assert line in ready_for("0.0.0.0", ("token", "secret.txt"))
+    assert line in ready_for("192.168.1.5", ("token", "secret.txt"))
+    assert "From other computers: http://192.168.1.5:8000, with the login of MONAI Label." in ready_for("0.0.0.0")
+
+
 def test_stopping_ends_the_server_and_its_children(free_port):
     server = process.start([sys.executable, "-c", SERVER, str(free_port)])
     assert process.wait_until_ready(server, "127.0.0.1", free_port)
@@ -134,7 +189,7 @@ def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_t
         "import argparse, signal, sys\nfrom serving import run\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background shell has it ignored
         f"run.server_command = lambda *_: [sys.executable, '-c', {SERVER!r}, '{free_port}']\n"
-        f"options = argparse.Namespace(studies='.', host='127.0.0.1', port={free_port}, conf=[])\n"
+        f"options = argparse.Namespace(studies={str(tmp_path)!r}, host='127.0.0.1', port={free_port}, conf=[])\n"
         "sys.exit(run.serve(options))\n"
     )
     variables = dict(os.environ, PYTHONPATH=str(SCRIPTS))

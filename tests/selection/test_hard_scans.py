@@ -25,7 +25,7 @@ from fewlabel.review.correction import dice_matrix, overlaps
 from fewlabel.selection.scoring import score_cases
 from fewlabel.selection.table import DEFAULT_STRATEGY, make_strategies
 from fewlabel.settings import Settings
-from fewlabel.training.budget import Budget
+from fewlabel.training.budget import Budget, TrainerConfig
 from fewlabel.training.progress import Progress
 from fewlabel.training.trainer import Trainer
 from fewlabel.volumes.reading import read_label, read_volume, write_volume
@@ -98,8 +98,11 @@ def train(name, records, plan, steps, folder):
     method = make_method(name, build, build, len(plan.classes) + 1)
     pool = [{"id": each["id"], "image": each["image"]} for each in records[LABELLED:]]
     loader = PairedLoader(records[:LABELLED], pool if method.learns_from_unlabelled(1.0) else [], plan, 0)
-    end = "cpu", 2e-3, folder / "checkpoint.pt", {}, lambda *_: math.nan
-    Trainer(method, loader, Budget(steps, math.inf), Progress(folder / "progress.json", 60.0), *end).run()
+    config, progress = (
+        TrainerConfig("cpu", 2e-3, folder / "checkpoint.pt", {}),
+        Progress(folder / "progress.json", 60.0),
+    )
+    Trainer(method, loader, Budget(steps, math.inf), progress, config, lambda *_: math.nan).run()
     return method.eval()
 
 

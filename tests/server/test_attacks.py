@@ -154,7 +154,7 @@ def test_a_page_that_was_named_may_read_by_the_headers(server):
 
 def test_the_old_forms_of_an_html_page_start_nothing(server):
     for path in ("/train/fewlabel", "/batch/infer/fewlabel", "/scoring/fewlabel", "/activelearning/random"):
-        server.must_refuse("POST", path, 422, "no JSON", data={"max_minutes": "1"})
+        server.must_refuse("POST", path, 422, "not JSON", data={"max_minutes": "1"})
 
 
 def test_no_get_changes_or_starts_anything(server):

@@ -77,7 +77,7 @@ def test_a_moved_label_is_flagged_and_its_correction_is_no_first_submission(serv
     assert not volumes.label(4)[:, :, -6:].any()
     (flag,) = server.put_label("scan_4", volumes.write(tmp_path / "label.nii.gz", moved), CLASSES)["flags"]
     assert flag["kind"] == "shifted"
-    assert "moved by 12 mm towards the head (superior)" in flag["reason"]
+    assert "shifted by 12 mm towards the head (superior)" in flag["reason"]
     assert server.put_label("scan_4", volumes.truth(server.studies, 4), CLASSES)["flags"] == []
     assert [(entry["case"], entry["first"]) for entry in history(server)[-2:]] == [("scan_4", True), ("scan_4", False)]
 

@@ -1,5 +1,6 @@
 """One study and a client of its routes, in this process."""
 
+import dataclasses
 import os
 import threading
 
@@ -10,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from fewlabel.export import base
 from fewlabel.export.comparing import Comparison
-from fewlabel.networks import NETWORKS
+from fewlabel.networks import find
 from fewlabel.plan import Plan
 from fewlabel.published import save_published
 from fewlabel.service import routes
@@ -69,8 +70,9 @@ class Service:
         with open(path, "rb") as file:
             return os.path.basename(path), file.read()
 
-    def publish(self, **card):
-        save_published(self.workspace.model, NETWORKS["unet_small"](3), PLAN, {**CARD, **card})
+    def publish(self, network="unet_small", **card):
+        plan = dataclasses.replace(PLAN, network=network)
+        save_published(self.workspace.model, find(network)(3), plan, {**CARD, **card})
 
     def ask(self, method, path, status=200, **arguments):
         answer = self.client.request(method, f"/fewlabel/{path}", **arguments)
@@ -119,7 +121,7 @@ class HeldCheck:
     def __init__(self):
         self.begun, self.go_on, self.differing = threading.Event(), threading.Event(), 0
 
-    def __call__(self, source, folder, run, images):
+    def __call__(self, source, folder, run, images, like):
         self.begun.set()
         assert self.go_on.wait(600)
         return [Comparison(case, 960, self.differing, 0.0) for case, _ in images]

@@ -39,7 +39,7 @@ REQUESTS = {
     ("GET", "history"): "user",
     ("GET", "history.png"): "user",
     ("GET", "export"): "user",
-    ("GET", "export/file"): "user",
+    ("GET", "export/file"): "annotator",
     ("POST", "skip/a"): "annotator",
     ("DELETE", "skip/a"): "annotator",
     ("POST", "undo/a"): "annotator",

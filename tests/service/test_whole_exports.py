@@ -88,7 +88,7 @@ def test_a_record_of_an_earlier_version_without_a_checksum_serves_a_whole_zip_on
     write_json(exported.record, record)
     assert restarted(exported).file() == exported.zip
     damage(exported.zip)
-    assert "not whole" in refused(restarted(exported))
+    assert "is damaged" in refused(restarted(exported))
 
 
 class Killed(BaseException):

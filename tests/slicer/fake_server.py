@@ -5,7 +5,7 @@ import numpy as np
 
 from FewLabelLib.errors import LoginNeeded, Refused
 from FewLabelLib.label.labels import LabelClass
-from FewLabelLib.net.capabilities import Capabilities
+from FewLabelLib.net.capabilities import Capabilities, ExportFormat
 
 SHAPE = (4, 5, 6)
 
@@ -26,6 +26,9 @@ class FakeClient:
         self.troubles, self.gates, self.stored, self.versions = {}, {}, {}, 0
         self.order, self.classes = ["a", "b", "c"], [LabelClass("liver", 1), LabelClass("tumour", 2)]
         self.routes = frozenset({"study", "cases", "skip", "undo", "history", "export"})
+        self.formats = [
+            *(ExportFormat("bundle"), ExportFormat("msd", kind="dataset"), ExportFormat("onnx", problem="No onnx.")),
+        ]
         self.task, self.progress, self.exporting, self.answer = "", {}, {"state": "none"}, {}
         self.problem = self.no_scans = ""
         self.said = {}
@@ -63,7 +66,7 @@ class FakeClient:
             uncertainty="fewlabel_uncertainty" if self.versions else None,
             trainer="fewlabel",
             strategies={"uncertainty+diversity": "", "first": ""},
-            exports={"bundle": ""},
+            exports=self.formats,
             problem=self.problem,
             no_scans=self.no_scans,
             counts={"cases": 3, "submitted": len(self.stored), "completed": len(self.stored)},
@@ -153,8 +156,8 @@ class FakeClient:
         self.task, self.versions = "DONE", self.versions + 1
         self.progress.update(phase="done", progress=1.0, published=True, version=self.versions)
 
-    def start_export(self, format_name, check=True):
-        self._call("start_export", format_name)
+    def start_export(self, formats, check=True):
+        self._call("start_export", formats)
         self.exporting = {"state": "running", "progress": 0.0}
         return self.exporting
 

@@ -11,6 +11,7 @@ import pytest
 
 from FewLabelLib.label.label_file import Geometry, write_label
 from FewLabelLib.label.labels import LabelClass
+from FewLabelLib.net.capabilities import ExportFormat
 from FewLabelLib.net.client import Client, NotReachable, Refused, Timeouts
 
 INFO = {
@@ -31,7 +32,10 @@ STUDY = {
     "default_method": "supervised",
     "problem": "It is damaged.",
     "scans": {"usable": 0, "problem": "There is no usable scan."},
-    "exports": [{"name": "bundle", "description": "MONAI bundle"}],
+    "exports": [
+        {"name": "bundle", "description": "MONAI bundle"},  # as a server before version 0.3 says it
+        {"name": "msd", "description": "Data set", "kind": "dataset", "problem": "No room."},
+    ],
     "devices": ["cpu"],
     "counts": {"cases": 3, "submitted": 1, "validation": 0, "in_work": 0, "unlabelled": 2},
     "model": {"version": 4},
@@ -182,7 +186,10 @@ def test_fewlabels_routes_are_found_and_the_study_tells_colours(scripted, client
         *("study", "cases", "skip", "export"),
     ]
     assert offers.classes == [LabelClass("liver", 1, (1, 2, 3))]
-    assert offers.exports == {"bundle": "MONAI bundle"}
+    assert offers.exports == [
+        ExportFormat("bundle", "MONAI bundle", "model", ""),
+        ExportFormat("msd", "Data set", "dataset", "No room."),
+    ]
     assert list(offers.methods) == ["supervised", "bcp"]  # the default first
     assert offers.problem == "It is damaged."
     assert offers.no_scans == "There is no usable scan."
@@ -223,8 +230,8 @@ def test_the_routes_of_the_contract_are_asked_as_written(scripted, client, tmp_p
     assert client.unskip("a b") == {"id": "a b"}
     assert client.undo("a b")["state"] == "unlabelled"
     assert client.history()["entries"] == []
-    assert client.start_export("bundle")["state"] == "running"
-    assert json.loads(scripted.asked[-1][3]) == {"format": "bundle", "check": True}
+    assert client.start_export(["bundle", "msd"])["state"] == "running"
+    assert json.loads(scripted.asked[-1][3]) == {"formats": ["bundle", "msd"], "format": "bundle", "check": True}
     assert client.export_state()["state"] == "done"
     assert client.download_export(tmp_path / "out.zip").read_bytes() == body
 

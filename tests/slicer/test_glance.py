@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from FewLabelLib.errors import NotReachable, WrongServer
+from FewLabelLib.net.capabilities import ExportFormat
 from FewLabelLib.panel.glance import look
 
 
@@ -31,10 +32,17 @@ def test_why_connecting_failed_is_said_until_it_succeeds(panel, trouble, word):
     assert panel.connection.trouble is None
 
 
+def problems(panel):
+    """Why each format cannot be exported; "" if it can."""
+    return {name: problem for name, _, problem in look(panel.session).exports}
+
+
 def test_what_can_be_done_follows_what_is_going_on(panel):
     server = panel.connect()
     assert {"next", "open", "train", "disconnect"} <= look(panel.session).may
-    assert not {"submit", "skip", "undo", "stop", "export"} & look(panel.session).may
+    assert not {"submit", "skip", "undo", "stop"} & look(panel.session).may
+    assert problems(panel) == {"bundle": "There is no trained model yet.", "msd": "", "onnx": "No onnx."}
+    assert "export" in look(panel.session).may, "the scans and labels"
     panel.cases.next()
     glance = look(panel.session)
     assert glance.activity == "Loading ..."
@@ -53,6 +61,13 @@ def test_what_can_be_done_follows_what_is_going_on(panel):
     server.publish()
     panel.wait(3)
     assert {"train", "export"} <= look(panel.session).may
+    assert problems(panel)["bundle"] == ""
+
+
+def test_a_server_that_exports_models_alone_has_nothing_to_export_at_first(panel):
+    panel.server("http://one").formats = [ExportFormat("bundle")]
+    panel.connect()
+    assert "export" not in look(panel.session).may
 
 
 def test_a_lost_server_is_said_and_submitting_stays_possible_since_it_keeps_the_edits(panel):
@@ -73,7 +88,7 @@ def test_of_another_app_only_what_it_offers_is_shown(panel):
     server.routes = frozenset()
     panel.connect()
     assert look(panel.session).offered == {"strategies", "trainer"}
-    assert look(panel.session).exports == (("bundle", ""),)
+    assert problems(panel).keys() == {"bundle", "msd", "onnx"}
 
 
 def test_choices_are_offered_where_there_is_something_to_choose(panel, monkeypatch):

@@ -202,7 +202,7 @@ def test_the_model_is_exported_and_saved_with_what_was_verified(anna, tmp_path):
         pytest.skip("this server has no /fewlabel routes")
     saved = []
     anna.session.export.saved.connect(lambda file, state: saved.append((file, state)))
-    anna.session.export.start("bundle", tmp_path / "model.zip")
+    anna.session.export.start(["bundle"], tmp_path / "model.zip")
     anna.until(lambda: not anna.session.export.running)
     (file, state), *_ = saved
     assert zipfile.is_zipfile(file)

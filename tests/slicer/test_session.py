@@ -143,13 +143,13 @@ def test_three_rounds_from_connecting_to_the_export(panel, tmp_path):
     panel.cases.close()
     panel.session.settle()
     assert panel.session.state is State.READY
-    panel.export.start("bundle", tmp_path / "model.zip")
+    panel.export.start(["bundle"], tmp_path / "model.zip")
     panel.settle()
     assert panel.session.state is State.EXPORTING
     server.exporting = {"state": "done", "verified": {"case": "a", "voxels_differing": 0, "of": 120}}
     panel.wait(2)
     assert saved == [tmp_path / "model.zip"]
-    assert panel.has_message("differs from the server's in 0 of 120 voxels")
+    assert panel.has_message("0 of 120 voxels differ from the study")
     assert panel.session.state is State.READY
     assert panel.drafts() == []
     assert {State.LOADING, State.EDITING, State.SUBMITTING} <= set(panel.states)

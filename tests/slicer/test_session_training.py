@@ -116,22 +116,24 @@ def test_an_export_that_fails_or_is_forgotten_is_reported(panel, tmp_path):
         ({"state": "failed", "error": "The disk is full."}, "disk is full"),
         ({"state": "none"}, "inter"),
     ):
-        panel.export.start("bundle", tmp_path / "model.zip")
+        panel.export.start(["bundle"], tmp_path / "model.zip")
         panel.settle()
         server.exporting = state
         panel.wait(2)
         assert panel.has_message(word)
         assert not panel.export.running
-    panel.export.start("bundle", tmp_path / "nowhere" / "model.zip")
+    panel.export.start(["bundle"], tmp_path / "nowhere" / "model.zip")
     assert panel.has_message("There is no folder")
+    panel.export.start([], tmp_path / "model.zip")
+    assert panel.has_message("Choose at least one format")
     assert server.count("start_export") == 2
 
 
 def test_an_export_that_does_not_do_what_the_server_does_is_a_warning(panel, tmp_path):
     server = panel.connect()
-    panel.export.start("bundle", tmp_path / "model.zip")
+    panel.export.start(["bundle"], tmp_path / "model.zip")
     panel.settle()
     server.exporting = {"state": "done", "verified": {"case": "a", "voxels_differing": 7, "of": 120}}
     panel.wait(2)
     assert panel.said[-1][0] == "warning"
-    assert "differs from the server's in 7 of 120 voxels" in panel.said[-1][1]
+    assert "7 of 120 voxels differ from the study" in panel.said[-1][1]

@@ -88,11 +88,24 @@ def test_how_far_a_training_is():
 
 def test_how_far_an_export_is_and_what_was_verified():
     assert words.export({}, False) == ""
-    assert words.export({"state": "running", "step": "packing"}, True) == "The server is exporting: packing."
-    done = {"state": "done", "model_version": 2, "verified": {"case": "a", "voxels_differing": 0, "of": 120}}
+    assert words.export({"state": "running", "step": "It is packed."}, True) == "The server is exporting: It is packed."
+    left = {"state": "running", "step": "bundle: it is written.", "seconds_left": 130}
+    assert words.export(left, True) == "The server is exporting: bundle: it is written; 2 min left."
+    rows = [
+        {"format": "bundle", "case": case, "voxels_differing": number, "of": 120}
+        for case, number in (("a", 0), ("b", 3))
+    ]
+    rows.append({"format": "msd", "case": "a (scan)", "voxels_differing": 0, "of": 960})
+    done = {"state": "done", "model_version": 2, "formats": ["bundle", "msd"], "results": rows}
     assert words.export(done, True) == "The file is being downloaded."
-    assert "Verified on case 'a': 0 of 120 voxels differ" in words.export(done, False)
-    assert words.export({"state": "done"}, False) == "The model was exported. It was not verified."
+    assert words.export(done, False).splitlines() == [
+        "Model version 2 was exported as bundle, msd. Verified:",
+        "bundle: 3 of 120 voxels differ at most, in 2 comparisons.",
+        "msd: 0 of 960 voxels differ at most, in 1 comparison.",
+    ]
+    of_before = {"state": "done", "model_version": 2, "verified": {"case": "a", "voxels_differing": 0, "of": 120}}
+    assert words.export(of_before, False).splitlines()[1] == "0 of 120 voxels differ at most, in 1 comparison."
+    assert words.export({"state": "done"}, False) == "The study was exported. It was not verified."
     assert words.export({"state": "failed", "error": "Disk full."}, False) == "Failed. Disk full."
 
 

@@ -14,7 +14,7 @@ from fewlabel.methods import METHODS
 from fewlabel.settings import Settings
 from fewlabel.training import budget as budget_module
 from fewlabel.training import trainer as trainer_module
-from fewlabel.training.budget import Budget
+from fewlabel.training.budget import Budget, TrainerConfig
 from fewlabel.training.progress import Progress
 from fewlabel.training.run import Run
 from fewlabel.training.task import FewLabelTrain
@@ -130,8 +130,9 @@ def make_trainer(tmp_path):
         method = method or METHODS["mean_teacher"](lambda: nn.Conv3d(1, 2, 3, padding=1), 2)
         progress = Progress(tmp_path / "progress.json", seconds)
         budget = Budget(steps, seconds)
-        arguments = progress, "cpu", highest, tmp_path / "checkpoint.pt", identity
-        return Trainer(method, loader or batches(), budget, *arguments, validate or (lambda method, done: math.nan))
+        config = TrainerConfig("cpu", highest, tmp_path / "checkpoint.pt", identity)
+        validate = validate or (lambda method, done: math.nan)
+        return Trainer(method, loader or batches(), budget, progress, config, validate)
 
     return make
 

@@ -146,6 +146,19 @@ def test_what_is_said_of_validation_follows_the_labels(goes_on):
     assert said[0].startswith("All 2 labels")
 
 
+def test_what_is_said_of_validation_is_true_of_labels_that_came_before_the_first_step(goes_on):
+    goes_on.label("abc")
+    quick = {"max_steps": 2, "method": "supervised", "publish_minutes": 0.01, "scoring_minutes": 0.01}
+    run = ContinuousRun(goes_on.workspace, goes_on.settings(training="continuous", **quick), goes_on.store)
+    goes_on.label("defgh")
+    run()
+    report = goes_on.progress()
+    assert report["validation_cases"]
+    assert not [note for note in report["notes"] if "not validated" in note]
+    kept = f"{len(report['validation_cases'])} of 8 labelled cases are kept for validation"
+    assert len([note for note in report["notes"] if note.startswith(kept)]) == 1
+
+
 def test_one_that_begins_from_scratch_beside_a_published_model_learns_for_a_round_first(goes_on):
     """What is learnt in the first seconds must not replace a whole training."""
     goes_on.label("ab")

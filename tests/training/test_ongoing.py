@@ -12,6 +12,7 @@ from torch import nn
 
 from fewlabel.methods import METHODS
 from fewlabel.training import ongoing as ongoing_module
+from fewlabel.training.budget import TrainerConfig
 from fewlabel.training.clock import RETRY_AFTER, WARM_UP, Clock
 from fewlabel.training.ongoing import OngoingTrainer
 from fewlabel.training.ongoing_progress import OngoingProgress
@@ -41,9 +42,9 @@ def make_ongoing(tmp_path, clock, loader, identity, monkeypatch):
         torch.manual_seed(0)
         method = method or METHODS["mean_teacher"](lambda: nn.Conv3d(1, 2, 3, padding=1), 2)
         progress = OngoingProgress(tmp_path / "progress.json")
-        arguments = progress, "cpu", 1e-2, tmp_path / "checkpoint.pt", identity, look
+        config = TrainerConfig("cpu", 1e-2, tmp_path / "checkpoint.pt", identity)
         more = {"most_steps": steps, **more}
-        return OngoingTrainer(method, loader, Clock(look_every=10.0), *arguments, **more)
+        return OngoingTrainer(method, loader, Clock(look_every=10.0), progress, config, look, **more)
 
     return make
 

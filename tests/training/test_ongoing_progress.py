@@ -5,12 +5,16 @@ from __future__ import annotations
 from fewlabel.training.ongoing_progress import ROUND, OngoingProgress
 
 
-def test_a_sentence_that_is_true_no_more_makes_room(tmp_path):
-    progress = OngoingProgress(tmp_path / "progress.json", notes=["Not validated.", "Went on."])
-    progress.replace_note("Not validated.", "Not validated.")
-    assert progress.snapshot()["notes"] == ["Not validated.", "Went on."]
-    progress.replace_note("Not validated.", "Validated.")
-    progress.replace_note("Validated.", "")
+def test_what_is_said_of_the_labels_is_true_of_the_present_ones_alone(tmp_path):
+    progress = OngoingProgress(tmp_path / "progress.json", notes=["All 3 labels."])
+    progress.note("Went on.")
+    progress.note_labels("All 3 labels.")
+    assert progress.snapshot()["notes"] == ["All 3 labels.", "Went on."]
+    for number in (4, 5):
+        progress.note_labels(f"All {number} labels.")
+    assert progress.snapshot()["notes"] == ["Went on.", "All 5 labels."]
+    progress.note_labels("1 of 6 validates.")
+    progress.note_labels("")
     assert progress.snapshot()["notes"] == ["Went on."]
 
 

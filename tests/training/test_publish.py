@@ -146,6 +146,26 @@ def test_the_networks_that_tell_the_uncertainty_are_published_too(make_study, me
     assert len(load_members(study.workspace.model)[1]) == members
 
 
+def test_with_a_mean_of_networks_the_dice_of_each_alone_is_in_the_card(make_study, monkeypatch):
+    study = make_study(6)
+    study.label("abcde")
+    fixed_dice(monkeypatch, 0.8, 0.6, 0.7)
+    study.train(max_steps=1, method="dual_network")
+    card = read_card(study.workspace.model)
+    assert card["candidate"] == "mean"
+    assert card["alone"] == {"first": [0.6], "second": [0.7]}
+
+
+def test_of_one_network_there_is_no_dice_of_others(make_study, monkeypatch):
+    study = make_study(6)
+    study.label("abcde")
+    fixed_dice(monkeypatch, 0.6, 0.8, 0.7)
+    study.train(max_steps=1, method="dual_network")
+    card = read_card(study.workspace.model)
+    assert card["candidate"] == "first"
+    assert "alone" not in card
+
+
 def test_a_version_never_returns_even_where_the_published_model_was_moved_away(make_study):
     study = make_study(4)
     study.label("abc")

@@ -33,7 +33,7 @@ def test_the_line_is_that_of_the_issue():
         ({"published_dice": None}, "version 7, not validated;"),
         ({"phase": "resting"}, "learnt from 5 labels and 80 scans; version 7"),
         ({"phase": "resting"}, "resting until the next label"),
-        ({"phase": "stopped"}, "resting until you say Train"),
+        ({"phase": "stopped"}, "resting until you press Train"),
         ({"phase": "failed", "error": "No space left."}, "stopped by an error: No space left"),
         ({"phase": WAITING}, "learnt from 5 labels and 80 scans; version 7, Dice 0.86 on 2 scans; waiting for a label"),
         ({"phase": OFF}, "trainings are switched off on this server"),

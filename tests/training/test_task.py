@@ -143,9 +143,9 @@ def test_one_that_goes_on_by_itself_says_what_it_waits_for(looked_after):
     ("training", "rests", "report", "line"),
     [
         ("continuous", False, "training", "starting"),
-        ("continuous", True, "training", "resting until you say Train"),
+        ("continuous", True, "training", "resting until you press Train"),
         ("continuous", False, "resting", "resting until the next label: nothing improves any more"),
-        ("on_request", False, "resting", "resting until you say Train"),
+        ("on_request", False, "resting", "resting until you press Train"),
     ],
 )
 def test_how_it_stands_is_said_whatever_its_last_process_wrote(looked_after, training, rests, report, line):

@@ -129,10 +129,17 @@ def make_plan(
     else:
         normalisation = "meanstd"
         reasons.append("not in Hounsfield units: each volume is scaled by its own mean and deviation")
+    crop = _crop_size(patch, divisor(network))
+    if settings.patch and crop != tuple(settings.patch):
+        asked, used = ("x".join(map(str, sides)) for sides in (settings.patch, crop))
+        reasons.append(
+            f"crops of {used} voxels instead of the {asked} asked for: {network} needs multiples of "
+            f"{divisor(network)}, and one side of at least twice that"
+        )
     reasons.append(f"median volume {'x'.join(str(round(n)) for n in median)} voxels at the working spacing; {kind}")
     return Plan(
         spacing=_three(float(value) for value in spacing),
-        patch=_crop_size(patch, divisor(network)),
+        patch=crop,
         normalisation=normalisation,
         bounds=bounds,
         network=network,

@@ -183,6 +183,11 @@ class Settings:
         Raises:
             ValueError: an unknown key or an unusable value; the message names it, says what is allowed.
         """
+        return cls._read(conf, "--conf")
+
+    @classmethod
+    def _read(cls, conf: Mapping[str, Any], what: str) -> Settings:
+        """As ``from_conf``; ``what`` is how a message calls a setting."""
         fields = {field.name: field for field in dataclasses.fields(cls)}
         values: dict[str, Any] = {}
         for key, text in (conf or {}).items():
@@ -191,11 +196,11 @@ class Settings:
             if key not in fields:
                 close = difflib.get_close_matches(key, fields, 1)
                 hint = f" Did you mean '{close[0]}'?" if close else ""
-                raise ValueError(f"--conf {key}: there is no such setting.{hint} There are: {', '.join(fields)}.")
+                raise ValueError(f"{what} {key}: there is no such setting.{hint} There are: {', '.join(fields)}.")
             try:
                 values[key] = fields[key].metadata["parse"](str(text).strip())
             except ValueError as error:
-                raise ValueError(f"--conf {key} {text}: {error}. It is: {fields[key].metadata['help']}.") from error
+                raise ValueError(f"{what} {key} {text}: {error}. It is: {fields[key].metadata['help']}.") from error
         return cls(**values)
 
     def with_request(self, request: Mapping[str, Any]) -> Settings:
@@ -210,9 +215,12 @@ class Settings:
         asked = {key: request[key] for key in REQUEST_KEYS if key in request}
         asked = {key: next(iter(value), None) if isinstance(value, list) else value for key, value in asked.items()}
         chosen = {key: value for key, value in asked.items() if value not in (None, "", "auto")}
-        parsed = Settings.from_conf(chosen)
+        parsed = Settings._read(chosen, "The training option")
         return dataclasses.replace(self, **{key: getattr(parsed, key) for key in chosen})
 
+
+LEFT_OUT = "left_out"
+"""Key of a train request with the names of options that mean nothing here; the server sets it."""
 
 REQUEST_KEYS = ("method", "network", "device", "training", "max_minutes", "max_steps", "learning_rate", "seed")
 

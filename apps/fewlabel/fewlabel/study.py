@@ -173,7 +173,8 @@ class Study:
         self.keeper.submitted()
         files = self.store.get_image_uri(image), self.store.get_label_uri(image, "final")
         notes["kind"] = kind = kind_of(self.store.get_label_info(image, "final"))
-        return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image), kind)
+        with self.keeper.people.ask():  # a person waits for the comparison with the model
+            return notes | self.reviewer.submitted(image, *files, replaced, self._chosen_by.get(image), kind)
 
     def reload(self) -> None:
         """Read the folder again. Everything else that may change is read when it is used."""
@@ -190,3 +191,4 @@ class Study:
         self.keeper.keep(trainer, self.store)
         self.features.fill_in_background(list(self.store.list_images()), self.store.get_image_uri, self.settings.seed)
         logger.info("FewLabel serves %s; its state is in %s", self.studies, self.workspace.folder)
+        logger.info("In short: %s", self.store.found().short)  # scripts/serving shows it

@@ -141,6 +141,7 @@ class Workspace:
         self.exports = self.folder / "exports"
         self.replaced = self.folder / "replaced"
         self.scans = self.folder / "scans.json"
+        self.damaged = self.folder / "damaged"
         self.converted = self.folder / "converted"
         self.training = self.folder / "training.json"
         self.learned = self.folder / "learned.json"

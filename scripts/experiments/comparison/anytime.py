@@ -133,7 +133,7 @@ class AnytimeTrainer(OngoingTrainer):
 
     Args:
         anytime: what is published and when it is measured.
-        arguments: of OngoingTrainer, up to ``identity``.
+        arguments: of OngoingTrainer, up to ``config``.
     """
 
     def __init__(self, anytime: Anytime, *arguments: Any) -> None:

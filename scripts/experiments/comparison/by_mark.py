@@ -7,13 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
 from experiments.comparison.outcomes import Group, groups
 from experiments.comparison.table import row, spread
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from experiments.harness.picture import lines_over
 
 _HEAD = (
     "| labelled | method | minutes | Dice | median seed | median case | worst case | 95HD, mm | steps | "
@@ -31,19 +27,13 @@ def marks_table(outcomes: Sequence[dict[str, Any]]) -> str:
 
 def draw_marks(outcomes: Sequence[dict[str, Any]], file: Path) -> None:
     """Mean Dice of each method over the minutes, each seed as a dot."""
-    figure, axis = plt.subplots(figsize=(7, 4.5))
-    for (_, name), of_name in _by_name(outcomes).items():
-        minutes = [each for each, _ in of_name]
-        (line,) = axis.plot(minutes, [group.spread("dice")[0] for _, group in of_name], marker="o", label=name)
-        for each, group in of_name:
-            dots = [run["dice"] for run in group.runs.values()]
-            axis.plot([each] * len(dots), dots, ".", color=line.get_color(), markersize=4)
-    axis.set_xlabel("minutes of training")
-    axis.set_ylabel("mean Dice")
-    axis.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    with lines_over(file, "minutes of training", "mean Dice") as axis:
+        for (_, name), of_name in _by_name(outcomes).items():
+            minutes = [each for each, _ in of_name]
+            (line,) = axis.plot(minutes, [group.spread("dice")[0] for _, group in of_name], marker="o", label=name)
+            for each, group in of_name:
+                dots = [run["dice"] for run in group.runs.values()]
+                axis.plot([each] * len(dots), dots, ".", color=line.get_color(), markersize=4)
 
 
 def _by_name(outcomes: Sequence[dict[str, Any]]) -> dict[tuple[int | None, str], list[tuple[float, Group]]]:

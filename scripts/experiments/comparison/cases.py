@@ -56,7 +56,7 @@ class Cases:
         return sorted(chosen), sorted(rest)
 
     def without_test(self) -> Cases:
-        """For choices: a third of the development cases in place of the test cases, which are not in it at all.
+        """For tuning: a third of the development cases instead of the test cases, which are left out.
 
         Fixed draws are left out: they may name cases that are held out here.
         """

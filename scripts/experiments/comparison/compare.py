@@ -83,11 +83,11 @@ def write_report(folder: Path) -> str:
     write_csv(folder, outcomes)
     if experiment.marks:
         draw_marks(outcomes, folder / "anytime.png")
-        return _kept(folder, [_told(experiment, outcomes), marks_table(outcomes)])
+        return _kept(folder, [_heading(experiment, outcomes), marks_table(outcomes)])
     found = groups(outcomes)
     ablated = [part for part in dict.fromkeys(group.part for group in found) if ablation(found, part)]
     draw_methods(found, folder / "methods.png")
-    parts = [_told(experiment, outcomes), methods_table(found)]
+    parts = [_heading(experiment, outcomes), methods_table(found)]
     for method in ablated:
         draw_ablations(found, method, folder / f"{method}.png")
         count = ablation(found, method)[0].labelled
@@ -101,7 +101,7 @@ def _kept(folder: Path, parts: list[str]) -> str:
     return text
 
 
-def _told(experiment: Experiment, outcomes: list[dict[str, Any]]) -> str:
+def _heading(experiment: Experiment, outcomes: list[dict[str, Any]]) -> str:
     plan, cases = experiment.plan, experiment.cases()
     seeds = sorted({outcome["row"]["seed"] for outcome in outcomes})
     unit = "core-minutes" if experiment.of_core else "minutes"

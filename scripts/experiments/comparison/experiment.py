@@ -28,7 +28,7 @@ class Experiment:
     Attributes:
         data: folder of the data.
         split: file that names test and development cases.
-        tuning: whether a part of the development cases takes the place of the test cases.
+        tuning: whether a part of the development cases is measured instead of the test cases.
         steps: optimiser steps of each run; 0: as many as the minutes allow.
         minutes: the longest that a run may train.
         device: ``cpu`` or ``cuda``.

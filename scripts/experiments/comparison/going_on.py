@@ -14,6 +14,7 @@ from experiments.comparison.times import CoreTime, StepTime
 from experiments.comparison.worker import begin, label_map, measured, method_of_row, records_of, size
 from fewlabel.data.loaders import PairedLoader
 from fewlabel.predictions.store import PredictionStore
+from fewlabel.training.budget import TrainerConfig
 from fewlabel.training.clock import Clock
 from fewlabel.workspace import read_json, write_json
 
@@ -57,8 +58,8 @@ def go_on(folder: Path, key: str) -> None:
     make_loader = partial(PairedLoader, known, pool, plan, views=method.needs, predictions=store)
     progress = MarkProgress(state / "progress.json", anytime.share)
     identity = {"row": row.to_dict(), "labelled": drawn[0]}
-    end = device, experiment.learning_rate, state / "checkpoint.pt", identity
-    trainer = AnytimeTrainer(anytime, method, make_loader(seed=row.seed), Clock(), progress, *end)
+    config = TrainerConfig(device, experiment.learning_rate, state / "checkpoint.pt", identity)
+    trainer = AnytimeTrainer(anytime, method, make_loader(seed=row.seed), Clock(), progress, config)
     progress.note(trainer.resume())
     if trainer.step:  # other crops than before, not the first ones again
         trainer.use(make_loader(seed=row.seed + trainer.step), identity)

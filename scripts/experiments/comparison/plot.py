@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
+from matplotlib import pyplot as plt
 
 from experiments.comparison.outcomes import Group, ablation
 from experiments.comparison.rows import CEILING, FLOOR
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from experiments.harness.picture import save
 
 
 def draw_methods(groups: Sequence[Group], file: Path) -> None:
@@ -30,7 +28,7 @@ def draw_methods(groups: Sequence[Group], file: Path) -> None:
                 axis.axhline(group.spread("dice")[0], linestyle=style, color="grey", linewidth=1)
         axis.set_title(f"{count} labelled cases (dotted: labels only; dashed: all labels)", fontsize=9)
     axes[0][0].set_ylabel("mean Dice on the test cases")
-    _save(figure, file)
+    save(figure, file)
 
 
 def draw_ablations(groups: Sequence[Group], method: str, file: Path) -> None:
@@ -43,19 +41,13 @@ def draw_ablations(groups: Sequence[Group], method: str, file: Path) -> None:
     axis.axvline(0, color="grey", linewidth=1)
     axis.invert_yaxis()
     axis.set_xlabel(f"Dice of {method} without the module, minus Dice with it")
-    _save(figure, file)
+    save(figure, file)
 
 
 def _bars(axis: plt.Axes, groups: Sequence[Group]) -> None:
-    for place, group in enumerate(groups):
+    for column, group in enumerate(groups):
         mean, deviation = group.spread("dice")
-        axis.errorbar(place, mean, deviation, fmt="o", capsize=4, color="tab:blue")
+        axis.errorbar(column, mean, deviation, fmt="o", capsize=4, color="tab:blue")
         dots = [run["dice"] for run in group.runs.values()]
-        axis.plot([place + 0.15] * len(dots), dots, ".", color="grey", markersize=4)
+        axis.plot([column + 0.15] * len(dots), dots, ".", color="grey", markersize=4)
     axis.set_xticks(range(len(groups)), [group.name for group in groups], rotation=40, ha="right", fontsize=8)
-
-
-def _save(figure: plt.Figure, file: Path) -> None:
-    figure.tight_layout()
-    figure.savefig(file, dpi=110)
-    plt.close(figure)

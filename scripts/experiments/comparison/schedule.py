@@ -40,7 +40,7 @@ class Schedule:
         rows: all of them, done or not.
         jobs: runs at a time.
         seconds: the longest that a run may train.
-        say: told what goes on.
+        say: called with the progress.
         command: of ``experiment.py`` that runs one row.
     """
 
@@ -64,7 +64,7 @@ class Schedule:
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def run(self) -> None:
-        """Run what is missing; a run that fails is told of and the others go on.
+        """Run what is missing; a run that fails is reported, and the others go on.
 
         Raises:
             UnusableData: a run of this name is there with other settings.

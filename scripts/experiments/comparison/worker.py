@@ -28,7 +28,7 @@ from fewlabel.methods.base import Method
 from fewlabel.networks import find, partner
 from fewlabel.plan import Plan
 from fewlabel.predictions.store import PredictionStore
-from fewlabel.training.budget import Budget
+from fewlabel.training.budget import Budget, TrainerConfig
 from fewlabel.training.progress import Progress
 from fewlabel.training.refresh import PoolRefresh
 from fewlabel.training.trainer import Trainer
@@ -137,8 +137,8 @@ def make_trainer(
     store = PredictionStore(checkpoint.parent / "predictions", plan) if "pseudo_label" in views else None
     loader = PairedLoader(known, pool, plan, seed, views=views, predictions=store)
     refresh = PoolRefresh(store, plan, pool, experiment.device, budget, first=0) if store else None
-    end = experiment.device, experiment.learning_rate, checkpoint, identity, lambda *_: math.nan, refresh
-    return Trainer(method, loader, budget, progress, *end)
+    config = TrainerConfig(experiment.device, experiment.learning_rate, checkpoint, identity)
+    return Trainer(method, loader, budget, progress, config, lambda *_: math.nan, refresh)
 
 
 def records_of(

@@ -6,14 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
 from experiments.comparison.outcomes import Group, groups
 from experiments.comparison.table import row, signed, spread
 from experiments.day.rows import AFTER, WHILE, Day
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from experiments.harness.picture import lines_over
 
 Outcomes = Sequence[dict[str, Any]]
 
@@ -76,20 +72,15 @@ def _cells(group: Group | None) -> list[str]:
 
 def draw_days(outcomes: Outcomes, file: Path) -> None:
     """Mean Dice over the minutes of the day, each seed as a dot; dotted: when labels are submitted."""
-    figure, axis = plt.subplots(figsize=(7, 4.5))
-    for way, colour in ((WHILE, "tab:blue"), (AFTER, "tab:orange")):
-        of_way = [each for each in outcomes if each["row"]["way"] == way]
-        minutes = sorted({each["minutes"] for each in of_way})
-        means = [_group(of_way, way, lambda each, at=at: each["minutes"] == at).spread("dice")[0] for at in minutes]
-        axis.plot(minutes, means, color=colour, label=way)
-        axis.plot([each["minutes"] for each in of_way], [each["dice"] for each in of_way], ".", color=colour)
-        for number in range(1, of_way[0]["row"]["labelled"] + 1) if of_way else ():
-            place = next((each["minutes"] for each in of_way if is_at(each, number)), None)
-            if place is not None:
-                axis.axvline(place, color=colour, linestyle=":", linewidth=0.6)
-    axis.set_xlabel("minutes of the day (dotted: a label is submitted)")
-    axis.set_ylabel("mean Dice of the published model")
-    axis.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    x = "minutes of the day (dotted: a label is submitted)"
+    with lines_over(file, x, "mean Dice of the published model") as axis:
+        for way, colour in ((WHILE, "tab:blue"), (AFTER, "tab:orange")):
+            of_way = [each for each in outcomes if each["row"]["way"] == way]
+            minutes = sorted({each["minutes"] for each in of_way})
+            means = [_group(of_way, way, lambda each, at=at: each["minutes"] == at).spread("dice")[0] for at in minutes]
+            axis.plot(minutes, means, color=colour, label=way)
+            axis.plot([each["minutes"] for each in of_way], [each["dice"] for each in of_way], ".", color=colour)
+            for number in range(1, of_way[0]["row"]["labelled"] + 1) if of_way else ():
+                submitted = next((each["minutes"] for each in of_way if is_at(each, number)), None)
+                if submitted is not None:
+                    axis.axvline(submitted, color=colour, linestyle=":", linewidth=0.6)

@@ -66,9 +66,9 @@ class Record:
         """A label that no candidate has learnt from yet judges those that are still in memory."""
         truth = read_label(self.cases.labels[case])
         reference = torch.as_tensor(truth.array.astype("int64"))
-        for place, network in self._networks.items():
+        for index, network in self._networks.items():
             found = measure(self._map(network, plan, self.cases.images[case]), reference, truth.spacing, plan.classes)
-            self.looks[place]["judged"][str(number)] = means([{"case": case, **each} for each in found])["dice"]
+            self.looks[index]["judged"][str(number)] = means([{"case": case, **each} for each in found])["dice"]
         write_json(self.folder / "looks.json", self.looks)
 
     def _map(self, network: torch.nn.Module, plan: Plan, image: Path) -> torch.Tensor:
@@ -94,7 +94,7 @@ def read_looks(folder: Path) -> list[tuple[int, list[Look]]]:
 
 
 def published(looks: Sequence[Look]) -> dict[str, list[int]]:
-    """For each rule, which look's candidate is published after each look, by its place."""
+    """For each rule, which look's candidate is published after each look, by its index."""
     rules = {LAST: list(range(len(looks))), NEWEST: _by_newest(looks)}
     for least in _AGREE:
         rules[f"two in a row agree, Dice {least:g}"] = _by_agreement(looks, least)
@@ -104,21 +104,21 @@ def published(looks: Sequence[Look]) -> dict[str, list[int]]:
 def _by_agreement(looks: Sequence[Look], least: float) -> list[int]:
     """A candidate is published where the one before it agrees; the first of all at once."""
     chosen: list[int] = []
-    for place, look in enumerate(looks):
+    for index, look in enumerate(looks):
         agrees = not chosen or (look["agreement"] is not None and look["agreement"] >= least)
-        chosen.append(place if agrees else chosen[-1])
+        chosen.append(index if agrees else chosen[-1])
     return chosen
 
 
 def _by_newest(looks: Sequence[Look]) -> list[int]:
-    """When a label comes, the last candidate takes the place of the published one if it is not worse on that label."""
+    """When a label comes, the last candidate replaces the published one if it is not worse on that label."""
     chosen: list[int] = []
-    for place, look in enumerate(looks):
-        best = chosen[-1] if chosen else place
-        if chosen and look["labels"] > looks[place - 1]["labels"]:
+    for index, look in enumerate(looks):
+        best = chosen[-1] if chosen else index
+        if chosen and look["labels"] > looks[index - 1]["labels"]:
             number = str(look["labels"])
-            last, known = (looks[each]["judged"].get(number) for each in (place - 1, best))
-            best = place - 1 if last is not None and (known is None or last >= known) else best
+            last, known = (looks[each]["judged"].get(number) for each in (index - 1, best))
+            best = index - 1 if last is not None and (known is None or last >= known) else best
         chosen.append(best)
     return chosen
 
@@ -142,13 +142,13 @@ def rules_table(days: Sequence[tuple[int, Sequence[Look]]]) -> str:
 
 
 def _mean_with(looks: Sequence[Look], chosen: Sequence[int], count: int) -> float | None:
-    values = [looks[place]["dice"] for look, place in zip(looks, chosen, strict=True) if look["labels"] == count]
+    values = [looks[index]["dice"] for look, index in zip(looks, chosen, strict=True) if look["labels"] == count]
     return statistics.fmean(values) if values else None
 
 
 def _fall(looks: Sequence[Look], chosen: Sequence[int]) -> float:
     """The most that the Dice of what is published falls from one look to the next."""
-    values = [looks[place]["dice"] for place in chosen]
+    values = [looks[index]["dice"] for index in chosen]
     return max([0.0, *(one - other for one, other in itertools.pairwise(values))])
 
 

@@ -40,7 +40,7 @@ def mutants(only: Sequence[str], listed: bool, jobs: int) -> int:
 
     import_heavy_packages()
     try:
-        broken = failing_without_a_fault([fault.test for fault in chosen])
+        broken = failing_without_a_fault([fault.test for fault in chosen], jobs)
         if broken:
             lines = "\n".join(f"  {test}: {why}" for test, why in broken.items())
             return _refuse(f"Tests that fail without any fault catch nothing. Mend them first:\n{lines}")

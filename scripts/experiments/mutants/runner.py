@@ -69,7 +69,7 @@ def a_copy(fault: Fault | None) -> Iterator[Path]:
     """A temporary copy of the app, with the fault planted; the working tree is left as it is."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         app = Path(folder, "app")
-        shutil.copytree(APP, app, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(APP, app)  # its byte code too: only the planted file is compiled again
         if fault is not None:
             fault.plant(app / "fewlabel")
         yield Path(folder)
@@ -143,19 +143,32 @@ def outcome(result: dict[str, Any], seconds: float) -> Outcome:
     return Outcome("error", result.get("words") or f"pytest ended with code {result['code']}", seconds)
 
 
-def failing_without_a_fault(tests: Sequence[str]) -> dict[str, str]:
+def failing_without_a_fault(tests: Sequence[str], jobs: int = 1) -> dict[str, str]:
     """Tests that fail on the package as it is, and why: they would catch anything.
+
+    Args:
+        tests: node ids, each once or more.
+        jobs: processes at a time; the tests of one file stay together.
 
     Raises:
         RuntimeError: they cannot be run.
     """
-    with a_copy(None) as folder:
-        os.waitpid(fork(folder, sorted(set(tests)), first=False), 0)
-        result = result_in(folder)
-        if result["code"] not in (0, 1):
-            words = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
-            raise RuntimeError(f"The tests cannot be run on the package as it is.\n{words[-3000:]}")
-        return result["failed"]
+    files = sorted({test.split("::")[0] for test in tests})
+    failing: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+        shares = []
+        for number in range(min(jobs, len(files))):
+            share = sorted({test for test in tests if test.split("::")[0] in files[number::jobs]})
+            folder = stack.enter_context(a_copy(None))
+            shares.append((fork(folder, share, first=False), folder))
+        for process, folder in shares:
+            os.waitpid(process, 0)
+            result = result_in(folder)
+            if result["code"] not in (0, 1):
+                words = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
+                raise RuntimeError(f"The tests cannot be run on the package as it is.\n{words[-3000:]}")
+            failing |= result["failed"]
+    return failing
 
 
 def run_all(faults: Sequence[Fault], jobs: int, report: Callable[[Fault, Outcome], None]) -> None:

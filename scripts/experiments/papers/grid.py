@@ -1,4 +1,4 @@
-"""Volumes onto the grids that the field works on; the affine goes along, so that millimetres stay right."""
+"""Resamples volumes to the grids of the published benchmarks, with their affines, so that millimetres stay right."""
 
 from __future__ import annotations
 

@@ -12,15 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 
 from experiments.comparison.outcomes import as_text
 from experiments.comparison.table import row, spread
+from experiments.harness.picture import lines_over
 from fewlabel.workspace import replace_file
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 Curve = dict[int, dict[int, float]]  # seed -> labels -> mean Dice
 
@@ -88,21 +85,15 @@ def _spread(values: Sequence[float]) -> tuple[float, float]:
 
 def draw_rounds(curves: dict[str, Curve], file: Path) -> None:
     """Mean Dice over the number of labels, with the standard deviation over the seeds."""
-    figure, axis = plt.subplots(figsize=(7, 4.5))
-    for number, (name, curve) in enumerate(sorted(curves.items())):
-        means = _means(curve)
-        deviations = [_spread([line[size] for line in curve.values() if size in line])[1] for size in means]
-        shifted = [size * (1 + 0.015 * number) for size in means]  # so that bars do not hide each other
-        axis.errorbar(shifted, list(means.values()), np.nan_to_num(deviations), marker="o", capsize=3, label=name)
-    axis.set_xscale("log", base=2)
-    sizes = sorted({size for curve in curves.values() for size in _means(curve)})
-    axis.set_xticks(sizes, [str(size) for size in sizes])
-    axis.set_xlabel("labelled cases")
-    axis.set_ylabel("mean Dice on the test cases")
-    axis.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    with lines_over(file, "labelled cases", "mean Dice on the test cases") as axis:
+        for number, (name, curve) in enumerate(sorted(curves.items())):
+            means = _means(curve)
+            deviations = [_spread([line[size] for line in curve.values() if size in line])[1] for size in means]
+            shifted = [size * (1 + 0.015 * number) for size in means]  # so that bars do not hide each other
+            axis.errorbar(shifted, list(means.values()), np.nan_to_num(deviations), marker="o", capsize=3, label=name)
+        axis.set_xscale("log", base=2)
+        sizes = sorted({size for curve in curves.values() for size in _means(curve)})
+        axis.set_xticks(sizes, [str(size) for size in sizes])
 
 
 def write_rounds_csv(folder: Path) -> None:

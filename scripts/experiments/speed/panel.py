@@ -152,7 +152,7 @@ def play(desk, server, watch, rounds):
         desk.session.cases.case.kept = 0.0  # as if minutes had passed
         desk.until(lambda: desk.session.cases.case.kept)
         desk.settle()
-        do("placeButton")
+        do("sliceButton")
         do("skipButton")
         edit(desk, number)
         do("submitButton")

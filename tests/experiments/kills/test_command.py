@@ -1,8 +1,8 @@
 """The command that kills a server: it notices what it should, and goes on where it was stopped."""
 
+import os
 import random
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -116,10 +116,9 @@ def test_a_file_that_a_running_process_is_writing_belongs_to_it(life, file_again
     pid = life.server._process.pid
     path = file_again(life.workspace.folder / f".writing-{pid}-x.pt")
     path.write_bytes(b"half")
-    assert life.server.leftovers() == []
     gone = file_again(life.workspace.folder / ".writing-1-x.pt")
     gone.write_bytes(b"half")
-    assert [Path(name).name for name in life.server.leftovers()] == [gone.name]
+    assert [name for name in map(os.path.basename, life.server.leftovers()) if ".writing" in name] == [gone.name]
 
 
 class QuietLife(Life):

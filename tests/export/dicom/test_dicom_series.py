@@ -73,7 +73,7 @@ def test_a_folder_without_dicom_and_no_folder_are_refused(tmp_path):
     (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
     with pytest.raises(Refusal, match="holds no DICOM images"):
         find_series(tmp_path)
-    with pytest.raises(Refusal, match="is no folder"):
+    with pytest.raises(Refusal, match="is not a folder"):
         find_series(tmp_path / "missing")
 
 
@@ -96,10 +96,10 @@ def test_a_series_that_is_no_volume_is_refused_with_the_reason(write_series, cha
     change(middle, NumberOfFrames=3)
     assert "several frames in one file" in refused()
     change(middle, ImagePositionPatient=None)
-    assert "where its slices lie" in refused()
+    assert "where its slices are" in refused()
     change(middle, PixelSpacing=[2.0, 2.0])
     assert "several sizes or directions" in refused()
     shutil.copyfile(middle, middle.with_name("copy.dcm"))
-    assert "several slices at one place" in refused()
+    assert "several slices at one position" in refused()
     middle.with_name("copy.dcm").unlink()
     assert find_series(written.folder)

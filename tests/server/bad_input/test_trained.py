@@ -107,6 +107,10 @@ def test_a_bad_image_that_lies_in_the_folder_is_named_when_it_is_segmented(
     assert_sentence(trained.infer(name, expect=422)["detail"], file.name, word)
     label = trained.volumes.truth(trained.studies, 0)
     assert_sentence(trained.put_label(name, label, CLASSES, expect=422)["detail"], file.name, word)
+    row = next(row for row in trained.get("/fewlabel/cases")["cases"] if row["id"] == name)
+    assert row["state"] == "unusable"
+    assert word in row["flags"][0]
+    assert trained.info()["scans"]["usable"] == trained.get("/fewlabel/study")["counts"]["cases"]
     file.unlink()
     trained.wait_until(lambda: name not in {case["id"] for case in trained.get("/fewlabel/cases")["cases"]})
 
@@ -119,12 +123,16 @@ def test_an_uploaded_text_file_is_not_segmented(trained, assert_sentence):
     assert_sentence(answer["detail"], "not a NIfTI image")
 
 
-@pytest.mark.slow
-def test_unknown_training_options_end_the_training_in_words(trained, assert_sentence):
-    trained.train(method="nobody")
-    assert trained.wait_for_training()["status"] == "ERROR"
-    error = trained.info()["train_stats"]["fewlabel"]["error"]
-    assert_sentence(error, "nobody", "mean_teacher")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"method": "nobody"}, ("nobody", "mean_teacher")), ({"max_minuts": 3}, ("max_minuts", "'max_minutes'"))],
+)
+def test_training_options_that_cannot_be_meant_are_refused_at_once_in_words(trained, options, words, assert_sentence):
+    for path in ("/train/fewlabel", "/train/?model=fewlabel"):
+        message = trained.refused("POST", path, 422, json=options)
+        assert_sentence(message, *words)
+        assert "--conf" not in message
+    assert not trained.is_training()
     assert trained.infer("scan_1")["label_names"] == {"organ": 1, "tumour": 2}
 
 

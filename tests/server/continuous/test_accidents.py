@@ -137,7 +137,7 @@ def test_on_request_nothing_begins_by_itself_whatever_is_submitted(study):
     final = study.server.studies / "labels" / "final" / "case_0.nii.gz"
     study.server.put_label("case_8", final, ["hepar", "lesion"])
     assert study.stays_idle()
-    assert "until you say Train" in study.line()
+    assert "until you press Train" in study.line()
     version = study.version()
     study.server.train(max_steps=2)
     assert study.server.wait_for_training()["status"] == "DONE"

@@ -84,7 +84,7 @@ def test_who_stops_it_is_obeyed_even_after_a_restart(study):
     study.server.start()
     assert not study.server.is_training()
     assert study.server.info()["train_stats"]["fewlabel"]["phase"] == "stopped"
-    assert "until you say Train" in study.server.info()["train_stats"]["fewlabel"]["line"]
+    assert "until you press Train" in study.server.info()["train_stats"]["fewlabel"]["line"]
 
 
 def test_a_request_lets_it_go_on_where_it_was(study):

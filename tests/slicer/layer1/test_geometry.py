@@ -128,5 +128,5 @@ def test_a_label_on_another_grid_is_brought_to_the_images(scene, shown, write, t
 def test_a_label_that_lies_elsewhere_is_refused(scene, shown, write, truth, affines):
     far = affines["oblique"].copy()
     far[:3, 3] += 1000
-    with pytest.raises(Unusable, match="beside the image"):
+    with pytest.raises(Unusable, match="does not overlap the image"):
         scene.show_segmentation(shown, write("far.nii.gz", truth, far), [])

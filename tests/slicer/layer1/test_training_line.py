@@ -56,7 +56,7 @@ STATES = {
         SEVEN,
         "training",
         {**IDLE, "rests": True},
-        "Learnt from 5 labels and 80 scans; version 7, Dice 0.86 on 2 scans; resting until you say Train.",
+        "Learnt from 5 labels and 80 scans; version 7, Dice 0.86 on 2 scans; resting until you press Train.",
     ),
     "killed": (
         SEVEN,

@@ -203,11 +203,15 @@ def test_the_model_in_use_is_exported_and_was_run_by_itself(anna, tmp_path, pict
     Path("models").mkdir()
     anna.ui.exportSection.collapsed = False
     anna.ui.exportFolder.currentPath = "models"
+    rows = {anna.ui.formatList.item(number).text(): anna.ui.formatList.item(number) for number in range(2)}
+    assert rows["bundle"].isSelected()
+    rows["nnunet"].setSelected(True)
     anna.press("exportButton")
-    anna.until(lambda: anna.has_message("The model was saved as"))
+    anna.until(lambda: anna.has_message("The export was saved as"))
     anna.settle()
     (file,) = Path("models").glob("*.zip")
-    assert zipfile.is_zipfile(file)
+    with zipfile.ZipFile(file) as archive:
+        assert {name.split("/")[0] for name in archive.namelist()} == {"fewlabel_segmentation", "fewlabel_nnunet"}
     assert f"Saved as {file}." in anna.ui.exportLabel.text
     assert "0 of" in anna.ui.exportLabel.text
     picture("export", "exportSection")

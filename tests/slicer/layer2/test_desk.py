@@ -24,3 +24,24 @@ def test_a_section_that_is_collapsed_at_first_shows_what_is_in_it_once_it_is_ope
     section.collapsed = False
     desk.settle()
     assert section.height > button.geometry.bottom()
+
+
+def test_of_the_formats_the_first_that_can_be_exported_is_selected_until_a_person_chooses(desk, server, tmp_path):
+    def selected():
+        rows = desk.ui.formatList
+        return [rows.item(number).text() for number in range(rows.count) if rows.item(number).isSelected()]
+
+    assert selected() == ["msd"]  # no model yet
+    assert "no trained model" in desk.ui.formatList.item(0).toolTip()
+    server.publish()
+    desk.session.connection.refresh()
+    desk.settle()
+    assert selected() == ["bundle"]
+    desk.ui.formatList.item(1).setSelected(True)
+    desk.session.connection.refresh()
+    desk.settle()
+    assert selected() == ["bundle", "msd"]
+    desk.ui.exportFolder.currentPath = str(tmp_path)
+    desk.do("exportButton")
+    assert ("start_export", ["bundle", "msd"]) in server.calls
+    assert "No onnx." in desk.ui.formatList.item(2).toolTip()

@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 
 from fewlabel.datastore.walk import DICOM, FAULTY, LAYOUT, OTHER, REPEATED, Passed
+from fewlabel.volumes.detached import HEADERS
 from fewlabel.volumes.inspect import COLOUR, FOUR_D, UNREADABLE
+from fewlabel.volumes.reading import EXTENSIONS
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Found:
         passed: files by reason, a key of the table above.
         sentences: one for each reason.
         problem: the error where there is no usable scan; "" otherwise.
+        short: a summary in one line.
     """
 
     usable: int
@@ -56,6 +59,7 @@ class Found:
     passed: dict[str, int]
     sentences: list[str]
     problem: str
+    short: str
 
 
 def sum_up(folder: Path, usable: int, pending: int, passed: Iterable[Passed], made: bool) -> Found:
@@ -72,7 +76,23 @@ def sum_up(folder: Path, usable: int, pending: int, passed: Iterable[Passed], ma
     problem = ""
     if not usable and not pending:
         problem = " ".join([f"There is no usable scan in {folder}.", *([MADE] if made else []), *sentences])
-    return Found(usable, pending, {reason: len(group) for reason, group in by_reason.items()}, sentences, problem)
+    counts = {reason: len(group) for reason, group in by_reason.items()}
+    names = [each.path for group in by_reason.values() for each in group]
+    return Found(usable, pending, counts, sentences, problem, _short(folder, usable, pending, names))
+
+
+def _short(folder: Path, usable: int, pending: int, passed: list[str]) -> str:
+    """One line about the folder, for the person who starts the server."""
+    names = ", ".join([*map(_printable, passed[:_EXAMPLES]), *(["..."] if len(passed) > _EXAMPLES else [])])
+    over = f"passed over: {names}" if names else ""
+    if not usable and not pending:
+        kinds = ", ".join((*EXTENSIONS, *HEADERS))
+        return (
+            f"No usable scan in {_printable(str(folder))}{f' ({over})' if over else ''}. Put {kinds} files there; they "
+            "are found while the server runs."
+        )
+    later = f"{pending:,} more are still being checked" if pending else ""
+    return "; ".join(filter(None, (_count(usable, "scan"), later, over))) + "."
 
 
 def was_made_now(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,12 +11,15 @@ from pathlib import Path
 from fewlabel.datastore.catalogue import name_fault
 from fewlabel.datastore.choices import Choices, serves_subfolders
 from fewlabel.datastore.companions import companions
+from fewlabel.datastore.damaged import Damaged
 from fewlabel.datastore.found import COMPANION, NAMED, SUBFOLDER, FolderLog, Found, sum_up
 from fewlabel.datastore.headers import Headers
 from fewlabel.datastore.ids import id_of
 from fewlabel.datastore.walk import REPEATED, File, Passed, Walk
+from fewlabel.files import Stamp
+from fewlabel.volumes.damage import listen
 from fewlabel.volumes.detached import HEADERS
-from fewlabel.volumes.inspect import SEGMENTATION
+from fewlabel.volumes.inspect import SEGMENTATION, UNREADABLE, Fault
 from fewlabel.volumes.reading import EXTENSIONS
 from fewlabel.workspace import Workspace
 
@@ -66,6 +70,8 @@ class FolderScan:
         self.cases = Cases()
         self._found: tuple[Cases, Found] | None = None
         self._headers = Headers(studies, workspace.scans, workspace.converted, read_only)
+        self._damaged = Damaged(workspace.damaged)
+        listen(self)
         self._never = {workspace.folder.resolve(), never.resolve()}
         self._below: Walk | None = None
         self._log = FolderLog()
@@ -79,6 +85,7 @@ class FolderScan:
             known: ids that are cases already: they stay, whatever their names.
             labelled: ids with a submitted label: they stay, even if they can no longer be read.
         """
+        self._damaged.read()
         walk = self._walk()
         cases = Cases(passed=list(walk.passed))
         named = self._named(walk.files, cases)
@@ -90,6 +97,17 @@ class FolderScan:
             self._judge(file, case, file.path in beside, case in known, case in labelled, cases)
         self.cases = cases
         return cases
+
+    def damaged(self, path: Path, seen: Stamp, message: str) -> None:
+        """A scan of this study turned out to be damaged when this process read it; other files do not matter."""
+        for case, file in self.cases.files.items():
+            if file.stamp == seen and os.path.samefile(self.studies / file.path, path):
+                self._damaged.put(case, file, message)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether some process has found a damaged scan since the folder was last sorted."""
+        return self._damaged.has_news()
 
     def look(self) -> None:
         """Read the headers of pending files for as long as a person can wait."""
@@ -108,6 +126,7 @@ class FolderScan:
                 sorted({file.path for file in every} | passed),
                 [case for case, file in cases.files.items() if file.is_header],
             )
+        self._damaged.keep({**cases.files, **{case: file for case, (file, _) in cases.unusable.items()}})
         self._log.add(cases.passed)
         if not cases.pending:
             self._log.total(self.found(), self.studies)
@@ -199,6 +218,8 @@ class FolderScan:
                 cases.passed.append(Passed(file.path, COMPANION))
                 return
             fault = None
+        if fault is None and (why := self._damaged.why(case, file)):
+            fault = Fault(UNREADABLE, why)
         if fault is not None:
             cases.passed.append(Passed(file.path, fault.kind))
             cases.unusable[case] = (file, fault.message)

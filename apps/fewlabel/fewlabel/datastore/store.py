@@ -61,7 +61,7 @@ class StudyDatastore(LocalDatastore):
         labels_dir, file = label_paths(Path(studies), workspace.folder)
         known = any(Path(studies, each).exists() for each in (file, os.path.basename(file)))
         labels = Path(studies, labels_dir)
-        scan = FolderScan(Path(studies), workspace, known, choices, read_only, never=labels)
+        self._scan = scan = FolderScan(Path(studies), workspace, known, choices, read_only, never=labels)
         if not read_only:
             remove_leftovers(Path(studies), labels, workspace.folder)
         kinds = tuple(f"*{extension}" for extension in EXTENSIONS)  # MONAI Label only logs them here
@@ -95,22 +95,40 @@ class StudyDatastore(LocalDatastore):
         """Read the folder again."""
         self._index.refresh()
 
+    def _take_in_damaged(self) -> None:
+        """Read the folder again if scans turned out to be damaged, here or in a training: they are not offered."""
+        if self._scan.has_news and not self.entries.read_only:
+            self._index.refresh()
+
+    def json(self) -> Any:
+        """The table of images and labels."""
+        self._take_in_damaged()
+        return super().json()
+
+    def list_images(self) -> list[str]:
+        """Ids of the images."""
+        self._take_in_damaged()
+        return super().list_images()
+
     def get_labeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Ids of the images with a submitted label, whatever the arguments (as in MONAI Label)."""
         return self.entries.labelled()
 
     def get_unlabeled_images(self, label_tag: str | None = None, labels: list[str] | None = None) -> list[str]:
         """Ids of the images without a submitted label."""
+        self._take_in_damaged()
         return self.entries.unlabelled()
 
     # --- images
 
     def found(self) -> Found:
         """What the folder holds: usable scans, the files that are not served, and why."""
+        self._take_in_damaged()
         return self._images.found()
 
     def unusable(self) -> dict[str, tuple[str, str]]:
         """Scans that cannot be used, by id: (file, why not in a sentence)."""
+        self._take_in_damaged()
         return self._images.unusable()
 
     def get_image_uri(self, image_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The contract between one form of export and everything else."""
+"""The contract of an export format."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from fewlabel.export.card import write_card
 from fewlabel.export.comparing import Comparison, compare_runs, identical, read_back
 from fewlabel.export.placing import PARTS, placed
 from fewlabel.export.source import Source
+from fewlabel.published import Published
 
 Kind = Literal["model", "dataset", "cases"]
 """The published model; the study's images and submitted labels; label maps of single cases."""
+
+_INSTALL = "python -m pip install -r requirements-exports.txt, in FewLabel's folder and environment"
 
 
 def _cannot_write(what: Any, folder: Path) -> None:
@@ -37,33 +40,35 @@ def _cannot_read(source: Source, folder: Path) -> Iterable[tuple[str, np.ndarray
 
 @dataclass(frozen=True)
 class Export:
-    """One form in which others use what a study has made: a folder that needs neither FewLabel nor a server.
+    """One format: a folder that is used without FewLabel and without a server.
 
-    The functions know nothing of targets, earlier exports and full disks: that is done here, alike for all forms.
-    What a form lacks is named by ``tests/export/test_contract.py``; so that it can be, each part has a default.
+    Its functions do not handle targets, earlier exports and full disks: that is done here for all formats.
+    ``tests/export/test_contract.py`` names what a format lacks, which is why each part has a default.
 
     Attributes:
-        description: one line for people who choose.
+        description: one line, shown in lists of formats.
         write: puts all files into a folder that exists and is empty. Of the kind ``model`` it takes (published model,
-            folder), of the others (source, folder). An OSError is told by the caller, so write with functions that
-            raise one; class names are data, whatever is in them.
-        run: of the kind ``model``. (folder, images, output): runs the export by itself, in a process that knows nothing
-            of FewLabel and has no GPU, on every image of a folder. It writes one label map for each, ``.nii.gz``, its
+            folder), of the others (source, folder). The caller reports an OSError, so write with functions that
+            raise one; class names are data and may hold any character.
+        run: of the kind ``model``. (folder, images, output): runs the export in a process without FewLabel and without
+            a GPU, on every image of a folder. It writes one label map for each, ``.nii.gz``, its
             name beginning as the image's, on the image's own grid; beside it, if it can, the probabilities
             (``comparing.PROBABILITIES``). Raises Refusal (500) with the last words of what failed.
         folder: name of the folder in the zip, and of the zip before the version: letters, digits, ``_``.
-        card: JSON file of the export whose key ``fewlabel`` holds its class names, and the card of a model; an earlier
-            export is known by it.
-        readme: Markdown file of the export that says in words how to use it.
+        card: JSON file of the export whose key ``fewlabel`` holds its class names, and the card of a model; it marks
+            an earlier export.
+        readme: Markdown file of the export that says how to use it.
         kind: see Kind.
-        read: of the other kinds. (source, folder): for every case its id, an array as the study has it, and the same as
-            a library other than the one that wrote it reads it from the export. Raises Refusal (500) where it lies
-            elsewhere in space.
-        needs: modules that writing or running it imports beyond FewLabel's own requirements, named as pip does.
-        refuses: (source): why this study cannot be exported so, in a sentence that says what to do; "" if it can.
-            Asked before anything is written.
-        misnamed: (name of the target folder): why it may not be called so, in a sentence; "" if it may.
-        agrees: (comparison): why a comparison must not pass, "" if it may. Default: every voxel is the same.
+        read: of the other kinds. (source, folder): for every case its id, the array of the study, and the array that
+            another library than the one that wrote it reads from the export. Raises Refusal (500) if it has another
+            affine.
+        needs: packages beyond FewLabel's own requirements that writing or running it needs, as pip names them.
+        refuses: (source): why this study cannot be exported in this format and what to do, in a sentence; "" if it can.
+            Called before anything is written.
+        misnamed: (name of the target folder): why it may not have this name, in a sentence; "" if it may.
+        agrees: (comparison): why a comparison fails, "" if it passes. Default: every voxel is the same.
+        like: for a format that runs the model differently from ``/infer``. (model, image): label map of our own network
+            run in the same way, with which the format is compared too (``Comparison.unlike``).
 
     Examples:
         >>> def write(model, folder):
@@ -89,21 +94,22 @@ class Export:
     refuses: Callable[[Source], str] = lambda _: ""
     agrees: Callable[[Comparison], str] = identical
     misnamed: Callable[[str], str] = lambda _: ""
+    like: Callable[[Published, Path], np.ndarray] | None = None
 
-    def problem(self, source: Source) -> str:
-        """Why it cannot be exported now, in a sentence; "" if it can.
+    def problem(self, source: Source, target: Path) -> str:
+        """Why it cannot be exported now to this folder, in a sentence; "" if it can.
 
         Raises:
             Refusal: (409), (500) as ``Source.model``.
         """
         if self.kind == "model":
             source.model  # noqa: B018  (it says what is missing)
-        return self.lacks() or self.refuses(source)
+        return self.lacks() or self.misnamed(Path(target).resolve().name) or self.refuses(source)
 
     def lacks(self) -> str:
         """Which package it needs that is not installed, in a sentence; "" if none."""
         missing = " ".join(each for each in self.needs if importlib.util.find_spec(each) is None)
-        return f"It needs {missing}, which is not installed here: python -m pip install {missing}." if missing else ""
+        return f"It needs {missing}, which is not installed here: {_INSTALL}." if missing else ""
 
     def export(
         self,
@@ -112,10 +118,10 @@ class Export:
         images: Sequence[tuple[str, Path]] | None = (),
         overwrite: bool = False,
     ) -> list[Comparison] | None:
-        """Write it, compare it with the study and put it in its place: whole, or not at all.
+        """Write it, compare it with the study and move it to its folder: complete, or not at all.
 
         Args:
-            source: what it is made of.
+            source: what it is made of; ``problem`` found none.
             target: folder to create.
             images: cases and files that a model is run on for the comparison; None: nothing is compared, of any kind.
             overwrite: an earlier export of this form there is replaced; what people put beside its files stays.
@@ -124,12 +130,9 @@ class Export:
             what was compared, None where nothing was.
 
         Raises:
-            Refusal: (409) there is something already, or nothing to export; (422) this study cannot be exported so;
+            Refusal: (409) there is something already, or nothing to export; (422) a scan cannot be used;
                 (500) the published model is damaged, or the export disagrees with the study; (507) not writable.
         """
-        problem = self.misnamed(Path(target).resolve().name) or self.problem(source)
-        if problem:
-            raise Refusal(problem, 422)
         with placed(target, overwrite, self.card) as draft:
             source.tell(0.0, "it is written")
             self.write(source.model if self.kind == "model" else source, draft)
@@ -146,17 +149,17 @@ class Export:
         if self.kind == "model":
             if not images:
                 return None
-            rows = compare_runs(source, folder, self.run, images)
+            rows = compare_runs(source, folder, self.run, images, self.like)
         else:
             rows = read_back(source, folder, self.read)
         faults = [f"{row.case}: {fault}" for row in rows for fault in [self.agrees(row)] if fault]
         if faults:
-            told = "; ".join(faults)
-            raise Refusal(f"The export does not agree with the study, so it was not kept. {told}.", 500)
+            listed = "; ".join(faults)
+            raise Refusal(f"The export does not agree with the study, so it was not kept. {listed}.", 500)
         return rows
 
     def _describe(self, source: Source, draft: Path, rows: list[Comparison] | None) -> None:
-        """Say in the export what it is, how it was compared with the study, and which files are its own."""
+        """Write into the export its card, how it was compared with the study, and which files are its own."""
         if self.kind == "model":
             write_card(source, draft, rows, self.description)
         said = {
@@ -167,13 +170,15 @@ class Export:
 
 
 def run_alone(command: list[str], folder: Path) -> None:
-    """Run a command as somebody without FewLabel would: in the export's folder, with no path of ours and no GPU.
+    """Run a command as on a computer without FewLabel: in the export's folder, without our import path and without GPU.
 
     Raises:
         Refusal: (500) it failed; its last words are in the message.
     """
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment["CUDA_VISIBLE_DEVICES"] = ""  # the server compares on its CPU: a GPU rounds otherwise
+    environment["CUDA_VISIBLE_DEVICES"] = (
+        ""  # the server's side of the comparison runs on its CPU: a GPU rounds differently
+    )
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         raise Refusal("The export does not run:\n" + "\n".join(done.stderr.splitlines()[-8:]), 500)

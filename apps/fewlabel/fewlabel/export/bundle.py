@@ -39,7 +39,12 @@ format=%(asctime)s %(levelname)s %(message)s
 """
 
 
-_OTHER_KINDS = ("deepedit", "deepgrow", "detection", "classification")  # words of MONAI Label's monaibundle app
+_OTHER_KINDS = (
+    "deepedit",
+    "deepgrow",
+    "detection",
+    "classification",
+)  # words by which MONAI Label's monaibundle app recognises other kinds of models
 
 
 def write_bundle(model: Published, folder: Path) -> None:
@@ -61,7 +66,7 @@ def write_bundle(model: Published, folder: Path) -> None:
 
 
 def copy_sources(folder: Path, plan: Plan) -> None:
-    """What stock MONAI lacks of the plan's network goes along: its source files, in the bundle's folder ``scripts``."""
+    """Copy the source files of a network that stock MONAI lacks into the bundle's folder ``scripts``."""
     sources = networks.find(plan.network).sources
     if sources:
         scripts = folder / "scripts"
@@ -86,23 +91,23 @@ def _readme(model: Published) -> str:
 
 Segments {", ".join(names)} in 3-D volumes. Trained by FewLabel {__version__} ({card["method"]}) on
 {card["labelled"]} labelled and {card["unlabelled"]} unlabelled volumes. {known} Not a medical device.
-`model_card.html` says more.
+More in `model_card.html`.
 
 Values of the label maps:
 {rows}
 
-Packages: `pip install -r requirements.txt`, the versions that it was made with. Run the commands in this folder.
+Packages: `pip install -r requirements.txt` (the versions that it was trained with). Run the commands in this folder.
 
-Label maps of all volumes in a folder, written to another:
+Segment all volumes of a folder; label maps are written to another:
 
 ```
 python -m monai.bundle run --bundle_root . --config_file configs/inference.json \\
     --meta_file configs/metadata.json --dataset_dir IMAGES --output_dir LABELS
 ```
 
-Train on from these weights: DATASET holds `images` and `labels`, whose files have the same names and the values above
-(or name both folders by `--images_dir` and `--labels_dir`). The last fifth of the pairs measures; weights that are
-better than those at the beginning replace `models/model.pt`:
+Continue the training from these weights: DATASET has the folders `images` and `labels` with the same file names and the
+values above (or give both folders by `--images_dir` and `--labels_dir`). The last fifth of the pairs is for validation;
+weights that are better than those at the beginning replace `models/model.pt`:
 
 ```
 python -m monai.bundle run --bundle_root . --config_file configs/train.json \\
@@ -120,8 +125,8 @@ def misnamed(name: str) -> str:
     if not found:
         return ""
     return (
-        f"MONAI Label guesses from the folder's name what a bundle does, and '{name}' says {found[0]}: choose a name "
-        "without that word."
+        f"MONAI Label concludes from the folder's name what a bundle does, and '{name}' contains {found[0]}: choose a "
+        "name without that word."
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs an exported bundle as a stranger would."""
+"""Runs an exported bundle with stock MONAI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def bundle_command(bundle: Path, images: Path, output: Path) -> list[str]:
 
 
 def run_bundle(bundle: Path, images: Path, output: Path) -> None:
-    """``python -m monai.bundle run`` on a folder of images, in a process that knows nothing of FewLabel.
+    """``python -m monai.bundle run`` on a folder of images, in a process without FewLabel.
 
     Raises:
         Refusal: (500) it failed; its last words are in the message.

@@ -27,35 +27,36 @@ _ON_SCANS = (
     "the Hausdorff distance, of those in which both hold it."
 )
 _AT_TRAINING = "Measured when the model was published, at the spacing that it works at; no distances were measured."
+_NOTHING = "Nothing was measured: there was no validation case."
 
 
 def write_card(source: Source, folder: Path, rows: list[Comparison] | None, export: str) -> None:
-    """Put the card into an export, as Markdown, as JSON and as one HTML page with pictures.
+    """Write the card into an export, as Markdown, as JSON and as one HTML page with pictures.
 
     Args:
         source: with the published model and, where they are known, the study's cases.
         folder: of the export.
-        rows: how it was compared with the server; None: it was not, and no validation case is measured anew.
-        export: what it is, in words.
+        rows: of the comparison with the server; None: not compared, and no validation case is measured.
+        export: description of the format.
 
     Raises:
         Refusal: (409), (500) there is no model that can be used; (507) no room for a result.
     """
     evidence = Evidence() if rows is None else measure(source)
-    told = contents(source.model, evidence, rows, export)
-    (folder / DATA).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / MARKDOWN).write_text(as_markdown(told), encoding="utf-8")
-    (folder / PAGE).write_text(as_html(told, evidence.pictures), encoding="utf-8")
+    card = contents(source.model, evidence, rows, export)
+    (folder / DATA).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / MARKDOWN).write_text(as_markdown(card), encoding="utf-8")
+    (folder / PAGE).write_text(as_html(card, evidence.pictures), encoding="utf-8")
 
 
 def contents(model: Published, evidence: Evidence, rows: Sequence[Comparison] | None, export: str) -> dict[str, Any]:
-    """What the card says, as JSON.
+    """The content of the card, as JSON.
 
     Args:
         model: published.
-        evidence: of its validation cases; without any, what was measured when it was published is told.
+        evidence: of its validation cases; without any, the Dice measured when it was published is given.
         rows: of its verification; None: not verified.
-        export: what it is, in words.
+        export: description of the format.
     """
     plan, card = model.plan, model.card
     published = card.get("time")
@@ -85,7 +86,7 @@ def _input(model: Published) -> dict[str, Any]:
         "normalisation": "clipped softly to the window" if ct else "each scan by its own mean and deviation",
         "crop_voxels": list(plan.patch),
         "like": "Scans like those that it was trained on: same body part, modality and protocol. Any grid and "
-        "orientation; it is resampled to the spacing given here, and the result is put back on the scan's grid.",
+        "orientation; it is resampled to the spacing given here, and the result is resampled to the scan's grid.",
     }
 
 
@@ -115,18 +116,23 @@ def _validation(model: Published, evidence: Evidence) -> dict[str, Any]:
             {"case": case, "dice": dice, "distance": [None] * len(dice), "extra": []} for case, dice in known.items()
         ]
         cases = [each for each in cases if counted(each["dice"])]
-        how = _AT_TRAINING if cases else "Nothing was measured: there was no validation case."
+        how = _AT_TRAINING if quality(model.card).cases != 0 else _NOTHING
+    of_classes: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "dice": _spread(each["dice"][index] for each in cases),
+            "distance_mm": _spread(each["distance"][index] for each in cases),
+            "seen_where_the_label_has_none": sum(name in each["extra"] for each in cases),
+        }
+        for index, name in enumerate(classes)
+    ]
+    if not cases:  # published before the cases were recorded, or without any
+        for each in of_classes:
+            mean = (model.card.get("validation") or {}).get(each["name"])
+            each["dice"].update(mean=mean, cases=quality(model.card).cases)
     return {
         "how": how,
-        "classes": [
-            {
-                "name": name,
-                "dice": _spread(each["dice"][place] for each in cases),
-                "distance_mm": _spread(each["distance"][place] for each in cases),
-                "seen_where_the_label_has_none": sum(name in each["extra"] for each in cases),
-            }
-            for place, name in enumerate(classes)
-        ],
+        "classes": of_classes,
         "cases": cases,
         "left_out": [{"case": case, "reason": reason} for case, reason in evidence.left_out],
         "pictures": [{"case": case, "which": which, "dice": dice} for which, case, dice, _ in evidence.pictures],
@@ -159,7 +165,7 @@ def _warnings(model: Published, evidence: Evidence, rows: Sequence[Comparison] |
         warnings.append(known.sentence)
     if card.get("sent"):
         warnings.append(
-            "It was not trained in this study: it was sent to the server, and says itself where it is from."
+            "It was not trained in this study: it was sent to the server, and its origin is as its sender stated."
         )
     if isinstance(card.get("progress"), float) and card["progress"] < 1:
         warnings.append(f"It was published when {card['progress']:.0%} of its training was done.")

@@ -18,14 +18,14 @@ th{background:#eef1f5}.warning{background:#fff3cd;border-left:4px solid #d39e00;
 figure{display:inline-block;margin:0 1rem 1rem 0;vertical-align:top;max-width:18rem}img{width:100%}"""
 
 
-def as_markdown(told: dict[str, Any]) -> str:
+def as_markdown(card: dict[str, Any]) -> str:
     """The card as Markdown.
 
     Args:
-        told: as ``fewlabel.export.card.contents`` makes it.
+        card: as ``fewlabel.export.card.contents`` makes it.
     """
-    lines = [f"# {markdown(_title(told))}", ""]
-    for kind, content in _blocks(told):
+    lines = [f"# {markdown(_title(card))}", ""]
+    for kind, content in _blocks(card):
         if kind == "heading":
             lines += [f"## {markdown(content)}", ""]
         elif kind == "text":
@@ -37,15 +37,15 @@ def as_markdown(told: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def as_html(told: dict[str, Any], pictures: Sequence[tuple[str, str, float, bytes]] = ()) -> str:
+def as_html(card: dict[str, Any], pictures: Sequence[tuple[str, str, float, bytes]] = ()) -> str:
     """The card as one HTML page that needs no other file and runs nothing.
 
     Args:
-        told: as ``fewlabel.export.card.contents`` makes it.
+        card: as ``fewlabel.export.card.contents`` makes it.
         pictures: which case it is, its id, its mean Dice, PNG.
     """
-    parts = [f"<h1>{html.escape(_title(told))}</h1>"]
-    for kind, content in _blocks(told):
+    parts = [f"<h1>{html.escape(_title(card))}</h1>"]
+    for kind, content in _blocks(card):
         if kind == "heading":
             parts.append(f"<h2>{html.escape(content)}</h2>")
         elif kind == "text":
@@ -59,38 +59,40 @@ def as_html(told: dict[str, Any], pictures: Sequence[tuple[str, str, float, byte
     if pictures:
         parts.append("<h2>Validation cases</h2><p>Drawn through: the submitted label. Dashed: the model.</p>")
         parts += [_figure(*each) for each in pictures]
-    head = f'<meta charset="utf-8"><title>{html.escape(_title(told))}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>{html.escape(_title(card))}</title><style>{_STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(parts) + "\n</body></html>\n"
 
 
-def _title(told: dict[str, Any]) -> str:
-    return f"FewLabel model, version {told['version']}"
+def _title(card: dict[str, Any]) -> str:
+    return f"FewLabel model, version {card['version']}"
 
 
-def _blocks(told: dict[str, Any]) -> list[Block]:
-    learned, training, scans = told["learned_from"], told["training"], told["input"]
-    published = f"Published {told['published']}. " if told["published"] else ""
+def _blocks(card: dict[str, Any]) -> list[Block]:
+    learned, training, scans = card["learned_from"], card["training"], card["input"]
+    published = f"Published {card['published']}. " if card["published"] else ""
     blocks: list[Block] = [
-        ("text", f"{told['export']}. {published}{told['quality']}"),
-        ("warnings", told["warnings"]),
+        ("text", f"{card['export']}. {published}{card['quality']}"),
+        ("warnings", card["warnings"]),
         ("heading", "Classes"),
-        ("table", [["Value", "Class"], *([str(each["value"]), each["name"]] for each in told["classes"])]),
+        ("table", [["Value", "Class"], *([str(each["value"]), each["name"]] for each in card["classes"])]),
         ("heading", "Intended input"),
         ("text", f"{scans['scans']}. {scans['like']}"),
         ("table", [["", ""], *_pairs(scans, ("spacing_mm", "crop_voxels", "normalisation", "window"))]),
         ("heading", "Quality"),
-        *_quality(told["validation"]),
+        *_quality(card["validation"]),
         ("heading", "Training"),
         ("text", f"{learned['labelled']} labelled and {learned['unlabelled']} unlabelled volumes."),
         ("table", [["", ""], *_pairs(training, ("method", "about", "network", "candidate", "seconds", "steps"))]),
         ("table", [["Setting", ""], *_pairs(training["settings"], training["settings"])]),
         ("list", training["plan"]),
         ("heading", "Software"),
-        ("table", [["Package", "Version"], *_pairs(told["software"], told["software"])]),
+        ("table", [["Package", "Version"], *_pairs(card["software"], card["software"])]),
         ("heading", "Verification"),
-        *_verification(told["verification"]),
+        *_verification(card["verification"]),
     ]
-    return [block for block in blocks if len(block[1]) > (block[0] == "table")]  # nothing empty
+    filled = [block for block in blocks if len(block[1]) > (block[0] == "table")]
+    followed = [*(kind for kind, _ in filled[1:]), "heading"]
+    return [block for block, after in zip(filled, followed, strict=True) if (block[0], after) != ("heading", "heading")]
 
 
 def _quality(validation: dict[str, Any]) -> list[Block]:
@@ -98,9 +100,9 @@ def _quality(validation: dict[str, Any]) -> list[Block]:
     rows = [
         [
             each["name"],
-            _told(each["dice"], 3),
-            str(each["dice"]["cases"]),
-            _told(each["distance_mm"], 1),
+            _spread(each["dice"], 3),
+            "not known" if each["dice"]["cases"] is None else str(each["dice"]["cases"]),
+            _spread(each["distance_mm"], 1),
             str(each["distance_mm"]["cases"]),
             str(each["seen_where_the_label_has_none"]),
         ]
@@ -150,9 +152,9 @@ def _verification(rows: list[dict[str, Any]] | None) -> list[Block]:
     return [*blocks, ("table", [["Case", "Class", "Dice of both"], *dice])] if dice else blocks
 
 
-def _told(spread: dict[str, Any], digits: int) -> str:
+def _spread(spread: dict[str, Any], digits: int) -> str:
     """``0.812 ± 0.031 (0.771 to 0.840)``."""
-    if not spread["cases"]:
+    if spread["mean"] is None:
         return "not known"
     if spread["deviation"] is None:
         return _number(spread["mean"], digits)

@@ -1,4 +1,4 @@
-"""How an export is compared with the study that it was made from."""
+"""Compares an export with the study that it was made from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nibabel
@@ -14,24 +14,31 @@ import numpy as np
 
 from fewlabel.errors import Refusal
 from fewlabel.export.source import Segmented, Source
+from fewlabel.published import Published
 from fewlabel.volumes.reading import Volume, read_grid, read_label, same_grid, spacing_of
 
 PROBABILITIES = "_probabilities.npy"
-"""End of the name of a file that a run may write beside a label map: float32 (class, i, j, k), background first."""
+"""Suffix of a file that a run may write beside a label map: float32 (class, i, j, k), background first."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What an export gave for one case, beside what the study has.
+    """One case: the export's result compared with that of the study.
 
     Attributes:
         case: id or file name.
-        voxels: that were compared.
-        differing: of them.
+        voxels: number of voxels compared.
+        differing: number of them that differ.
         seconds: per case, the start of the program included.
-        dice: of each class; None for one that neither has.
+        dice: of each class; None for a class that is in neither.
         probability: largest difference of a probability; None: not known.
-        at_plan_spacing: the scan has the spacing that the model works at, within 1 %.
+        at_plan_spacing: the scan has the spacing of the plan, within 1 %.
+        unlike: number of voxels that differ from our own network run as the format runs it; None: the format runs it as
+            ``/infer`` does.
+
+    Examples:
+        >>> Comparison("liver_3", voxels=1000, differing=5, seconds=2.0).share
+        0.005
     """
 
     case: str
@@ -41,10 +48,11 @@ class Comparison:
     dice: dict[str, float | None] = field(default_factory=dict)
     probability: float | None = None
     at_plan_spacing: bool = False
+    unlike: int | None = None
 
     @property
     def share(self) -> float:
-        """Of the voxels that differ, 0..1."""
+        """Fraction of the voxels that differ, 0..1."""
         return self.differing / self.voxels if self.voxels else 0.0
 
 
@@ -56,15 +64,20 @@ def identical(comparison: Comparison) -> str:
 
 
 def compare_runs(
-    source: Source, folder: Path, run: Callable[[Path, Path, Path], None], images: Sequence[tuple[str, Path]]
+    source: Source,
+    folder: Path,
+    run: Callable[[Path, Path, Path], None],
+    images: Sequence[tuple[str, Path]],
+    like: Callable[[Published, Path], np.ndarray] | None = None,
 ) -> list[Comparison]:
-    """Run an exported model by itself on images and compare its label maps with ``/infer``.
+    """Run an exported model without FewLabel on images and compare its label maps with ``/infer``.
 
     Args:
-        source: that it was made from.
+        source: of the export.
         folder: of the export.
         run: of its format.
         images: case and file of each.
+        like: label map of our own network run as the format runs it, if that differs from ``/infer``.
 
     Raises:
         Refusal: (422) an image cannot be used; (500) the export does not run, or wrote no label map.
@@ -73,7 +86,7 @@ def compare_runs(
     for number, (case, image) in enumerate(images):
         source.tell(0.1 + 0.4 * number / len(images), f"the server segments {case}")
         expected.append(source.segment(image))
-    source.tell(0.5, f"it is run by itself on {', '.join(case for case, _ in images)}")
+    source.tell(0.5, f"the export is run on {', '.join(case for case, _ in images)}")
     with tempfile.TemporaryDirectory(prefix="fewlabel-check-") as scratch:
         inputs, outputs = Path(scratch, "images"), Path(scratch, "labels")
         inputs.mkdir()
@@ -82,10 +95,14 @@ def compare_runs(
         begun = time.monotonic()
         run(folder, inputs, outputs)
         seconds = (time.monotonic() - begun) / max(1, len(images))
-        return [
-            _compared(source, case, image, ours, _written(outputs, number, image), seconds)
-            for number, ((case, image), ours) in enumerate(zip(images, expected, strict=True))
-        ]
+        rows = []
+        for number, ((case, image), ours) in enumerate(zip(images, expected, strict=True)):
+            file = _written(outputs, number, image)
+            row = _compared(source, case, image, ours, file, seconds)
+            rows.append(
+                replace(row, unlike=_differing(like(source.model, image), read_label(file).array)) if like else row
+            )
+        return rows
 
 
 def _written(outputs: Path, number: int, image: Path) -> Path:
@@ -106,13 +123,18 @@ def _compared(source: Source, case: str, image: Path, ours: Segmented, file: Pat
     return Comparison(case, theirs.size, differing, seconds, dice, _probability(ours, file), at_spacing)
 
 
+def _differing(ours: np.ndarray, theirs: np.ndarray) -> int:
+    """Voxels; all of them where the shapes differ."""
+    return theirs.size if ours.shape != theirs.shape else int(np.count_nonzero(ours != theirs))
+
+
 def _dice(first: np.ndarray, second: np.ndarray) -> float | None:
     sizes = np.count_nonzero(first) + np.count_nonzero(second)
     return 2 * np.count_nonzero(first & second) / sizes if sizes else None
 
 
 def _probability(ours: Segmented, file: Path) -> float | None:
-    """Largest difference of a probability, where the run wrote its own beside the label map."""
+    """Largest difference of a probability; None if the run wrote no probabilities."""
     beside = sorted(file.parent.glob(f"{file.name.split('_')[0]}_*{PROBABILITIES}"))
     if ours.probabilities is None or not beside:
         return None
@@ -123,7 +145,7 @@ def _probability(ours: Segmented, file: Path) -> float | None:
 
 
 def _spacing(image: Path) -> np.ndarray:
-    """Of a scan, mm, in the order right-left, posterior-anterior, inferior-superior."""
+    """Spacing of a scan, mm, in the order right-left, posterior-anterior, inferior-superior."""
     affine = read_grid(image).affine
     axis_of_each = nibabel.orientations.io_orientation(affine)[:, 0].astype(int)
     return np.array(spacing_of(affine))[np.argsort(axis_of_each)]
@@ -135,7 +157,6 @@ def read_back(
     """Compare what was exported with what another library reads from the export, voxel for voxel."""
     rows, begun = [], time.monotonic()
     for case, ours, theirs in read(source, folder):
-        differing = theirs.size if ours.shape != theirs.shape else int(np.count_nonzero(ours != theirs))
-        rows.append(Comparison(case, ours.size, differing, time.monotonic() - begun))
+        rows.append(Comparison(case, ours.size, _differing(ours, theirs), time.monotonic() - begun))
         begun = time.monotonic()
     return rows

@@ -1,4 +1,4 @@
-"""What a bundle says of itself in JSON: the server's steps in stock MONAI's words."""
+"""A bundle's inference config: the server's steps as configs of stock MONAI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from fewlabel.networks import find
 from fewlabel.plan import Plan
 
-NAME = "fewlabel_segmentation"  # MONAI Label guesses from the name that it is a segmentation
+NAME = "fewlabel_segmentation"  # from this name MONAI Label concludes that it is a segmentation model
 
 
 CHECKPOINT = {
@@ -22,17 +22,17 @@ CHECKPOINT = {
 
 
 def as_text(name: str) -> str:
-    """A class name as a bundle's files hold it: text to MONAI too, which runs what begins with ``$``, looks up what
-    begins with ``@`` or ``%``, and counts levels where these stand before ``#`` or ``::``.
+    """A class name that MONAI takes for text: it evaluates what begins with ``$``, and looks up what begins with ``@``
+    or ``%`` or has these before ``#`` or ``::``.
 
-    A blank is put in there: names themselves never begin with one.
+    A blank is inserted there: names themselves never begin with one.
     """
     name = re.sub(r"(?<=[@%])(?=#|::)", " ", name)
     return f" {name}" if name.startswith(("$", "@", "%")) else name
 
 
 def preprocessing(plan: Plan, keys: Sequence[str] = ("image",)) -> list[dict[str, Any]]:
-    """``fewlabel.data.transforms.Preprocessing`` in MONAI's own words.
+    """``fewlabel.data.transforms.Preprocessing`` as a MONAI config.
 
     Args:
         plan: spacing and normalisation.
@@ -43,7 +43,7 @@ def preprocessing(plan: Plan, keys: Sequence[str] = ("image",)) -> list[dict[str
     modes = ["nearest" if key == "label" else "bilinear" for key in keys]
     spacing = {"pixdim": list(plan.spacing), "mode": modes[0] if len(keys) == 1 else modes}
     steps: list[dict[str, Any]] = [
-        # MONAI's own choice, nibabel, takes the sform where ITK, Slicer and the server may take the qform
+        # MONAI's default reader, nibabel, prefers the sform; ITK, Slicer and the server may use the qform
         {"_target_": "LoadImaged", "keys": names, "image_only": False, "reader": "ITKReader"},
         {"_target_": "EnsureChannelFirstd", "keys": names},
         {"_target_": "Orientationd", "keys": names, "axcodes": "RAS", "labels": axes},
@@ -94,7 +94,7 @@ def inference(plan: Plan) -> dict[str, Any]:
 
 
 def sliding_window(plan: Plan, overlap: float) -> dict[str, Any]:
-    """The server's windows over a whole volume in MONAI's own words."""
+    """The server's sliding window as a MONAI config."""
     window = {"roi_size": list(plan.patch), "sw_batch_size": 2, "overlap": overlap, "mode": "gaussian"}
     return {"_target_": "SlidingWindowInferer", **window}
 

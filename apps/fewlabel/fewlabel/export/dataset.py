@@ -1,4 +1,4 @@
-"""The cases of a study as its exports take them, read from the datastore. The only part of this room that knows it."""
+"""The cases of a study for its exports, read from the datastore: the only module of this package that imports it."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from fewlabel.export.dicom_series import LPS_TO_RAS, Series
 from fewlabel.export.terms import LONGEST, term
 from fewlabel.volumes.reading import Volume
 
-# How DICOM says who made a segment; what nobody has changed is a program's.
+# DICOM's algorithm type of each kind of label; an unchanged proposal counts as automatic.
 _MADE = {"drawn": "MANUAL", "corrected": "SEMIAUTOMATIC", "accepted": "AUTOMATIC", "predicted": "AUTOMATIC"}
-_SERIES_NUMBER = 900  # of the new series, beside those of a scanner
+_SERIES_NUMBER = 900  # of the new series: higher than those of a scanner usually are
 
 
 def segmentation(series: Series, label: Volume, classes: tuple[str, ...], kind: str) -> Dataset:
@@ -33,13 +33,13 @@ def segmentation(series: Series, label: Volume, classes: tuple[str, ...], kind: 
         kind: drawn, corrected, accepted or predicted.
 
     Raises:
-        Refusal: (422) the label lies on another grid than the series.
+        Refusal: (422) the label is on another grid than the series.
     """
-    import highdicom  # optional: the table of exports says what is missing
+    import highdicom  # optional: ``Export.needs`` says that it is missing
 
     turn = series.turn(label.affine, label.array.shape)
     if turn is None:
-        raise Refusal("The label lies on another grid than its DICOM series: submit it again.", 422)
+        raise Refusal("The label is on another grid than its DICOM series: submit it again.", 422)
     array = nibabel.orientations.apply_orientation(label.array, turn)
     first = series.slices[0]
     between = float(f"{np.linalg.norm(series.affine[:3, 2]):.10g}")  # DICOM's numbers have at most 16 characters
@@ -67,7 +67,7 @@ def segmentation(series: Series, label: Volume, classes: tuple[str, ...], kind: 
         content_description="Submitted label" if kind != "predicted" else "Prediction",
         series_description="FewLabel segmentation",
     )
-    made.SpecificCharacterSet = "ISO_IR 192"  # class names are in any script
+    made.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: class names may be in any script
     return made
 
 
@@ -96,10 +96,10 @@ def _description(number: int, name: str, kind: str) -> Any:
 
 
 def read_file(path: Path, like: Volume) -> np.ndarray:
-    """The label map of a DICOM SEG as pydicom-seg reads it, on the grid of a volume; 0 in slices that it leaves out.
+    """The label map of a DICOM SEG as pydicom-seg reads it, on the grid of a volume; 0 in slices that it omits.
 
     Raises:
-        Refusal: (500) it lies elsewhere.
+        Refusal: (500) it has another affine.
     """
     import pydicom_seg  # another library than the one that wrote it; MONAI Label needs it anyway
 
@@ -115,6 +115,6 @@ def read_file(path: Path, like: Volume) -> np.ndarray:
     start, whole = np.rint(offset).astype(int), np.zeros(like.array.shape, np.uint8)
     fits = np.allclose(affine[:3, :3], like.affine[:3, :3], atol=1e-3) and np.allclose(offset, start, atol=0.1)
     if not fits or (start < 0).any() or (start + array.shape > whole.shape).any():
-        raise Refusal(f"{path.name} lies elsewhere than its scan.", 500)
+        raise Refusal(f"{path.name} has another affine than its scan.", 500)
     whole[tuple(slice(first, first + side) for first, side in zip(start, array.shape, strict=True))] = array
     return whole

@@ -1,4 +1,4 @@
-"""The DICOM series of a folder, and which of them a scan came from."""
+"""The DICOM series of a folder, and which of them a scan was converted from."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fewlabel.volumes.geometry import agree
 from fewlabel.volumes.reading import Volume
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""From DICOM's directions of a patient to those of NIfTI and Slicer; also the way back."""
+"""From DICOM's patient axes (LPS) to those of NIfTI and Slicer (RAS), and back."""
 
-_UNEVEN = 0.01  # of the distance of two slices: by more, the slices of a series are no volume
-_ALIKE = 0.9  # correlation of a slice of the scan with the same of its series
+_UNEVEN = 0.01  # of the distance of two slices: a series that varies by more is not used
+_ALIKE = 0.9  # least correlation of a slice of the scan with the same slice of its series
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,12 @@ class Series:
         slices: headers, in the order of the slices, first to last along their normal; without pixels.
         files: of the slices, in the same order.
         affine: (4, 4), voxel (column, row, slice) -> RAS mm.
+
+    Examples:
+        >>> header = Dataset()
+        >>> header.Rows, header.Columns = 20, 30
+        >>> Series("1.2.3", "CT", (header, header), (), np.eye(4)).shape
+        (30, 20, 2)
     """
 
     uid: str
@@ -47,14 +53,14 @@ class Series:
         return int(self.slices[0].Columns), int(self.slices[0].Rows), len(self.slices)
 
     def turn(self, affine: np.ndarray, shape: Sequence[int]) -> np.ndarray | None:
-        """How axes of a volume are swapped and flipped to have the grid of the series; None where it has another.
+        """How to swap and flip the axes of a volume so that it has the grid of the series; None if it has another grid.
 
         Args:
             affine: (4, 4) of the volume, voxel -> RAS mm.
             shape: of the volume, three sides.
 
         Returns:
-            as ``nibabel.orientations`` has it.
+            an orientation transform of ``nibabel.orientations``.
         """
         orientations = nibabel.orientations
         turn = orientations.ornt_transform(
@@ -65,13 +71,13 @@ class Series:
         return turn if sides == self.shape and agree(self.shape, turned, self.affine) else None
 
     def shows(self, scan: Volume) -> bool:
-        """Whether its middle slice has the intensities of the scan, which has its grid; so where no one can tell."""
+        """Whether its middle slice correlates with that of the scan; True if its pixels cannot be read."""
         turn, middle = self.turn(scan.affine, scan.array.shape), len(self.slices) // 2
         if turn is None:
             return False
         try:
             pixels = pydicom.dcmread(self.files[middle]).pixel_array.T
-        except Exception:  # compressed, and nothing here decompresses it: the grid has to do
+        except Exception:  # compressed, and no decoder is installed: only the grid is compared
             return True
         ours = nibabel.orientations.apply_orientation(scan.array, turn)[:, :, middle]
         if np.ptp(pixels) == 0 or np.ptp(ours) == 0:
@@ -80,13 +86,13 @@ class Series:
 
 
 def find_series(folder: Path) -> list[Series]:
-    """All series of a folder and what lies in it that form a volume, by their UID.
+    """All series in a folder and its subfolders that form a volume, by UID.
 
     Raises:
-        Refusal: (422) the folder is none, or holds no DICOM series of single slices that form a volume; it says why.
+        Refusal: (422) not a folder, or without a DICOM series of slices that form a volume; the message says why.
     """
     if not folder.is_dir():
-        raise Refusal(f"{folder} is no folder: name the one that holds the DICOM series of the scans.", 422)
+        raise Refusal(f"{folder} is not a folder: name the one that holds the DICOM series of the scans.", 422)
     found: dict[str, list[tuple[Path, Dataset]]] = {}
     for path in sorted(folder.rglob("*")):
         header = _header(path)
@@ -107,7 +113,7 @@ def find_series(folder: Path) -> list[Series]:
 
 
 def _header(path: Path) -> Dataset | None:
-    """Header of a DICOM image; None of any other file."""
+    """Header of a DICOM image; None for any other file."""
     if not path.is_file() or path.name == "DICOMDIR":
         return None
     try:
@@ -120,22 +126,21 @@ def _header(path: Path) -> Dataset | None:
 
 
 def _fault(slices: list[Dataset]) -> str:
-    """Why they form no volume, "" if they do."""
+    """Why the slices do not form a volume, "" if they do."""
     if any(int(each.get("NumberOfFrames") or 1) > 1 for each in slices):
         return "has several frames in one file: convert it to single slices (for example by dcm4che's emf2sf)"
     needed = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
     if any(not each.get(name) for each in slices for name in needed):
-        return "does not say where its slices lie"
+        return "does not say where its slices are"
     first = slices[0]
     for name in ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient"):
         if any(not np.allclose(first[name].value, each[name].value, atol=1e-4) for each in slices):
             return "has slices of several sizes or directions"
-    places = np.sort(_along(slices))
-    steps = np.diff(places)
+    steps = np.diff(np.sort(_along(slices)))
     if steps.size and steps.min() <= 0:
-        return "has several slices at one place"
+        return "has several slices at one position"
     if steps.size and np.ptp(steps) > _UNEVEN * steps.mean():
-        return "lacks slices, or its slices lie at uneven distances"
+        return "lacks slices, or the distances of its slices are uneven"
     return ""
 
 
@@ -146,14 +151,14 @@ def _axes(header: Dataset) -> np.ndarray:
 
 
 def _along(slices: list[Dataset]) -> np.ndarray:
-    """Where each slice lies along the normal, mm."""
+    """Position of each slice along the normal, mm."""
     normal = _axes(slices[0])[2]
     return np.array([np.asarray(each.ImagePositionPatient, float) @ normal for each in slices])
 
 
 def _ordered(uid: str, slices: list[tuple[Path, Dataset]]) -> Series:
     order = np.argsort(_along([header for _, header in slices]))
-    headers = [slices[place][1] for place in order]
+    headers = [slices[index][1] for index in order]
     first, last = (np.asarray(each.ImagePositionPatient, float) for each in (headers[0], headers[-1]))
     axes, (row_distance, column_distance) = _axes(headers[0]), (float(each) for each in headers[0].PixelSpacing)
     if len(headers) > 1:
@@ -166,13 +171,13 @@ def _ordered(uid: str, slices: list[tuple[Path, Dataset]]) -> Series:
         uid,
         str(headers[0].get("SeriesDescription") or ""),
         tuple(headers),
-        tuple(slices[place][0] for place in order),
+        tuple(slices[index][0] for index in order),
         LPS_TO_RAS @ affine,
     )
 
 
 def series_of(case: str, scan: Volume, found: Sequence[Series]) -> Series:
-    """The one series that a scan came from: of the same grid, and with the same intensities.
+    """The series that a scan was converted from: the one of the same grid and the same intensities.
 
     Args:
         case: id, for messages.
@@ -186,7 +191,7 @@ def series_of(case: str, scan: Volume, found: Sequence[Series]) -> Series:
     if not there:
         sides = " x ".join(str(side) for side in scan.array.shape)
         raise Refusal(
-            f"No DICOM series has the grid of '{case}' ({sides} voxels): its scan was resampled or cropped, or came "
+            f"No DICOM series has the grid of '{case}' ({sides} voxels): its scan was resampled or cropped, or comes "
             "from another series. A DICOM SEG is exported only on the grid of its series.",
             422,
         )

@@ -1,4 +1,4 @@
-"""Label maps of single cases as DICOM SEG, on the grid of the DICOM series that their scans came from."""
+"""Label maps of single cases as DICOM SEG, on the grid of the DICOM series that their scans were converted from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def chosen(source: Source) -> list[Case]:
     """The cases that are exported.
 
     Raises:
-        Refusal: (422) a case that was asked for is not there, or has no label; there is none at all.
+        Refusal: (422) a requested case does not exist or has no label; or there is no case to export.
     """
     asked = source.options.cases
     known = {case.id: case for case in source.cases}
@@ -44,11 +44,11 @@ def chosen(source: Source) -> list[Case]:
 
 
 def refuses(source: Source) -> str:
-    """Why the study cannot be exported so; "" if it can."""
+    """Why the study cannot be exported in this format; "" if it can."""
     if source.options.series is None:
         return (
-            "A DICOM SEG lies on the DICOM series that the scan came from: name its folder (--series FOLDER; on the "
-            "server --conf dicom FOLDER)."
+            "A DICOM SEG refers to the DICOM series that the scan was converted from: name its folder (--series "
+            "FOLDER; on the server --conf dicom FOLDER)."
         )
     try:
         found = find_series(source.options.series)
@@ -60,15 +60,15 @@ def refuses(source: Source) -> str:
 
 
 def write(source: Source, folder: Path) -> None:
-    """One file for each case, what they are, and how to read them."""
-    found, told = find_series(source.options.series or folder), []
+    """One file for each case, a list of them, and a README."""
+    found, written = find_series(source.options.series or folder), []
     for case in chosen(source):
         label, kind = label_of(source, case)
         series = series_of(case.id, read_volume(case.image), found)
         segmentation(series, label, source.classes, kind).save_as(folder / _file(case), write_like_original=False)
-        told.append({"case": case.id, "file": _file(case), "kind": kind, "series": series.uid})
-    classes = [{"name": name, "code": _said(name)} for name in source.classes]
-    card = {"fewlabel": {"classes": classes, "cases": told}}
+        written.append({"case": case.id, "file": _file(case), "kind": kind, "series": series.uid})
+    classes = [{"name": name, "code": _code(name)} for name in source.classes]
+    card = {"fewlabel": {"classes": classes, "cases": written}}
     (folder / "fewlabel.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_readme(source), encoding="utf-8")
 
@@ -92,7 +92,7 @@ def read(source: Source, folder: Path) -> list[tuple[str, np.ndarray, np.ndarray
     """Each case's label map, and the same as pydicom-seg reads it from the file, on the scan's grid.
 
     Raises:
-        Refusal: (500) a file lies elsewhere than the scan.
+        Refusal: (500) a file has another affine than the scan.
     """
     cases = []
     for case in chosen(source):
@@ -105,7 +105,7 @@ def _file(case: Case) -> str:
     return f"{quote(case.id, safe=' ')}.dcm"
 
 
-def _said(name: str) -> dict[str, str]:
+def _code(name: str) -> dict[str, str]:
     """The code of a class; its meaning where that is another text than its name."""
     coded = term(name)
     said = {"scheme": coded.type.scheme_designator, "value": coded.type.value}
@@ -118,7 +118,7 @@ def _readme(source: Source) -> str:
     rows = "\n".join(f"- {number}: {markdown(name)}" for number, name in enumerate(source.classes, 1))
     return f"""# DICOM SEG of FewLabel
 
-One file for each case; `fewlabel.json` names them and the series that each lies on. Segments:
+One file for each case; `fewlabel.json` names them and the series of each. Segments:
 {rows}
 
 Slicer opens them beside their series (extension QuantitativeReporting). In Python, with `pip install highdicom`:
@@ -132,7 +132,7 @@ print(segmentation.number_of_segments, segmentation.get_segment_description(1).s
 
 
 DICOMSEG = Export(
-    "DICOM SEG of single cases, on the DICOM series that their scans came from",
+    "DICOM SEG of single cases, on the DICOM series that their scans were converted from",
     write,
     folder="fewlabel_dicomseg",
     kind="cases",

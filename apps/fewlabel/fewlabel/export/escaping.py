@@ -1,4 +1,4 @@
-"""Class names and case ids are data: how they are written into Markdown so that they show as they are."""
+"""Escapes class names and case ids for Markdown: they are data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 
 def markdown(text: str) -> str:
-    """Text as Markdown shows it: what looks like HTML, a link or emphasis is none.
+    """Escaped so that Markdown shows it literally: no HTML, links or emphasis.
 
     Examples:
         >>> markdown("<b>*liver*</b>")

@@ -1,4 +1,4 @@
-"""How the published model does on the validation cases: what the card of an export tells, with pictures."""
+"""How good the published model is on the validation cases, with pictures: for the card of an export."""
 
 from __future__ import annotations
 
@@ -29,9 +29,13 @@ class Scored:
 
     Attributes:
         case: its id.
-        dice: of each class of the model, in order; None where the label does not hold it.
-        distance: 95th percentile of the Hausdorff distance of each class, mm; None where label or model has nothing.
-        extra: classes that the model sees and the label does not hold.
+        dice: of each class of the model, in order; None where the label lacks it.
+        distance: 95th percentile of the Hausdorff distance of each class, mm; None where label or prediction lacks it.
+        extra: classes that the prediction has and the label lacks.
+
+    Examples:
+        >>> Scored("liver_3", dice=(0.9, None, 0.7), distance=(2.0, None, 5.0)).mean  # the label lacks the second class
+        0.8
     """
 
     case: str
@@ -41,7 +45,7 @@ class Scored:
 
     @property
     def mean(self) -> float | None:
-        """Mean Dice of the classes that the label holds."""
+        """Mean Dice of the classes in the label."""
         known = [value for value in self.dice if value is not None]
         return sum(known) / len(known) if known else None
 
@@ -54,6 +58,10 @@ class Evidence:
         scored: one for each case that could be measured, by id.
         pictures: (``best``, ``median`` or ``worst``; the case's id; its mean Dice; PNG), at most three.
         left_out: id and why, for each that could not.
+
+    Examples:
+        >>> Evidence(scored=(Scored("liver_3", (0.9,), (2.0,)),)).scored[0].case
+        'liver_3'
     """
 
     scored: tuple[Scored, ...] = ()
@@ -64,7 +72,7 @@ class Evidence:
 def measure(source: Source) -> Evidence:
     """Measure the published model on the study's validation cases; once for all formats of a source.
 
-    Only labels that a person drew or corrected measure; an accepted one is a model's own answer.
+    Only labels that a person drew or corrected are used; an accepted one is the model's own proposal.
 
     Raises:
         Refusal: (409), (500) there is no model that can be used; (507) no room for a result.
@@ -79,7 +87,8 @@ def _measure(source: Source) -> Evidence:
     cases = [case for case in source.cases if case.validates and case.label and case.kind != "accepted"]
     scored: list[Scored] = []
     left_out: list[tuple[str, str]] = []
-    for case in cases:
+    for number, case in enumerate(cases):
+        source.tell(0.8 + 0.2 * number / len(cases), f"the model is measured on {case.id}")
         try:
             truth, seen, grid = _maps(source, case)
         except (Refusal, UnreadableVolume, OSError) as error:
@@ -97,7 +106,7 @@ def _maps(source: Source, case: Case) -> tuple[np.ndarray, np.ndarray, Volume]:
     label = read_label(case.label())
     found = source.segment(case.image)
     if not same_grid(label, Volume(found.labels, found.affine)):
-        raise Refusal(f"The label of '{case.id}' lies on another grid than its scan: submit it again.", 409)
+        raise Refusal(f"The label of '{case.id}' is on another grid than its scan: submit it again.", 409)
     values = values_between(source.classes, source.model.plan.classes)
     truth = values[np.where(label.array < len(values), label.array, 0)]
     return truth, np.asarray(found.labels), label
@@ -128,7 +137,7 @@ def score(
 def _distances(
     truth: np.ndarray, seen: np.ndarray, both: np.ndarray, spacing: tuple[float, float, float]
 ) -> tuple[float | None, ...]:
-    """95HD of each class that both maps hold, computed within the box around what either holds."""
+    """95HD of each class that is in both maps, computed in the bounding box of both."""
     found: list[float | None] = []
     for value, there in enumerate(both, 1):
         if not there:

@@ -1,4 +1,4 @@
-"""What data set formats share: every scan in its folder, every label that may go along, with checksums and a table."""
+"""Common parts of the data set formats: scans, exported labels, checksums and a table of them."""
 
 from __future__ import annotations
 
@@ -36,12 +36,19 @@ class Row:
 
     Attributes:
         case: id in the study.
-        image, label: files, relative to the export's folder, parts separated by "/"; label None: none went along.
+        image, label: files, relative to the export's folder, parts separated by "/"; label None: no label is exported.
         source: name of the scan's file in the study.
-        rewritten: the scan was written anew as ``.nii.gz``; else the file is the study's own.
+        rewritten: the scan was rewritten as ``.nii.gz``; else the file is that of the study.
         kind, kind_unknown, submitted_by, submitted_at, validates: as ``Case``.
-        left_out: why a submitted label did not go along, in a sentence; "" where it did or none is there.
+        left_out: why a submitted label was not exported, in a sentence; "" if it was, or there is none.
         image_sha256, label_sha256: checksums of the files.
+
+    Examples:
+        >>> who = {"kind": "drawn", "kind_unknown": False, "submitted_by": "anna", "submitted_at": None}
+        >>> sums = {"image_sha256": "0", "label_sha256": "1"}
+        >>> more = {"source": "a.nrrd", "rewritten": True, "validates": False, "left_out": "", **who, **sums}
+        >>> Row("a", "images/a.nii.gz", "labels/a.nii.gz", **more).kind
+        'drawn'
     """
 
     case: str
@@ -61,11 +68,15 @@ class Row:
 
 @dataclass
 class Laid:
-    """A data set whose scans and labels are there.
+    """A data set whose scans and labels are written.
 
     Attributes:
         rows: all scans by id, those with a label first.
-        ct: nearly all scans are in Hounsfield units, as the plan judges it.
+        ct: nearly all scans are in Hounsfield units, by the rule of the plan.
+
+    Examples:
+        >>> Laid().labelled, Laid().others
+        ([], [])
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -81,7 +92,7 @@ class Laid:
 
 
 def why_not(source: Source) -> str:
-    """Why a study is no data set yet, in a sentence; "" if it is one."""
+    """Why a study cannot be exported as a data set yet, in a sentence; "" if it can."""
     if not source.classes:
         return "The study has no classes yet: submit a label first."
     reasons = [_left_out(case, source) for case in source.cases if case.label]
@@ -89,24 +100,24 @@ def why_not(source: Source) -> str:
         return "No label is submitted yet: submit a label first."
     if not all(reasons):
         return ""
-    accepted = " Labels that were accepted go along with --accepted." if _ACCEPTED in reasons else ""
+    accepted = " Accepted labels are exported with --accepted." if _ACCEPTED in reasons else ""
     others = [reason for reason in reasons if reason != _ACCEPTED]
-    return f"None of the {len(reasons)} submitted labels can go along. {' '.join(others[:3])}{accepted}".replace(
+    return f"None of the {len(reasons)} submitted labels can be exported. {' '.join(others[:3])}{accepted}".replace(
         "  ", " "
     )
 
 
 def lay_out(source: Source, folder: Path, root: str, image_name: Callable[[str], str]) -> Laid:
-    """Put scans into imagesTr and imagesTs of ``folder/root``, labels into labelsTr, and say in a table what is what.
+    """Write scans into imagesTr and imagesTs of ``folder/root``, labels into labelsTr, and a table of them.
 
-    Labels that a person left as the model proposed them go along only where ``source.options.accepted`` says so; their
-    scans are then in imagesTs, as all without a label.
+    Labels that a person left as the model proposed them are exported only with ``source.options.accepted``; otherwise
+    their scans are in imagesTs, as all scans without a label.
 
     Args:
         source: the study.
         folder: of the export.
         root: folder of the data set in it, relative; "." for the same.
-        image_name: of an id, without ending.
+        image_name: file name of an id, without extension.
 
     Raises:
         Refusal: (422) a scan cannot be used; (507) not writable.
@@ -137,7 +148,9 @@ def _lay_case(source: Source, case: Case, folder: Path, root: str, name: str) ->
         else:
             write_volume(folder / image, _in_least_room(volume.array), volume.affine)
         label = Path(root, "labelsTr", case.id + ENDING) if labelled and case.label else None
-        if label and case.label:  # written anew: a later submission must not change it, and its grid is the scan's
+        if (
+            label and case.label
+        ):  # rewritten, never linked: a later submission must not change it; and on the scan's grid
             write_volume(folder / label, read_label(case.label()).array, volume.affine)
     except UnreadableVolume as error:
         raise Refusal(f"The data set cannot be written: {error}", 422) from error
@@ -160,7 +173,7 @@ def _lay_case(source: Source, case: Case, folder: Path, root: str, name: str) ->
 
 
 def _left_out(case: Case, source: Source) -> str:
-    """Why the submitted label of a case does not go along; "" where it does, or there is none."""
+    """Why the submitted label of a case is not exported; "" if it is, or there is none."""
     if case.label is None:
         return ""
     if case.kind == "accepted" and not source.options.accepted:
@@ -173,12 +186,12 @@ def _left_out(case: Case, source: Source) -> str:
 
 
 def _keeps_its_file(image: Path, volume: Volume) -> bool:
-    """Whether others read from a scan's file what we do: nothing was put right in it, and its ending is the one."""
+    """Whether other programs read the same from a scan's file: nothing in it was corrected, and it is a ``.nii.gz``."""
     return image.name.endswith(ENDING) and not volume.notes
 
 
 def _in_least_room(array: np.ndarray) -> np.ndarray:
-    """The same numbers in the smallest type that holds them all."""
+    """The same numbers in the smallest data type that holds them all."""
     for kind in _WHOLE:
         limits = np.iinfo(kind)
         if array.min() >= limits.min and array.max() <= limits.max and np.array_equal(array, np.rint(array)):
@@ -187,7 +200,7 @@ def _in_least_room(array: np.ndarray) -> np.ndarray:
 
 
 def _bring(file: Path, target: Path, link: bool) -> None:
-    """A link to a file where that is asked for and the disk can, else a copy."""
+    """A hard link to a file if asked for and the disk allows it, else a copy."""
     if link:
         try:
             os.link(file, target)

@@ -1,4 +1,4 @@
-"""What a bundle says of itself in its ``metadata.json``, and the packages that it needs."""
+"""A bundle's ``metadata.json`` and ``requirements.txt``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fewlabel.published import Published
 from fewlabel.quality import quality
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
-"""What ``monai.bundle verify_metadata`` checks the file by; given ``--filepath`` of a copy, MONAI downloads nothing."""
+"""Schema for ``monai.bundle verify_metadata``; with ``--filepath`` of a copy MONAI downloads nothing."""
 
 _RUNS_WITH = ("itk-io", "nibabel", "pytorch-ignite")
 
@@ -77,8 +77,13 @@ def _format(model: Published, channels: dict[str, str]) -> dict[str, Any]:
 
 
 def _card(model: Published) -> dict[str, Any]:
-    """The model's card, with no name of a class or case as a key: MONAI takes ``_target_`` for something to build."""
+    """The model's card, without names of classes or cases as keys: MONAI would instantiate one named ``_target_``."""
     measured, cases = model.card.get("validation") or {}, model.card.get("validated_on") or {}
     dice = [{"name": as_text(name), "dice": measured.get(name)} for name in model.plan.classes]
-    told = [{"case": as_text(case), "dice": each} for case, each in cases.items()]
-    return {**model.card, "validation": dice, "validated_on": told, "quality": as_text(quality(model.card).sentence)}
+    measured_cases = [{"case": as_text(case), "dice": each} for case, each in cases.items()]
+    return {
+        **model.card,
+        "validation": dice,
+        "validated_on": measured_cases,
+        "quality": as_text(quality(model.card).sentence),
+    }

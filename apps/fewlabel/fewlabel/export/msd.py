@@ -15,7 +15,7 @@ from fewlabel.export.source import Source
 
 
 def write(source: Source, folder: Path) -> None:
-    """The data set and how to use it."""
+    """The data set and a README."""
     laid = lay_out(source, folder, ".", str)
     write_json(folder / "dataset.json", _dataset(source, laid))
     (folder / "README.md").write_text(_readme(laid), encoding="utf-8")
@@ -45,11 +45,11 @@ def _pair(row: Row) -> dict[str, str]:
 def _readme(laid: Laid) -> str:
     return f"""# Decathlon data set
 
-{len(laid.labelled)} scans with a label (`imagesTr`, `labelsTr`) and {len(laid.others)} without (`imagesTs`). Which is
-what, who submitted each label and when, and of which kind it is: `{CARD}`. Are all files whole? `sha256sum -c {SUMS}`
+{len(laid.labelled)} scans with a label (`imagesTr`, `labelsTr`) and {len(laid.others)} without (`imagesTs`).
+`{CARD}` lists them, with who submitted each label, when, and its kind. `sha256sum -c {SUMS}` checks the files.
 
-`dataset.json` lists every labelled scan under `training`. Which of them the study keeps for validation is said by
-`validates` in `{CARD}`. With MONAI:
+`dataset.json` lists every labelled scan under `training`. `validates` in `{CARD}` marks
+those that the study keeps for validation. With MONAI:
 
 ```
 from monai.data import load_decathlon_datalist

@@ -19,22 +19,22 @@ _SPLITS = "splits_final.json"
 
 
 def refuses(source: Source) -> str:
-    """Why nnU-Net would not take the study; "" if it does."""
+    """Why nnU-Net cannot use the study; "" if it can."""
     ignored = next((name for name in source.classes if name.strip().casefold() == "ignore"), None)
     if ignored is not None:
         return (
-            f"nnU-Net takes a class named '{ignored}' for voxels that nobody labelled. Rename the class: "
+            f"nnU-Net ignores the voxels of a class named '{ignored}'. Rename the class: "
             f"scripts/serve.py --rename-class {ignored} NEW."
         )
     return why_not(source)
 
 
 def write(source: Source, folder: Path) -> None:
-    """The data set, the split of the study's own validation, and how to use both."""
+    """The data set, a split with the study's validation cases, and a README."""
     laid = lay_out(source, folder, DATASET, lambda case: case + _CHANNEL)
     labels = {"background": 0, **{name: value for value, name in enumerate(source.classes, 1)}}
     dataset = {
-        "channel_names": {"0": "CT" if laid.ct else "MRI"},  # CT has a normalisation of its own
+        "channel_names": {"0": "CT" if laid.ct else "MRI"},  # nnU-Net normalises CT differently
         "labels": labels,
         "numTraining": len(laid.labelled),
         "file_ending": ENDING,
@@ -48,10 +48,7 @@ def write(source: Source, folder: Path) -> None:
 
 
 def own_split(laid: Laid) -> list[dict[str, list[str]]]:
-    """nnU-Net's list of splits with one, which validates on the study's own validation cases; [] where there are none.
-
-    Where no other case is left to train on there is none either.
-    """
+    """nnU-Net's list of splits: one, with the study's validation cases; [] without cases for validation or training."""
     kept = [row.case for row in laid.labelled if row.validates]
     others = [row.case for row in laid.labelled if not row.validates]
     return [{"train": others, "val": kept}] if kept and others else []
@@ -59,15 +56,15 @@ def own_split(laid: Laid) -> list[dict[str, list[str]]]:
 
 def _readme(source: Source, laid: Laid, split: bool) -> str:
     about_split = (
-        f"`{DATASET}/{_SPLITS}` holds one split, which keeps the study's own validation cases: copy it into the folder "
-        "that nnU-Net preprocesses into, and train fold 0 with it.\n"
+        f"`{DATASET}/{_SPLITS}` has one split, with the study's own validation cases: copy it into the data set's "
+        "folder in nnUNet_preprocessed, and train fold 0.\n"
         if split
-        else "The study keeps no cases for validation: nnU-Net makes its own five folds.\n"
+        else "The study has no validation cases: nnU-Net makes its own five folds.\n"
     )
     return f"""# nnU-Net data set
 
-{len(laid.labelled)} scans with a label (`imagesTr`, `labelsTr`) and {len(laid.others)} without (`imagesTs`). Which is
-what, who submitted each label and when, and of which kind it is: `{CARD}`. Are all files whole? `sha256sum -c {SUMS}`
+{len(laid.labelled)} scans with a label (`imagesTr`, `labelsTr`) and {len(laid.others)} without (`imagesTs`).
+`{CARD}` lists them, with who submitted each label, when, and its kind. `sha256sum -c {SUMS}` checks the files.
 
 In an environment with nnunetv2:
 

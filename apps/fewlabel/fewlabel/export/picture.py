@@ -1,4 +1,4 @@
-"""A slice of a scan with the outlines of what a person drew and of what the model sees."""
+"""A slice of a scan with the outlines of the submitted label and of the prediction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#d55e00", "#f0e442", "#cc79a7", "#
 
 
 def overlay(image: np.ndarray, truth: np.ndarray, seen: np.ndarray, affine: np.ndarray, classes: int) -> bytes:
-    """The axial slice that holds most of either label map: the submitted one drawn through, the model's dashed.
+    """The axial slice with the most labelled voxels: the submitted label solid, the prediction dashed.
 
     Args:
         image: (i, j, k) intensities.
@@ -21,7 +21,7 @@ def overlay(image: np.ndarray, truth: np.ndarray, seen: np.ndarray, affine: np.n
         classes: number of classes, one colour each.
 
     Returns:
-        PNG; the patient's right is at the left, the front at the top.
+        PNG; the patient's right is on the left, anterior at the top.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import, and exports are rare
     from matplotlib.figure import Figure
@@ -29,8 +29,8 @@ def overlay(image: np.ndarray, truth: np.ndarray, seen: np.ndarray, affine: np.n
     turn = nibabel.orientations.io_orientation(affine)
     image, truth, seen = (nibabel.orientations.apply_orientation(each, turn) for each in (image, truth, seen))
     spacing = np.linalg.norm(affine[:3, :3], axis=0)[np.argsort(turn[:, 0])]
-    place = int(((truth > 0) | (seen > 0)).sum((0, 1)).argmax())
-    slices = [each[::-1, :, place].T for each in (image, truth, seen)]
+    index = int(((truth > 0) | (seen > 0)).sum((0, 1)).argmax())
+    slices = [each[::-1, :, index].T for each in (image, truth, seen)]
     figure = Figure(figsize=(4, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -1,4 +1,4 @@
-"""Where an export goes: written beside its place, put there in one step, never two at a time, never half."""
+"""Writes an export atomically: in a folder beside the target, then moved there; one export to a target at a time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from fewlabel.errors import Refusal
 from fewlabel.workspace import read_json
 
 PARTS = "verification.json"
-"""File of an export whose key ``parts`` names what it wrote at its top; what else lies there is of people."""
+"""File of an export whose key ``parts`` names its own files at the top; anything else there was put there by people."""
 
 
 def check_free(target: Path, overwrite: bool, card: str) -> None:
-    """Whether an export may go there: nothing is lost but, where that is asked for, an earlier export.
+    """Check that an export may be written there: nothing is lost but an earlier export, if that is asked for.
 
     Args:
         target: the folder.
         overwrite: an earlier export may be replaced.
-        card: JSON file by whose key ``fewlabel`` an earlier export of the same form is known.
+        card: JSON file whose key ``fewlabel`` marks an earlier export of the same format.
 
     Raises:
         Refusal: (409) it may not.
@@ -41,16 +41,16 @@ def check_free(target: Path, overwrite: bool, card: str) -> None:
 
 @contextmanager
 def placed(target: Path, overwrite: bool, card: str) -> Iterator[Path]:
-    """An empty folder to write an export into; at the end it becomes the target, unless an error ends it before.
+    """An empty folder to write an export into; at the end it becomes the target, unless there was an error.
 
-    What a killed export has left beside the target is put right first. Of an earlier export all that it wrote goes, and
-    what people laid beside it stays.
+    What a killed export left beside the target is repaired first. The files of an earlier export are removed; what
+    people put beside them stays.
 
     Args:
         target, overwrite, card: as :func:`check_free`.
 
     Raises:
-        Refusal: (409) as :func:`check_free`, or another export goes there just now; (507) it cannot be written.
+        Refusal: (409) as :func:`check_free`, or another export is being written there; (507) it cannot be written.
     """
     target = Path(target).resolve()
     aside = target.with_name(f".exporting-{target.name}")
@@ -70,13 +70,13 @@ def placed(target: Path, overwrite: bool, card: str) -> Iterator[Path]:
 
 @contextmanager
 def _alone(aside: Path, target: Path) -> Iterator[None]:
-    """Hold the folder beside the target, which no other export may have; removed at the end."""
+    """Lock the folder beside the target; it is removed at the end."""
     aside.mkdir(parents=True, exist_ok=True)
     file = aside / "lock"
     lock = FileLock(file)
     try:
         lock.acquire(blocking=False)
-        if not file.exists():  # who held it has ended and removed it this moment
+        if not file.exists():  # its holder has just ended and removed it
             lock.release()
             aside.mkdir(exist_ok=True)
             lock.acquire(blocking=False)
@@ -85,13 +85,13 @@ def _alone(aside: Path, target: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if not (aside / "replaced").exists():  # else it could not be put back: better a folder too many
+        if not (aside / "replaced").exists():  # what was replaced could not be moved back: keep it
             shutil.rmtree(aside, ignore_errors=True)
         lock.release()
 
 
 def _put(draft: Path, target: Path, replaced: Path) -> None:
-    """Move the draft to the target; if that fails, what was there before is there again.
+    """Move the draft to the target; if that fails, move back what was there before.
 
     Args:
         draft: folder of what was written.
@@ -110,7 +110,7 @@ def _put(draft: Path, target: Path, replaced: Path) -> None:
 
 
 def _put_right(replaced: Path, target: Path) -> None:
-    """Of what was replaced, bring back what is not ours; all of it where nothing took its place."""
+    """Bring back what was replaced: all of it if the target is missing, else only what the export had not written."""
     if not replaced.exists():
         return
     if not target.exists():

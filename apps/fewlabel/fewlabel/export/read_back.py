@@ -1,4 +1,4 @@
-"""A data set as SimpleITK reads it, beside the study that it was made from."""
+"""Reads a data set with SimpleITK, for the comparison with the study."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_with_itk(source: Source, folder: Path) -> Iterator[tuple[str, np.ndarra
     """Every scan and label as the study has it and as SimpleITK reads it from the data set.
 
     Raises:
-        Refusal: (500) a file lies elsewhere in space than the scan, is not that of its checksum, or cannot be read.
+        Refusal: (500) a file has another affine than the scan or another checksum, or cannot be read.
     """
     rows = json.loads((folder / CARD).read_text(encoding="utf-8"))["fewlabel"]["cases"]
     cases = {case.id: case for case in source.cases}
@@ -37,7 +37,7 @@ def read_with_itk(source: Source, folder: Path) -> Iterator[tuple[str, np.ndarra
 
 
 def _with_itk(file: Path, image: Volume) -> np.ndarray:
-    """Voxels (i, j, k) of a file, which must lie where the scan does."""
+    """Voxels (i, j, k) of a file, which must have the scan's affine."""
     try:
         read = SimpleITK.ReadImage(str(file))
     except RuntimeError as error:
@@ -47,5 +47,5 @@ def _with_itk(file: Path, image: Volume) -> np.ndarray:
     affine[:3, :3], affine[:3, 3] = axes, read.GetOrigin()
     array = SimpleITK.GetArrayFromImage(read).transpose()
     if array.shape == image.array.shape and not same_grid(Volume(array, LPS_RAS @ affine), image):
-        raise Refusal(f"{file.name} of the data set lies elsewhere in space than the scan.", 500)
+        raise Refusal(f"{file.name} of the data set has another affine than the scan.", 500)
     return array

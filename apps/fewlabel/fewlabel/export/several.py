@@ -1,4 +1,4 @@
-"""Several exports at once: looked at before anything is written, one model and one set of label maps for all."""
+"""Several exports at once: checked before anything is written; one model and one set of label maps for all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fewlabel.export.table import find_export
 from fewlabel.volumes.reading import UnreadableVolume, read_grid
 
 CHECKED = 3
-"""Scans that an exported model is run on where nobody names others."""
+"""Number of scans that an exported model is run on by default."""
 
 _EARLY = 0.05
-"""Share of the work before which the time that is left is not told."""
+"""Share of the work before which the time that is left is not estimated."""
 
 Tell = Callable[[float, str, float | None], None]
 """(share 0..1 of the work that is done, what is done now, seconds left; None: not known yet)"""
@@ -27,14 +27,18 @@ Tell = Callable[[float, str, float | None], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one export.
+    """The result of one export.
 
     Attributes:
         name: of the format.
-        folder: where it is; where it would be, if it failed.
-        rows: what was compared; None: nothing.
-        seconds: that it took.
+        folder: of the export; where it would be, if it failed.
+        rows: of the comparison; None: nothing was compared.
+        seconds: duration.
         error: why it failed, in a sentence; "" if it did not.
+
+    Examples:
+        >>> Outcome("onnx", Path("exports/onnx"), None, 0.0, "It needs onnx, which is not installed here.").error
+        'It needs onnx, which is not installed here.'
     """
 
     name: str
@@ -63,18 +67,18 @@ def scans_to_check(source: Source, count: int = CHECKED) -> list[tuple[str, Path
 
 
 def check_inputs(
-    source: Source, places: Mapping[str, Path], images: Sequence[tuple[str, Path]] = (), overwrite: bool = False
+    source: Source, folders: Mapping[str, Path], images: Sequence[tuple[str, Path]] = (), overwrite: bool = False
 ) -> None:
-    """Look at all that is needed before anything is written.
+    """Check all that is needed, before anything is written.
 
     Args:
         source: what is exported.
-        places: format -> folder to create.
+        folders: format -> folder to create.
         images: cases and files that models are run on.
         overwrite: earlier exports may be replaced.
 
     Raises:
-        Refusal: (404) a case that is named is not there; else of the first fault; all of them are told.
+        Refusal: (404) there is no case of an id; else the status of the first fault; the message names all of them.
     """
     faults: list[tuple[str, int]] = []
     unknown = sorted({*source.options.cases} - {case.id for case in source.cases}) if source.options.cases else []
@@ -85,23 +89,23 @@ def check_inputs(
             read_grid(image)
         except UnreadableVolume as error:
             faults.append((str(error), 422))
-    for name, place in places.items():
+    for name, folder in folders.items():
         try:
             export = find_export(name)
-            check_free(Path(place).resolve(), overwrite, export.card)
-            problem = export.problem(source)
-            told = [(problem, 422)] if problem else []
+            check_free(Path(folder).resolve(), overwrite, export.card)
+            problem = export.problem(source, folder)
+            found = [(problem, 422)] if problem else []
         except Refusal as refusal:
-            told = [(str(refusal), refusal.status_code)]
-        faults += [(sentence if len(places) == 1 else f"{name}: {sentence}", status) for sentence, status in told]
+            found = [(str(refusal), refusal.status_code)]
+        faults += [(sentence if len(folders) == 1 else f"{name}: {sentence}", status) for sentence, status in found]
     if faults:
-        told_once = dict.fromkeys(sentence for sentence, _ in faults)
-        raise Refusal("\n".join(told_once), faults[0][1])
+        sentences = dict.fromkeys(sentence for sentence, _ in faults)
+        raise Refusal("\n".join(sentences), faults[0][1])
 
 
 def export_all(
     source: Source,
-    places: Mapping[str, Path],
+    folders: Mapping[str, Path],
     images: Sequence[tuple[str, Path]] | None,
     tell: Tell,
     overwrite: bool = False,
@@ -109,21 +113,21 @@ def export_all(
     """Write one format after the other; one that fails does not keep the others from being written.
 
     Args:
-        source, places, overwrite: as :func:`check_inputs`, which has to be called before.
+        source, folders, overwrite: as :func:`check_inputs`, which has to be called before.
         images: cases and files that models are run on; None: nothing is compared.
         tell: called again and again.
     """
     begun = time.monotonic()
-    for number, (name, place) in enumerate(places.items()):
+    for number, (name, folder) in enumerate(folders.items()):
 
         def say(share: float, words: str, name: str = name, before: int = number) -> None:
-            done, passed = (before + share) / len(places), time.monotonic() - begun
+            done, passed = (before + share) / len(folders), time.monotonic() - begun
             left = passed * (1 - done) / done if done >= _EARLY else None
-            tell(done, words if len(places) == 1 else f"{name}: {words}", left)
+            tell(done, words if len(folders) == 1 else f"{name}: {words}", left)
 
         source.tell, started, rows, error = say, time.monotonic(), None, ""
         try:
-            rows = find_export(name).export(source, place, images, overwrite)
+            rows = find_export(name).export(source, folder, images, overwrite)
         except Refusal as refusal:
             error = str(refusal)
-        yield Outcome(name, Path(place).resolve(), rows, time.monotonic() - started, error)
+        yield Outcome(name, Path(folder).resolve(), rows, time.monotonic() - started, error)

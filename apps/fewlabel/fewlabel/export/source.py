@@ -1,4 +1,4 @@
-"""What exports are made of: the published model, the study's cases with their labels, and what was chosen."""
+"""Input of the exports: the published model, the study's cases with their labels, and the options."""
 
 from __future__ import annotations
 
@@ -13,29 +13,34 @@ from pathlib import Path
 import numpy as np
 
 from fewlabel.errors import Refusal
+from fewlabel.export.single import better_alone
 from fewlabel.inference.predict import label_map, restored_probabilities
 from fewlabel.published import Published, load_published
 from fewlabel.volumes.reading import UnreadableVolume
 from fewlabel.workspace import Workspace
 
 _MOST_PROBABILITIES = 1 << 30
-"""Bytes of one scan's probabilities; those of a larger scan are not kept for a comparison."""
+"""Limit in bytes of one scan's probabilities; larger ones are not kept for a comparison."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One scan of the study, and what is known of its submitted label.
+    """One scan of the study and its submitted label.
 
     Attributes:
         id: of the scan.
         image: its file.
         label: gives the file of the submitted label, on the image's grid, value ``i + 1`` for class ``i`` of the study.
-            Raises Refusal (409) where that label cannot be used. None: no label was submitted.
+            Raises Refusal (409) if that label cannot be used. None: no label was submitted.
         kind: ``drawn``, ``corrected`` or ``accepted``; None without a label.
         kind_unknown: the kind was assumed.
-        submitted_by: who submitted it, as the client said; None: not known.
+        submitted_by: who submitted it, as the client sent it; None: not known.
         submitted_at: when, UTC, such as 2026-01-31T12:00:00Z; None: not known.
         validates: the case is kept for validation.
+
+    Examples:
+        >>> Case("liver_3", Path("liver_3.nii.gz")).label is None  # nothing was submitted
+        True
     """
 
     id: str
@@ -50,14 +55,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen beside the formats.
+    """Options of an export other than its format.
 
     Attributes:
-        accepted: labels that a person left as the model proposed them go along.
-        link: a data set's files are links to the study's, where the disk allows it, else copies.
-        cases: ids of the cases that are exported one by one; empty: all that have what is asked for.
-        predictions: of these cases the model's label map is exported, not the submitted label.
-        series: folder of the DICOM series that the scans came from.
+        accepted: export also labels that a person left as the model proposed them.
+        link: a data set's files are hard links to the study's where the disk allows it, else copies.
+        cases: ids of the cases to export as single files; empty: all that have a label, or with ``predictions`` all.
+        predictions: export the model's label maps of these cases, not the submitted labels.
+        series: folder of the DICOM series that the scans were converted from.
+        single: if the mean of several networks is published, export only the better one of them.
+
+    Examples:
+        >>> Options(cases=("liver_3",), predictions=True).accepted
+        False
     """
 
     accepted: bool = False
@@ -65,6 +75,7 @@ class Options:
     cases: tuple[str, ...] = ()
     predictions: bool = False
     series: Path | None = None
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +85,13 @@ class Segmented:
     Attributes:
         labels: uint8 (i, j, k) on the image file's grid.
         affine: (4, 4) of that grid, voxel -> RAS mm.
-        probabilities: float32 (class, i, j, k), background first, on the same grid; None: too many to keep.
-        seconds: that it took.
+        probabilities: float32 (class, i, j, k), background first, on the same grid; None: too large to keep.
+        seconds: duration.
+
+    Examples:
+        >>> labels = np.zeros((4, 4, 4), np.uint8)
+        >>> Segmented(labels, np.eye(4), probabilities=None, seconds=0.3).labels.shape
+        (4, 4, 4)
     """
 
     labels: np.ndarray
@@ -85,17 +101,17 @@ class Segmented:
 
 
 class Source:
-    """Reads each part when it is first asked for, and once for all formats.
+    """Input of all formats of one export; each part is read when it is first used, and once.
 
-    A context manager: it uses a scratch folder, which is removed at the end.
+    A context manager: its scratch folder is removed at the end.
 
     Args:
         workspace: of the study.
         list_cases: gives the study's cases.
-        options: what was chosen.
+        options: of the export.
 
     Attributes:
-        tell: called with the share 0..1 of the present format's work that is done, and what is done now.
+        tell: called with the share 0..1 of the current format's work that is done, and the current step in words.
 
     Examples:
         >>> from fewlabel.workspace import Workspace
@@ -127,14 +143,17 @@ class Source:
 
     @cached_property
     def model(self) -> Published:
-        """The published model, on the CPU; the same one for all formats, whatever is published meanwhile.
+        """The published model, on the CPU; the same one for all formats, even if another is published meanwhile.
+
+        With ``options.single`` one network of a published mean (see ``single.better_alone``).
 
         Raises:
-            Refusal: (409) nothing is published yet; (500) it is damaged.
+            Refusal: (409) nothing is published yet; (500) the file is damaged.
         """
         if not self.workspace.model.exists():
             raise Refusal("There is no model to export yet: submit labels, train, and export then.", 409)
-        return load_published(self.workspace.model)
+        model = load_published(self.workspace.model)
+        return better_alone(model) if self.options.single else model
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -168,7 +187,7 @@ class Source:
         return self._segmented[image]
 
     def _kept(self, name: str, array: np.ndarray) -> np.ndarray:
-        """The same array in a file: several scans' would fill the memory."""
+        """The same array, memory-mapped from a file: those of several scans would fill the memory."""
         try:
             if self._scratch is None:
                 self._scratch = Path(tempfile.mkdtemp(prefix="fewlabel-export-"))

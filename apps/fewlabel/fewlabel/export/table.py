@@ -1,23 +1,29 @@
-"""The forms in which the published model can be exported. To add one: one file here, one line below."""
+"""The formats of exports. To add one: one file here, one line below."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from fewlabel.errors import Refusal
+from fewlabel.export.auto3dseg import AUTO3DSEG
 from fewlabel.export.base import Export
 from fewlabel.export.bundle import BUNDLE
 from fewlabel.export.comparing import compare_runs
 from fewlabel.export.dicomseg import DICOMSEG
 from fewlabel.export.msd import MSD
 from fewlabel.export.nnunet import NNUNET
+from fewlabel.export.onnx import ONNX
 from fewlabel.export.source import Source
+from fewlabel.export.torchscript import TORCHSCRIPT
 from fewlabel.workspace import Workspace
 
 DEFAULT_EXPORT = "bundle"
 
 EXPORTS: dict[str, Export] = {
     DEFAULT_EXPORT: BUNDLE,
+    "torchscript": TORCHSCRIPT,
+    "onnx": ONNX,
+    "auto3dseg": AUTO3DSEG,
     "nnunet": NNUNET,
     "msd": MSD,
     "dicomseg": DICOMSEG,
@@ -36,21 +42,25 @@ def find_export(name: str) -> Export:
 
 
 def export_model(name: str, workspace: Workspace, target: Path) -> Path:
-    """Write the published model of a study in the form of this name, unchecked, in place of an earlier export.
+    """Write the published model of a study in the format of this name, unchecked; an earlier export is replaced.
 
     Raises:
-        Refusal: (422) there is no such form; or as ``Export.export``.
+        Refusal: (422) there is no such format; or as ``Export.export``.
     """
     with Source(workspace) as source:
-        find_export(name).export(source, target, images=None, overwrite=True)
+        export = find_export(name)
+        problem = export.problem(source, target)
+        if problem:
+            raise Refusal(problem, 422)
+        export.export(source, target, images=None, overwrite=True)
     return Path(target).resolve()
 
 
 def differing_voxels(name: str, workspace: Workspace, folder: Path, image: Path) -> tuple[int, int]:
-    """Run an export by itself: voxels in which it and the server disagree on one image, and voxels in all.
+    """Run an export and the server on one image: the number of voxels that differ, and of all voxels.
 
     Raises:
-        Refusal: (422) there is no such form, the image cannot be used; (500) the export does not run.
+        Refusal: (422) there is no such format, the image cannot be used; (500) the export does not run.
     """
     with Source(workspace) as source:
         row = compare_runs(source, folder, find_export(name).run, [(image.name, image)])[0]

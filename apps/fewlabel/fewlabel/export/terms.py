@@ -1,4 +1,4 @@
-"""What DICOM calls a class: a code of SNOMED CT where its name is known there, else a code of our own."""
+"""The DICOM code of a class: of SNOMED CT if its name is known there, else one of our own scheme."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 SCHEME = "99FEWLABEL"
-"""Coding scheme of classes that SNOMED does not know; DICOM keeps names that begin with 99 for such."""
+"""Coding scheme of classes that SNOMED does not know; DICOM reserves names that begin with 99 for private schemes."""
 
 LONGEST = 64
-"""Characters of a code's meaning and of a segment's label in DICOM."""
+"""Largest number of characters of a code's meaning and of a segment's label in DICOM."""
 
-# Context groups of DICOM part 16, first come first served: types of segments -> their category.
+# Context groups of DICOM part 16, the first that has a name wins: types of segments -> their category.
 _GROUPS = {
     7192: Code("123037004", "SCT", "Anatomical Structure"),
     7194: Code("49755003", "SCT", "Morphologically Abnormal Structure"),
@@ -24,7 +24,7 @@ _GROUPS = {
     7197: Code("91720002", "SCT", "Body Substance"),
     7193: Code("260787004", "SCT", "Physical object"),
 }
-_UNKNOWN = Code("85756007", "SCT", "Tissue")  # Slicer's category of what it does not know
+_UNKNOWN = Code("85756007", "SCT", "Tissue")  # Slicer's category of unknown segments
 _SIDES = {"left": Code("7771000", "SCT", "Left"), "right": Code("24028007", "SCT", "Right")}
 _SPELLINGS = {"tumour": "neoplasm", "tumor": "neoplasm", "oesophagus": "esophagus", "oedema": "edema"}
 
@@ -37,6 +37,10 @@ class Term:
         category: such as Anatomical Structure.
         type: such as Kidney.
         side: left or right, of a type that has no code of its own for it; else None.
+
+    Examples:
+        >>> term("right lung").category.meaning
+        'Anatomical Structure'
     """
 
     category: Code
@@ -78,12 +82,12 @@ def _known(words: list[str]) -> tuple[Code, Code] | None:
 
 @lru_cache
 def _dictionary() -> dict[str, tuple[Code, Code]]:
-    """Name in small letters without blanks -> category and type."""
+    """Name in lower case without blanks -> category and type."""
     found: dict[str, tuple[Code, Code]] = {}
     for number, category in _GROUPS.items():
         group = getattr(codes, f"cid{number}")
         for keyword in group.dir():
-            code = getattr(group, keyword, None)  # a few keywords mean several codes: none of them then
+            code = getattr(group, keyword, None)  # a keyword with several codes is not used
             if code is not None and code.scheme_designator == "SCT":
                 for name in (keyword, code.meaning):
                     found.setdefault("".join(_words(name)), (category, code))

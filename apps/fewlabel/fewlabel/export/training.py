@@ -1,4 +1,4 @@
-"""A bundle's ``train.json``: the training goes on from the exported weights, in stock MONAI's words."""
+"""A bundle's ``train.json``: continues the training from the exported weights with stock MONAI."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _EXTENSIONS = "('.nii.gz', '.nii', '.nrrd')"
 def training(plan: Plan) -> dict[str, Any]:
     """The bundle's ``train.json``.
 
-    Images and labels are paired by file name. The last fifth of them, at least one, measures after each round; weights
-    that are better than those at the beginning are kept in ``models/model.pt``.
+    Images and labels are paired by file name. The last fifth of them, at least one, is for validation after each epoch;
+    weights that are better than those at the beginning are kept in ``models/model.pt``.
     """
     pairs = "[(p, pathlib.Path(@labels_dir) / p.name) for p in sorted(pathlib.Path(@images_dir).iterdir())]"
     usable = f"image.name.endswith({_EXTENSIONS}) and label.is_file()"
@@ -92,7 +92,7 @@ def _train(plan: Plan) -> dict[str, Any]:
 
 
 def _crops(plan: Plan) -> list[dict[str, Any]]:
-    """``fewlabel.data.transforms.labelled_view`` in MONAI's own words."""
+    """``fewlabel.data.transforms.labelled_view`` as a MONAI config."""
     classes = len(plan.classes) + 1
     return [
         {"_target_": "SpatialPadd", "keys": _KEYS, "spatial_size": list(plan.patch)},

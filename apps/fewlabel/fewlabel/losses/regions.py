@@ -44,10 +44,17 @@ def in_regions(logits: Tensor, label: Tensor, weights: Sequence[Tensor]) -> list
 
     Args:
         logits, label: see weighted_dice_cross_entropy.
-        weights: each B1DHW float, at least 0; no gradient is sent to them.
+        weights: each B1DHW float, at least 0; they get no gradient.
 
     Returns:
         A scalar for each of the weights.
+
+    Examples:
+        >>> import torch
+        >>> logits = torch.tensor([[9.0, 9.0], [-9.0, -9.0]]).reshape(1, 2, 1, 1, 2)  # sure of class 0, twice
+        >>> label, first = torch.tensor([0, 1]).reshape(1, 1, 1, 1, 2), torch.tensor([1.0, 0.0]).reshape(1, 1, 1, 1, 2)
+        >>> [round(float(term), 3) for term in in_regions(logits, label, [first, 1 - first])]  # right, then wrong
+        [0.0, 18.5]
     """
     logs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(1)
     probabilities = logs.exp()[:, 1:]

@@ -16,6 +16,7 @@ from scipy.spatial.distance import cdist
 from torch.nn import functional
 
 from fewlabel.errors import Refusal
+from fewlabel.files import Stamp, stamp
 from fewlabel.volumes.reading import UnreadableVolume, Volume, read_volume
 from fewlabel.workspace import read_json, write_json
 
@@ -130,7 +131,7 @@ class FeatureStore:
         kept = kept if isinstance(kept, dict) else {}
         self.known: dict[str, list[float]] = {case: each for case, each in kept.items() if len(each) == LENGTH}
         self._geometry: tuple[int, Geometry] | None = None
-        self._unusable: set[str] = set()
+        self._unusable: dict[str, Stamp | None] = {}  # with the file that could not be read
         self._busy = threading.Lock()
 
     def geometry(self) -> Geometry:
@@ -146,14 +147,16 @@ class FeatureStore:
             return
         try:
             chosen = random.Random(seed).sample(sorted(images), min(_MOST, len(images)))
-            missing = [case for case in chosen if case not in self.known and case not in self._unusable]
+            missing = [case for case in chosen if case not in self.known and not self._is_unusable(case, locate)]
             for count, case in enumerate(missing, 1):
+                self._unusable[case] = None
                 try:
+                    self._unusable[case] = stamp(locate(case))
                     found = features(read_volume(locate(case)))
                 except (UnreadableVolume, OSError, Refusal) as error:
                     logger.warning("no features: %s", error)
-                    self._unusable.add(case)
                     continue
+                del self._unusable[case]
                 self.known = {**self.known, case: found}
                 if count % 50 == 0:
                     write_json(self.path, self.known)
@@ -164,7 +167,14 @@ class FeatureStore:
 
     def fill_in_background(self, images: list[str], locate: Callable[[str], str], seed: int = 0) -> None:
         """``fill`` in a daemon thread, unless enough is known already."""
-        looked_at = sum(case in self.known or case in self._unusable for case in images)
+        looked_at = sum(case in self.known or self._is_unusable(case, locate) for case in images)
         if looked_at >= min(_MOST, len(images)) or self._busy.locked():
             return
         threading.Thread(target=self.fill, args=(images, locate, seed), name="features", daemon=True).start()
+
+    def _is_unusable(self, case: str, locate: Callable[[str], str]) -> bool:
+        """Whether a scan could not be read, and its file has not changed since."""
+        try:
+            return case in self._unusable and self._unusable[case] == stamp(locate(case))
+        except (OSError, Refusal):
+            return True

@@ -58,6 +58,7 @@ class Scans(BaseModel):
     passed: dict[str, int] = Field(description="files that are not served or cannot be used, by reason")
     sentences: list[str] = Field(description="a sentence for each reason")
     problem: str = Field(description="an error where there is no usable scan, else empty")
+    short: str = Field(description="a summary in one line")
 
 
 class Counts(BaseModel):
@@ -164,9 +165,10 @@ class ExportRequest(BaseModel):
     )
     format: str | None = Field(default=None, description="one of them, where no list is given")
     check: bool = Field(default=True, description="compare with the study: a model is run by itself on some scans")
-    accepted: bool = Field(default=False, description="labels that were left as proposed go along with a data set")
+    accepted: bool = Field(default=False, description="a data set also has labels that were left as proposed")
     cases: list[str] = Field(default=[], description="ids of the scans that are exported one by one; default: all")
     predictions: bool = Field(default=False, description="of these scans the model's label map, not the submitted one")
+    single: bool = Field(default=False, description="only the better one of a mean of two networks")
 
     @property
     def chosen(self) -> list[str]:
@@ -191,8 +193,8 @@ class Verified(BaseModel):
     seconds: float = Field(default=0.0, description="that it took")
 
     @classmethod
-    def told(cls, format: str, row: Comparison) -> Verified:
-        """What is told of a comparison of this format."""
+    def from_row(cls, format: str, row: Comparison) -> Verified:
+        """Of a comparison of an export of this format."""
         return cls(
             format=format,
             case=row.case,

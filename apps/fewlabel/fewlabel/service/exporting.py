@@ -1,4 +1,4 @@
-"""Exports while the server goes on: in a thread of their own, one order at a time, one zip for all its formats."""
+"""Exports in the server: in a thread of their own, one at a time, one zip for all its formats."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SEVERAL = "fewlabel_exports"
 """Name of a zip that holds several formats."""
 
 _PACKED = 0.9
-"""Share of the work that is done when the files are packed."""
+"""Fraction of the work that is done before the files are packed."""
 
 ListCases = Callable[[], Sequence[Case]]
 
@@ -38,7 +38,7 @@ _of_workspaces: dict[Path, Exporter] = {}
 
 
 def exporter_of(workspace: Workspace, list_cases: ListCases) -> Exporter:
-    """The exporter of a workspace (see ``Exporter``): the one that is at work where the app was loaded again."""
+    """The exporter of a workspace (see ``Exporter``); it stays the same when the app is loaded again."""
     kept = _of_workspaces.get(workspace.folder)
     if kept is None or kept.status().state != "running":
         kept = _of_workspaces[workspace.folder] = Exporter(workspace, list_cases)
@@ -46,7 +46,7 @@ def exporter_of(workspace: Workspace, list_cases: ListCases) -> Exporter:
 
 
 class Exporter:
-    """Exports a study as a zip into ``workspace.exports``; the newest one is kept, over a restart too.
+    """Exports a study as a zip into ``workspace.exports``; the newest one is kept, also over a restart.
 
     Args:
         workspace: of the study.
@@ -71,8 +71,8 @@ class Exporter:
 
         Args:
             formats: names of the table of exports.
-            check: compare what was written with the study: models run by themselves on some scans.
-            options: what else was chosen.
+            check: compare what was written with the study; models are run on some scans.
+            options: other than formats.
 
         Raises:
             Refusal: (422) there is no such format, or a package that it needs is not installed; (409) nothing is
@@ -173,44 +173,44 @@ class Exporter:
         exports.mkdir(parents=True, exist_ok=True)
         draft = tempfile.TemporaryDirectory(dir=exports, prefix=_DRAFT, ignore_cleanup_errors=True)
         with draft as folder, Source(self.workspace, self.list_cases, options) as source:
-            places = {name: Path(folder, EXPORTS[name].folder) for name in formats}
-            outcomes = self._write(source, places, check)
+            folders = {name: Path(folder, EXPORTS[name].folder) for name in formats}
+            outcomes = self._write(source, folders, check)
             self._report(progress=_PACKED, step="The files are packed.", seconds_left=None)
             stem = EXPORTS[formats[0]].folder if len(formats) == 1 else _SEVERAL
             version = self.status().model_version
             target = _free_name(exports, f"{stem}-v{version}" if version else stem)
-            replace_file(target, lambda temporary: _pack(list(places.values()), temporary))
+            replace_file(target, lambda temporary: _pack(list(folders.values()), temporary))
         result = {"file": target.name, "bytes": target.stat().st_size, "sha256": _sha256(target), **_said(outcomes)}
         done = self._now.model_copy(update={"state": "done", "progress": 1.0, "seconds_left": None, **result})
-        write_json(self._record, done.model_dump())  # from here on it is offered, whatever happens
+        write_json(self._record, done.model_dump())  # from here on it can be downloaded, also after a restart
         self._report(**dict(done))
         self._clear_away()
 
-    def _write(self, source: Source, places: dict[str, Path], check: bool) -> list[Outcome]:
+    def _write(self, source: Source, folders: dict[str, Path], check: bool) -> list[Outcome]:
         """All formats, in folders of the draft.
 
         Raises:
             Refusal: one of them could not be written, or disagrees with the study.
         """
         images = scans_to_check(source) if check else None
-        check_inputs(source, places, images or ())
-        if any(EXPORTS[name].kind == "model" for name in places):
+        check_inputs(source, folders, images or ())
+        if any(EXPORTS[name].kind == "model" for name in folders):
             self._report(model_version=int(source.model.card["version"]))
 
         def tell(share: float, words: str, left: float | None) -> None:
             self._report(progress=_PACKED * share, step=f"{words[:1].upper()}{words[1:]}.", seconds_left=left)
 
-        outcomes = list(export_all(source, places, images, tell))
+        outcomes = list(export_all(source, folders, images, tell))
         failed = [each for each in outcomes if each.error]
         if failed:
-            told = [each.error if len(places) == 1 else f"{each.name}: {each.error}" for each in failed]
-            raise Refusal(" ".join(told), 500)
+            errors = [each.error if len(folders) == 1 else f"{each.name}: {each.error}" for each in failed]
+            raise Refusal(" ".join(errors), 500)
         return outcomes
 
 
 def _said(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What was compared, and a sentence about it."""
-    rows = [Verified.told(each.name, row) for each in outcomes for row in each.rows or ()]
+    rows = [Verified.from_row(each.name, row) for each in outcomes for row in each.rows or ()]
     worst = max(rows, key=lambda row: row.voxels_differing, default=None)
     said = ["Exported."]
     if worst:

@@ -114,7 +114,10 @@ class Guard:
         if rule.off:
             raise Refusal(rule.off, 404)
         _check_query(scope, parameters.get("session_id"))
-        return receive if rule.keys is None else await with_keys(rule, receive)
+        if rule.keys is None:
+            return receive
+        content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+        return await with_keys(rule, receive, content_type)
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:
@@ -168,8 +171,9 @@ def install(app: FastAPI, settings: Settings, login: Login | None) -> None:
         logger.info("FewLabel answers other computers, and asks everybody for a login: %s", login.called)
     elif settings.remote:
         logger.warning(
-            "FewLabel answers every computer that reaches it, without a login (--conf remote yes): whoever is on this "
-            "network can read and change scans and labels. --conf token FILE asks for a token."
+            "FewLabel asks for no login (--conf remote yes): whoever reaches the address that it listens on can read "
+            "and change scans and labels. At 127.0.0.1 that is this computer, and what a proxy on it passes on. "
+            "--conf token FILE asks for a token."
         )
     else:
         logger.info(

@@ -174,7 +174,7 @@ def _add_export(router: APIRouter, exporter: Exporter, series: Path | None) -> N
     )
     def start_export(body: ExportRequest | None = None) -> ExportStarted:
         asked = body or ExportRequest()
-        options = Options(asked.accepted, True, tuple(asked.cases), asked.predictions, series)
+        options = Options(asked.accepted, True, tuple(asked.cases), asked.predictions, series, asked.single)
         exporter.start(asked.chosen, asked.check, options)
         return ExportStarted()
 
@@ -184,13 +184,13 @@ def _add_export(router: APIRouter, exporter: Exporter, series: Path | None) -> N
 
     @router.get(
         "/export/file",
-        summary=f"{RBAC_USER}Download the last export",
+        summary=f"{RBAC_ANNOTATOR}Download the last export",
         response_class=FileResponse,
         responses={
             200: {"content": {"application/zip": {}}, "description": "the zip"},
             **_refuses(e404="there is none", e409="it is running"),
         },
-        **_USER,
+        **_ANNOTATOR,
     )
     def get_export_file() -> FileResponse:
         path = exporter.file()

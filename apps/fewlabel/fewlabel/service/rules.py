@@ -112,7 +112,7 @@ RULES = (
     Rule("POST", "/fewlabel/undo/{case}", ANNOTATOR),
     Rule("POST", "/fewlabel/export", ADMIN),
     Rule("GET", "/fewlabel/export", USER),
-    Rule("GET", "/fewlabel/export/file", USER),
+    Rule("GET", "/fewlabel/export/file", ANNOTATOR),
 )
 """In the application's order of routes, so that the first match is the route that responds."""
 

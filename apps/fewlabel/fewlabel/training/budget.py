@@ -1,10 +1,12 @@
-"""The budget of a training, in steps and seconds, and the learning rate over it."""
+"""What a training is given: its budget in steps and seconds, the learning rate over it, its device and checkpoint."""
 
 from __future__ import annotations
 
 import math
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 NO_LIMIT = 10**9  # steps that no training reaches
 
@@ -39,6 +41,23 @@ class Budget:
     def progress(self, step: int) -> float:
         """Share of the budget that is spent, in [0, 1]."""
         return min(1.0, max(step / self.steps, self.elapsed() / self.seconds))
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """What a trainer needs besides a method, data and time.
+
+    Attributes:
+        device: to compute on.
+        learning_rate: the highest one, of AdamW.
+        checkpoint: file that an interrupted training continues from.
+        identity: what a checkpoint must have in common to be continued (plan, method, labelled cases, ...).
+    """
+
+    device: str
+    learning_rate: float
+    checkpoint: Path
+    identity: dict[str, Any]
 
 
 def learning_rate(progress: float, highest: float) -> float:

@@ -77,14 +77,21 @@ class ContinuousRun(Run):
             return pools
         return dataclasses.replace(pools, note=no_validation_yet(len(pools.labelled)))
 
+    def _renew_pools(self) -> None:
+        """Split the present labels, and say what is true of them."""
+        self.pools = self._make_pools()
+        self.progress.note_labels(self.pools.note)
+        self.progress.put(validation_cases=self.pools.validation)
+
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
         self._leave_a_core()
         self.arrivals = Arrivals(self.datastore, self.workspace)
-        self.pools = self._make_pools()
+        self._renew_pools()  # labels may have come since this object was made
         labelled, validation, unlabelled = self.records(self.pools, self.left_out)
         self.plan = plan_of(self.workspace, self.settings, self.device, labelled, unlabelled)
-        self.progress.update(network=self.plan.network, plan=dataclasses.asdict(self.plan))
+        counts = {"labelled": len(labelled), "unlabelled": len(unlabelled)}
+        self.progress.update(network=self.plan.network, plan=dataclasses.asdict(self.plan), **counts)
         method = self._method(self.plan).to(self.device)
         self.learns_from_pool, self.views = method.learns_from_unlabelled(1.0), method.needs
         self.movement = Movement()
@@ -106,10 +113,7 @@ class ContinuousRun(Run):
             self.loader,
             self._clock(),
             self.progress,
-            self.device,
-            self.settings.learning_rate,
-            self.workspace.checkpoint,
-            self._identity(self.plan),
+            self._config(self.plan),
             lambda candidate, done: self.publisher.consider(candidate, done, self._beat),
             self._why_end,
             partial(wait_for_people, self.workspace.people),
@@ -181,8 +185,7 @@ class ContinuousRun(Run):
             self.progress.note("The classes have changed: it begins again.")
             return False
         try:
-            before, self.pools = self.pools, self._make_pools()
-            self.progress.replace_note(before.note, self.pools.note)
+            self._renew_pools()
             self.progress.put(problems=[{"id": case, "reason": reason} for case, reason in self.left_out.items()])
             labelled, validation, unlabelled = self.records(self.pools, self.left_out)
         except Refusal as error:
@@ -196,11 +199,7 @@ class ContinuousRun(Run):
         self.publisher.begin_anew(self._beat)
         self.ongoing.clock.look_every = self._look_every()
         self.ongoing.labels_came(self.loader, self._identity(self.plan))
-        self.progress.update(
-            labelled=len(labelled),
-            unlabelled=len(unlabelled),
-            validation_cases=self.pools.validation,
-        )
+        self.progress.update(labelled=len(labelled), unlabelled=len(unlabelled))
         return True
 
     def _rest(self) -> dict[str, Any]:

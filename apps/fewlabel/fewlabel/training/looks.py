@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fewlabel.files import stamp
 from fewlabel.methods.base import Method
 from fewlabel.training.publish import Publisher
-from fewlabel.training.validation import best_candidate, may_replace, mean_dice
+from fewlabel.training.validation import may_replace, mean_dice
 
 
 class LookPublisher(Publisher):
@@ -38,7 +38,7 @@ class LookPublisher(Publisher):
         """
         self.looks += 1
         candidates = method.candidates
-        chosen, dice = best_candidate({name: self.validator(network, beat) for name, network in candidates.items()})
+        chosen, dice = self._measure(candidates, beat)
         mean = mean_dice(dice)
         if stamp(self.path) != self._seen:  # somebody else sent, deleted or restored one meanwhile
             self.measure_published(beat)

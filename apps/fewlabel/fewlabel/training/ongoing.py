@@ -6,13 +6,12 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 from fewlabel.data.loaders import Batch
 from fewlabel.methods.base import Method
 from fewlabel.training.branch import RunningMean, aside, falling
-from fewlabel.training.budget import NO_LIMIT, Budget
+from fewlabel.training.budget import NO_LIMIT, Budget, TrainerConfig
 from fewlabel.training.clock import Clock
 from fewlabel.training.measures import dice_of_crops, is_finite
 from fewlabel.training.progress import Progress
@@ -32,10 +31,7 @@ class OngoingTrainer(Trainer):
         loader: pairs of batches; replaced after each change of the labels.
         clock: its schedule.
         progress: reports to people.
-        device: to compute on.
-        highest_learning_rate: of AdamW.
-        checkpoint: file that it continues from.
-        identity: what a checkpoint must have in common with it to be continued; the labels may differ.
+        config: see TrainerConfig; a checkpoint of other labels is continued too.
         look: called with (candidate, progress) for each candidate; gives the mean Dice of the validation cases, NaN
             where there are none.
         ends: called after each step; the reason to end, "" to go on.
@@ -54,10 +50,7 @@ class OngoingTrainer(Trainer):
         loader: Iterable[Batch],
         clock: Clock,
         progress: Progress,
-        device: str,
-        highest_learning_rate: float,
-        checkpoint: Path,
-        identity: dict[str, Any],
+        config: TrainerConfig,
         look: Callable[[Method, float], float],
         ends: Callable[[], str] = lambda: "",
         waits: Callable[[], None] = lambda: None,
@@ -65,8 +58,7 @@ class OngoingTrainer(Trainer):
         most_steps: int = NO_LIMIT,
         now: Callable[[], float] | None = None,
     ) -> None:
-        budget = Budget(NO_LIMIT, math.inf)
-        super().__init__(method, loader, budget, progress, device, highest_learning_rate, checkpoint, identity, look)
+        super().__init__(method, loader, Budget(NO_LIMIT, math.inf), progress, config, look)
         self.clock, self.ends, self.waits, self.most_steps = clock, ends, waits, most_steps
         self.now = now or time.monotonic
         self.guard: RecoveringGuard = RecoveringGuard(clock)

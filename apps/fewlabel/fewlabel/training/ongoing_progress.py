@@ -23,6 +23,7 @@ class OngoingProgress(Progress):
     def __init__(self, path: Path, **fields: Any) -> None:
         super().__init__(path, 0.0, **fields)
         self._values.update(total_epochs=ROUND, epoch=1, seconds_left=None, training="continuous")
+        self._about_labels = set(self._values["notes"])  # sentences that were true of the labels of their time
         self._values["since"] = datetime.now().strftime("%H:%M")
 
     def update(self, progress: float | None = None, **fields: Any) -> None:
@@ -40,12 +41,14 @@ class OngoingProgress(Progress):
         """Add a sentence about the training; it may run for days, so only the last ones are kept, each of them once."""
         self._values["notes"] = [*(note for note in self._values["notes"] if note != text), text][-_NOTES:]
 
-    def replace_note(self, before: str, now: str) -> None:
-        """Replace a sentence that is no longer true by the present one; "": none."""
-        if now != before:
-            self._values["notes"] = [note for note in self._values["notes"] if note != before]
-            if now:
-                self.note(now)
+    def note_labels(self, now: str) -> None:
+        """Say what is true of the present labels, in place of everything that was said of earlier ones; "": nothing."""
+        self._about_labels |= {now} - {""}
+        if [note for note in self._values["notes"] if note in self._about_labels] == [now]:
+            return
+        self._values["notes"] = [note for note in self._values["notes"] if note not in self._about_labels]
+        if now:
+            self.note(now)
 
     def _epoch(self, now: float) -> int:
         return min(ROUND, max(1, int(self._values["progress"] * ROUND)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,6 +65,7 @@ class Publisher:
         last: what this training published last; None as long as it published nothing.
         steps: gives the steps of the training so far, for the model's card.
         best: mean Dice and complete state of the method, on the CPU: of what was published, or of the best so far.
+        measured: Dice of each candidate when they were last measured.
     """
 
     steps: Callable[[], int] = staticmethod(lambda: 0)
@@ -86,6 +87,7 @@ class Publisher:
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
         self.published_dice: dict[str, float] | None = None
         self.before: dict[str, float] | None = None  # of the model that was published before this training
+        self.measured: dict[str, Measured] = {}
         self._seen: tuple[int, int] | None = None
 
     def use(self, plan: Plan) -> None:
@@ -129,7 +131,7 @@ class Publisher:
             Refusal: (507) the model cannot be written; the published one is still there.
         """
         candidates = method.candidates
-        chosen, dice = best_candidate({name: self.validator(network, beat) for name, network in candidates.items()})
+        chosen, dice = self._measure(candidates, beat)
         mean = mean_dice(dice)
         measured = math.isfinite(mean)
         if not measured and done < 1:  # half-trained weights that nobody can check replace nothing
@@ -149,6 +151,11 @@ class Publisher:
         if done >= 1:
             self._report_result(mean)
         return mean
+
+    def _measure(self, candidates: Mapping[str, Module], beat: Callable[[], None]) -> tuple[str, Measured]:
+        """Name and Dice of the best candidate; that of the others is kept for the card."""
+        self.measured = {name: self.validator(network, beat) for name, network in candidates.items()}
+        return best_candidate(self.measured)
 
     def _others(self, method: Method, published: Module) -> list[tuple[str, Module]]:
         """Members of the method that are not part of the published network, with the names of their networks."""
@@ -170,6 +177,7 @@ class Publisher:
             "validation": dice,
             "validated": math.isfinite(mean_dice(dice)),
             "validated_on": dice.cases,
+            **self._alone(chosen),
             "steps": self.steps(),
             "seconds": round(self.progress.elapsed(), 1),
             "progress": round(done, 3),
@@ -178,6 +186,15 @@ class Publisher:
         self.published_dice, self._seen = dice, stamp(self.path)
         self.last = Publication(self.version, chosen, card["validated"])
         self.progress.update(published=True, **self.last._asdict())
+
+    def _alone(self, chosen: str) -> dict[str, Any]:
+        """Of a mean of networks, the Dice that each of them has alone, per class in the plan's order."""
+        if chosen != "mean":
+            return {}
+        each = {name: list(dice.values()) for name, dice in self.measured.items() if name != chosen}
+        return {
+            "alone": {name: [value if math.isfinite(value) else None for value in dice] for name, dice in each.items()}
+        }
 
     def _report_result(self, reached: float) -> None:
         if self.last is None:

@@ -24,7 +24,7 @@ from fewlabel.predictions.store import PredictionStore
 from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
-from fewlabel.training.budget import NO_LIMIT, Budget
+from fewlabel.training.budget import NO_LIMIT, Budget, TrainerConfig
 from fewlabel.training.card import training_card
 from fewlabel.training.learned import Learned
 from fewlabel.training.planning import plan_of
@@ -129,10 +129,7 @@ class Run:
             loader,
             budget,
             self.progress,
-            self.device,
-            self.settings.learning_rate,
-            self.workspace.checkpoint,
-            self._identity(plan),
+            self._config(plan),
             lambda method, done: publisher.consider(method, done, self._beat),
             self.stored.refresh(method, store, plan, pool, budget, publisher.version),
         )
@@ -156,6 +153,9 @@ class Run:
         result = self.progress.snapshot()
         logger.info("training done: %s", result["notes"])
         return result
+
+    def _config(self, plan: Plan) -> TrainerConfig:
+        return TrainerConfig(self.device, self.settings.learning_rate, self.workspace.checkpoint, self._identity(plan))
 
     def _budget(self) -> Budget:
         return Budget(self.settings.max_steps or NO_LIMIT, self.settings.max_minutes * 60)

@@ -1,4 +1,4 @@
-"""The present phase of a continuous training, and one line about it. Imports nothing else of the package."""
+"""The current phase of a continuous training, and one line about it. Imports nothing else of the package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _QUIET = 300  # seconds of training without improvement until that is reported
 _STILL = {
     STARTING: "starting",
     RESTING: "resting until the next label: nothing improves any more",
-    STOPPED: "resting until you say Train",
+    STOPPED: "resting until you press Train",
     WAITING: "waiting for a label: it begins by itself with the first one",
     OFF: "trainings are switched off on this server",
 }

@@ -17,7 +17,7 @@ from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.methods import METHODS, default_method
 from fewlabel.networks import NETWORKS
 from fewlabel.review.history import Outlook
-from fewlabel.settings import TRAINING, Settings
+from fewlabel.settings import LEFT_OUT, TRAINING, Settings
 from fewlabel.training.continuous import ContinuousRun
 from fewlabel.training.keeper import Keeper
 from fewlabel.training.mode import CONTINUOUS, asked_for
@@ -98,8 +98,12 @@ class FewLabelTrain(TrainTask):
             settings = dataclasses.replace(self.settings.with_request(request), device=device)
             run = (ContinuousRun if goes_on else Run)(self.workspace, settings, datastore)
             progress = run.progress
-            if note:
-                progress.note(note)
+            unknown = request.get(LEFT_OUT) or []
+            for said in [
+                *filter(None, [note]),
+                *(f"The option '{name}' of the request was not used." for name in unknown),
+            ]:
+                progress.note(said)
             return run()
         except Exception as error:
             if is_out_of_memory(error):

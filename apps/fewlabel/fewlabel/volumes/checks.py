@@ -54,7 +54,8 @@ def checked_label(array: np.ndarray, notes: list[str]) -> tuple[np.ndarray, list
         array = _rounded(array, fits)
     if not fits:
         raise UnreadableVolume(
-            f"has values from {lowest:g} to {highest:g}; a label has 0 to {LABEL_LIMIT}. Renumber its classes from 1"
+            f"has values from {lowest:g} to {highest:g}; a label has 0 to {LABEL_LIMIT}. Is it the scan "
+            "rather than its label? Else renumber its classes from 1"
         )
     return array.astype(np.uint8), notes
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fewlabel.volumes.checks import checked_image, checked_label
+from fewlabel.volumes.damage import reported
 from fewlabel.volumes.formats import UnreadableVolume, unpacking
 from fewlabel.volumes.geometry import Grid, same_grid, spacing_of
 from fewlabel.volumes.metaimage import decode_metaimage, read_header
@@ -81,9 +82,11 @@ def read_volume(path: str | Path, name: str | None = None) -> Volume:
         value, with a note.
 
     Raises:
-        UnreadableVolume: not an image, damaged, not one 3-D scalar volume, or without contrast.
+        UnreadableVolume: not an image, damaged, not one 3-D scalar volume, or without contrast. It is reported
+            (:mod:`fewlabel.volumes.damage`).
     """
-    return _read(path, name, np.float32, checked_image)
+    with reported(Path(path)):
+        return _read(path, name, np.float32, checked_image)
 
 
 def read_label(path: str | Path, name: str | None = None) -> Volume:

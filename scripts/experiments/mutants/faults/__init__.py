@@ -1,13 +1,19 @@
-"""The planted faults, one file for each room. To add one: a ``Fault`` there, with the test that must notice it."""
+"""The planted faults, one file for each package. To add one: a ``Fault`` there, with the test that must notice it."""
 
 from experiments.mutants.fault import Fault
+from experiments.mutants.faults.alone import ALONE
+from experiments.mutants.faults.arrivals import ARRIVALS
+from experiments.mutants.faults.bundles import BUNDLES
+from experiments.mutants.faults.cards import CARDS
 from experiments.mutants.faults.continuous import CONTINUOUS
 from experiments.mutants.faults.data import DATA
 from experiments.mutants.faults.datasets import DATASETS
+from experiments.mutants.faults.dicom import DICOM
 from experiments.mutants.faults.dtlp import DTLP
 from experiments.mutants.faults.export import EXPORT
 from experiments.mutants.faults.exporting import EXPORTING
 from experiments.mutants.faults.folder import FOLDER
+from experiments.mutants.faults.formats import FORMATS
 from experiments.mutants.faults.keeping import KEEPING
 from experiments.mutants.faults.losses import LOSSES
 from experiments.mutants.faults.measures import MEASURES
@@ -21,6 +27,6 @@ from experiments.mutants.faults.training import TRAINING
 
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
-    *(*DATA, *TRAINING, *CONTINUOUS, *KEEPING, *SELECTION, *STORING, *FOLDER),
-    *(*EXPORT, *EXPORTING, *DATASETS),
+    *(*DATA, *TRAINING, *CONTINUOUS, *ARRIVALS, *KEEPING, *SELECTION, *STORING, *FOLDER),
+    *(*EXPORT, *EXPORTING, *DATASETS, *BUNDLES, *CARDS, *DICOM, *ALONE, *FORMATS),
 )

@@ -1,4 +1,4 @@
-"""Faults in the study as a data set of others: what goes along, as what, and how it is read back."""
+"""Faults in the study as a data set in other formats: which labels are exported, and how they are read back."""
 
 from experiments.mutants.fault import Fault
 
@@ -14,7 +14,7 @@ DATASETS = (
         "a label's rows are flipped", "export/layout.py", _WRITES, _WRITES.replace(".array", ".array[:, ::-1]"), _BACK
     ),
     Fault(
-        "the label of another scan goes along",
+        "the label of another scan is exported",
         "export/layout.py",
         _WRITES,
         _WRITES.replace("read_label(case.label()).array", "0 * read_label(case.label()).array"),
@@ -49,7 +49,7 @@ DATASETS = (
         _VOXELS,
     ),
     Fault(
-        "an accepted label goes along unasked",
+        "an accepted label is exported unasked",
         "export/layout.py",
         'case.kind == "accepted" and not source.options.accepted',
         "False",

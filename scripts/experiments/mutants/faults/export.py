@@ -39,8 +39,8 @@ EXPORT = (
     Fault(
         "the classes are in the card in another order",
         "export/metadata.py",
-        "for name in model.plan.classes]\n    told",
-        "for name in sorted(model.plan.classes, reverse=True)]\n    told",
+        '"dice": measured.get(name)} for name in model.plan.classes]',
+        '"dice": measured.get(name)} for name in sorted(model.plan.classes, reverse=True)]',
         _CONTRACT + "class_names_are_data_and_in_its_card",
     ),
     Fault(

@@ -1,4 +1,4 @@
-"""Faults in what is common to all exports: inputs, places, comparison, data sets, and what the server offers."""
+"""Faults in what is common to all exports: inputs, folders, comparison, data sets, and what the server offers."""
 
 from experiments.mutants.fault import Fault
 
@@ -25,19 +25,19 @@ EXPORTING = (
     Fault(
         "of several formats the last alone is offered",
         "service/exporting.py",
-        "_pack(list(places.values()), temporary)",
-        "_pack(list(places.values())[-1:], temporary)",
+        "_pack(list(folders.values()), temporary)",
+        "_pack(list(folders.values())[-1:], temporary)",
         _SEVERAL,
     ),
     Fault(
-        "a format that fails is left out of the zip and nobody is told",
+        "a format that fails is left out of the zip and nothing says so",
         "service/exporting.py",
         "        if failed:\n",
         "        if False:\n",
         "tests/service/test_exporting.py::test_one_export_runs_at_a_time_and_the_server_answers_meanwhile",
     ),
     Fault(
-        "labels that were accepted go along unasked",
+        "accepted labels are exported unasked",
         "service/routes.py",
         "Options(asked.accepted, True",
         "Options(True, True",
@@ -51,9 +51,9 @@ EXPORTING = (
         _SCRIPT + "every_fault_of_the_inputs_is_reported_at_once_and_nothing_is_written",
     ),
     Fault(
-        "the first fault of the inputs alone is told",
+        "only the first fault of the inputs is reported",
         "export/several.py",
-        '"\\n".join(told_once)',
+        '"\\n".join(sentences)',
         "faults[0][0]",
         _SCRIPT + "every_fault_of_the_inputs_is_reported_at_once_and_nothing_is_written",
     ),
@@ -79,7 +79,7 @@ EXPORTING = (
         _CONTRACT + "a_form_that_is_not_there_is_refused_with_those_that_are",
     ),
     Fault(
-        "an export is written in its place, part by part",
+        "an export is written into the target itself, part by part",
         "export/placing.py",
         "            yield draft\n",
         "            target.exists() and shutil.rmtree(target)\n            draft.replace(target)\n"
@@ -136,7 +136,7 @@ EXPORTING = (
         _PLACING + "what_it_wrote_earlier_goes_and_what_people_laid_there_stays",
     ),
     Fault(
-        "an export that cannot be moved to its place takes the earlier one with it",
+        "an export that cannot be moved to the target removes the earlier one",
         "export/placing.py",
         "        if replaced.exists():\n            replaced.replace(target)\n        raise\n",
         "        raise\n",
@@ -150,18 +150,11 @@ EXPORTING = (
         _PLACING + "a_kill_at_any_step_leaves_the_old_or_the_new_one_for_the_next_to_find_with_what_is_of_people",
     ),
     Fault(
-        "two exports write to one place",
+        "two exports write to one folder at a time",
         "export/placing.py",
         "    except Timeout:\n",
         "    except Timeout:\n        yield\n        return\n",
         _PLACING + "two_exports_to_one_folder_are_reported_and_the_first_is_whole",
-    ),
-    Fault(
-        "nothing is there to export and an empty folder is written",
-        "export/base.py",
-        "        problem = self.problem(source)\n        if problem:",
-        "        Path(target).mkdir(parents=True)\n        problem = self.problem(source)\n        if problem:",
-        _CONTRACT + "without_a_model_it_says_what_is_missing_and_writes_nothing",
     ),
     Fault(
         "the check finds no difference whatever there is",
@@ -189,7 +182,7 @@ EXPORTING = (
         "export/base.py",
         "if importlib.util.find_spec(each) is None",
         "if False",
-        _BASE + "a_missing_package_and_a_study_that_does_not_fit_are_reported_before_anything_is_written",
+        _BASE + "a_missing_package_a_bad_name_and_a_study_that_does_not_fit_are_reported",
     ),
     Fault(
         "a data set is not read back",

@@ -11,7 +11,30 @@ _WATCHED, _STORED, _ENTRIES, _LOCK, _FILES, _LEASES = (
     "tests/selection/test_leases.py",
 )
 
+_DAMAGED = "tests/datastore/test_damaged.py"
+
 FOLDER = (
+    Fault(
+        "a scan that was found to be damaged is still offered",
+        "datastore/scan.py",
+        "if fault is None and (why := self._damaged.why(case, file)):",
+        "if False and (why := self._damaged.why(case, file)):",
+        f"{_DAMAGED}::test_once_it_was_read_in_vain_it_is_unusable_with_the_sentence_and_is_not_offered",
+    ),
+    Fault(
+        "a damaged scan stays unusable when its file was mended",
+        "datastore/damaged.py",
+        "return message if (path, seen) == (file.path, file.stamp) else",
+        "return message if path == file.path else",
+        f"{_DAMAGED}::test_it_is_known_after_a_restart_and_its_mended_file_is_usable_again",
+    ),
+    Fault(
+        "short memory is held against a scan",
+        "volumes/damage.py",
+        "isinstance(cause, MemoryError) or",
+        "False or",
+        f"{_DAMAGED}::test_what_may_pass_is_not_held_against_a_scan",
+    ),
     Fault(
         "the list that the server writes wakes the watcher",
         "datastore/watched.py",

@@ -21,8 +21,8 @@ KEEPING = (
     Fault(
         "a training begins while it is held",
         "training/keeper.py",
-        "                and not self._held\n",
-        "",
+        "if not self.is_on or self._held:",
+        "if not self.is_on:",
         f"{_KEEPER}::test_while_it_is_held_none_begins_and_afterwards_it_goes_on",
     ),
     Fault(

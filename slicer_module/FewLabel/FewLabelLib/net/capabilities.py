@@ -11,6 +11,23 @@ ROUTES = ("study", "cases", "skip", "undo", "history", "export")
 
 
 @dataclass(frozen=True)
+class ExportFormat:
+    """An export format of a server.
+
+    Attributes:
+        name: of the format.
+        about: what the server says about it.
+        kind: "model", or what else is exported and needs no model.
+        problem: why it cannot be exported now, in the server's words; "" if it can.
+    """
+
+    name: str
+    about: str = ""
+    kind: str = "model"
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Capabilities:
     """What one server offers; the panel shows nothing else.
 
@@ -25,7 +42,7 @@ class Capabilities:
         strategies: names, the default first, with the server's descriptions.
         methods: training methods, the default first, with the server's descriptions.
         options: the trainer's configuration from /info; a list is a choice.
-        exports: formats, with the server's descriptions.
+        exports: formats, the default first.
         model: the published model's card, None where there is none or the server does not send it.
         problem: the server's message why the published model cannot be used.
         no_scans: the server's message why there is nothing to label; "" otherwise.
@@ -43,7 +60,7 @@ class Capabilities:
     strategies: Dict[str, str] = field(default_factory=dict)
     methods: Dict[str, str] = field(default_factory=dict)
     options: Dict[str, Any] = field(default_factory=dict)
-    exports: Dict[str, str] = field(default_factory=dict)
+    exports: List[ExportFormat] = field(default_factory=list)
     devices: List[str] = field(default_factory=list)
     model: Optional[Dict[str, Any]] = None
     problem: str = ""
@@ -89,7 +106,7 @@ def read_capabilities(info: Dict[str, Any], paths: Iterable[str], study: Optiona
         methods=_first(_described(study.get("methods")), study.get("default_method"))
         or _choices(options, trainers.get(trainer) or {}),
         options=options,
-        exports=_described(study.get("exports")),
+        exports=[_format(entry) for entry in study.get("exports") or []],
         devices=list(study.get("devices") or (options["device"] if isinstance(options.get("device"), list) else [])),
         model=study.get("model"),
         problem=str(study.get("problem") or ""),
@@ -112,6 +129,11 @@ def _classes(info: Dict[str, Any], study: Dict[str, Any], model: Dict[str, Any])
         (entry for entry in classes if entry.value > 0 and entry.name.strip().casefold() != "background"),
         key=lambda entry: entry.value,
     )
+
+
+def _format(entry: Dict[str, Any]) -> ExportFormat:
+    about, kind, problem = (str(entry.get(key) or "") for key in ("description", "kind", "problem"))
+    return ExportFormat(str(entry["name"]), about, kind or "model", problem)
 
 
 def _described(entries: Optional[List[Dict[str, Any]]]) -> Dict[str, str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import quote
 
 from ..errors import Damaged, LoginNeeded, NotReachable, Refused, Trouble, Unusable, WrongServer
@@ -200,9 +200,10 @@ class Client:
 
     # --- export
 
-    def start_export(self, format_name: str, check: bool = True) -> Dict[str, Any]:
-        """Start the export of the published model."""
-        return self._transport.json("POST", "/fewlabel/export", json={"format": format_name, "check": check})
+    def start_export(self, formats: Sequence[str], check: bool = True) -> Dict[str, Any]:
+        """Start an export of these formats, in one file; a server of before version 0.3 exports the first alone."""
+        asked = {"formats": list(formats), "format": formats[0], "check": check}
+        return self._transport.json("POST", "/fewlabel/export", json=asked)
 
     def export_state(self) -> Dict[str, Any]:
         """State of the export."""
@@ -210,8 +211,7 @@ class Client:
 
     def download_export(self, target: Path, progress: Progress = None) -> Path:
         """Download the exported zip to ``target``."""
-        called = "the exported model"
-        return self._transport.download("GET", "/fewlabel/export/file", lambda _: Path(target), called, progress)[0]
+        return self._transport.download("GET", "/fewlabel/export/file", lambda _: target, "the export", progress)[0]
 
     # --- parts
 

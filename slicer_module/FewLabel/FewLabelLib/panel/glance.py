@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, FrozenSet, Tuple
 from . import words
 
 if TYPE_CHECKING:
+    from ..net.capabilities import ExportFormat
     from ..session.session import Session
 
 ACTIVITIES = {
@@ -35,7 +36,8 @@ class Glance:
         activity: what the person is waiting for, "" for nothing.
         case, reason, slices: of the current case.
         classes: names, in the server's order.
-        strategies, methods, exports: (name, description), the default first.
+        strategies, methods: (name, description), the default first.
+        exports: (name, description, why it cannot be exported now or ""), the default first.
         devices: names.
         training: progress of the training.
         outlook: estimated gain from more labels.
@@ -54,7 +56,7 @@ class Glance:
     classes: Tuple[str, ...] = ()
     strategies: Tuple[Tuple[str, str], ...] = ()
     methods: Tuple[Tuple[str, str], ...] = ()
-    exports: Tuple[Tuple[str, str], ...] = ()
+    exports: Tuple[Tuple[str, str, str], ...] = ()
     devices: Tuple[str, ...] = ()
     training: str = ""
     outlook: str = ""
@@ -78,7 +80,7 @@ def look(session: Session) -> Glance:
         classes=tuple(entry.name for entry in capabilities.classes) if capabilities else (),
         strategies=tuple(capabilities.strategies.items()) if capabilities else (),
         methods=tuple(capabilities.methods.items()) if capabilities else (),
-        exports=tuple(capabilities.exports.items()) if capabilities else (),
+        exports=_exports(session),
         devices=tuple(capabilities.devices) if capabilities else (),
         training=words.training(training.progress, training.starting),
         outlook=words.outlook(cases.history),
@@ -105,6 +107,22 @@ def offered(session: Session) -> FrozenSet[str]:
     return frozenset([*capabilities.routes, *(name for name, there in parts.items() if there)])
 
 
+def _can_export(session: Session) -> bool:
+    return any(not problem for _, _, problem in _exports(session))
+
+
+def _exports(session: Session) -> Tuple[Tuple[str, str, str], ...]:
+    capabilities = session.connection.capabilities
+    if capabilities is None:
+        return ()
+
+    def problem(each: ExportFormat) -> str:
+        needs_model = each.kind == "model" and not capabilities.trained
+        return each.problem or ("There is no trained model yet." if needs_model else "")
+
+    return tuple((each.name, each.about, problem(each)) for each in capabilities.exports)
+
+
 def _may(session: Session) -> FrozenSet[str]:
     connection, cases, there = session.connection, session.cases, offered(session)
     online, busy = connection.online, cases.activity in ("loading", "submitting")
@@ -120,6 +138,6 @@ def _may(session: Session) -> FrozenSet[str]:
         "undo": online and "undo" in there and bool(cases.last_submitted) and not busy,
         "train": online and "trainer" in there and not (session.training.running or session.training.starting),
         "stop": online and session.training.running,
-        "export": online and "exports" in there and connection.known.trained and not session.export.running,
+        "export": online and "exports" in there and not session.export.running and _can_export(session),
     }
     return frozenset(name for name, possible in parts.items() if possible)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from ..errors import LoginNeeded, NotReachable, WrongServer
 from ..session.case import Submitted
@@ -190,17 +190,30 @@ def export(state: Dict[str, Any], running: bool) -> str:
     """Progress of the export, and the result of the verification."""
     name = state.get("state", "none")
     if name == "running":
-        return f"The server is exporting: {state.get('step') or 'started'}."
+        left = duration(state.get("seconds_left"))
+        step = str(state.get("step") or "started").rstrip(".")
+        return f"The server is exporting: {step}{f'; {left} left' if left else ''}."
     if name == "failed":
         return f"Failed. {state.get('error') or ''}".strip()
     if name != "done":
         return ""
     if running:
         return "The file is being downloaded."
-    version = state.get("model_version")
-    message = f"Model version {version} was exported." if version else "The model was exported."
-    verified = state.get("verified")
-    if not verified:
+    version, formats = state.get("model_version"), ", ".join(state.get("formats") or [])
+    what = f"Model version {version}" if version else "The study"
+    message = f"{what} was exported{f' as {formats}' if formats else ''}."
+    rows = state.get("results") or [each for each in [state.get("verified")] if each]
+    if not rows:
         return f"{message} It was not verified."
-    same = f"{verified.get('voxels_differing')} of {verified.get('of')} voxels differ"
-    return f"{message} Verified on case '{verified.get('case')}': {same} from the server's result."
+    return "\n".join([f"{message} Verified:", *_compared(rows)])
+
+
+def _compared(rows: List[Dict[str, Any]]) -> List[str]:
+    """A line for each format: in how many voxels it differs from the study, over how many comparisons."""
+    lines = []
+    for name in dict.fromkeys(row.get("format") or "" for row in rows):
+        own = [row for row in rows if (row.get("format") or "") == name]
+        worst = max(own, key=lambda row: row.get("voxels_differing") or 0)
+        voxels = f"{worst.get('voxels_differing')} of {worst.get('of')} voxels differ at most"
+        lines.append(f"{f'{name}: ' if name else ''}{voxels}, in {count(len(own), 'comparison')}.")
+    return lines

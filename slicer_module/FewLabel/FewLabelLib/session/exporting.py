@@ -1,9 +1,9 @@
-"""Exports the published model to a file on the person's computer."""
+"""Exports the published model, or the study, to a file on the person's computer."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from .connection import Connection
 from .context import Context, Signal
@@ -35,13 +35,13 @@ class Export:
         self._next_look = 0.0
         self._complaint = ""
 
-    def start(self, format_name: str, target: Path, check: bool = True) -> None:
-        """Export the published model.
+    def start(self, formats: Sequence[str], target: Path, check: bool = True) -> None:
+        """Export.
 
         Args:
-            format_name: one of ``capabilities.exports``.
+            formats: names of ``capabilities.exports``; all go into one file.
             target: path for the zip on this computer.
-            check: let the server run the export and compare the result.
+            check: let the server compare the exported files with the study.
         """
         connection = self._connection
         if not connection.online or not connection.known.has("export"):
@@ -50,11 +50,14 @@ class Export:
         if self.running:
             self._context.say("info", "An export is running already: wait until it has finished.")
             return
+        if not formats:
+            self._context.say("warning", "Choose at least one format to export.")
+            return
         if not Path(target).parent.is_dir():
             self._context.say("error", f"There is no folder {Path(target).parent}: choose another one.")
             return
         client, self.running, self._target = connection.client, True, Path(target)
-        self._context.run(lambda: client.start_export(format_name, check), self._started, self._over)
+        self._context.run(lambda: client.start_export(list(formats), check), self._started, self._over)
         self._context.settle()
 
     def tick(self, now: float) -> None:
@@ -105,10 +108,8 @@ class Export:
         if verified:
             differing, of = verified.get("voxels_differing"), verified.get("of")
             kind = "warning" if differing else "info"
-            checked = (
-                f" Its result on case '{verified.get('case')}' differs from the server's in {differing} of {of} voxels."
-            )
-        self._context.say(kind, f"The model was saved as {file}.{checked}")
+            checked = f" On case '{verified.get('case')}' {differing} of {of} voxels differ from the study."
+        self._context.say(kind, f"The export was saved as {file}.{checked}")
 
     def _over(self, _: Optional[Exception] = None) -> None:
         self.running = self._polling = self._fetching = False
