@@ -31,6 +31,7 @@ def problem_with(options: "argparse.Namespace") -> "str":
         numbers = [
             *(getattr(options, sizes) if sizes else []),
             options.steps,
+            getattr(options, "pretrain", 0) or None,
             options.jobs,
             options.minutes,
             options.core_minutes,

@@ -100,6 +100,8 @@ def test_a_plan_of_many_cases_is_made_from_some_of_all_of_them(data, monkeypatch
         (["--steps", "0"], "must be above 0"),
         (["--minutes", "0"], "must be above 0"),
         (["--batch", "0"], "must be above 0"),
+        (["--anytime", "5", "0"], "must be above 0"),
+        (["--pretrain", "-1"], "must be above 0"),
         (["--threads", "0"], "must be above 0"),
         (["--seeds", "-1"], "--seeds may be 0"),
         (["--patch", "16,16"], "three numbers above 0"),
