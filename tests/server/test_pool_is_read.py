@@ -83,7 +83,7 @@ def test_the_hook_sees_what_the_server_and_its_child_open(trained, opened):
 def test_every_unlabelled_image_is_read_in_training(trained, opened, stats):
     for number in (2, 3, 4, 5):
         assert ("read", trained[0].studies / f"scan_{number}.nii.gz") in opened
-    assert stats["unlabelled"] == 5
+    assert stats["unlabelled"] in (4, 5)  # the damaged one is no case any more where the features met it first
     assert stats["unlabelled_read"] == 4
     known = METHODS[stats["method"]].labelled_terms
     assert any(weight > 0 for term, weight in stats["weights"].items() if term not in known)
@@ -98,11 +98,12 @@ def test_no_label_of_an_unlabelled_case_is_opened_in_training(trained, opened):
     assert {path.stem for _, path in opened if path.is_relative_to(sidecars)} <= {"scan_0", "scan_1"}
 
 
-def test_a_damaged_volume_of_the_pool_is_named_and_the_rest_is_used(stats):
-    assert [problem["id"] for problem in stats["problems"]] == ["scan_9"]
-    reason = stats["problems"][0]["reason"]
-    assert reason.startswith("scan_9.nii.gz is cut short")
-    assert reason.endswith(".")
+def test_a_damaged_volume_of_the_pool_is_named_whoever_met_it_first_and_the_rest_is_used(trained, stats):
+    assert {problem["id"] for problem in stats["problems"]} <= {"scan_9"}
+    assert all(problem["reason"].startswith("scan_9.nii.gz is cut short") for problem in stats["problems"])
+    (sentence,) = trained[0].info()["scans"]["sentences"]
+    assert "scan_9.nii.gz" in sentence
+    assert trained[0].info()["scans"]["usable"] == 6
 
 
 def test_the_child_writes_neither_images_nor_labels_nor_the_list_of_the_datastore(trained, opened):
