@@ -53,7 +53,10 @@ MAY_NOT_IMPORT = {
     **dict.fromkeys(
         [
             f"selection/{name}.py"
-            for name in ("base", "strategies", "uncertain", "coverage", "leases", "scores", "table")
+            for name in (
+                *("base", "strategies", "uncertain", "uncertain_part", "coverage", "cold_start", "expected_correction"),
+                *("diversity", "leases", "levels", "scores", "table"),
+            )
         ],
         ({"torch", "fewlabel.training", "fewlabel.methods", "fewlabel.service"}, set()),
     ),

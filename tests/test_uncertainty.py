@@ -6,13 +6,16 @@ import pytest
 import torch
 
 from fewlabel.uncertainty import (
+    Maps,
     case_score,
     dilate,
     disagreement,
     entropy,
     expected_entropy,
+    maps_of,
     mutual_information,
     normalised_entropy,
+    score_of,
     uncertain_voxels,
 )
 
@@ -119,7 +122,8 @@ def test_a_structure_twice_scores_as_once(members):
     once = certain(scan((1, 8, 6)), probability=0.8)
     twice = case_score([torch.cat([once, once], 2)])
     expected = case_score([once])
-    assert twice.pop("classes") == pytest.approx(expected.pop("classes"))
+    for kind in ("classes", "parts"):
+        assert twice.pop(kind) == pytest.approx(expected.pop(kind))
     assert twice == pytest.approx(expected)
 
 
@@ -141,12 +145,12 @@ def test_contradicting_members_raise_score_and_disagreement():
 
 def test_without_any_predicted_foreground_the_case_is_as_uncertain_as_can_be():
     score = case_score([certain(scan())])
-    assert score == {"score": 1.0, "disagreement": 1.0, "foreground": 0.0, "classes": {}}
+    assert score == {"score": 1.0, "disagreement": 1.0, "foreground": 0.0, "classes": {}, "parts": {}}
 
 
 def test_scores_are_plain_finite_numbers(members):
     score = case_score(members)
-    for value in (*score.pop("classes").values(), *score.values()):
+    for value in (*score.pop("classes").values(), *score.pop("parts").values(), *score.values()):
         assert type(value) is float
         assert math.isfinite(value)
 
@@ -173,12 +177,19 @@ def test_the_score_of_a_structure_does_not_depend_on_its_size():
     assert scores == pytest.approx([scores[0]] * 3, abs=1e-5)
 
 
+def test_the_part_is_the_most_uncertain_tenth_of_a_region():
+    entropies = torch.linspace(0, 1, 1000).reshape(1, 10, 10, 10)
+    maps = Maps(torch.ones(1, 10, 10, 10, dtype=torch.long), entropies, entropies)
+    assert score_of(maps)["parts"][1] == pytest.approx(float(entropies.flatten()[-100:].mean()))
+    assert score_of(maps)["classes"][1] == pytest.approx(0.5, abs=1e-3)
+
+
 def test_voxels_far_from_the_foreground_are_not_uncertain():
     probabilities = certain(scan((1, 8, 6)), probability=0.8)
-    uncertain = uncertain_voxels([probabilities])
+    uncertain = uncertain_voxels(maps_of([probabilities]))
     assert (uncertain[0, :5] == 0).all()
     assert (uncertain[0, 8:14, 8:14, 8:14] > 0).all()
 
 
 def test_without_foreground_the_whole_case_is_uncertain():
-    assert (uncertain_voxels([certain(scan(), probability=0.9)]) > 0).all()
+    assert (uncertain_voxels(maps_of([certain(scan(), probability=0.9)])) > 0).all()

@@ -79,3 +79,18 @@ def write_scores(workspace):
         write_json(workspace.scores, {"version": version, "done": len(cases), "of": len(cases), "cases": cases})
 
     return write
+
+
+@pytest.fixture
+def write_history(workspace):
+    """Callable (Dice by case, or by case and class): the history of labels that were corrected, in this order."""
+
+    def write(corrected, **more):
+        common = {"first": True, "kind": "corrected"}
+        entries = [
+            {"case": case, **common, "dice": value if isinstance(value, dict) else {"a": value}}
+            for case, value in corrected.items()
+        ]
+        write_json(workspace.history, {"notes": [], "entries": [{**entry, **more} for entry in entries]})
+
+    return write

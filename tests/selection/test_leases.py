@@ -57,7 +57,12 @@ def test_what_is_over_is_not_kept_on_disk(open_leases, clock, tmp_path):
     leases.skip("b", "blurred")
     clock.now += PUT_OFF
     leases.give(["c"])
-    assert read_json(tmp_path / "served.json") == {"given": {"c": clock.now}, "skipped": {}, "reasons": {}}
+    assert read_json(tmp_path / "served.json") == {
+        "given": {"c": clock.now},
+        "skipped": {},
+        "reasons": {},
+        "refused": {"b": 1},
+    }
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"given": [1], "skipped": {"a": "long ago"}, "reasons": 5}'])
@@ -87,3 +92,23 @@ def test_two_people_are_written_down_one_after_the_other(open_leases, monkeypatc
     for thread in (first, second):
         thread.join(60)
     assert together == [True, True]
+
+
+def test_a_case_that_was_offered_again_and_skipped_again_is_given_up_until_somebody_asks_for_it(open_leases, clock):
+    leases = open_leases()
+    leases.give(["a"])
+    leases.skip("a", "blurred")
+    leases.skip("a", "blurred")  # the same skip, sent twice
+    assert not leases.is_given_up("a")
+    leases.give(["a"])
+    leases.skip("a", "blurred")
+    clock.now += 3 * PUT_OFF
+    for each in (leases, open_leases()):
+        assert each.is_given_up("a")
+        assert each.skipped("a")
+        assert each.reason("a") == "blurred"
+    leases.give(["b"])  # which writes the file
+    assert open_leases().is_given_up("a")
+    leases.unskip("a")
+    assert not open_leases().is_given_up("a")
+    assert not open_leases().skipped("a")

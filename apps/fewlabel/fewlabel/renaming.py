@@ -204,7 +204,11 @@ def _proposal(said: Any, renaming: Renaming) -> Any:
 
 
 def _score(said: Any, renaming: Renaming) -> Any:
-    return {**said, "classes": renaming.keys(said["classes"])} if isinstance(said, dict) and "classes" in said else said
+    if not isinstance(said, dict):
+        return said
+    by_class = {key: renaming.keys(said[key]) for key in ("classes", "parts") if key in said}
+    ranks = {key: _score(said[key], renaming) for key in ("standing", "before") if key in said}
+    return {**said, **by_class, **ranks}
 
 
 def _write(path: Path, before: Any, after: Any) -> Iterator[str]:

@@ -15,6 +15,7 @@ from experiments.harness.clinician import MODEL, STRATEGY
 from experiments.harness.errors import ExperimentError
 from experiments.harness.say import say
 from experiments.harness.server import running
+from experiments.speed.ranking import ranking_rows
 from experiments.speed.scoring import scored, scoring_row
 from experiments.speed.study import generate, label_some, take
 from experiments.speed.table import Row, latency, machine, table
@@ -127,6 +128,11 @@ def measure_scoring(folder: Path, sizes: Sizes, images: Path | None, seed: int) 
     return [scoring_row(studies, folder / "scores.json", CLASSES.split(","), seed)]
 
 
+def measure_ranking(folder: Path, sizes: Sizes, images: Path | None, seed: int) -> list[Row]:
+    """Seconds that each strategy takes to rank a pool of scored cases."""
+    return ranking_rows(folder, sizes.images, sizes.large_requests, CLASSES.split(","), seed)
+
+
 def memory_of_children(process: int) -> float:
     """Resident MiB of all processes below this one."""
     total = 0
@@ -181,6 +187,7 @@ def bench(only: Sequence[str], quick: bool, images: Path | None, seed: int) -> s
         "training": measure_training,
         "store": measure_store,
         "scoring": measure_scoring,
+        "ranking": measure_ranking,
         "memory": measure_memory,
     }
     with tempfile.TemporaryDirectory(prefix="fewlabel-bench-") as folder:

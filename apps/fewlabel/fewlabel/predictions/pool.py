@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from monai.data import MetaTensor
 
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.files import stamp
 from fewlabel.plan import Plan
+from fewlabel.predictions.entry import Prediction
 from fewlabel.predictions.predict import Eyes, describe
 from fewlabel.predictions.store import PredictionStore, try_to_put
 from fewlabel.volumes.reading import UnreadableVolume
@@ -35,12 +35,24 @@ class Keeper:
         self.eyes, self.store, self.plan, self.version, self.device = eyes, store, plan, version, device
         store.begin(version)
 
-    def __call__(self, record: dict[str, str], image: MetaTensor) -> list[torch.Tensor]:
-        """The members' probabilities BCDHW of a preprocessed image 1HWD."""
+    def __call__(self, record: Mapping[str, str], image: MetaTensor) -> Prediction:
+        """The prediction of a preprocessed image 1HWD."""
         source = stamp(record["image"])
         seen = self.eyes(image.as_tensor().to(self.device))
-        try_to_put(self.store, describe(seen, image, self.plan, record["id"], self.version, source))
-        return seen.members
+        prediction = describe(seen, image, self.plan, record["id"], self.version, source)
+        try_to_put(self.store, prediction)
+        return prediction
+
+
+def stored(store: PredictionStore, version: float, record: Mapping[str, str], image: MetaTensor) -> Prediction | None:
+    """The stored prediction of exactly this version for a case (``id``, ``image``) and its image 1HWD; else None."""
+    head = store.heads.get(record["id"])
+    if head is None or head.version != version:
+        return None
+    found = store.get(record["id"], stamp(record["image"]))
+    if found is None or found.head.version != version:
+        return None
+    return found if found.head.is_on(tuple(image.shape[1:]), image.affine.numpy()) else None
 
 
 class Pass(NamedTuple):

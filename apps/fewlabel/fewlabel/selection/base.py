@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.strategy import Strategy
@@ -38,6 +38,8 @@ class Ranking:
 class FewLabelStrategy(Strategy):
     """Ranks the unlabelled cases: those that somebody is labelling come last, skipped ones before them.
 
+    A case that was skipped twice is never offered.
+
     A strategy defines ``rank``; handing out, skipping, batches and refusals are implemented here for all.
 
     Args:
@@ -62,6 +64,9 @@ class FewLabelStrategy(Strategy):
         >>> strategy({}, study)["id"]  # somebody has the other one
         'a'
     """
+
+    diverse: ClassVar[bool] = False
+    """Whether cases that several people have at the same time, or one has in a batch, shall differ from each other."""
 
     def __init__(self, description: str, leases: Leases) -> None:
         super().__init__(description)
@@ -88,11 +93,15 @@ class FewLabelStrategy(Strategy):
             datastore: the study's.
 
         Raises:
-            Refusal: (404) every case has a label, or there are no images, or there is no such case to skip; (400)
-                ``count`` is not from 1 to 100.
+            Refusal: (404) every case has a label or was given up, or there are no images, or there is no such case to
+                skip; (400) ``count`` is not from 1 to 100.
         """
         count = _count(request.get("count", 1))
-        self._skip(request.get("skip"), datastore)
+        with self.leases.choosing:
+            return self._choose(count, request.get("skip"), datastore)
+
+    def _choose(self, count: int, skip: str | None, datastore: Datastore) -> dict[str, Any]:
+        self._skip(skip, datastore)
         unlabelled = datastore.get_unlabeled_images()
         if not unlabelled:
             total = len(datastore.list_images())
@@ -103,7 +112,13 @@ class FewLabelStrategy(Strategy):
                 404,
             )
         ranking = self.rank(unlabelled, datastore, count)
-        chosen = self._free(ranking.order, count)
+        chosen = self._free([case for case in ranking.order if not self.leases.is_given_up(case)], count)
+        if not chosen:
+            raise Refusal(
+                f"Each of the {len(unlabelled)} cases without a label was skipped twice, so none is offered. Choose "
+                "one in the list of cases and let it be offered again.",
+                404,
+            )
         answers = [self._response(case, ranking) for case in chosen]
         self.leases.give(chosen)
         return answers[0] if count == 1 else {**answers[0], "batch": answers}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from monailabel.interfaces.datastore import Datastore
 
@@ -26,6 +28,8 @@ class Coverage(FewLabelStrategy):
         >>> Coverage(leases, known).cover(images, [], 1, "No model yet").order[0]  # it represents both others best
         'middle'
     """
+
+    diverse: ClassVar[bool] = True
 
     def __init__(self, leases: Leases, features: FeatureStore, seed: int = 0) -> None:
         super().__init__("The scans that best represent all the others", leases)

@@ -70,7 +70,8 @@ class Geometry:
 
     Attributes:
         index: of each case in the matrix.
-        distance: between any two scans, with each feature in its own standard deviations.
+        points: features of each scan, in their own standard deviations.
+        distance: between any two scans' points.
         median: of all distances; 1 where there are fewer than two scans.
 
     Examples:
@@ -85,8 +86,8 @@ class Geometry:
         self.index = {case: number for number, case in enumerate(known)}
         points = np.array(list(known.values()), np.float64) if known else np.zeros((0, 1))
         spread = points.std(0) if known else np.ones(1)
-        scaled = points / np.where(spread > 0, spread, 1)  # distances do not depend on the mean
-        self.distance = cdist(scaled, scaled).astype(np.float32)
+        self.points = points / np.where(spread > 0, spread, 1)  # distances do not depend on the mean
+        self.distance = cdist(self.points, self.points).astype(np.float32)
         pairs = self.distance[np.triu_indices(len(points), 1)]
         self.median = max(float(np.median(pairs)), 1e-6) if pairs.size else 1.0
 

@@ -11,6 +11,7 @@ from fewlabel.workspace import read_json, write_json
 
 LEASE = 3600.0  # seconds; a case that was handed out is offered last until then
 PUT_OFF = 24 * 3600.0  # seconds; a skipped case comes after the others until then
+_REFUSALS = 2  # a case that was skipped, offered again and skipped again is not offered any more
 
 
 class Leases:
@@ -29,6 +30,9 @@ class Leases:
         >>> leases.skip("a", "blurred")
         >>> leases.recent("a"), leases.reason("a")
         (0.0, 'blurred')
+
+    Attributes:
+        choosing: held while a case is chosen and handed out, so that two people never get the same one.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -39,15 +43,24 @@ class Leases:
         self._skipped: dict[str, float] = _times(kept.get("skipped"))
         reasons = kept.get("reasons")
         self._reasons: dict[str, str] = dict(reasons) if isinstance(reasons, dict) else {}
+        refused = kept.get("refused")
+        self._refused: dict[str, int] = {case: int(n) for case, n in _times(refused).items()}
         self._lock = threading.Lock()
+        self.choosing = threading.Lock()
 
     def recent(self, case: str) -> float:
         """When the case was handed out, if within the last hour, else 0.0 (for sorting: oldest first)."""
         return self._recent(self._given, case, LEASE)
 
     def skipped(self, case: str) -> float:
-        """When the case was skipped, if within the last day, else 0.0."""
+        """When the case was skipped, if within the last day or if nobody could use it, else 0.0."""
+        if self.is_given_up(case):
+            return self._skipped.get(case) or self.clock()
         return self._recent(self._skipped, case, PUT_OFF)
+
+    def is_given_up(self, case: str) -> bool:
+        """Whether the case was skipped, handed out again and skipped again: it is never offered, until ``unskip``."""
+        return self._refused.get(case, 0) >= _REFUSALS
 
     def _recent(self, times: dict[str, float], case: str, seconds: float) -> float:
         when = times.get(case)  # mostly none: called for every case of the study with every request
@@ -65,8 +78,10 @@ class Leases:
         return self._reasons.get(case, "") if self.skipped(case) else ""
 
     def skip(self, case: str, reason: str = "") -> None:
-        """Skip a case for a day; it no longer counts as handed out."""
+        """Skip a case for a day; it no longer counts as handed out. A repeated skip of the same offer counts once."""
         with self._lock:
+            if case in self._given or not self._recent(self._skipped, case, PUT_OFF):
+                self._refused[case] = self._refused.get(case, 0) + 1
             self._skipped[case] = self.clock()
             self._reasons[case] = reason
             self._given.pop(case, None)
@@ -76,13 +91,15 @@ class Leases:
         """Offer a skipped case again; no effect on others."""
         with self._lock:
             self._skipped.pop(case, None)
+            self._refused.pop(case, None)
             self._keep()
 
     def _keep(self) -> None:
         self._given = {case: when for case, when in self._given.items() if self.recent(case)}
         self._skipped = {case: when for case, when in self._skipped.items() if self.skipped(case)}
         self._reasons = {case: reason for case, reason in self._reasons.items() if reason and case in self._skipped}
-        write_json(self.path, {"given": self._given, "skipped": self._skipped, "reasons": self._reasons})
+        kept = {"given": self._given, "skipped": self._skipped, "reasons": self._reasons, "refused": self._refused}
+        write_json(self.path, kept)
 
 
 def _times(value: object) -> dict[str, float]:

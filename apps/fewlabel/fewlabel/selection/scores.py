@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,21 +10,23 @@ from typing import Any
 import numpy as np
 
 from fewlabel.files import ReadAgain
+from fewlabel.selection.levels import Column, Levels, comparable
 from fewlabel.workspace import read_json
 
 _PASSED_ON = ("slices", "points")
-_EXPECTED = 0.9  # a class that the model sees in this share of the scans is expected in all of them
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The score file of one model.
+    """The scores of the cases, those of older versions included until a newer one has scored them.
 
     Attributes:
-        version: of the model.
-        done, of: number of cases scored, and of cases to score.
+        version: of the model that scored last.
+        done, of: number of cases that it has scored, and of cases to score.
         cases: by id: ``score``, ``classes`` (name to score), ``foreground``, ``slices``, ``points``, ... (see scoring),
-            and ``missing``, classes that the model sees in nearly all scans but not in this one.
+            ``version`` of the model that gave them, and ``missing``, classes that the model sees in nearly all scans
+            but not in this one. Values of different versions must not be compared: ``column`` gives those that can be.
+        levels: comparable values where there are several versions (see levels.comparable).
 
     Examples:
         >>> scores = Scores(version=3, done=1, of=2, cases={"a": {"score": 0.2, "classes": {"liver": 0.2}}})
@@ -39,19 +40,32 @@ class Scores:
     done: int = 0
     of: int = 0
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    levels: Levels = field(default_factory=dict)
 
-    def column(self, cases: Iterable[str], name: str | None = None) -> np.ndarray:
-        """Scores of these cases, NaN where there is none; of one class, or of all (None)."""
-        values = []
-        for case in cases:
-            known = self.cases.get(case, {})
-            value = known.get("score") if name is None else known.get("classes", {}).get(name)
-            values.append(np.nan if value is None else float(value))
-        return np.array(values, float)
+    def column(self, cases: Iterable[str], name: str | None = None, kind: str = "classes") -> np.ndarray:
+        """Comparable scores of these cases, NaN where there is none; of one class, or of all (None).
+
+        Args:
+            cases: ids.
+            name: of a class; None: the score of all.
+            kind: of the score of a class: ``classes``, its region's, or ``parts``, its most uncertain part's.
+        """
+        if self.levels:
+            column: Column = ("score",) if name is None else (kind, name)
+            known = self.levels.get(column, {})
+            return np.array([known.get(case, np.nan) for case in cases], float)
+        none: dict[str, Any] = {}
+        said = (self.cases.get(case, none) for case in cases)
+        values = [each.get("score") if name is None else (each.get(kind) or none).get(name) for each in said]
+        return np.array([np.nan if value is None else value for value in values], float)
+
+    def version_of(self, case: str) -> int:
+        """The model that scored a case; the newest one where none did."""
+        return int(self.cases.get(case, {}).get("version", self.version))
 
     def details(self, case: str) -> dict[str, Any]:
         """Fields of the response about a case besides its reason: score, uncertain class, where to look, version."""
-        known, said = self.cases.get(case), {"model_version": self.version}
+        known, said = self.cases.get(case), {"model_version": self.version_of(case)}
         if known is None:
             return said
         by_class = known.get("classes", {})
@@ -87,28 +101,11 @@ class ScoreFile:
 def _parse(content: Any) -> Scores:
     if not isinstance(content, dict) or not isinstance(content.get("cases"), dict):
         return Scores()
-    cases = {case: value for case, value in content["cases"].items() if isinstance(value, dict) and "score" in value}
+    version = int(content.get("version", 0))
+    cases = {
+        case: value if "version" in value else {**value, "version": version}
+        for case, value in content["cases"].items()
+        if isinstance(value, dict) and "score" in value
+    }
     done, of = int(content.get("done", len(cases))), int(content.get("of", 0))
-    return Scores(int(content.get("version", 0)), done, of, _with_missing(cases))
-
-
-def _with_missing(cases: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The cases; an expected class that the model does not see gets the highest score of any scan.
-
-    A class that is not predicted has no region to average over, so a scan in which a confident model misses it would
-    get a low score. A class is expected if at least nine of ten scans show it, so that classes that are often absent
-    cost nobody time.
-    """
-    seen = [case.get("classes") or {} for case in cases.values()]
-    shown = [classes for classes in seen if classes]
-    counts = Counter(name for classes in shown for name in classes)
-    expected = [name for name, count in counts.items() if count >= _EXPECTED * len(shown)]
-    highest = {name: max(float(classes[name]) for classes in shown if name in classes) for name in expected}
-    filled = {}
-    for (case, said), classes in zip(cases.items(), seen, strict=True):
-        missing = {name: value for name, value in highest.items() if name not in classes}
-        if missing:
-            scores = {**classes, **missing}
-            score = sum(scores.values()) / len(scores) if classes else said["score"]
-            filled[case] = {**said, "score": round(score, 4), "classes": scores, "missing": list(missing)}
-    return {**cases, **filled}
+    return Scores(version, done, of, *comparable(cases))

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fewlabel.selection.base import FewLabelStrategy
+from fewlabel.selection.cold_start import ColdStart
 from fewlabel.selection.coverage import Coverage
+from fewlabel.selection.expected_correction import Corrections, ExpectedCorrection
 from fewlabel.selection.features import FeatureStore
 from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import ScoreFile
 from fewlabel.selection.strategies import First, ForegroundRandom, Random
 from fewlabel.selection.uncertain import Uncertainty, UncertaintyAndDiversity
+from fewlabel.selection.uncertain_part import UncertainPart
 from fewlabel.workspace import Workspace
 
 DEFAULT_STRATEGY = "uncertainty+diversity"
@@ -27,6 +30,7 @@ class Parts:
         features: of the scans, for distances between them.
         coverage: the strategy for a study without a model.
         seed: of random choices.
+        corrections: of the labels that people have submitted.
 
     Examples:
         >>> from tempfile import mkdtemp
@@ -40,12 +44,18 @@ class Parts:
     features: FeatureStore
     coverage: Coverage
     seed: int
+    corrections: Corrections
 
 
 STRATEGIES: dict[str, Callable[[Parts], FewLabelStrategy]] = {
     DEFAULT_STRATEGY: lambda it: UncertaintyAndDiversity(it.leases, it.scores, it.coverage, it.features, it.seed),
-    "uncertainty": lambda it: Uncertainty(it.leases, it.scores, it.coverage),
+    "uncertainty": lambda it: Uncertainty(it.leases, it.scores, it.coverage, it.seed),
+    "uncertain_part": lambda it: UncertainPart(it.leases, it.scores, it.coverage, it.features, it.seed),
+    "expected_correction": lambda it: ExpectedCorrection(
+        it.leases, it.scores, it.coverage, it.features, it.corrections, it.seed
+    ),
     "coverage": lambda it: it.coverage,
+    "cold_start": lambda it: ColdStart(it.leases, it.features, it.seed),
     "foreground_random": lambda it: ForegroundRandom(it.leases, it.scores, it.seed),
     "random": lambda it: Random(it.leases, it.seed),
     "first": lambda it: First(it.leases),
@@ -60,5 +70,6 @@ def make_strategies(workspace: Workspace, seed: int) -> tuple[dict[str, FewLabel
         seed: of random choices.
     """
     leases, scores, features = Leases(workspace.leases), ScoreFile(workspace.scores), FeatureStore(workspace.features)
-    parts = Parts(leases, scores, features, Coverage(leases, features, seed), seed)
+    coverage, corrections = Coverage(leases, features, seed), Corrections(workspace.history)
+    parts = Parts(leases, scores, features, coverage, seed, corrections)
     return {name: make(parts) for name, make in STRATEGIES.items()}, features

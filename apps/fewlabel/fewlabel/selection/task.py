@@ -11,6 +11,7 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from fewlabel.devices import pick_device
 from fewlabel.errors import Refusal
 from fewlabel.memory import is_out_of_memory, too_little
+from fewlabel.predictions.store import PredictionStore
 from fewlabel.published import load_members
 from fewlabel.selection.scoring import score_cases
 from fewlabel.settings import Settings
@@ -62,6 +63,7 @@ class FewLabelScoring(ScoringMethod):
             device,
             self.settings.seed,
             lambda done, of: logger.debug("scored %d of %d cases", done, of),
+            store=PredictionStore(self.workspace.predictions, published.plan, self.settings.predictions_gb),
         )
         logger.info("scored %d of %d cases", scored, len(cases))
         return {"executed": scored, "of": len(cases)}

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.selection.base import FewLabelStrategy, Ranking, mixing
 from fewlabel.selection.coverage import Coverage
-from fewlabel.selection.features import FeatureStore, Geometry
+from fewlabel.selection.diversity import Picker, standardised
+from fewlabel.selection.features import FeatureStore
 from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import ScoreFile, Scores
 
 _STRATIFIED = 2 / 3  # share of the cases chosen for single classes in turn (ClaSP PE: 66 % of the budget)
 _NOISE = 0.5  # standard deviations of the scores, at the first label; halved with every eight further labels
 _HALVED_EVERY = 8
-_DUPLICATE = 0.1  # of the median distance between scans: closer ones are considered duplicates
-_SHORTLIST = 64  # cases for which diversity is computed, plus four for each case of a batch
 
 
 class Uncertainty(FewLabelStrategy):
@@ -35,9 +35,9 @@ class Uncertainty(FewLabelStrategy):
         ['b', 'a']
     """
 
-    def __init__(self, leases: Leases, scores: ScoreFile, coverage: Coverage) -> None:
+    def __init__(self, leases: Leases, scores: ScoreFile, coverage: Coverage, seed: int = 0) -> None:
         super().__init__("The scans that the model is least sure about", leases)
-        self.scores, self.coverage = scores, coverage
+        self.scores, self.coverage, self.seed = scores, coverage, seed
 
     def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
         scores, labelled = self.scores.read(), datastore.get_labeled_images()
@@ -45,10 +45,18 @@ class Uncertainty(FewLabelStrategy):
             before = "The model has scored none of these" if scores.version else "No model yet"
             self.coverage.features.fill_in_background(datastore.list_images(), datastore.get_image_uri)
             return self.coverage.cover(unlabelled, labelled, count, before)
-        return self.rank_scored(sorted(unlabelled), labelled, count, scores)
+        mixed = sorted(unlabelled, key=lambda case: mixing(self.seed, case))  # names do not decide between equals
+        return self.rank_scored(mixed, labelled, count, scores)
 
     def rank_scored(self, unlabelled: list[str], labelled: list[str], count: int, scores: Scores) -> Ranking:
-        """Rank by score; cases without one come last."""
+        """Rank by score; cases without one come last.
+
+        Args:
+            unlabelled: ids, in the order that decides between equals.
+            labelled: ids.
+            count: cases that are handed out together.
+            scores: of some of the unlabelled cases.
+        """
         values = scores.column(unlabelled)
         order = [unlabelled[index] for index in np.argsort(-np.nan_to_num(values, nan=-1.0), kind="stable")]
         return Ranking(order, lambda case: describe(case, scores, values))
@@ -80,14 +88,16 @@ class UncertaintyAndDiversity(Uncertainty):
         ('b', 'liver')
     """
 
+    diverse: ClassVar[bool] = True
+
     def __init__(
         self, leases: Leases, scores: ScoreFile, coverage: Coverage, features: FeatureStore, seed: int = 0
     ) -> None:
-        super().__init__(leases, scores, coverage)
+        super().__init__(leases, scores, coverage, seed)
         self.description = (
             "First scans that represent the others, then scans that the model is unsure about and that look new"
         )
-        self.features, self.seed = features, seed
+        self.features = features
 
     def rank_scored(self, unlabelled: list[str], labelled: list[str], count: int, scores: Scores) -> Ranking:
         given = [case for case in unlabelled if self.leases.recent(case)]
@@ -97,18 +107,10 @@ class UncertaintyAndDiversity(Uncertainty):
         wanted = [_class_of_turn(turn, scores.classes()) for turn in turns]
         noise = self._noise(unlabelled, scores.version, number)
         utility = {name: _utility(unlabelled, scores, name, noise) for name in {None, *wanted}}
-        near = _Nearness(self.features.geometry(), unlabelled, [*labelled, *given])
-        picked: list[int] = []
-        why: dict[str, tuple[str | None, bool]] = {}
-        for name in wanted:
-            best = self._best(utility[name], near, free, count)
-            free[best] = False
-            picked.append(best)
-            why[unlabelled[best]] = name, bool(near.relative(np.array([best]))[0] > 1.0)
-            near.take(best)
-        chosen = set(picked)
-        rest = [index for index in np.argsort(-utility[None], kind="stable") if index not in chosen]
-        order = [unlabelled[index] for index in (*picked, *rest)]
+        picker = Picker(self.features.geometry(), unlabelled, [*labelled, *given], free, count)
+        picked = {picker.pick(utility[name]): name for name in wanted}
+        why = {unlabelled[best]: (name, picker.differs[best]) for best, name in picked.items()}
+        order = [unlabelled[index] for index in picker.order(utility[None])]
         values = scores.column(unlabelled)
         return Ranking(order, lambda case: describe(case, scores, values, *why.get(case, (None, False))))
 
@@ -117,44 +119,11 @@ class UncertaintyAndDiversity(Uncertainty):
         gumbel = -np.log(-np.log([mixing(self.seed + version, case) for case in cases]))
         return _NOISE * 0.5 ** (labelled / _HALVED_EVERY) * gumbel * math.sqrt(6) / math.pi
 
-    def _best(self, utility: np.ndarray, near: _Nearness, free: np.ndarray, count: int) -> int:
-        """The free case with the largest sum of utility and log distance, from a shortlist by utility."""
-        order = np.argsort(-np.where(free, utility, -np.inf), kind="stable")
-        shortlist = order[: min(int(free.sum()), _SHORTLIST + 4 * count)]
-        relative = near.relative(shortlist)
-        total = utility[shortlist] + np.log(np.clip(relative, 0.25, 4.0)) - 50.0 * (relative < _DUPLICATE)
-        return int(shortlist[int(np.argmax(total))])
-
 
 def _utility(cases: list[str], scores: Scores, name: str | None, noise: np.ndarray) -> np.ndarray:
     """Standardised log score with noise; cases without a score far below all others."""
-    logs = np.log(np.clip(scores.column(cases, name), 1e-6, None))
-    known = np.isfinite(logs)
-    if not known.any():
-        return np.full(len(cases), -100.0)
-    spread = max(float(np.std(logs[known])), 1e-6)
-    return np.where(known, (logs - float(np.mean(logs[known]))) / spread + noise, -100.0)
-
-
-class _Nearness:
-    """Distances from each case to the nearest taken one, relative to the median over the pool."""
-
-    def __init__(self, geometry: Geometry, cases: list[str], taken: list[str]) -> None:
-        self.geometry = geometry
-        self.indices = np.array([geometry.index.get(case, -1) for case in cases], int)
-        self.nearest = geometry.to_nearest(taken)
-
-    def take(self, number: int) -> None:
-        """Mark ``cases[number]`` as taken."""
-        known = self.indices[number]
-        if known >= 0:
-            self.nearest = np.minimum(self.nearest, self.geometry.distance[known])
-
-    def relative(self, numbers: np.ndarray) -> np.ndarray:
-        """Distances of ``cases[numbers]``; 1 where the scan has no features or nothing is taken."""
-        known = self.indices[numbers]
-        values = self.nearest[known] / self.geometry.median if len(self.nearest) else np.full(len(known), np.inf)
-        return np.where((known >= 0) & np.isfinite(values), values, 1.0)
+    utility = standardised(scores.column(cases, name))
+    return np.where(np.isfinite(utility), utility + noise, -100.0)
 
 
 def _class_of_turn(turn: int, classes: list[str]) -> str | None:
@@ -180,14 +149,32 @@ def describe(
     if case not in scores.cases:
         return {"reason": "The model has not scored it yet.", **said}
     known = scores.cases[case]
-    rank, of = 1 + int(np.sum(values > known["score"])), int(np.isfinite(values).sum())
     worst = wanted or said.get("uncertain_class")
     about = f", most about {worst}" if worst else ""
-    also = " It also looks different from the scans already chosen." if differs else ""
-    if known.get("missing"):
-        also = f" It sees no {' and no '.join(known['missing'])} in it, unlike in nearly all scans.{also}"
     reason = (
-        f"Model version {scores.version} is unsure about it{about}: uncertainty {known['score']:.2f}, number {rank} "
-        f"of the {of} unlabelled cases that it has scored.{also}"
+        f"Model version {scores.version_of(case)} is unsure about it{about}: uncertainty {known['score']:.2f}, "
+        f"{place(case, scores, values, scores.column([case])[0])}.{missing(known)}"
     )
-    return {"reason": reason, **said, **({"uncertain_class": worst} if worst else {})}
+    also = " It also looks different from the scans already chosen." if differs else ""
+    return {"reason": reason + also, **said, **({"uncertain_class": worst} if worst else {})}
+
+
+def place(case: str, scores: Scores, values: np.ndarray, value: float) -> str:
+    """ "number 2 of the 40 unlabelled cases that it has scored", or of those that several versions have scored.
+
+    Args:
+        case: id.
+        scores: of all cases.
+        values: comparable ones of the unlabelled cases, NaN where there is none.
+        value: of this case.
+    """
+    rank, of = 1 + int(np.sum(values > value)), int(np.isfinite(values).sum())
+    if not scores.levels:
+        return f"number {rank} of the {of} unlabelled cases that it has scored"
+    return f"number {rank} of the {of} unlabelled cases with a score (several versions: by rank within each)"
+
+
+def missing(known: Mapping[str, Any]) -> str:
+    """ " It sees no liver in it, unlike in nearly all scans." or ""."""
+    names = known.get("missing")
+    return f" It sees no {' and no '.join(names)} in it, unlike in nearly all scans." if names else ""

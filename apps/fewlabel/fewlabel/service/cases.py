@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from fewlabel.datastore.entries import FINAL
 from fewlabel.datastore.kinds import entry_of, is_unknown, kind_of
 from fewlabel.selection.leases import Leases
@@ -104,8 +106,9 @@ def count(objects: Mapping[str, Any], leases: Leases, validation: set[str]) -> C
 
 
 def _ranks(unlabelled: Sequence[str], scores: Scores) -> dict[str, int]:
-    """1 for the highest score; equal scores have the same rank."""
-    known = sorted((-float(scores.cases[case]["score"]), case) for case in unlabelled if case in scores.cases)
+    """1 for the highest score; equal scores have the same rank; of several versions as in Scores."""
+    values = scores.column(unlabelled)
+    known = sorted((-float(values[index]), unlabelled[index]) for index in np.flatnonzero(np.isfinite(values)))
     ranks: dict[str, int] = {}
     for index, (value, case) in enumerate(known):
         same = index > 0 and known[index - 1][0] == value

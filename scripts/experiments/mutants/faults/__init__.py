@@ -5,6 +5,7 @@ from experiments.mutants.faults.alone import ALONE
 from experiments.mutants.faults.arrivals import ARRIVALS
 from experiments.mutants.faults.bundles import BUNDLES
 from experiments.mutants.faults.cards import CARDS
+from experiments.mutants.faults.choosing import CHOOSING
 from experiments.mutants.faults.continuous import CONTINUOUS
 from experiments.mutants.faults.data import DATA
 from experiments.mutants.faults.datasets import DATASETS
@@ -27,6 +28,6 @@ from experiments.mutants.faults.training import TRAINING
 
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
-    *(*DATA, *TRAINING, *CONTINUOUS, *ARRIVALS, *KEEPING, *SELECTION, *STORING, *FOLDER),
+    *(*DATA, *TRAINING, *CONTINUOUS, *ARRIVALS, *KEEPING, *SELECTION, *CHOOSING, *STORING, *FOLDER),
     *(*EXPORT, *EXPORTING, *DATASETS, *BUNDLES, *CARDS, *DICOM, *ALONE, *FORMATS),
 )

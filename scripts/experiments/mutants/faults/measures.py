@@ -48,8 +48,8 @@ MEASURES = (
     Fault(
         "a case that shows nothing is certain",
         "uncertainty.py",
-        "if each else 1.0 for name",
-        "if each else 0.0 for name",
+        "/ len(classes) if classes else 1.0",
+        "/ len(classes) if classes else 0.0",
         "tests/test_uncertainty.py",
     ),
     Fault(

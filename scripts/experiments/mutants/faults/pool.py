@@ -227,8 +227,8 @@ POOL = (
     Fault(
         "what scoring sees is not stored",
         "predictions/pool.py",
-        '        try_to_put(self.store, describe(seen, image, self.plan, record["id"], self.version, source))\n',
-        "",
+        "        try_to_put(self.store, prediction)\n        return prediction",
+        "        return prediction",
         _STORED + "test_what_is_stored_of_each_scan_is_what_inference_says_of_it",
     ),
     Fault(

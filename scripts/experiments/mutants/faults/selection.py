@@ -25,20 +25,20 @@ SELECTION = (
     Fault(
         "the default strategy asks for what is certain",
         "selection/uncertain.py",
-        "(logs - float(np.mean(logs[known]))) / spread + noise",
-        "(float(np.mean(logs[known])) - logs) / spread + noise",
+        "np.isfinite(utility), utility + noise",
+        "np.isfinite(utility), noise - utility",
         _UNCERTAIN,
     ),
     Fault(
         "the default strategy looks for scans like those that are labelled",
-        "selection/uncertain.py",
+        "selection/diversity.py",
         "utility[shortlist] + np.log(",
         "utility[shortlist] - np.log(",
         "tests/selection/test_uncertain.py::test_of_two_equally_uncertain_scans_the_one_unlike_the_labelled_comes_first",
     ),
     Fault(
         "duplicates are welcome",
-        "selection/uncertain.py",
+        "selection/diversity.py",
         "- 50.0 * (relative < _DUPLICATE)",
         "",
         _UNCERTAIN,
@@ -56,13 +56,6 @@ SELECTION = (
         "classes[(turn - turn // 3) % len(classes)]",
         "classes[0]",
         _UNCERTAIN,
-    ),
-    Fault(
-        "what is picked is picked again",
-        "selection/uncertain.py",
-        "            free[best] = False\n",
-        "",
-        _CONTRACT,
     ),
     Fault(
         "the noise is the same for every seed",
@@ -181,8 +174,8 @@ SELECTION = (
     Fault(
         "who has a case is not written down",
         "selection/leases.py",
-        '        write_json(self.path, {"given"',
-        '        dict({"given"',
+        "        write_json(self.path, kept)\n",
+        "",
         "tests/selection/test_strategies.py::test_who_was_given_what_is_known_after_a_restart",
     ),
     Fault(
@@ -229,16 +222,16 @@ SELECTION = (
     ),
     Fault(
         "diversity is weighed among the least uncertain",
-        "selection/uncertain.py",
-        "np.argsort(-np.where(free, utility, -np.inf)",
-        "np.argsort(np.where(free, utility, np.inf)",
+        "selection/diversity.py",
+        "np.argsort(-np.where(self.free, utility, -np.inf)",
+        "np.argsort(np.where(self.free, utility, np.inf)",
         _UNCERTAIN,
     ),
     Fault(
         "the rest of the ranking is turned round",
-        "selection/uncertain.py",
-        "np.argsort(-utility[None], kind",
-        "np.argsort(utility[None], kind",
+        "selection/diversity.py",
+        "np.argsort(-utility, kind",
+        "np.argsort(utility, kind",
         _UNCERTAIN,
     ),
 )
