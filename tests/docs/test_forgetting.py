@@ -61,7 +61,7 @@ STRATEGY = {
     "Ranking": ("return Ranking(order, describe)", "return order", r"give Ranking\(order, describe\)"),
     "a case": ("sorted(unlabelled, key", "sorted(unlabelled[1:], key", "Its rank leaves cases out"),
     "the reason": ('{"reason": reason, **scores.details(case)}', "scores.details(case)", 'gives no "reason"'),
-    "the end of the sentence": ("next by name.", "next by name", "a sentence for the person"),
+    "the end of the sentence": ("drawn at random.", "drawn at random", "a sentence for the person"),
 }
 EXPORT = {
     "Export": ("PLAIN_WEIGHTS = Export(", "PLAIN_WEIGHTS = write; _ = Export(", "Make it an Export"),

@@ -50,7 +50,7 @@ def test_of_large_and_small_the_relative_change_decides(make, images, write_hist
     assert ask(make("expected_correction", known=KNOWN), images)["id"].startswith("good")
 
 
-def test_with_fewer_than_three_corrected_scans_it_is_uncertainty(make, images, write_history, write_scores):
+def test_with_fewer_than_three_corrected_scans_uncertainty_decides(make, images, write_history, write_scores):
     write_history({"good-0": 0.9, "poor-0": 0.5})
     write_scores({"good-5": 0.9, "poor-5": 0.2})
     answer = ask(make("expected_correction", known=KNOWN), images)
@@ -78,10 +78,12 @@ def test_a_damaged_history_is_as_none(workspace, content):
 
 
 def test_recent_corrections_count_more_than_those_of_an_old_model(make, images, write_history):
-    known = {**KNOWN, **{f"old-{n}": [0.0, 0.05 + 0.1 * n] for n in range(30)}}
-    history = {f"old-{n}": 0.3 for n in range(10)} | {"poor-0": 0.7, "poor-1": 0.7}
-    history |= {f"old-{n}": 0.98 for n in range(10, 30)}
-    write_history(history)
-    strategy = make("expected_correction", known=known)
-    answer = strategy({}, images(known, labelled=[*history]))
-    assert answer["id"].startswith("poor")
+    alike = [*(f"poor-{number}" for number in range(6)), "asked"]
+    known, shares = {**KNOWN, **{case: [5.0, 0.2] for case in alike}}, []
+    for dice in ((0.5, 0.9), (0.9, 0.5)):
+        write_history({f"poor-{number}": dice[number // 3] for number in range(6)})
+        strategy = make("expected_correction", known=known)
+        ranking = strategy.rank(["asked"], images([*KNOWN, "asked"], labelled=[*KNOWN]), 1)
+        reason = ranking.describe("asked")["reason"]
+        shares.append(int(reason.split("correction of ")[1].split("%")[0]))
+    assert shares[0] < 30 < shares[1]

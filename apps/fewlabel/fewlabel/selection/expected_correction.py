@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from monailabel.interfaces.datastore import Datastore
@@ -18,7 +18,7 @@ from fewlabel.selection.diversity import Picker, standardised
 from fewlabel.selection.features import FeatureStore, Geometry
 from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import ScoreFile
-from fewlabel.selection.uncertain import Uncertainty
+from fewlabel.selection.uncertain_part import UncertainPart
 from fewlabel.workspace import read_json
 
 _LEAST = 3  # corrected scans
@@ -116,11 +116,11 @@ def _expect(corrected: Mapping[str, Mapping[str, float]], geometry: Geometry, ca
     return _Expected(estimate(share), estimate(relative), float(share.mean()), len(known))
 
 
-class ExpectedCorrection(Uncertainty):
+class ExpectedCorrection(UncertainPart):
     """The cases in which the most has to be corrected, judging by the labelled scans like them; none like another.
 
     Each class counts in units of its own mean correction, and Dice does not depend on its size, so a small structure
-    counts as much as a large one. With fewer than three corrected scans it is ``uncertainty``. Inferred: no paper.
+    counts as much as a large one. With fewer than three corrected scans it is ``uncertain_part``. Inferred: no paper.
 
     Examples:
         >>> from tempfile import mkdtemp
@@ -134,8 +134,6 @@ class ExpectedCorrection(Uncertainty):
         'like it'
     """
 
-    diverse: ClassVar[bool] = True
-
     def __init__(
         self,
         leases: Leases,
@@ -145,9 +143,9 @@ class ExpectedCorrection(Uncertainty):
         corrections: Corrections,
         seed: int = 0,
     ) -> None:
-        super().__init__(leases, scores, coverage, seed)
+        super().__init__(leases, scores, coverage, features, seed)
         self.description = "The scans like those in which the model had to be corrected most"
-        self.features, self.corrections = features, corrections
+        self.corrections = corrections
 
     def rank(self, unlabelled: list[str], datastore: Datastore, count: int) -> Ranking:
         corrected = self.corrections.read()

@@ -70,13 +70,6 @@ CHOOSING = (
         _STORED + "test_nothing_is_predicted_twice_by_one_version",
     ),
     Fault(
-        "scoring takes the prediction of another version",
-        "predictions/pool.py",
-        "if head is None or head.version != version:",
-        "if head is None:",
-        _STORED + "test_a_store_that_is_only_read_serves_its_version_and_no_other",
-    ),
-    Fault(
         "the order by uncertain parts is turned round",
         "selection/uncertain_part.py",
         "np.where(np.isfinite(known), known, _NONE)",
