@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md: laid into a copy of the package, each keeps the contract of its table."""
+"""The examples of docs/extending.md: in a copy of the package each keeps its table's contract, and its types fit."""
 
 from __future__ import annotations
 
@@ -67,6 +67,17 @@ def test_there_is_one_file_and_one_line_for_each(extended):
     assert files == list(EXAMPLES.values())
     assert [table for _, table, _ in BLOCKS if table] == ["METHODS", "STRATEGIES", "EXPORTS", "NETWORKS"]
     assert all(len(block.strip().splitlines()) == 3 for _, table, block in BLOCKS if table)  # import, empty, line
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(LONGEST)
+def test_the_types_of_all_examples_are_right(extended, tmp_path):
+    """Their files and the tables with their lines, by the settings of pyproject.toml."""
+    files = [str(extended / Path(name).relative_to("apps/fewlabel")) for name, _, _ in BLOCKS]
+    command = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--cache-dir", str(tmp_path), *files]
+    environment = {**os.environ, "MYPYPATH": str(extended)}  # before that of pyproject.toml
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def slow_if_export(example: str) -> object:
