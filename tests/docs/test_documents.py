@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import fewlabel
 from experiments.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,3 +50,11 @@ def test_the_readme_can_be_read_in_a_few_minutes():
 def test_every_document_is_reached_from_the_readme():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert not [path.name for path in (ROOT / "docs").glob("*.md") if f"docs/{path.name}" not in text]
+
+
+def test_the_version_is_the_same_in_package_changelog_and_citation():
+    assert (
+        re.findall(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[0]
+        == fewlabel.__version__
+    )
+    assert f"\nversion: {fewlabel.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
