@@ -61,7 +61,7 @@ def missing_in_use(strategy, datastore):
             return ["Its rank leaves cases out or names them twice: rank all that it is given, each once."]
         reasons = [(ranking.describe(case) or {}).get("reason") for case in unlabelled]
     except Exception as error:
-        return [f"Its rank, or the describe of its Ranking, fails on {len(unlabelled)} cases: {error!r}"]
+        return [f"Its rank, or the describe of its Ranking, fails on {len(unlabelled)} cases: {error}"]
     if not all(str(reason).endswith(".") for reason in reasons):
         return ['Its describe(case) gives no "reason": a sentence for the person who labels the case.']
     return []
