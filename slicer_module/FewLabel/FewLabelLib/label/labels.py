@@ -91,6 +91,18 @@ class UnknownSegments(Unusable):
         self.suggestions = suggestions
 
 
+class EmptyLabel(Unusable):
+    """A label without any voxel: a person has to confirm it.
+
+    Attributes:
+        classes: that are not in it.
+    """
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        super().__init__(f"Nothing of {', '.join(classes)} is in this label. Nothing was submitted.")
+        self.classes = list(classes)
+
+
 def key(name: str) -> str:
     """The form in which names are compared, as on the server: without case and surrounding white space."""
     return name.strip().casefold()
