@@ -59,9 +59,14 @@ def clock():
 
 @pytest.fixture
 def make(workspace, clock, monkeypatch):
-    """Callable (name, features, seed): a strategy as the server makes it; scans have these features or none."""
+    """Callable (name, features, seed): a strategy as the server makes it; scans have these features or none.
+
+    It alone is made: another one's line may be wrong.
+    """
+    lines = table.STRATEGIES
 
     def build(name="uncertainty", known=None, seed=0):
+        monkeypatch.setattr(table, "STRATEGIES", {name: lines[name]})
         monkeypatch.setattr(table, "Leases", lambda path: Leases(path, clock))
         strategies, features = table.make_strategies(workspace, seed)
         features.known = known or {}
@@ -94,3 +99,17 @@ def write_history(workspace):
         write_json(workspace.history, {"notes": [], "entries": [{**entry, **more} for entry in entries]})
 
     return write
+
+
+@pytest.fixture(params=["no model", "scores", "history"])
+def ask(request, make, write_scores, write_history):
+    """Callable (name): a strategy of the table, before a model, with its scores, and with corrected labels besides."""
+
+    def build(name, **more):
+        if request.param != "no model":
+            write_scores({case: 0.1 + 0.05 * number for number, case in enumerate("abcdefghij")}, foreground=0.2)
+        if request.param == "history":
+            write_history({case: 0.5 + 0.04 * number for number, case in enumerate("abcdefghij")})
+        return make(name, **more)
+
+    return build

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import inspect
 import os
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
+from fewlabel.selection import table
 from fewlabel.selection.base import FewLabelStrategy, Ranking
 from fewlabel.selection.table import DEFAULT_STRATEGY, STRATEGIES, make_strategies
-from fewlabel.workspace import write_json
 
 NAMES = tuple(STRATEGIES)
 CASES = "abcdefghij"
 SPREAD = {case: [float(number), float(number % 3)] for number, case in enumerate(CASES)}
-
-
-@pytest.fixture(params=["no model", "scores", "history"])
-def ask(request, make, write_scores, write_history):
-    """Callable (name): a strategy of the table, before a model, with its scores, and with corrected labels besides."""
-
-    def build(name, **more):
-        if request.param != "no model":
-            write_scores({case: 0.1 + 0.05 * number for number, case in enumerate(CASES)}, foreground=0.2)
-        if request.param == "history":
-            write_history({case: 0.5 + 0.04 * number for number, case in enumerate(CASES)})
-        return make(name, **more)
-
-    return build
 
 
 def missing(strategy: object, datastore: object) -> list[str]:
@@ -40,8 +24,8 @@ def missing(strategy: object, datastore: object) -> list[str]:
         return ["Derive it from FewLabelStrategy (fewlabel.selection.base)."]
     if not hasattr(strategy, "leases"):
         return ["It does not know who has which case: call super().__init__(description, leases)."]
-    lacking = []
-    if not 5 < len(strategy.description) < 120 or "\n" in strategy.description:
+    lacking, said = [], strategy.description
+    if not isinstance(said, str) or not 5 < len(said) < 120 or "\n" in said:
         lacking.append("It has no description: one line, which viewers show.")
     if strategy.info().get("config") != {"count": 1}:
         lacking.append("Its info is not that of FewLabelStrategy: leave it out, or add to super().info().")
@@ -51,32 +35,67 @@ def missing(strategy: object, datastore: object) -> list[str]:
         inspect.signature(strategy.rank).bind([], datastore, 1)
     except TypeError:
         return [*lacking, "Its rank must take (unlabelled, datastore, count)."]
+    return [*lacking, *missing_in_use(strategy, datastore)]
+
+
+def missing_in_use(strategy, datastore):
+    """What is seen only once it has ranked some cases."""
     unlabelled = datastore.get_unlabeled_images()
-    ranking = strategy.rank(list(unlabelled), datastore, 2)
-    if not isinstance(ranking, Ranking):
-        return [*lacking, f"Its rank gives {type(ranking).__name__}: give Ranking(order, describe)."]
-    if sorted(ranking.order) != sorted(unlabelled):
-        lacking.append("Its rank leaves cases out or names them twice: rank all that it is given, each once.")
-    elif not all(str((ranking.describe(case) or {}).get("reason", "")).endswith(".") for case in unlabelled):
-        lacking.append('Its describe(case) gives no "reason": a sentence for the person who labels the case.')
-    return lacking
+    try:
+        ranking = strategy.rank(list(unlabelled), datastore, 2)
+        if not isinstance(ranking, Ranking):
+            return [f"Its rank gives {type(ranking).__name__}: give Ranking(order, describe)."]
+        if sorted(ranking.order) != sorted(unlabelled):
+            return ["Its rank leaves cases out or names them twice: rank all that it is given, each once."]
+        reasons = [(ranking.describe(case) or {}).get("reason") for case in unlabelled]
+    except Exception as error:
+        return [f"Its rank, or the describe of its Ranking, fails on {len(unlabelled)} cases: {error}"]
+    if not all(str(reason).endswith(".") for reason in reasons):
+        return ['Its describe(case) gives no "reason": a sentence for the person who labels the case.']
+    return []
+
+
+def missing_in_class(kind: object) -> list[str]:
+    """What a class lacks, as far as it can be seen before one is made."""
+    if not (isinstance(kind, type) and issubclass(kind, FewLabelStrategy)):
+        return ["Derive it from FewLabelStrategy (fewlabel.selection.base)."]
+    return [] if kind.rank is not FewLabelStrategy.rank else ["It has no rank(unlabelled, datastore, count)."]
+
+
+@pytest.fixture
+def lacks(make, images):
+    """Callable (name): what the strategy of the table lacks."""
+
+    def look(name):
+        try:
+            strategy = make(name, known=SPREAD)
+        except Exception as error:
+            return [f"Its line fails: {error!r}. Give a function that takes the Parts and makes the strategy."]
+        return missing(strategy, images("abc"))
+
+    return look
+
+
+@pytest.mark.parametrize("row", NAMES)
+def test_it_is_complete(complete, lacks, row):
+    """The parts of the contract in words (see ``missing``)."""
+    complete("strategy", row, lacks(row))
+
+
+def test_every_strategy_has_its_line(every_line):
+    every_line("selection", "STRATEGIES", "table.py", missing_in_class)
 
 
 @pytest.fixture(params=NAMES)
-def name(request, complete, make, images):
-    """Of a strategy that has all its parts; of another the test fails and says what it lacks."""
-    try:
-        strategy = make(request.param, known=SPREAD)
-    except Exception as error:
-        pytest.fail(f"The table of strategies cannot be made: {error!r}. Each line takes the Parts.", pytrace=False)
-    return complete("strategy", request.param, missing(strategy, images("abc")))
+def name(request, if_complete, lacks):
+    """Of a strategy that has all its parts."""
+    return if_complete("strategy", request.param, lacks(request.param))
 
 
-def test_it_is_complete(name):
-    """The parts of the contract in words (see ``missing``)."""
-
-
-def test_the_default_is_in_the_table_and_shown_first(workspace):
+def test_the_default_is_in_the_table_and_shown_first(workspace, lacks, if_complete, monkeypatch):
+    for each in NAMES:
+        if_complete("strategy", each, lacks(each))
+    monkeypatch.setattr(table, "STRATEGIES", STRATEGIES)  # of which ``make`` leaves one line
     strategies, _ = make_strategies(workspace, 0)
     assert list(strategies) == list(STRATEGIES)
     assert next(iter(strategies)) == DEFAULT_STRATEGY
@@ -151,7 +170,7 @@ def test_labelled_cases_are_not_offered(ask, images, name):
     assert {strategy({}, images("abcd", labelled="bd"))["id"] for _ in range(6)} == {"a", "c"}
 
 
-@pytest.mark.parametrize(("cases", "labelled", "words"), [("ab", "ab", "All 2 cases"), ("", "", "no images")])
+@pytest.mark.parametrize(("cases", "labelled", "words"), [("ab", "ab", "Every case"), ("", "", "no images")])
 def test_with_nothing_left_it_says_so(ask, images, name, cases, labelled, words):
     with pytest.raises(Refusal, match=words) as refusal:
         ask(name)({}, images(cases, labelled))
@@ -206,76 +225,6 @@ def test_the_order_of_the_files_does_not_matter(ask, images, workspace, name):
         answer = ask(name, known=SPREAD)({"count": 8}, images(cases))
         orders.append([each["id"] for each in answer["batch"]])
     assert orders[0] == orders[1]
-
-
-def test_equals_are_not_told_apart_by_their_names_alone(make, images, write_scores, write_history, name):
-    write_scores(dict.fromkeys(CASES, 0.5), parts={"organ": 0.5}, classes={"organ": 0.5}, foreground=0.2)
-    write_history(dict.fromkeys("xyz", 0.5))
-    strategy = make(name, known={case: [1.0, 2.0] for case in (*CASES, *"xyz")})
-    order = strategy.rank(list(CASES), images([*CASES, *"xyz"], labelled="xyz"), 1).order
-    assert (order in (sorted(CASES), sorted(CASES)[::-1])) == (name == "first"), (
-        f"{name}: let mixing(seed, case) decide"
-    )
-
-
-def test_what_an_older_version_said_counts_by_rank_and_never_by_value(make, images, workspace, name):
-    """The same ranks of the older version on another scale: the same order."""
-    orders = []
-    for scale in (1.0, 0.01):
-        workspace.leases.unlink(missing_ok=True)
-        cases = {}
-        for number, case in enumerate(CASES):
-            value = (0.05 + 0.09 * ((7 * number) % 10)) * (scale if number % 2 else 1.0)
-            said = {"score": value, "classes": {"organ": value}, "parts": {"organ": value}}
-            cases[case] = {**said, "version": 1 if number % 2 else 2, "foreground": 0.1}
-        write_json(workspace.scores, {"version": 2, "done": 5, "of": 10, "cases": cases})
-        batch = make(name, known=SPREAD)({"count": 10}, images(CASES))["batch"]
-        orders.append([answer["id"] for answer in batch])
-    assert orders[0] == orders[1]
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_people_who_ask_at_once_get_cases_that_differ(ask, images, name, count):
-    """Two groups of scans that look alike, the larger with the higher scores; one of each is given."""
-    strategy = ask(name, known={case: [(number > 3) + 0.001 * number] for number, case in enumerate(CASES)})
-    given = [strategy({"count": count}, images(CASES)) for _ in range(3 - count)]
-    ids = [each["id"] for answer in given for each in answer.get("batch", [answer])]
-    assert len(set(ids)) == 2
-    if strategy.diverse:
-        assert {CASES.index(case) > 3 for case in ids} == {False, True}
-
-
-def test_the_default_gives_cases_that_differ(make):
-    assert make(DEFAULT_STRATEGY).diverse
-
-
-def test_people_who_ask_at_the_same_moment_never_get_the_same_case(ask, images, monkeypatch, name):
-    strategy = ask(name, known=SPREAD)
-    rank = strategy.rank
-
-    def slowly(*given):
-        time.sleep(0.02)
-        return rank(*given)
-
-    monkeypatch.setattr(strategy, "rank", slowly)
-    with ThreadPoolExecutor(4) as people:
-        given = [answer["id"] for answer in people.map(lambda _: strategy({}, images(CASES)), range(4))]
-    assert len(set(given)) == 4
-
-
-def test_a_case_that_nobody_could_use_is_never_offered_again(ask, clock, images, name):
-    strategy, datastore = ask(name), images("ab")
-    first = strategy({}, datastore)["id"]
-    other = strategy({"skip": first}, datastore)["id"]
-    while strategy({}, datastore)["id"] != first:
-        clock.now += 3600
-    strategy.leases.skip(first)
-    clock.now += 48 * 3600
-    assert {strategy({}, datastore)["id"] for _ in range(3)} == {other}
-    with pytest.raises(Refusal, match="1 cases without a label was skipped twice"):
-        strategy({}, images("ab", labelled=other))
-    strategy.leases.unskip(first)
-    assert strategy({}, images("ab", labelled=other))["id"] == first
 
 
 @pytest.mark.parametrize("scored", [False, True])

@@ -145,8 +145,8 @@ class Panel:
         self.cases.next()
         self.settle()
 
-    def submit(self, mapping=None):
-        self.cases.submit(mapping)
+    def submit(self, mapping=None, empty=True):
+        self.cases.submit(mapping, empty=empty)
         self.settle()
 
     def drafts(self):

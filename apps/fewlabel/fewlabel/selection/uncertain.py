@@ -15,6 +15,7 @@ from fewlabel.selection.diversity import Picker, standardised
 from fewlabel.selection.features import FeatureStore
 from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import ScoreFile, Scores
+from fewlabel.wording import amount
 
 _STRATIFIED = 2 / 3  # share of the cases chosen for single classes in turn (ClaSP PE: 66 % of the budget)
 _NOISE = 0.5  # standard deviations of the scores, at the first label; halved with every eight further labels
@@ -169,9 +170,10 @@ def place(case: str, scores: Scores, values: np.ndarray, value: float) -> str:
         value: of this case.
     """
     rank, of = 1 + int(np.sum(values > value)), int(np.isfinite(values).sum())
+    of_all = f"number {rank} of the {amount(of, 'unlabelled case')}"
     if not scores.levels:
-        return f"number {rank} of the {of} unlabelled cases that it has scored"
-    return f"number {rank} of the {of} unlabelled cases with a score (several versions: by rank within each)"
+        return f"{of_all} that it has scored"
+    return f"{of_all} with a score (several versions: by rank within each)"
 
 
 def missing(known: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from experiments.mutants.fault import Fault
 
-_CONTRACT = "tests/selection/test_contract.py::"
+_CONTRACT = "tests/selection/test_contract_choosing.py::"
 _RANK = _CONTRACT + "test_what_an_older_version_said_counts_by_rank_and_never_by_value"
 _EQUALS = _CONTRACT + "test_equals_are_not_told_apart_by_their_names_alone"
 _DIFFER = _CONTRACT + "test_people_who_ask_at_once_get_cases_that_differ"

@@ -44,8 +44,12 @@ class Draft:
     @property
     def file(self) -> str:
         """File name: one for each case of each study of each server."""
-        text = json.dumps([self.server, self.study, self.case])
-        return hashlib.sha256(text.encode()).hexdigest()[:24] + ".npz"
+        return _file_name(self.server, self.study, self.case)
+
+
+def _file_name(server: str, study: str, case: str) -> str:
+    text = json.dumps([server, study, case])
+    return hashlib.sha256(text.encode()).hexdigest()[:24] + ".npz"
 
 
 def take_draft(server: str, study: str, case: str, segments: List[Segment], geometry: Geometry, when: float) -> Draft:
@@ -133,6 +137,10 @@ class Drafts:
     def remove(self, draft: Draft) -> None:
         """Delete a draft."""
         (self.folder / draft.file).unlink(missing_ok=True)
+
+    def forget(self, server: str, study: str, case: str) -> None:
+        """Delete the draft of a case, if there is one."""
+        (self.folder / _file_name(server, study, case)).unlink(missing_ok=True)
 
 
 def _meta(content: Any) -> Dict[str, Any]:

@@ -91,6 +91,18 @@ class UnknownSegments(Unusable):
         self.suggestions = suggestions
 
 
+class EmptyLabel(Unusable):
+    """A label without any voxel: a person has to confirm it.
+
+    Attributes:
+        classes: that are not in it.
+    """
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        super().__init__(f"Nothing of {', '.join(classes)} is in this label. Nothing was submitted.")
+        self.classes = list(classes)
+
+
 def key(name: str) -> str:
     """The form in which names are compared, as on the server: without case and surrounding white space."""
     return name.strip().casefold()
@@ -220,7 +232,8 @@ def _notes(
             notes.append(f"Segments '{seen[entry.name]}' and '{segment.name}' were joined as '{entry.name}'.")
         seen[entry.name] = segment.name
     for (lost, written), voxels in overlaps.items():
-        notes.append(f"{voxels} voxels were both '{lost}' and '{written}'; they were stored as '{written}'.")
+        were = "1 voxel was" if voxels == 1 else f"{voxels} voxels were"
+        notes.append(f"{were} both '{lost}' and '{written}', and stored as '{written}'.")
     if missing:
         notes.append(f"Nothing is labelled as {', '.join(repr(name) for name in missing)}.")
     return notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Dict, Tuple
 
 import slicer
 
@@ -19,6 +19,7 @@ class EditorSection:
     def __init__(self, ui: Any, session: Any) -> None:
         self.ui, self.session, self.editor = ui, session, ui.segmentEditor
         self._editable = True
+        self._left: Dict[str, Tuple[str, str]] = {}  # by case: the segment and the effect that were selected
         session.cases.loading.opened.connect(self._opened)
 
     def show(self, glance: Glance) -> None:
@@ -68,6 +69,19 @@ class EditorSection:
             self.editor.setSegmentationNode(self.session.scene.segmentation)
             self.editor.setSourceVolumeNode(self.session.scene.volume)
 
-    def _opened(self, _: Case) -> None:
+    def tick(self) -> None:
+        """Look at what the person does in the editor."""
+        case, node = self.session.cases.case, self.editor.mrmlSegmentEditorNode()
+        selected = node.GetSelectedSegmentID() if node is not None else None
+        if case is not None and case.ready and selected:
+            self._left[case.id] = selected, node.GetActiveEffectName() or ""
+
+    def _opened(self, case: Case) -> None:
         self._editable = self.editor.enabled = True
         self.take_up()
+        selected, effect = self._left.get(case.id, ("", ""))
+        if self.session.scene.segmentation.GetSegmentation().GetSegment(selected) is not None:
+            node = self.editor.mrmlSegmentEditorNode()
+            node.SetSelectedSegmentID(selected)
+            if effect:
+                node.SetActiveEffectName(effect)
