@@ -234,7 +234,8 @@ def _notes(
             notes.append(f"Segments '{seen[entry.name]}' and '{segment.name}' were joined as '{entry.name}'.")
         seen[entry.name] = segment.name
     for (lost, written), voxels in overlaps.items():
-        notes.append(f"{voxels} voxels were both '{lost}' and '{written}'; they were stored as '{written}'.")
+        were = "1 voxel was" if voxels == 1 else f"{voxels} voxels were"
+        notes.append(f"{were} both '{lost}' and '{written}', and stored as '{written}'.")
     if missing:
         notes.append(f"Nothing is labelled as {', '.join(repr(name) for name in missing)}.")
     return notes
