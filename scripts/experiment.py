@@ -12,7 +12,11 @@ from serving.process import interrupt
 def main(options: "argparse.Namespace") -> "int":
     """Run the command; exit code 0 whatever the numbers are, 1 if it failed or a planted fault was not noticed."""
     if options.command == "mutants":  # it imports the package with faults: it must not be imported before
-        return options.run(options)
+        try:
+            return options.run(options)
+        except KeyboardInterrupt:
+            print("\nStopped.", file=sys.stderr)
+            return 130
     from experiments.harness.errors import ExperimentError
     from fewlabel.errors import Refusal
 

@@ -1,23 +1,91 @@
 """What tests of several packages share."""
 
+import ast
 import gzip
 import os
 import sys
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 
+def in_words(kind, name, lacking):
+    return f"The {kind} '{name}' is not complete. {' '.join(lacking)}"
+
+
 @pytest.fixture(scope="session")
 def complete():
-    """Callable (kind, name, what its row lacks): the name; of a row that lacks something the test fails in words."""
+    """Callable (kind, name, what its row lacks): the test fails in words if that is anything."""
 
     def check(kind, name, lacking):
         if lacking:
-            pytest.fail(f"The {kind} '{name}' is not complete. {' '.join(lacking)}", pytrace=False)
+            pytest.fail(in_words(kind, name, lacking), pytrace=False)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def if_complete():
+    """Callable (kind, name, what its row lacks): the name; the test is skipped, with the reason, if a part is missing.
+
+    ``test_it_is_complete`` fails then, and what else would fail says nothing new.
+    """
+
+    def check(kind, name, lacking):
+        if lacking:
+            pytest.skip(in_words(kind, name, lacking))
         return name
 
     return check
+
+
+@pytest.fixture(scope="session")
+def every_line():
+    """Callable (package of fewlabel, table, its file, lacks): the test fails if what a file defines has no line there.
+
+    ``lacks`` gives what such an object lacks besides, a sentence each.
+    """
+
+    def check(package, table, file, lacks):
+        said = []
+        for module, name in unused(package):
+            where = f"apps/fewlabel/fewlabel/{package}"
+            said.append(f"Nothing uses {name} of {where}/{module}.py.")
+            said.append(f"If it is for the table {table}, add its import and its line to {where}/{file}.")
+            said += lacks(getattr(import_module(f"fewlabel.{package}.{module}"), name))
+        if said:
+            pytest.fail(" ".join(said), pytrace=False)
+
+    return check
+
+
+def unused(package):
+    """Public classes and constants of a package's files that no code of FewLabel reads: (module, name) each."""
+    import fewlabel
+
+    root, defined, read = Path(fewlabel.__file__).parent, [], Counter()
+    for path in sorted(root.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        read.update(names_read(tree))
+        if path.parent != root / package or path.stem == "__init__":
+            continue
+        for node in tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            names = [each.id for each in targets if isinstance(each, ast.Name) and each.id.isupper()]
+            names += [node.name] if isinstance(node, ast.ClassDef) else []
+            inside = names_read(node)
+            defined += [(path.stem, name, inside[name]) for name in names if not name.startswith("_")]
+    return [(module, name) for module, name, inside in defined if read[name] <= inside]
+
+
+def names_read(tree):
+    """How often each name is read, as a name or as an attribute."""
+    read = Counter(each.id for each in ast.walk(tree) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load))
+    read.update(each.attr for each in ast.walk(tree) if isinstance(each, ast.Attribute))
+    return read
 
 
 @pytest.fixture

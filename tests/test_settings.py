@@ -43,10 +43,17 @@ def test_an_unusable_value_is_refused_with_its_key_its_value_and_what_is_allowed
         Settings.from_conf({key: text})
     message = str(caught.value)
     assert text in message
+    assert ".. It is" not in message
     assert "literal" not in message
     assert "convert" not in message
     help_text = {field.name: field.metadata["help"] for field in dataclasses.fields(Settings)}[key]
     assert help_text in message
+
+
+def test_what_holds_a_blank_is_quoted():
+    for conf in ({"a b": "c"}, {"method": "a b"}):
+        with pytest.raises(ValueError, match=r"^--conf .*'a b': "):
+            Settings.from_conf(conf)
 
 
 def test_every_setting_is_tried_with_bad_values():

@@ -4,6 +4,7 @@ Parsed by any Python from 3.6 on; what a command needs is imported when it runs.
 """
 
 import argparse
+import difflib
 from collections import namedtuple
 
 from experiments import options as options_of
@@ -164,6 +165,14 @@ def description() -> "str":
     return "\n".join(["Measure FewLabel on this computer.", "", *lines, "", end])
 
 
+def unknown(typed: "str") -> "str":
+    """A sentence about a command that does not exist, with the one that was meant."""
+    names = [command.name for command in COMMANDS]
+    close = difflib.get_close_matches(typed, names, 1)
+    hint = " Did you mean '{}'?".format(close[0]) if close else ""
+    return "there is no command '{}'.{} There are: {}.".format(typed, hint, ", ".join(names))
+
+
 def parse(arguments: "list[str]") -> "argparse.Namespace":
     """Parse the command line, with ``run`` of the command; exits with a message for options that cannot work."""
     layout = argparse.RawDescriptionHelpFormatter
@@ -175,6 +184,9 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
         by_name[command.name] = commands.add_parser(command.name, **shown)
         command.options(by_name[command.name])
         by_name[command.name].set_defaults(run=command.run, child=command in CHILDREN)
+    typed = arguments[0] if arguments else "-"
+    if not typed.startswith("-") and typed not in by_name:
+        parser.error(unknown(typed))
     options = parser.parse_args(arguments)
     if options.command is None:
         parser.error("give a command: " + " or ".join(command.name for command in COMMANDS))

@@ -15,6 +15,7 @@ from fewlabel.export.dataset import list_cases, open_store
 from fewlabel.export.several import Outcome, check_inputs, export_all, find_all, scans_to_check
 from fewlabel.export.source import Case, Options, Source
 from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS
+from fewlabel.wording import amount
 from fewlabel.workspace import Workspace
 
 
@@ -103,7 +104,7 @@ def _said(outcome: Outcome) -> list[str]:
         return [*lines, "  not verified: nothing was compared with the study"]
     shown = [row for row in outcome.rows if row.differing] if export.kind == "dataset" else outcome.rows
     if export.kind == "dataset":
-        lines.append(f"  verified: {len(outcome.rows)} files read back, {len(shown)} of them differ")
+        lines.append(f"  verified: {amount(len(outcome.rows), 'file')} read back, {len(shown)} not as in the study")
     return lines + [f"  verified on {_row(row)}" for row in shown]
 
 

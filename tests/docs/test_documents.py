@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import fewlabel
 from experiments.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,16 @@ def test_each_script_and_each_command_that_is_printed_exists(document):
         assert command in {each.name for each in COMMANDS}, command
 
 
+def test_each_printed_comparison_has_a_folder_of_its_own():
+    """One after the other, as printed: a folder holds the runs of one comparison only."""
+    text = " ".join(document.read_text(encoding="utf-8") for document in DOCUMENTS).replace("\\\n", " ")
+    printed = re.findall(r"python3 scripts/experiment\.py (?:compare|rounds|day) (--[^`]*?)[`\n](?! *--)", text)
+    folders = [re.findall(r"--output (\S+)", options) for options in printed]
+    assert len(folders) >= 8
+    assert all(len(each) == 1 for each in folders), folders
+    assert len({each[0] for each in folders}) == len(folders)
+
+
 def test_the_readme_can_be_read_in_a_few_minutes():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= LONGEST_README
 
@@ -49,3 +60,9 @@ def test_the_readme_can_be_read_in_a_few_minutes():
 def test_every_document_is_reached_from_the_readme():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert not [path.name for path in (ROOT / "docs").glob("*.md") if f"docs/{path.name}" not in text]
+
+
+def test_the_version_is_the_same_in_package_changelog_and_citation():
+    newest = re.search(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest.group(1) == fewlabel.__version__
+    assert f"\nversion: {fewlabel.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")

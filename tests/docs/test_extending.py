@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md: laid into a copy of the package, each keeps the contract of its table."""
+"""The examples of docs/extending.md: in a copy of the package each keeps its table's contract, and its types fit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def with_row(source: str, table: str, block: str) -> str:
     return f"{source[:end]}{row.strip(chr(10))}\n{source[end:]}"
 
 
+FORGOTTEN = {
+    "pseudo_label": ("    trains: ClassVar", "    trained: ClassVar", "It has no trains"),
+    "missing_structure": ("def rank(", "def order(", "It has no rank"),
+    "plain_weights": (', folder="fewlabel_weights"', "", "It has no folder"),
+    "half": ("nn.InstanceNorm3d(channels, affine=True)", "nn.BatchNorm3d(channels)", "normalise each crop by itself"),
+}
+
+
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
     """A copy of the app with all examples in it."""
@@ -45,14 +54,14 @@ def extended(tmp_path_factory):
     return app
 
 
-def outcomes(app: Path, example: str) -> dict[str, str]:
+def outcomes(app: Path, example: str, others: Sequence[str] = OTHERS) -> dict[str, str]:
     """What became of every test that ran on an example: the test's name, and why it failed."""
     report = app.parent / f"{example}.xml"
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     command += [f"--basetemp={app.parent / example}", "-k", example]
     command += ["-o", f"pythonpath={app} scripts slicer_module/FewLabel", "-o", f"timeout={LONGEST}"]
-    command += [f"tests/{EXAMPLES[example]}/test_contract.py", *OTHERS]
+    command += [f"tests/{EXAMPLES[example]}/test_contract.py", *others]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert report.exists(), done.stdout + done.stderr
     found = {}
@@ -69,6 +78,17 @@ def test_there_is_one_file_and_one_line_for_each(extended):
     assert all(len(block.strip().splitlines()) == 3 for _, table, block in BLOCKS if table)  # import, empty, line
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(LONGEST)
+def test_the_types_of_all_examples_are_right(extended, tmp_path):
+    """Their files and the tables with their lines, by the settings of pyproject.toml."""
+    files = [str(extended / Path(name).relative_to("apps/fewlabel")) for name, _, _ in BLOCKS]
+    command = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--cache-dir", str(tmp_path), *files]
+    environment = {**os.environ, "MYPYPATH": str(extended)}  # before that of pyproject.toml
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def slow_if_export(example: str) -> object:
     """An export is run by itself, in many processes."""
     return pytest.param(example, marks=pytest.mark.slow) if EXAMPLES[example] == "export" else example
@@ -81,6 +101,20 @@ def test_each_example_keeps_its_contract(extended, example):
     assert {name: why for name, why in found.items() if why} == {}
     assert sum("test_contract" in name for name in found) >= 3
     assert any("test_it_is_complete" in name for name in found)
+
+
+@pytest.mark.timeout(LONGEST)
+@pytest.mark.parametrize("example", FORGOTTEN)
+def test_with_a_part_forgotten_one_test_fails_in_words_and_the_others_are_skipped(extended, tmp_path, example):
+    app, (old, new, words) = shutil.copytree(extended, tmp_path / "fewlabel"), FORGOTTEN[example]
+    (file,) = app.rglob(f"{example}.py")
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    failed = {name: why for name, why in outcomes(app, example, others=()).items() if why}
+    assert len(failed) == 1, failed
+    assert "test_it_is_complete" in next(iter(failed))
+    assert words in next(iter(failed.values()))
 
 
 def test_the_tests_of_each_contract_are_named():

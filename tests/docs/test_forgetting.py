@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+import fewlabel
 from fewlabel import networks
 from fewlabel.export.table import EXPORTS
 from fewlabel.networks import Network
@@ -49,6 +50,8 @@ METHOD = {
         "gives none for the term 'pseudo'",
     ),
     "the ramp": ("self.pseudo * sigmoid_ramp(progress, start=0.35, length=0.2)", "self.pseudo", "must have weight 0"),
+    "a comma in trains": ('"pseudo": ("network",)', '"pseudo": ("network")', "a tuple of names"),
+    "to give the weights": ("        return {", "        {", "gives no dictionary"),
     "a term in trains": (', "pseudo": ("network",)', "", "not the same names everywhere: step has .'pseudo'"),
     "the right part in trains": ('"pseudo": ("network",)', '"pseudo": ("student",)', "Its trains names student"),
 }
@@ -61,6 +64,8 @@ STRATEGY = {
     "Ranking": ("return Ranking(order, describe)", "return order", r"give Ranking\(order, describe\)"),
     "a case": ("sorted(unlabelled, key", "sorted(unlabelled[1:], key", "Its rank leaves cases out"),
     "the reason": ('{"reason": reason, **scores.details(case)}', "scores.details(case)", 'gives no "reason"'),
+    "to give the reason": ("return {", "x = {", 'gives no "reason"'),
+    "what it needs": ("self.scores = scores", "pass", "its Ranking, fails on 3 cases"),
     "the end of the sentence": ("next by name.", "next by name", "a sentence for the person"),
 }
 EXPORT = {
@@ -96,6 +101,13 @@ NETWORK = {
         "give",
     ),
     "a class": ("(channels, out_channels, 2", "(channels, out_channels - 1, 2", "give logits of all classes"),
+    "to normalise each crop": ("InstanceNorm3d(channels, affine=True)", "BatchNorm3d(channels)", "running statistics"),
+    "the same without statistics": (
+        "InstanceNorm3d(channels, affine=True)",
+        "BatchNorm3d(channels, track_running_stats=False)",
+        "other logits when another is in its batch",
+    ),
+    "one map of logits": ("return self.layers(image)", "return [self.layers(image)]", "it gives list"),
     "that a bundle has no FewLabel": ("from torch import Tensor", "from fewlabel import plan", "a bundle copies them"),
 }
 
@@ -238,3 +250,21 @@ def test_what_a_network_lacks_is_said(contracts, tmp_path, monkeypatch, old, new
         monkeypatch.setitem(sys.modules, "fewlabel.networks.half", copied)
         file, named = example("half")[0], "fewlabel.networks.half"
     said(contracts["networks"].missing(row_of_network(line, run(file, named))), words)
+
+
+def test_a_file_whose_line_is_forgotten_is_found(monkeypatch, tmp_path):
+    """Also where the import is there; not what another file uses, nor what is private."""
+    for package in ("methods", "export"):
+        (tmp_path / package).mkdir()
+    (tmp_path / "__init__.py").write_text("", encoding="utf-8")
+    used = "from fewlabel.methods.a import Forgotten, Used\nTABLE = {'a': Used}\n"
+    (tmp_path / "methods" / "__init__.py").write_text(used, encoding="utf-8")
+    (tmp_path / "methods" / "a.py").write_text(
+        "class _Part: ...\nclass Used(_Part): ...\nclass Forgotten(_Part):\n    def same(self): return Forgotten()\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "export" / "b.py").write_text("_PART = 1\nUSED = 2\nFORGOTTEN = USED\n", encoding="utf-8")
+    monkeypatch.setattr(fewlabel, "__file__", str(tmp_path / "__init__.py"))
+    shared = module("conftest.py")
+    assert shared.unused("methods") == [("a", "Forgotten")]
+    assert shared.unused("export") == [("b", "FORGOTTEN")]

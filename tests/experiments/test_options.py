@@ -22,13 +22,16 @@ from fewlabel.volumes.reading import read_label, read_volume, same_grid
         (["bench", "--images", "no such folder"], "no such folder is not a folder"),
         (["bench", "--seed", "-1"], "--seed -1 is below 0"),
         (["bench", "--only", "disk"], "invalid choice: 'disk'"),
+        (["bnch"], "there is no command 'bnch'. Did you mean 'bench'? There are: bench, "),
     ],
 )
 def test_what_cannot_work_is_refused_in_words(arguments, sentence, capsys):
     with pytest.raises(SystemExit) as ending:
         experiment.parse(arguments)
     assert ending.value.code == 2
-    assert sentence in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "played" not in said  # which a command calls, not a person
 
 
 def test_measurements_are_made_with_the_method_that_the_product_takes_on_a_cpu():

@@ -12,6 +12,7 @@ import os
 import re
 import resource
 import shutil
+from typing import get_args
 
 import nibabel
 import numpy as np
@@ -19,7 +20,7 @@ import pytest
 import torch
 
 from fewlabel.errors import Refusal
-from fewlabel.export.base import Export
+from fewlabel.export.base import Export, Kind
 from fewlabel.export.source import Source
 from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS, find_export
 from fewlabel.volumes.reading import read_label, read_volume, same_grid
@@ -34,9 +35,11 @@ def missing(export: object) -> list[str]:
     """What a row of the table lacks, a sentence each."""
     if not isinstance(export, Export):
         return ["Make it an Export (fewlabel.export.base)."]
-    lacking, plain = [], Export()
-    if not 5 < len(export.description) < 120 or "\n" in export.description:
+    lacking, plain, said = [], Export(), export.description
+    if not isinstance(said, str) or not 5 < len(said) < 120 or "\n" in said:
         lacking.append("It has no description: one line, which viewers show.")
+    if export.kind not in get_args(Kind):
+        return [*lacking, f"Its kind is none of {', '.join(get_args(Kind))}."]
     parts = {"write": "model, folder", "run": "folder, images, output"}
     if export.kind != "model":
         parts = {"write": "source, folder", "read": "source, folder"}
@@ -46,13 +49,11 @@ def missing(export: object) -> list[str]:
             lacking.append(f"It has no {part}({takes}).")
         elif not takes_arguments(function, len(takes.split(","))):
             lacking.append(f"Its {part} must take ({takes}).")
-    if not re.fullmatch(r"\w+", export.folder):
+    if not re.fullmatch(r"\w+", str(export.folder or "")):
         lacking.append("It has no folder: the name that it has in the zip, of letters, digits and _.")
-    if not export.card.endswith(".json"):
+    if not str(export.card).endswith(".json"):
         lacking.append("Its card is no JSON file: name one, relative to the folder.")
-    if not export.readme:
-        lacking.append("It has no readme: name the file that says how to use it.")
-    return lacking
+    return lacking if export.readme else [*lacking, "It has no readme: name the file that says how to use it."]
 
 
 def takes_arguments(function, number):
@@ -63,12 +64,22 @@ def takes_arguments(function, number):
     return True
 
 
+@pytest.mark.parametrize("row", EXPORTS)
+def test_it_is_complete(complete, row):
+    """The parts of the contract in words (see ``missing``)."""
+    complete("export", row, missing(EXPORTS[row]))
+
+
+def test_every_export_has_its_line(every_line):
+    every_line("export", "EXPORTS", "table.py", missing)
+
+
 @pytest.fixture
-def whole(complete):
+def whole(if_complete):
     """Callable (name): the same name, if that export has all its parts and the packages that it needs."""
 
     def check(name):
-        complete("export", name, missing(EXPORTS[name]))
+        if_complete("export", name, missing(EXPORTS[name]))
         for absent in (each for each in EXPORTS[name].needs if importlib.util.find_spec(each) is None):
             pytest.skip(f"the package {absent} is not installed")
         return name
@@ -76,28 +87,24 @@ def whole(complete):
     return check
 
 
-@pytest.fixture(params=list(EXPORTS))
+@pytest.fixture(params=EXPORTS)
 def name(request, whole):
-    """Of an export that has all its parts."""
     return whole(request.param)
 
 
 @pytest.fixture(params=MODELS)
 def model_name(request, whole):
-    """Of an export of the model."""
     return whole(request.param)
 
 
 @pytest.fixture(params=OTHERS)
 def data_name(request, whole):
-    """Of an export of cases."""
     return whole(request.param)
 
 
 def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def texts(value):
@@ -112,9 +119,9 @@ def card_of(name, folder):
     return json.loads((folder / EXPORTS[name].card).read_text(encoding="utf-8"))
 
 
-def test_it_is_complete(name):
-    """The parts of the contract in words (see ``missing``)."""
-    assert len({each.folder for each in EXPORTS.values()}) == len(EXPORTS), "two exports have the same folder"
+def test_each_has_a_folder_of_its_own(name):
+    folders = [getattr(each, "folder", None) for each in EXPORTS.values()]
+    assert folders.count(EXPORTS[name].folder) == 1, f"{name}: two exports have the same folder"
 
 
 def test_the_default_is_in_the_table_and_shown_first():
@@ -233,10 +240,8 @@ def test_it_is_read_back_as_the_study_has_it_and_a_change_is_noticed(data_name, 
         kept = file.read_bytes()
         image = nibabel.load(file)
         nibabel.save(image.__class__(np.asarray(image.dataobj)[:, ::-1], image.affine, image.header), file)
-        with (
-            export.study.source_for(data_name) as source,
-            pytest.raises(Refusal, match="does not agree with the study"),
-        ):
+        refused = pytest.raises(Refusal, match="does not agree with the study")
+        with export.study.source_for(data_name) as source, refused:
             EXPORTS[data_name].compare(source, tmp_path / "export", ())
         file.write_bytes(kept)
 

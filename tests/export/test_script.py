@@ -81,7 +81,7 @@ def test_formats_go_into_folders_of_their_names_and_are_verified(labelled_study,
     assert [row["case"] for row in verified(tmp_path / "out" / "quick")] == quick[0]
     printed = capsys.readouterr()
     assert "holes: 0 of 960 voxels differ, probabilities by 0.25 at most, 0.5 s" in printed.out
-    assert "verified: 9 files read back, 0 of them differ" in printed.out
+    assert "verified: 9 files read back, 0 not as in the study" in printed.out
     assert "nnunet: it is written" in printed.err
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import Any
 
 import pytest
@@ -204,10 +205,12 @@ def missing(method: object, trial: Any) -> list[str]:
         return ["Derive it from Method (fewlabel.methods.base), and name the class, not one of its objects."]
     lacking = []
     description, trains = getattr(method, "description", ""), getattr(method, "trains", None)
-    if not 10 < len(description) < 100 or "\n" in description:
+    if not isinstance(description, str) or not 10 < len(description) < 100 or "\n" in description:
         lacking.append("It has no description: one line, which viewers show.")
     if not isinstance(trains, dict) or not trains:
         lacking.append("It has no trains: each loss term, and the names of the parts that it sends gradient to.")
+    elif not all(isinstance(parts, tuple) for parts in trains.values()):
+        lacking.append('Its trains must give a tuple of names for each term, with a comma: ("network",).')
     lacking += [f"It has no {PARTS[name]}." for name in sorted(method.__abstractmethods__)]
     return lacking or missing_in_use(method, trial)
 
@@ -219,21 +222,20 @@ def missing_in_use(method, trial):
     except Exception as error:
         return [f"It cannot be made with (build, classes); call super().__init__(build, classes) first: {error}"]
     parts = {name for name, _ in made.named_children()}
-    unknown = sorted({part for named in made.trains.values() for part in named} - parts)
-    if unknown:
+    if unknown := sorted({part for named in made.trains.values() for part in named} - parts):
         return [f"Its trains names {', '.join(unknown)}, but its parts are {', '.join(sorted(parts))}."]
-    unweighted = sorted(set(made.trains) - set(made.weights(1.0)))
-    if unweighted:
-        return [f"weights() gives none for the term {', '.join(map(repr, unweighted))}."]
-    begun = sorted(n for n, w in made.weights(0.0).items() if w and n not in made.labelled_terms and n in made.trains)
-    if begun:
-        return [
-            f"At the start, the pool term {', '.join(map(repr, begun))} must have weight 0: let it grow with progress."
-        ]
     try:
-        step, weights = trial.step(made, *trial.batches()), made.weights(1.0)
+        begun, weights = dict(made.weights(0.0)), dict(made.weights(1.0))
     except Exception as error:
-        return [f"Its step fails on a labelled and an unlabelled batch, or its weights do: {error!r}"]
+        return [f"Its weights(progress) fails, or gives no dictionary: {error!r}"]
+    if unweighted := sorted(set(made.trains) - set(weights)):
+        return [f"weights() gives none for the term {', '.join(map(repr, unweighted))}."]
+    if begun := sorted(n for n, w in begun.items() if w and n not in made.labelled_terms and n in made.trains):
+        return [f"At the start, the pool term {', '.join(map(repr, begun))} must have weight 0: let it grow."]
+    try:
+        step = trial.step(made, *trial.batches())
+    except Exception as error:
+        return [f"Its step fails on a labelled and an unlabelled batch: {error!r}"]
     if not isinstance(step, Step):
         return [f"Its step gives {type(step).__name__}: give Step(logits, losses)."]
     names = {"step": sorted(step.losses), "weights": sorted(weights), "trains": sorted(made.trains)}
@@ -247,29 +249,42 @@ def missing_in_use(method, trial):
     return lacking
 
 
-@pytest.fixture(scope="module", params=list(METHODS))
-def name(request, complete, trial):
-    """Of a method that has all its parts; of another the test fails and says what it lacks."""
-    return complete("method", request.param, missing(METHODS[request.param], trial))
+@pytest.fixture(scope="module")
+def lacks(trial):
+    """Callable (name): what the method of the table lacks; each is looked at once."""
+    return cache(lambda name: missing(METHODS[name], trial))
 
 
-def test_it_is_complete(name):
+@pytest.mark.parametrize("row", METHODS)
+def test_it_is_complete(complete, lacks, row):
     """The parts of the contract in words (see ``missing``)."""
+    complete("method", row, lacks(row))
 
 
-@pytest.mark.parametrize(
-    "item", [each for number, each in ITEMS.items() if number != 11], ids=lambda each: each.__name__
-)
+def test_every_method_has_its_line(every_line, trial):
+    every_line("methods", "METHODS", "__init__.py", lambda method: missing(method, trial))
+
+
+@pytest.fixture(params=METHODS)
+def name(request, if_complete, lacks):
+    """Of a method that has all its parts."""
+    return if_complete("method", request.param, lacks(request.param))
+
+
+@pytest.fixture(params=[name for name, method in METHODS.items() if getattr(method, "takes_cached", False)])
+def taught(request, if_complete, lacks):
+    """Of one that takes stored guesses, too."""
+    return if_complete("method", request.param, lacks(request.param))
+
+
+@pytest.mark.parametrize("item", [ITEMS[number] for number in ITEMS if number != 11], ids=lambda each: each.__name__)
 def test_every_method_keeps_the_contract(trial, name, item):
     if item is ITEMS[5] and not teachers_of(trial.make(METHODS[name])):
         pytest.skip(f"{name} has no teacher")
     item(trial, METHODS[name])
 
 
-@pytest.mark.parametrize(
-    "item", [each for number, each in ITEMS.items() if number != 5], ids=lambda each: each.__name__
-)
-@pytest.mark.parametrize("taught", [name for name, method in METHODS.items() if method.takes_cached])
+@pytest.mark.parametrize("item", [ITEMS[number] for number in ITEMS if number != 5], ids=lambda each: each.__name__)
 def test_every_method_that_takes_stored_guesses_keeps_the_contract_with_them(trial, taught, item):
     item(trial, Cached(METHODS[taught]))
 

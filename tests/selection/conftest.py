@@ -59,9 +59,14 @@ def clock():
 
 @pytest.fixture
 def make(workspace, clock, monkeypatch):
-    """Callable (name, features, seed): a strategy as the server makes it; scans have these features or none."""
+    """Callable (name, features, seed): a strategy as the server makes it; scans have these features or none.
+
+    It alone is made: another one's line may be wrong.
+    """
+    lines = table.STRATEGIES
 
     def build(name="uncertainty", known=None, seed=0):
+        monkeypatch.setattr(table, "STRATEGIES", {name: lines[name]})
         monkeypatch.setattr(table, "Leases", lambda path: Leases(path, clock))
         strategies, features = table.make_strategies(workspace, seed)
         features.known = known or {}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fewlabel.errors import Refusal
+from fewlabel.selection import table
 from fewlabel.selection.base import FewLabelStrategy, Ranking
 from fewlabel.selection.table import DEFAULT_STRATEGY, STRATEGIES, make_strategies
 
@@ -35,8 +36,8 @@ def missing(strategy: object, datastore: object) -> list[str]:
         return ["Derive it from FewLabelStrategy (fewlabel.selection.base)."]
     if not hasattr(strategy, "leases"):
         return ["It does not know who has which case: call super().__init__(description, leases)."]
-    lacking = []
-    if not 5 < len(strategy.description) < 120 or "\n" in strategy.description:
+    lacking, said = [], strategy.description
+    if not isinstance(said, str) or not 5 < len(said) < 120 or "\n" in said:
         lacking.append("It has no description: one line, which viewers show.")
     if strategy.info().get("config") != {"count": 1}:
         lacking.append("Its info is not that of FewLabelStrategy: leave it out, or add to super().info().")
@@ -46,32 +47,67 @@ def missing(strategy: object, datastore: object) -> list[str]:
         inspect.signature(strategy.rank).bind([], datastore, 1)
     except TypeError:
         return [*lacking, "Its rank must take (unlabelled, datastore, count)."]
+    return [*lacking, *missing_in_use(strategy, datastore)]
+
+
+def missing_in_use(strategy, datastore):
+    """What is seen only once it has ranked some cases."""
     unlabelled = datastore.get_unlabeled_images()
-    ranking = strategy.rank(list(unlabelled), datastore, 2)
-    if not isinstance(ranking, Ranking):
-        return [*lacking, f"Its rank gives {type(ranking).__name__}: give Ranking(order, describe)."]
-    if sorted(ranking.order) != sorted(unlabelled):
-        lacking.append("Its rank leaves cases out or names them twice: rank all that it is given, each once.")
-    elif not all(str((ranking.describe(case) or {}).get("reason", "")).endswith(".") for case in unlabelled):
-        lacking.append('Its describe(case) gives no "reason": a sentence for the person who labels the case.')
-    return lacking
+    try:
+        ranking = strategy.rank(list(unlabelled), datastore, 2)
+        if not isinstance(ranking, Ranking):
+            return [f"Its rank gives {type(ranking).__name__}: give Ranking(order, describe)."]
+        if sorted(ranking.order) != sorted(unlabelled):
+            return ["Its rank leaves cases out or names them twice: rank all that it is given, each once."]
+        reasons = [(ranking.describe(case) or {}).get("reason") for case in unlabelled]
+    except Exception as error:
+        return [f"Its rank, or the describe of its Ranking, fails on {len(unlabelled)} cases: {error}"]
+    if not all(str(reason).endswith(".") for reason in reasons):
+        return ['Its describe(case) gives no "reason": a sentence for the person who labels the case.']
+    return []
+
+
+def missing_in_class(kind: object) -> list[str]:
+    """What a class lacks, as far as it can be seen before one is made."""
+    if not (isinstance(kind, type) and issubclass(kind, FewLabelStrategy)):
+        return ["Derive it from FewLabelStrategy (fewlabel.selection.base)."]
+    return [] if kind.rank is not FewLabelStrategy.rank else ["It has no rank(unlabelled, datastore, count)."]
+
+
+@pytest.fixture
+def lacks(make, images):
+    """Callable (name): what the strategy of the table lacks."""
+
+    def look(name):
+        try:
+            strategy = make(name, known=SPREAD)
+        except Exception as error:
+            return [f"Its line fails: {error!r}. Give a function that takes the Parts and makes the strategy."]
+        return missing(strategy, images("abc"))
+
+    return look
+
+
+@pytest.mark.parametrize("row", NAMES)
+def test_it_is_complete(complete, lacks, row):
+    """The parts of the contract in words (see ``missing``)."""
+    complete("strategy", row, lacks(row))
+
+
+def test_every_strategy_has_its_line(every_line):
+    every_line("selection", "STRATEGIES", "table.py", missing_in_class)
 
 
 @pytest.fixture(params=NAMES)
-def name(request, complete, make, images):
-    """Of a strategy that has all its parts; of another the test fails and says what it lacks."""
-    try:
-        strategy = make(request.param, known=SPREAD)
-    except Exception as error:
-        pytest.fail(f"The table of strategies cannot be made: {error!r}. Each line takes the Parts.", pytrace=False)
-    return complete("strategy", request.param, missing(strategy, images("abc")))
+def name(request, if_complete, lacks):
+    """Of a strategy that has all its parts."""
+    return if_complete("strategy", request.param, lacks(request.param))
 
 
-def test_it_is_complete(name):
-    """The parts of the contract in words (see ``missing``)."""
-
-
-def test_the_default_is_in_the_table_and_shown_first(workspace):
+def test_the_default_is_in_the_table_and_shown_first(workspace, lacks, if_complete, monkeypatch):
+    for each in NAMES:
+        if_complete("strategy", each, lacks(each))
+    monkeypatch.setattr(table, "STRATEGIES", STRATEGIES)  # of which ``make`` leaves one line
     strategies, _ = make_strategies(workspace, 0)
     assert list(strategies) == list(STRATEGIES)
     assert next(iter(strategies)) == DEFAULT_STRATEGY
@@ -146,7 +182,7 @@ def test_labelled_cases_are_not_offered(ask, images, name):
     assert {strategy({}, images("abcd", labelled="bd"))["id"] for _ in range(6)} == {"a", "c"}
 
 
-@pytest.mark.parametrize(("cases", "labelled", "words"), [("ab", "ab", "All 2 cases"), ("", "", "no images")])
+@pytest.mark.parametrize(("cases", "labelled", "words"), [("ab", "ab", "Every case"), ("", "", "no images")])
 def test_with_nothing_left_it_says_so(ask, images, name, cases, labelled, words):
     with pytest.raises(Refusal, match=words) as refusal:
         ask(name)({}, images(cases, labelled))

@@ -50,6 +50,13 @@ def test_the_routes_are_in_the_openapi_page(server):
     assert "/info/" in paths
 
 
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_the_page_of_all_addresses_loads_nothing_from_elsewhere(server, path):
+    page = requests.get(server.url + path, timeout=60).text
+    assert "/fewlabel/cases" in page
+    assert not [sign for sign in ("://", "<script") if sign in page]
+
+
 def test_a_study_without_labels_and_model_is_described(server):
     study = server.get("/fewlabel/study")
     assert (study["name"], study["model"], study["training"]) == ("studies", None, None)

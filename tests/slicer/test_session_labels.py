@@ -35,6 +35,7 @@ def test_a_second_click_on_submit_sends_nothing_twice(panel):
     server = panel.connect()
     panel.next()
     server.gates["submit_label"] = threading.Event()
+    panel.scene.paint("liver", (1, 1, 1))
     panel.cases.submit()
     panel.cases.submit()
     panel.cases.next()

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fewlabel.wording import amount
+
 LEAST_DICE = 0.5
 """Dice below which a warning advises against using a model, or one of its classes."""
 
@@ -51,8 +53,8 @@ def quality(card: Mapping[str, Any]) -> Quality:
     if not measured:
         return Quality(None, 0, True, NOT_VALIDATED)
     mean, cases = sum(measured.values()) / len(measured), _cases(card.get("validated_on"))
-    number = "" if cases is None else f"{cases} "
-    text = f"Dice {mean:.2f} on {number}validation case{'' if cases == 1 else 's'}"
+    number = "validation cases" if cases is None else amount(cases, "validation case")
+    text = f"Dice {mean:.2f} on {number}"
     warnings = list(_warnings(dice, mean, cases))
     return Quality(mean, cases, bool(warnings), f"{text}: {'; '.join(warnings)}." if warnings else f"{text}.")
 

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import math
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -196,11 +197,13 @@ class Settings:
             if key not in fields:
                 close = difflib.get_close_matches(key, fields, 1)
                 hint = f" Did you mean '{close[0]}'?" if close else ""
-                raise ValueError(f"{what} {key}: there is no such setting.{hint} There are: {', '.join(fields)}.")
+                name = shlex.quote(key)
+                raise ValueError(f"{what} {name}: there is no such setting.{hint} There are: {', '.join(fields)}.")
             try:
                 values[key] = fields[key].metadata["parse"](str(text).strip())
             except ValueError as error:
-                raise ValueError(f"{what} {key} {text}: {error}. It is: {fields[key].metadata['help']}.") from error
+                said = f"{what} {key} {shlex.quote(str(text))}: {str(error).rstrip('.')}"
+                raise ValueError(f"{said}. It is: {fields[key].metadata['help']}.") from error
         return cls(**values)
 
     def with_request(self, request: Mapping[str, Any]) -> Settings:

@@ -17,6 +17,7 @@ from experiments.harness.say import say
 from experiments.speed.table import machine
 from fewlabel.selection.features import Geometry, features
 from fewlabel.volumes.reading import Volume, read_label, read_volume
+from fewlabel.wording import amount
 
 _GRID = 32  # voxels a side on which labels are compared
 _CHOSEN = (4, 8)
@@ -94,7 +95,7 @@ def features_table(data: Path, split: Path | None, most: int) -> str:
     ]
     lines = [row(head), "|" + "---|" * len(head)]
     for name, describe in KINDS.items():
-        say(f"looking at {len(names)} scans: {name}")
+        say(f"looking at {amount(len(names), 'scan')}: {name}")
         geometry = Geometry({case: describe(read_volume(cases.images[case])) for case in names})
         pairs = [(a, b) for a, b in alike if a < b]
         distances = [geometry.distance[geometry.index[a], geometry.index[b]] for a, b in pairs]

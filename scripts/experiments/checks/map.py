@@ -23,6 +23,7 @@ from experiments.harness.server import Server, running
 from experiments.harness.study import Study
 from experiments.speed.table import machine
 from fewlabel.volumes.reading import read_label, read_volume
+from fewlabel.wording import amount
 
 UNCERTAINTY = f"{MODEL}_uncertainty"
 TOP = 0.05  # share of the voxels
@@ -108,7 +109,8 @@ def map_table(data: Path, split: Path | None, labelled: int, most: int, minutes:
         row(["foreground Dice", _spread([each.dice for each in found]), "", ""]),
     ]
     heading = (
-        f"{data.name}: {labelled} labelled cases, {method}, {minutes:g} minutes, {len(found)} test cases, seed {seed}"
+        f"{data.name}: {amount(labelled, 'labelled case')}, {method}, {amount(minutes, 'minute')}, "
+        f"{amount(len(found), 'test case')}, seed {seed}"
     )
     return f"{heading}. {machine()}.\n\n" + "\n".join(lines)
 
@@ -121,7 +123,7 @@ def _ask(server: Server, cases: Cases, chosen: Sequence[str], asked: Sequence[st
     for case in chosen:
         with plain_words(f"the label of {case}"):
             server.client.save_label(case, str(cases.labels[case]), params={"label_info": names})
-    say(f"training with {len(chosen)} labels")
+    say(f"training with {amount(len(chosen), 'label')}")
     with redirect_stdout(sys.stderr):  # it tells people how far the training is
         clinician.train({})
     found = []

@@ -28,6 +28,7 @@ from fewlabel.settings import Settings
 from fewlabel.training.budget import Budget
 from fewlabel.training.progress import Progress
 from fewlabel.volumes.reading import Volume, read_label
+from fewlabel.wording import amount
 
 CORRECT = "correct"
 SHIFT = 0.25  # of the label's extent along the axis
@@ -95,7 +96,7 @@ def review_table(
     total: Found = defaultdict(list)
     for seed in seeds:
         chosen, pool = cases.draw(labelled, seed)
-        say(f"seed {seed}: training with {labelled} labels")
+        say(f"seed {seed}: training with {amount(labelled, 'label')}")
         trained = train(cases, (chosen, pool), plan, method, steps, seed, (data, split))
         say(f"seed {seed}: checking labels")
         for case in [case for case in cases.development if case not in chosen][:most]:
@@ -104,8 +105,8 @@ def review_table(
             for what, each in judge(read_label(cases.labels[case]), opinion).items():
                 total[what] += each
     heading = (
-        f"{data.name}: {labelled} labelled development cases, {method}, {steps} steps of `{plan.network}`, not "
-        f"validated; labels of the other development cases; seeds {', '.join(map(str, seeds))}"
+        f"{data.name}: {amount(labelled, 'labelled development case')}, {method}, {amount(steps, 'step')} of "
+        f"`{plan.network}`, not validated; labels of the other development cases; seeds {', '.join(map(str, seeds))}"
     )
     return f"{heading}. {machine()}.\n\n" + _table(total)
 

@@ -24,6 +24,7 @@ from fewlabel.devices import choose_device
 from fewlabel.methods import METHODS
 from fewlabel.networks import NETWORKS
 from fewlabel.settings import Settings
+from fewlabel.wording import amount
 
 
 def compare(options: argparse.Namespace, say: Callable[[str], None]) -> str:
@@ -104,8 +105,8 @@ def _kept(folder: Path, parts: list[str]) -> str:
 def _heading(experiment: Experiment, outcomes: list[dict[str, Any]]) -> str:
     plan, cases = experiment.plan, experiment.cases()
     seeds = sorted({outcome["row"]["seed"] for outcome in outcomes})
-    unit = "core-minutes" if experiment.of_core else "minutes"
-    budget = f"{experiment.steps} steps" if experiment.steps else f"{experiment.minutes:g} {unit}"
+    unit = "core-minute" if experiment.of_core else "minute"
+    budget = amount(experiment.steps, "step") if experiment.steps else amount(experiment.minutes, unit)
     weights = "what is published, of a training that goes on" if experiment.marks else "last weights"
     measured = "development cases held out for tuning" if experiment.tuning else "test cases"
     return (

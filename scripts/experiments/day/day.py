@@ -15,6 +15,7 @@ from experiments.day.rows import AFTER, WHILE, days
 from experiments.day.rules import read_looks, rules_table
 from experiments.speed.table import machine
 from fewlabel.methods import METHODS
+from fewlabel.wording import amount
 
 
 def day(options: argparse.Namespace, say: Callable[[str], None]) -> str:
@@ -47,9 +48,9 @@ def write_report(folder: Path) -> str:
     measured = "development cases held out for tuning" if experiment.tuning else "test cases"
     ways = ", ".join(sorted({f"*{outcome['row']['name']}*" for outcome in outcomes}))
     heading = (
-        f"{Path(experiment.data).name}: {len(cases.test)} {measured}; {row['labelled']} labels of {row['draw']:g} "
-        f"minutes each, trainings that are waited for of {row['train']:g} core-minutes; {ways}; "
-        f"`{experiment.plan.network}`; the published model; mean Dice ± sd over seeds. {machine()}."
+        f"{Path(experiment.data).name}: {len(cases.test)} {measured}; {amount(row['labelled'], 'label')} of "
+        f"{amount(row['draw'], 'minute')} each, trainings that are waited for of {row['train']:g} core-minutes; "
+        f"{ways}; `{experiment.plan.network}`; the published model; mean Dice ± sd over seeds. {machine()}."
     )
     parts = [heading, "By the clock:", clock_table(outcomes), "When each label is submitted:", labels_table(outcomes)]
     looks = read_looks(folder)

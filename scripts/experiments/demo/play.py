@@ -19,6 +19,7 @@ from experiments.harness.errors import ExperimentError
 from experiments.harness.result import Result, Round, class_means, number, print_table, round_mean, table
 from experiments.harness.server import free_port, launch, show_log
 from experiments.harness.study import Study
+from fewlabel.wording import amount
 
 STARTED = time.monotonic()
 
@@ -45,7 +46,7 @@ def make_study(options: argparse.Namespace) -> Study:
     """The study: generated, or copied from the given folder."""
     clear_output(options.output)
     if options.studies is None:
-        say("Generating {} scans in {} ...".format(options.scans, options.output))
+        say("Generating {} in {} ...".format(amount(options.scans, "scan"), options.output))
         return generated_study(options.output, options.scans, options.seed)
     say("Reading and copying the images of {} ...".format(options.studies))
     names = [name.strip() for name in options.labels.split(",") if name.strip()]
@@ -56,16 +57,16 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
     """All rounds of labelling, drawing while the server trains, and measuring, against the running server."""
     if sum(options.plan) >= len(study.truth):
         raise ExperimentError(
-            "{} labels are planned but there are only {} scans; some must stay without a label.".format(
-                sum(options.plan), len(study.truth)
+            "{} planned, and {} there: some must stay without a label.".format(
+                amount(sum(options.plan), "label"), amount(len(study.truth), "scan")
             )
         )
     clinician = Clinician(connect(address, options.output / "downloads"), study, options.output / "predictions")
     result = Result(list(study.classes), len(study.truth), folders={"predictions": str(clinician.folder)})
     measured = candidates(list(study.truth), options.evaluate, options.seed)
-    labelled = []
+    labelled, minutes = [], amount(options.minutes, "minute")
     for turn, count in enumerate(options.plan, start=1):
-        say("Round {} of {}: labelling {} cases".format(turn, len(options.plan), count))
+        say("Round {} of {}: labelling {}".format(turn, len(options.plan), amount(count, "case")))
         choices = []
         for _ in range(count):
             choices.append(clinician.label_next())
@@ -74,11 +75,11 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
         done = Round(len(labelled), choices)
         start = time.monotonic()
         if goes_on(options):
-            say("Round {}: drawing for {:g} minutes while the server trains by itself".format(turn, options.minutes))
+            say("Round {}: drawing for {} while the server trains by itself".format(turn, minutes))
             done.training = clinician.draw(60 * options.minutes)
             print("  {}".format(done.training.get("line", "")), flush=True)
         else:
-            say("Round {}: training with {} labels for {:g} minutes".format(turn, len(labelled), options.minutes))
+            say("Round {}: training with {} for {}".format(turn, amount(len(labelled), "label"), minutes))
             done.training = clinician.train({})
         done.seconds = time.monotonic() - start
         if turn == len(options.plan):
@@ -91,7 +92,8 @@ def play(options: argparse.Namespace, study: Study, address: str) -> Result:
         result.save(options.output / "demo.json")
         means = class_means(done, left, result.classes)
         words = ", ".join(name + " " + number(value) for name, value in means.items())
-        say("Dice with {} labels, on {} cases without: {}".format(len(labelled), len(left), words))
+        have, lack = amount(len(labelled), "label"), amount(len(left), "case")
+        say("Dice with {}, on {} without: {}".format(have, lack, words))
     return result
 
 
@@ -117,7 +119,7 @@ def finish(options: argparse.Namespace, study: Study, result: Result) -> int:
     report = write_report(result, study, options.output / "report.html")
     cases = result.evaluated()
     before, after = (round_mean(done, cases, result.classes) for done in (result.rounds[0], result.rounds[-1]))
-    print("\nDice on {} cases that were never labelled:".format(len(cases)))
+    print("\nDice on {} never labelled:".format(amount(len(cases), "case")))
     print(print_table(table(result)))
     print("\nMean Dice before (first round) {:.3f}, after (last round) {:.3f}".format(before, after))
     print("Report: {}".format(report))
@@ -142,8 +144,8 @@ def facts(options: argparse.Namespace, slicer: list[str]) -> dict[str, str]:
         "command": command_line(["python3", *sys.argv]),
         "seed": str(options.seed),
         "labels added per round": ", ".join(map(str, options.plan)),
-        "training per round": "{:g} minutes{}".format(
-            options.minutes, ", while the next labels are drawn" if goes_on(options) else " at most"
+        "training per round": "{}{}".format(
+            amount(options.minutes, "minute"), ", while the next labels are drawn" if goes_on(options) else " at most"
         ),
         "settings": " ".join("{}={}".format(key, value) for key, value in options.conf) or "defaults",
         "machine": "{}, {} CPU cores, GPU: {}".format(platform.platform(), os.cpu_count(), gpu),

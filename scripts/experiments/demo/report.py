@@ -7,6 +7,7 @@ from pathlib import Path
 from experiments.demo import pictures as pictures_module
 from experiments.harness.result import Result, mean, number, round_mean, table
 from experiments.harness.study import Study
+from fewlabel.wording import amount
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
@@ -57,11 +58,11 @@ def _headline(result: Result) -> str:
     first, last = (round_mean(done, cases, result.classes) for done in (result.rounds[0], result.rounds[-1]))
     return (
         "<h1>FewLabel demo</h1>"
-        f"<p class='muted'>{result.cases} scans, {len(result.rounds)} rounds; classes: "
+        f"<p class='muted'>{amount(result.cases, 'scan')}, {amount(len(result.rounds), 'round')}; classes: "
         f"{html.escape(', '.join(result.classes))}</p>"
-        f"<p class='big'>Mean Dice {number(first)} with {result.rounds[0].labels} labels &rarr; "
-        f"<b>{number(last)}</b> with {result.rounds[-1].labels} labels</p>"
-        f"<p>Measured on {len(cases)} cases that were never labelled. Their images, not their labels, were "
+        f"<p class='big'>Mean Dice {number(first)} with {amount(result.rounds[0].labels, 'label')} &rarr; "
+        f"<b>{number(last)}</b> with {amount(result.rounds[-1].labels, 'label')}</p>"
+        f"<p>Measured on {amount(len(cases), 'case')} never labelled. Their images, not their labels, were "
         "in the pool of unlabelled scans that the training reads.</p>"
     )
 
@@ -69,7 +70,7 @@ def _headline(result: Result) -> str:
 def _numbers(result: Result) -> str:
     curve = picture(pictures_module.learning_curve(result), "learning curve")
     notes = "".join(
-        f"<li>{done.labels} labels: {html.escape(_said(done.training))}</li>"
+        f"<li>{amount(done.labels, 'label')}: {html.escape(_said(done.training))}</li>"
         for done in result.rounds
     )
     numbers = rows_to_html(table(result))
@@ -99,7 +100,7 @@ def _overlays(result: Result, study: Study) -> str:
         hard = f" &middot; hard: {html.escape(study.hard[case])}" if case in study.hard else ""
         parts.append(f"<h3>{rank}: {html.escape(case)}{hard}</h3>")
         parts.append(f"<p>Dice {number(before)} &rarr; {number(after[case])}</p>")
-        maps = {f"{done.labels} labels": _prediction(result, done, case) for done in _first_and_last(result)}
+        maps = {amount(done.labels, "label"): _prediction(result, done, case) for done in _first_and_last(result)}
         png = pictures_module.overlays(study.image(case), maps, study.truth[case], study.classes)
         parts.append(picture(png, f"{case}: image, reference, predictions, errors"))
     return "".join(parts)

@@ -14,6 +14,7 @@ from experiments.harness.errors import ExperimentError
 from experiments.kills.check import Fault
 from experiments.kills.life import DEEDS, Life
 from experiments.speed.table import machine
+from fewlabel.wording import amount
 
 KILLS_OF_A_LIFE = 20
 COLUMNS = ("seed", "kill", "deed", "seconds", "fault")
@@ -102,8 +103,8 @@ def table(rows: list[dict]) -> str:
     minutes = sum(float(row["seconds"]) for row in rows) / 60
     lines = ["| killed in | times |", "|---|---|", *(f"| {deed} | {counts[deed]} |" for deed in DEEDS if counts[deed])]
     heading = (
-        f"{len(rows)} kills in {minutes:.0f} minutes, seed {rows[0]['seed']}: nothing acknowledged was lost, "
-        f"nothing half written was served, no file stayed. {machine()}."
+        f"{amount(len(rows), 'kill')} in {amount(round(minutes), 'minute')}, seed {rows[0]['seed']}: "
+        f"nothing acknowledged was lost, nothing half written was served, no file stayed. {machine()}."
     )
     return "\n".join([heading, "", *lines])
 

@@ -16,6 +16,7 @@ from experiments.rounds.simulate import Annotation, annotate, annotations
 from experiments.speed.table import machine
 from fewlabel.methods import METHODS
 from fewlabel.selection.table import STRATEGIES
+from fewlabel.wording import amount
 from fewlabel.workspace import write_json
 
 
@@ -54,9 +55,9 @@ def write_report(folder: Path) -> str:
     cases, plan = experiment.cases(), experiment.plan
     measured = "development cases held out for tuning" if experiment.tuning else "test cases"
     heading = (
-        f"{Path(experiment.data).name}: {len(cases.test)} {measured}; {experiment.steps} steps of `{plan.network}` a "
-        f"round, each begun with the weights of the last, crops {'×'.join(map(str, plan.patch))}, batch {plan.batch} "
-        f"labelled + {plan.batch} unlabelled; mean ± sd over seeds. {machine()}."
+        f"{Path(experiment.data).name}: {len(cases.test)} {measured}; {amount(experiment.steps, 'step')} of "
+        f"`{plan.network}` a round, each begun with the weights of the last, crops {'×'.join(map(str, plan.patch))}, "
+        f"batch {plan.batch} labelled + {plan.batch} unlabelled; mean ± sd over seeds. {machine()}."
     )
     text = f"{heading}\n\n{rounds_table(curves, 'supervised, random')}"
     (folder / "report.md").write_text(text + "\n", encoding="utf-8")

@@ -22,6 +22,7 @@ from experiments.speed.ongoing import LABELLED, cases_of, said, training, traini
 from experiments.speed.table import Row, machine, table
 from experiments.speed.yielding import measure_yielding
 from fewlabel.volumes.reading import read_volume, write_volume
+from fewlabel.wording import amount
 
 FLAT = 60.0  # MiB an hour, the most that is called flat: less than a tenth of what a server takes, in an hour
 _WARM = 0.25  # share of the time in which caches fill; the slope is that of the rest
@@ -102,7 +103,7 @@ def measure_lasting(folder: Path, minutes: float, images: Path | None, seed: int
     with training(studies, images, seed) as server:
         before = said(server)
         deeds = _Deeds(server, studies)
-        say(f"  {minutes:g} minutes")
+        say(f"  {amount(minutes, 'minute')}")
         samples, begun = Samples(), time.monotonic()
         while (now := time.monotonic() - begun) < 60 * minutes:
             samples.take(server, now)

@@ -142,7 +142,7 @@ def test_the_next_case_when_none_is_left_says_so(trained, assert_sentence):
         trained.put_label(f"scan_{number}", trained.volumes.truth(trained.studies, number), CLASSES)
     for strategy in ("uncertainty+diversity", "random", "first"):
         message = trained.refused("POST", f"/activelearning/{strategy}", 404, json={})
-        assert_sentence(message, "All 3 cases", "nothing is left")
+        assert_sentence(message, "Every case", "nothing is left")
 
 
 def test_a_server_whose_workspace_cannot_be_written_says_so_and_ends(serve, tmp_path, assert_sentence):

@@ -134,6 +134,7 @@ def test_while_an_answer_is_awaited_the_panel_runs_and_says_what_is_going_on(
     desk, server, monkeypatch, button, question, label, words
 ):
     desk.do("nextButton")
+    drawn_on(desk)
     before, looks = server.count(question), []
     deliver = desk.session.deliver
     monkeypatch.setattr(desk.session, "deliver", lambda: (looks.append(1), deliver()))

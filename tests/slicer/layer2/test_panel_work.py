@@ -132,6 +132,7 @@ def test_the_last_submission_is_taken_back_and_can_be_made_again(desk, server):
 
 def test_a_submission_that_could_not_be_taken_back_still_can_be(desk, server):
     desk.do("nextButton")
+    desk.paint("liver", box(desk, 1, 1, 1))
     desk.do("submitButton")
     server.troubles["undo"] = [OSError("No.")]
     desk.do("undoButton")
@@ -167,6 +168,7 @@ def test_an_unknown_segment_is_left_out_if_that_is_said_and_the_answer_is_kept(d
     (choice,) = desk.panel.submit.choices
     choice.setCurrentIndex(choice.count - 1)
     desk.do("mappingButton")
+    desk.do("emptyButton")
     assert not server.stored["a"].any()
     assert "Segment 'lesion' was left out." in desk.ui.submitLabel.text
     desk.do("submitButton")
@@ -195,10 +197,12 @@ def test_a_class_that_is_called_like_a_choice_of_ours_is_a_class(desk, server):
 def test_after_a_submission_the_next_case_comes_by_itself_unless_a_flag_was_raised(desk, server):
     desk.ui.autoNextCheck.checked = True
     desk.do("nextButton")
+    desk.paint("liver", box(desk, 1, 1, 1))
     desk.do("submitButton")
     assert desk.ui.caseLabel.text.startswith("b. ")
     server.answer = {"flags": [{"reason": "The liver is empty."}]}
     desk.do("submitButton")
+    desk.do("emptyButton")
     assert desk.ui.caseLabel.text.startswith("b. ")
     assert desk.ui.submitLabel.text.startswith("Please check: The liver is empty.")
 

@@ -81,7 +81,7 @@ def _note(labelled: int, validation: int, training: int, share: float, accepted:
             f"{validation} of {labelled} labelled cases are kept for validation and never trained on.{left_as_proposed}"
         )
     if share == 0:
-        return f"All {labelled} labelled cases are used for training: the model is not validated, as requested."
+        return f"All labels are used for training ({labelled}): the model is not validated, as requested."
     if labelled - accepted < VALIDATION_FROM:
         own = " that were drawn or corrected" if accepted else ""
         return (

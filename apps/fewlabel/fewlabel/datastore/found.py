@@ -14,6 +14,7 @@ from fewlabel.datastore.walk import DICOM, FAULTY, LAYOUT, OTHER, REPEATED, Pass
 from fewlabel.volumes.detached import HEADERS
 from fewlabel.volumes.inspect import COLOUR, FOUR_D, UNREADABLE
 from fewlabel.volumes.reading import EXTENSIONS
+from fewlabel.wording import amount
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def _short(folder: Path, usable: int, pending: int, passed: list[str]) -> str:
             "are found while the server runs."
         )
     later = f"{pending:,} more are still being checked" if pending else ""
-    return "; ".join(filter(None, (_count(usable, "scan"), later, over))) + "."
+    return "; ".join(filter(None, (amount(usable, "scan"), later, over))) + "."
 
 
 def was_made_now(folder: Path) -> bool:
@@ -130,7 +131,7 @@ class FolderLog:
             logger.error("%s", found.problem)
         elif not found.problem:
             later = f"; {found.pending} more are still being checked" if found.pending else ""
-            logger.info("Found %s in %s%s.", _count(found.usable, "usable scan"), folder, later)
+            logger.info("Found %s in %s%s.", amount(found.usable, "usable scan"), folder, later)
         self._problem = found.problem
 
 
@@ -144,11 +145,7 @@ def _grouped(passed: Iterable[Passed]) -> dict[str, list[Passed]]:
 def _sentence(reason: str, group: list[Passed]) -> str:
     names = [f"{_printable(each.path)}{': ' if each.detail else ''}{each.detail}" for each in group[:_EXAMPLES]]
     more = ", ..." if len(group) > _EXAMPLES else ""
-    return _WORDS[reason].format(files=_count(len(group), "file"), names=("; ".join(names)) + more)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return _WORDS[reason].format(files=amount(len(group), "file"), names=("; ".join(names)) + more)
 
 
 def _printable(path: str) -> str:

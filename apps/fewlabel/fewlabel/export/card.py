@@ -18,6 +18,7 @@ from fewlabel.export.source import Source
 from fewlabel.methods import METHODS
 from fewlabel.published import Published
 from fewlabel.quality import counted, quality
+from fewlabel.wording import amount
 
 MARKDOWN, DATA, PAGE = "MODEL_CARD.md", "model_card.json", "model_card.html"
 
@@ -170,7 +171,7 @@ def _warnings(model: Published, evidence: Evidence, rows: Sequence[Comparison] |
     if isinstance(card.get("progress"), float) and card["progress"] < 1:
         warnings.append(f"It was published when {card['progress']:.0%} of its training was done.")
     if evidence.left_out:
-        warnings.append(f"{len(evidence.left_out)} validation cases could not be measured: see below.")
+        warnings.append(f"{amount(len(evidence.left_out), 'validation case')} could not be measured: see below.")
     if rows is None:
         warnings.append("Not verified: this export was not run by itself and compared with the server.")
     return warnings

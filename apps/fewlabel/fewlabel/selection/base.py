@@ -97,7 +97,7 @@ class FewLabelStrategy(Strategy):
         if not unlabelled:
             total = len(datastore.list_images())
             raise Refusal(
-                f"All {total} cases of this study are labelled: nothing is left to label."
+                f"Every case of this study is labelled ({total}): nothing is left to label."
                 if total
                 else "This study has no images: put .nii.gz, .nii or .nrrd volumes into its folder.",
                 404,

@@ -8,6 +8,7 @@ from monailabel.interfaces.datastore import Datastore
 from fewlabel.selection.base import FewLabelStrategy, Ranking, mixing
 from fewlabel.selection.features import FeatureStore
 from fewlabel.selection.leases import Leases
+from fewlabel.wording import amount
 
 
 class Coverage(FewLabelStrategy):
@@ -65,8 +66,11 @@ class Coverage(FewLabelStrategy):
             if case not in scores:
                 return {"reason": f"{before}, and its image has not been read yet: taken in random order."}
             if first:
-                return {"reason": f"{before}: it is among the most typical of the {len(seen)} scans read so far."}
-            reason = f"{before}: of the {len(seen)} scans read so far, it best represents those unlike the chosen ones."
+                return {
+                    "reason": f"{before}: it is among the most typical of the {amount(len(seen), 'scan')} read so far."
+                }
+            read = amount(len(seen), "scan")
+            reason = f"{before}: of the {read} read so far, it best represents those unlike the chosen ones."
             return {"reason": reason, "score": round(scores[case], 4)}
 
         return Ranking(order, describe)

@@ -13,6 +13,7 @@ from fewlabel.selection.coverage import Coverage
 from fewlabel.selection.features import FeatureStore, Geometry
 from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import ScoreFile, Scores
+from fewlabel.wording import amount
 
 _STRATIFIED = 2 / 3  # share of the cases chosen for single classes in turn (ClaSP PE: 66 % of the budget)
 _NOISE = 0.5  # standard deviations of the scores, at the first label; halved with every eight further labels
@@ -188,6 +189,6 @@ def describe(
         also = f" It sees no {' and no '.join(known['missing'])} in it, unlike in nearly all scans.{also}"
     reason = (
         f"Model version {scores.version} is unsure about it{about}: uncertainty {known['score']:.2f}, number {rank} "
-        f"of the {of} unlabelled cases that it has scored.{also}"
+        f"of the {amount(of, 'unlabelled case')} that it has scored.{also}"
     )
     return {"reason": reason, **said, **({"uncertain_class": worst} if worst else {})}

@@ -39,6 +39,7 @@ from fewlabel.service.labels import make_label_router
 from fewlabel.service.logins import Login, TokenLogin
 from fewlabel.service.models import make_model_router
 from fewlabel.service.overview import Overview
+from fewlabel.service.page import make_page_router
 from fewlabel.service.trainings import make_training_router
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ def mount(study: Study, login: Login | None = None) -> None:
     routers.insert(0, make_training_router(study, routers[-1]))
     routers += [login.router()] if isinstance(login, TokenLogin) else []
     app.include_router(make_reload_router())
+    app.include_router(make_page_router())
     for router in routers:
         app.include_router(router, prefix=settings.MONAI_LABEL_API_STR)
     ours = app.router.routes[len(others) :]

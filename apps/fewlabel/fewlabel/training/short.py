@@ -9,6 +9,7 @@ from fewlabel.memory import free_memory, is_out_of_memory, memory_of, too_little
 from fewlabel.plan import Plan, smaller
 from fewlabel.training.progress import Progress
 from fewlabel.training.trainer import Trainer
+from fewlabel.wording import amount
 
 logger = logging.getLogger(__name__)
 
@@ -44,4 +45,4 @@ def with_less(plan: Plan, device: str, progress: Progress) -> Plan:
 
 
 def _crops(plan: Plan) -> str:
-    return f"{plan.batch} crop{'s' if plan.batch > 1 else ''} of {'x'.join(str(side) for side in plan.patch)} voxels"
+    return f"{amount(plan.batch, 'crop')} of {'x'.join(str(side) for side in plan.patch)} voxels"

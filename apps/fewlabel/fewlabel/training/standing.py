@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from fewlabel.wording import amount
+
 RESTING, AGAIN = "resting", "starting again"
 STARTING, STOPPED, FAILED, WAITING, OFF = "starting", "stopped", "failed", "waiting for a label", "switched off"
 _QUIET = 300  # seconds of training without improvement until that is reported
@@ -74,7 +76,7 @@ def _from_what(values: Mapping[str, Any]) -> str:
         return ""
     at_work = values.get("phase") not in (RESTING, STOPPED, FAILED, WAITING, OFF, STARTING)
     since = f" since {values['since']}" if at_work and values.get("since") else ""
-    material = f"{_count(values['labelled'], 'label')} and {_count(values.get('unlabelled') or 0, 'scan')}"
+    material = f"{amount(values['labelled'], 'label')} and {amount(values.get('unlabelled') or 0, 'scan')}"
     return f"{'learning' if at_work else 'learnt'} from {material}{since}"
 
 
@@ -83,7 +85,7 @@ def _dice(values: Mapping[str, Any]) -> str:
     value = values.get("published_dice")
     if not cases or value is None or not math.isfinite(value):
         return "not validated"
-    return f"Dice {value:.2f} on {_count(cases, 'scan')}"
+    return f"Dice {value:.2f} on {amount(cases, 'scan')}"
 
 
 def _outlook(values: Mapping[str, Any]) -> str:
@@ -100,7 +102,3 @@ def _outlook(values: Mapping[str, Any]) -> str:
         return "no label is kept to measure whether it improves"
     since = values.get("seconds_since_better") or 0
     return f"nothing better for {since // 60} min" if since >= _QUIET else "still improving"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

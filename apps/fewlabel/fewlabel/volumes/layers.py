@@ -13,6 +13,7 @@ from fewlabel.volumes.formats import UnreadableVolume
 from fewlabel.volumes.nrrd_file import decode_nrrd_layers
 from fewlabel.volumes.reading import Volume, check_affine, in_words, read_label
 from fewlabel.volumes.segments import Segment, layers_of, named_segments
+from fewlabel.wording import amount
 
 
 def read_named_label(
@@ -63,7 +64,8 @@ def _joined(
             for other in np.unique(array[mask]):
                 if other:
                     covered, lost = int((array[mask] == other).sum()), segments[other - 1].name
-                    notes.append(f"{covered} voxels were both '{lost}' and '{segment.name}'; the latter counts.")
+                    both = f"both '{lost}' and '{segment.name}'; the latter counts."
+                    notes.append(f"{amount(covered, 'voxel')} {'was' if covered == 1 else 'were'} {both}")
             array[mask] = value
     info = _info((segment.name, value) for value, segment in enumerate(segments, start=1))
     return Volume(np.ascontiguousarray(array), grid.affine, tuple(f"{called}: {note}" for note in notes)), info

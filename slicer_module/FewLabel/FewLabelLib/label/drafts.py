@@ -44,8 +44,12 @@ class Draft:
     @property
     def file(self) -> str:
         """File name: one for each case of each study of each server."""
-        text = json.dumps([self.server, self.study, self.case])
-        return hashlib.sha256(text.encode()).hexdigest()[:24] + ".npz"
+        return _file_name(self.server, self.study, self.case)
+
+
+def _file_name(server: str, study: str, case: str) -> str:
+    text = json.dumps([server, study, case])
+    return hashlib.sha256(text.encode()).hexdigest()[:24] + ".npz"
 
 
 def take_draft(server: str, study: str, case: str, segments: List[Segment], geometry: Geometry, when: float) -> Draft:
@@ -72,6 +76,7 @@ class Drafts:
             mask, corner = _box(segment.mask)
             arrays[f"mask{number}"] = np.packbits(mask)
             known = {"name": segment.name, "origin": segment.origin, "visible": bool(segment.visible)}
+            known["locked"] = bool(segment.locked)
             about.append({**known, "color": list(segment.color), "corner": corner, "shape": list(mask.shape)})
         meta = {
             "server": draft.server,
@@ -134,6 +139,10 @@ class Drafts:
         """Delete a draft."""
         (self.folder / draft.file).unlink(missing_ok=True)
 
+    def forget(self, server: str, study: str, case: str) -> None:
+        """Delete the draft of a case, if there is one."""
+        (self.folder / _file_name(server, study, case)).unlink(missing_ok=True)
+
 
 def _meta(content: Any) -> Dict[str, Any]:
     return json.loads(content["meta"].tobytes())
@@ -153,7 +162,8 @@ def _segment(meta: Dict[str, Any], number: int, content: Any) -> Segment:
     mask = np.zeros(tuple(meta["shape"]), bool)
     box = tuple(slice(start, start + length) for start, length in np.array([about["corner"], shape]).T)
     mask[box] = bits.reshape(shape)
-    return Segment(about["name"], mask, None, about["visible"], about["origin"], tuple(about["color"]))
+    locked = bool(about.get("locked"))  # drafts of earlier versions know no locks
+    return Segment(about["name"], mask, None, about["visible"], about["origin"], tuple(about["color"]), locked)
 
 
 def _box(mask: np.ndarray) -> Tuple[np.ndarray, List[int]]:

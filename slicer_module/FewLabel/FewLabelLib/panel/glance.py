@@ -29,8 +29,8 @@ class Glance:
     Attributes:
         server: state of the connection, in words.
         good: whether this state is good.
-        may: actions that are possible now: connect, disconnect, open, next, edit, skip, submit, undo, train, stop,
-            export.
+        may: actions that are possible now: connect, disconnect, open, next, edit, skip, discard, submit, undo, train,
+            stop, export.
         offered: what this server offers: ``capabilities.ROUTES`` and strategies, uncertainty, trainer, exports,
             methods, minutes, device.
         activity: what the person is waiting for, "" for nothing.
@@ -135,6 +135,7 @@ def _may(session: Session) -> FrozenSet[str]:
         "next": online and "strategies" in there and not busy,
         "skip": online and "strategies" in there and ready,
         "submit": ready,  # also without a server: then it shows a message and saves a draft
+        "discard": online and ready and cases.keeper.edited,
         "undo": online and "undo" in there and bool(cases.last_submitted) and not busy,
         "train": online and "trainer" in there and not (session.training.running or session.training.starting),
         "stop": online and session.training.running,

@@ -23,7 +23,10 @@ class Case:
         shown: source of the segments: "model", "label", "draft" or "" (none).
         revision: of the segments when they were loaded or last saved as a draft.
         loaded: revision of the segments when they were loaded.
+        stored: revision that the server has, or can give again; None: what is shown is on this computer only.
+        told: revision of which was said that it is kept.
         kept: time of ``revision``, seconds since the epoch.
+        discards: earlier edits are removed when the segments are shown.
         submitted: whether a label was submitted from here.
     """
 
@@ -37,7 +40,10 @@ class Case:
     shown: str = ""
     revision: int = 0
     loaded: int = 0
+    stored: Optional[int] = None
+    told: Optional[int] = None
     kept: float = 0.0
+    discards: bool = False
     submitted: bool = False
 
     @property

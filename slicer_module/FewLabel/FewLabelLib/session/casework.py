@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ..errors import Unusable
+from .. import texts
 from ..label.drafts import Draft
-from ..label.label_file import write_label
-from ..label.labels import UnknownSegments, label_map
-from .case import Case, Current, Submitted, read_response
+from .case import Case, Current, Submitted
 from .case_list import CaseList
 from .connection import Connection
-from .context import Context, Signal
+from .context import Context
 from .keeping import Keeper
 from .loading import Loading
-
-_KEPT = "Your label is kept as a draft on this computer; nothing is lost."
+from .locking import Locking
+from .submission import Submission
 
 
 class CaseWork:
@@ -27,11 +23,11 @@ class CaseWork:
         list: the server's list of cases.
         loading: loads a case, with the signals ``opened`` and ``arriving``.
         keeper: saves edits as drafts.
+        locking: locks finished segments.
+        submission: submits labels and takes them back, with the signals ``unknown_segments`` and ``empty_label``.
         auto_next: whether the next case is loaded after a submission that raised no flag.
-        last_submitted: the case whose submission can be taken back; "": none in this session.
         listed: rows.
         submitted: Submitted.
-        unknown_segments: dict name -> suggested class; reply with ``submit(mapping)``.
     """
 
     def __init__(self, context: Context, connection: Connection) -> None:
@@ -39,14 +35,18 @@ class CaseWork:
         self.list = CaseList(context, connection)
         self.keeper = Keeper(context, self._current)
         self.loading = Loading(context, connection, self._current, self.list, self.keeper)
-        self.listed, self.submitted, self.unknown_segments = self.list.listed, Signal(), Signal()
+        self.submission = submission = Submission(context, connection, self._current, self.keeper)
+        self.locking = Locking(context, self._current)
+        self.listed, self.submitted = self.list.listed, submission.done
+        self.unknown_segments, self.empty_label = submission.unknown_segments, submission.empty_label
         self.auto_next = False
-        self.last_submitted = ""
+        submission.done.connect(self._submitted)
+        submission.taken_back.connect(self.restore)
 
     def reset(self) -> None:
         """Forget the list: another server. The current case stays, if it belongs to the same server."""
         self.list.reset()
-        self.last_submitted = ""
+        self.submission.reset()
         self.loading.stop()
         if self.activity:
             self._current.fall_back()
@@ -96,7 +96,7 @@ class CaseWork:
         """Load a case of the list: a submitted one with its label, another with the model's proposal.
 
         Args:
-            fresh: ignore a draft of it; otherwise its edits are restored.
+            fresh: discard the edits of it; otherwise they are restored.
         """
         if self._may_leave():
             self.loading.open(case, fresh=fresh)
@@ -134,10 +134,10 @@ class CaseWork:
 
     def _may_leave(self) -> bool:
         if not self._connection.online:
-            self._context.say("warning", "There is no connection to a server: connect first.")
+            self._context.say("warning", texts.NOT_CONNECTED)
             return False
         if self.activity == "submitting":
-            self._context.say("info", "The label is just being submitted: wait a moment.")
+            self._context.say("info", texts.SUBMITTING)
             return False
         self.keeper.keep()
         return True
@@ -152,80 +152,28 @@ class CaseWork:
 
     # --- submission
 
+    @property
+    def last_submitted(self) -> str:
+        """The case whose submission can be taken back; "": none in this session."""
+        return self.submission.last
+
     def submit(
-        self, mapping: Optional[Mapping[str, Optional[str]]] = None, order: Optional[Sequence[str]] = None
+        self,
+        mapping: Optional[Mapping[str, Optional[str]]] = None,
+        order: Optional[Sequence[str]] = None,
+        empty: bool = False,
     ) -> None:
-        """Submit the label of the current case.
+        """Submit the label of the current case; see ``Submission.submit``."""
+        self.submission.submit(mapping, order, empty)
 
-        Args:
-            mapping: classes of unknown segments, see ``labels.assign``.
-            order: see ``labels.label_map``.
+    def undo(self, case: str = "") -> None:
+        """Take back the last submission, of the given case or of the last one submitted here.
+
+        The segments that were submitted are shown again, also where another case was opened since.
         """
-        case, scene, connection = self.case, self._context.scene, self._connection
-        if case is None or self.activity != "editing":
-            why = "The label is just being submitted." if self.activity == "submitting" else "No case is open."
-            self._context.say("info", why)
-            return
-        try:
-            scene.harden_transforms(case.handle)
-            draft = self.keeper.draft_of(case)
-            geometry = scene.geometry(case.handle)
-        except Unusable as error:
-            self._context.say("error", f"{error} Nothing was submitted.")
-            return
-        self.keeper.write(draft)  # before anything that can fail
-        if connection.capabilities is None:
-            self._context.say("error", f"There is no connection to a server. Nothing was submitted. {_KEPT}")
-            return
-        classes, client, drafts = connection.capabilities.classes, connection.client, self._context.drafts
-        said = {"kind": case.kind} if case.kind else {}
+        self.submission.undo(case)
 
-        def job() -> Submitted:
-            label = label_map(draft.segments, classes, geometry.shape, mapping, order)
-            with tempfile.TemporaryDirectory() as folder:
-                file = write_label(Path(folder) / "label.nrrd", label.array, geometry)
-                answer = client.submit_label(case.id, file, label.label_info, **said)
-            for done in (draft, *([case.draft] if case.draft else [])):
-                drafts.remove(done)  # here and not in the callback: the server has the label
-            return read_response(case.id, answer, label.notes)
-
-        self._current.activity = "submitting"
-        self._context.run(job, self._done, self._not_done, lambda: self.case is case)
-        self._context.settle()
-
-    def _done(self, result: Submitted) -> None:
-        self._current.activity, self.last_submitted = "editing", result.case
-        if self.case is not None:
-            self.case.submitted = True
-        self.submitted.emit(result)
+    def _submitted(self, result: Submitted) -> None:
         self._connection.refresh()  # the response also says whether a training runs
         if self.auto_next and not result.flags:
             self.next()
-
-    def _not_done(self, error: Exception) -> Optional[bool]:
-        self._current.activity = "editing"
-        if isinstance(error, UnknownSegments):
-            self.unknown_segments.emit(error.suggestions)
-            return None
-        self._context.say("info", _KEPT)
-        return None
-
-    def undo(self, case: str = "") -> None:
-        """Take back the last submission, of the given case or of the last one submitted here."""
-        case, connection = case or self.last_submitted, self._connection
-        if not case or not connection.online or not connection.known.has("undo"):
-            self._context.say("info", "There is no submission that could be taken back.")
-            return
-        client, before = connection.client, self.last_submitted
-
-        def failed(_: Exception) -> None:
-            self.last_submitted = before
-
-        self.last_submitted = ""  # a second click would take back the submission before it, too
-        self._context.run(lambda: client.undo(case), self._undone, failed)
-
-    def _undone(self, answer: Dict[str, Any]) -> None:
-        if self.case is not None and self.case.id == answer["id"]:
-            self.case.submitted = False
-        self._context.say("info", f"The last submission of '{answer['id']}' was taken back; it is {answer['state']}.")
-        self._connection.refresh()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, Optional
 
+from .. import texts
 from ..errors import Unusable, sentence
 from ..label.drafts import Draft, take_draft
 from .case import Case, Current
@@ -30,15 +31,43 @@ class Keeper:
         if case is not None and now - case.kept >= 60 * self.minutes:
             self.keep()
 
+    @property
+    def edited(self) -> bool:
+        """Whether the current case has edits that were not submitted."""
+        case = self._current.case
+        return case is not None and case.ready and self._context.scene.revision(case.handle) != case.stored
+
+    @property
+    def newer(self) -> bool:
+        """Whether the current case has edits that are in no draft."""
+        case = self._current.case
+        return self.edited and case is not None and self._context.scene.revision(case.handle) != case.revision
+
     def keep(self) -> None:
         """Save a draft if there are new edits."""
         try:
             draft = self.take()
         except Unusable as error:
-            self._context.say("warning", f"The edits could not be kept as a draft. {error}")
+            self._context.say("warning", texts.not_kept(str(error)))
             return
         if draft is not None:
             self.write(draft)
+
+    def safe(self, coming: str) -> bool:
+        """Whether the current case may be replaced by this one: nothing of it would be lost.
+
+        Says where edits are kept, or that the case stays; call it when nothing is being written.
+        """
+        case = self._current.case
+        if case is None or not self.edited:
+            return True
+        if self.newer:
+            self._context.say("warning", texts.STAYS)
+            return False
+        if case.told != case.revision and case.id != coming:
+            case.told = case.revision
+            self._context.say("info", texts.kept(case.id))
+        return True
 
     def take(self) -> Optional[Draft]:
         """A draft of the current case; None where nothing has changed since the last one.
@@ -71,11 +100,14 @@ class Keeper:
         self._unwritten.append(draft)
 
         def written(_: Any) -> None:
-            self._unwritten.remove(draft)
+            self._unwritten = [other for other in self._unwritten if other is not draft]
 
         def failed(error: Exception) -> None:
-            self._unwritten.remove(draft)
-            self._context.say("error", f"The edits could not be kept as a draft. {sentence(error)}")
+            written(None)
+            case = self._current.case
+            if case is not None and case.id == draft.case:
+                case.revision -= 1  # take it again next time
+            self._context.say("error", texts.not_kept(sentence(error)))
 
         self._context.worker.submit(lambda: self._context.drafts.write(draft), written, failed)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from ..errors import Unusable
+from .. import texts
+from ..errors import Unusable, sentence
 from ..label.drafts import Draft, age
 from ..label.labels import LabelClass, key
 from ..net.downloads import unpacked
@@ -14,6 +15,8 @@ from .case_list import CaseList
 from .connection import Connection
 from .context import Context, Signal
 from .keeping import Keeper
+
+TRIES = 3  # times that edits made while another case is loading are saved again before it is shown
 
 
 class Loading:
@@ -45,7 +48,11 @@ class Loading:
         self._run(lambda: client.next_case(strategy, **options), self._chosen, self._give_up)
 
     def open(self, case: str, draft: Optional[Draft] = None, fresh: bool = False) -> None:
-        """Load this case with the edits of this draft, or of one on disk; ``fresh``: without edits."""
+        """Load this case with the edits of this draft, or of one on disk.
+
+        Args:
+            fresh: without edits; those that there are are removed when it is shown.
+        """
         self._begin()
         self._load(case, self._list.row(case), draft, fresh)
 
@@ -82,27 +89,44 @@ class Loading:
     def _load(self, name: str, response: Dict[str, Any], draft: Optional[Draft] = None, fresh: bool = False) -> None:
         connection, worker, drafts = self._connection, self._context.worker, self._context.drafts
         client = connection.client
-        case = Case(name, client.url, connection.known.study, response)
+        case = Case(name, client.url, connection.known.study, response, draft=draft, discards=fresh)
 
-        def fetch() -> Tuple[Path, Optional[Draft]]:
-            file = client.download_image(name, lambda now, of: worker.post(self.arriving.emit, now, of))
-            return unpacked(file), draft or (None if fresh else drafts.find(case.server, case.study, name))
+        def fetch() -> Path:
+            return unpacked(client.download_image(name, lambda now, of: worker.post(self.arriving.emit, now, of)))
 
-        def arrived(found: Tuple[Path, Optional[Draft]]) -> None:
+        def find(file: Path) -> Tuple[Path, Optional[Draft]]:
+            return file, draft or (None if fresh else drafts.find(case.server, case.study, name))
+
+        def arrived(file: Path, tries: int = TRIES) -> None:
             self._keeper.keep()  # edits made while this one was loading
-            self._current.case = None
-            case.handle = self._context.scene.load_volume(found[0])
-            self._current.case, case.draft = case, found[1]
-            self._segments(case)
+            self._run(lambda: find(file), lambda found: place(found, tries - 1), self._give_up)
+
+        def place(found: Tuple[Path, Optional[Draft]], tries: int) -> None:
+            if tries and self._keeper.newer:
+                arrived(found[0], tries)
+            elif fresh or self._keeper.safe(name):
+                self._replace(case, *found)
+            else:
+                self._current.fall_back()
 
         self._run(fetch, arrived, self._give_up)
+
+    def _replace(self, case: Case, file: Path, draft: Optional[Draft]) -> None:
+        """Show this case instead of the current one, whose edits are on disk."""
+        before = self._current.case
+        self._current.case = None
+        case.handle = self._context.scene.load_volume(file)
+        if case.discards and before is not None and before.id == case.id:
+            draft = before.draft  # it is removed, too
+        self._current.case, case.draft = case, draft
+        self._segments(case)
 
     def _segments(self, case: Case) -> None:
         """Load the segments to start from: a draft, the submitted label, or the model's proposal."""
         client, capabilities = self._connection.client, self._connection.known
         drafts, model, draft = self._context.drafts, capabilities.segmentation, case.draft
         case.submitted = self._list.row(case.id).get("state") in ("submitted", "validation")
-        if draft is not None:
+        if draft is not None and not case.discards:
             self._run(lambda: drafts.read(draft), lambda whole: self._restored(case, whole), self._empty(case))
         elif case.submitted:
             self._run(
@@ -123,6 +147,9 @@ class Loading:
         """Start with empty segments."""
 
         def show(_: Exception) -> None:
+            if case.discards:
+                case.discards, case.draft = False, None
+                self._context.say("warning", texts.not_discarded(case.id))
             if case.draft is not None:
                 unused, drafts = case.draft, self._context.drafts
                 self._context.run(lambda: drafts.set_aside(unused), lambda _: None)
@@ -146,11 +173,30 @@ class Loading:
     def _ready(self, case: Case, shown: str) -> None:
         case.ready, case.shown, case.kept = True, shown, self._context.clock()
         case.revision = case.loaded = self._context.scene.revision(case.handle)
+        case.stored = None if shown == "draft" else case.loaded
+        self._forget(case)
         self._current.activity = "editing"
         self.opened.emit(case)
         self.jump()
         self._list.refresh()  # the case is "in work" now
         self._uncertainty(case)
+
+    def _forget(self, case: Case) -> None:
+        """Remove the edits of a case that was loaded again without them."""
+        if not case.discards:
+            return
+        drafts, also, case.discards, case.draft = self._context.drafts, case.draft, False, None
+
+        def job() -> None:
+            drafts.forget(case.server, case.study, case.id)
+            if also is not None:
+                drafts.remove(also)
+
+        self._context.worker.submit(
+            job,
+            lambda _: self._context.say("info", texts.discarded(case.id)),
+            lambda error: self._context.say("error", sentence(error)),
+        )
 
     def _uncertainty(self, case: Case) -> None:
         """Load the map of uncertainty; the case can be edited meanwhile."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import texts
 from ..panel.glance import Glance
 from ..session.loading import Case
 from .common import Settings, fill, say
@@ -20,8 +21,12 @@ class CaseSection:
         self._overlay()
         ui.nextButton.connect("clicked(bool)", lambda _=False: self._next())
         ui.sliceButton.connect("clicked(bool)", lambda _=False: self._jump())
-        ui.againButton.connect("clicked(bool)", lambda _=False: self._again())
-        ui.skipButton.connect("clicked(bool)", lambda _=False: session.cases.skip(ui.skipCombo.currentText.strip()))
+        ui.againButton.connect("clicked(bool)", lambda _=False: self._ask())
+        ui.discardEditsButton.connect("clicked(bool)", lambda _=False: self._discard())
+        ui.keepEditsButton.connect("clicked(bool)", lambda _=False: ui.discardFrame.setVisible(False))
+        ui.discardFrame.setVisible(False)
+        self._asked: Any = None  # the case whose edits it was asked about
+        ui.skipButton.connect("clicked(bool)", lambda _=False: self._skip())
         ui.uncertaintyCheck.connect("toggled(bool)", lambda _=False: self._overlay())
         ui.opacitySlider.connect("valueChanged(double)", lambda _=0.0: self._overlay())
         loading = session.cases.loading
@@ -36,7 +41,9 @@ class CaseSection:
         ui.skipCombo.setVisible("skip" in glance.offered)
         ui.nextButton.enabled = "next" in glance.may
         ui.skipButton.enabled = ui.skipCombo.enabled = "skip" in glance.may
-        ui.againButton.enabled = "submit" in glance.may and "open" in glance.may
+        ui.againButton.enabled = "discard" in glance.may
+        if "discard" not in glance.may or self.session.cases.case is not self._asked:
+            ui.discardFrame.setVisible(False)
         ui.sliceButton.enabled = bool(glance.slices) and "submit" in glance.may
         for widget in (ui.uncertaintyCheck, ui.opacitySlider):
             widget.setVisible("uncertainty" in glance.offered)
@@ -49,9 +56,23 @@ class CaseSection:
     def _next(self) -> None:
         self.session.cases.next(self.ui.strategyCombo.currentText)
 
-    def _again(self) -> None:
+    def _skip(self) -> None:
+        self.session.cases.skip(self.ui.skipCombo.currentText.strip())
+        self.ui.skipCombo.setCurrentIndex(0)  # a reason is of one case only
+        self.ui.skipCombo.setEditText(self.ui.skipCombo.itemText(0))
+
+    def _ask(self) -> None:
+        """Edits are removed only after a second click."""
         case = self.session.cases.case
+        self._asked = case
         if case is not None:
+            self.ui.discardLabel.text = texts.discard(case.id)
+            self.ui.discardFrame.setVisible(True)
+
+    def _discard(self) -> None:
+        self.ui.discardFrame.setVisible(False)
+        case = self.session.cases.case
+        if case is not None and self._asked is case:
             self.session.cases.open(case.id, fresh=True)
 
     def _arriving(self, now: int, of: int) -> None:

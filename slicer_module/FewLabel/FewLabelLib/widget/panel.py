@@ -71,6 +71,7 @@ class Panel:
         """Deliver the results of the session's worker, and show changes."""
         began = time.monotonic()
         self.session.deliver()
+        self.editor.tick()
         self.refresh()
         self._give_way(began)
 

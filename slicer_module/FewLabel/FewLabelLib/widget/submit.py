@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional
 
 import qt
 
+from .. import texts
 from ..panel.glance import Glance
 from ..panel.words import submitted
 from ..session.case import Submitted
@@ -24,7 +25,6 @@ class SubmitSection:
         self.choices: List[Any] = []  # a combo box for each of the names
         self._answers: Dict[str, Optional[str]] = {}  # what was chosen before; None: left out
         ui.autoNextCheck.checked = session.cases.auto_next = settings.flag("auto_next", False)
-        ui.mappingFrame.setVisible(False)
         ui.submitLabel.setVisible(False)
         ui.submitButton.connect("clicked(bool)", lambda _=False: self.submit())
         ui.undoButton.connect("clicked(bool)", lambda _=False: self._undo())
@@ -32,12 +32,17 @@ class SubmitSection:
         ui.mappingButton.connect("clicked(bool)", lambda _=False: self._submit_so())
         ui.mappingCancelButton.connect("clicked(bool)", lambda _=False: ui.mappingFrame.setVisible(False))
         session.cases.submitted.connect(self._submitted)
+        ui.emptyButton.connect("clicked(bool)", lambda _=False: self._submit_empty())
+        ui.emptyCancelButton.connect("clicked(bool)", lambda _=False: self._hide())
         session.cases.unknown_segments.connect(self._ask)
-        session.cases.loading.opened.connect(lambda _: ui.mappingFrame.setVisible(False))
+        session.cases.empty_label.connect(self._ask_empty)
+        session.cases.loading.opened.connect(lambda _: self._hide())
+        self._hide()
 
     def show(self, glance: Glance) -> None:
         self.ui.submitButton.enabled = "submit" in glance.may
         self.ui.mappingButton.enabled = "submit" in glance.may and self._complete()
+        self.ui.emptyButton.enabled = "submit" in glance.may
         self.ui.undoButton.setVisible("undo" in glance.offered)
         self.ui.undoButton.enabled = "undo" in glance.may
         of = f" of '{glance.last_submitted}'" if glance.last_submitted else ""
@@ -45,12 +50,25 @@ class SubmitSection:
 
     def submit(self) -> None:
         """Submit the label."""
-        self.ui.mappingFrame.setVisible(False)
+        self._hide()
         self.session.cases.submit()
 
     def _undo(self) -> None:
         say(self.ui.submitLabel, "")
         self.session.cases.undo()
+
+    def _hide(self) -> None:
+        """Hide the questions: they are about a label that was not submitted."""
+        self.ui.mappingFrame.setVisible(False)
+        self.ui.emptyFrame.setVisible(False)
+
+    def _ask_empty(self, classes: List[str]) -> None:
+        self.ui.emptyLabel.text = texts.nothing_of(classes)
+        self.ui.emptyFrame.setVisible(True)
+
+    def _submit_empty(self) -> None:
+        self._hide()
+        self.session.cases.submission.submit_empty()
 
     def _auto_next(self, on: bool) -> None:
         self.session.cases.auto_next = bool(on)
