@@ -1,12 +1,13 @@
 """The documents: links lead somewhere, commands exist, the README stays short."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 import fewlabel
-from experiments.commands import COMMANDS
+from experiments.commands import COMMANDS, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "slicer_module").glob("*.md")])
@@ -43,11 +44,27 @@ def test_each_script_and_each_command_that_is_printed_exists(document):
         assert command in {each.name for each in COMMANDS}, command
 
 
+def printed_experiments() -> list[str]:
+    """What is printed after ``python3 scripts/experiment.py``, in blocks and within sentences."""
+    text = "\n".join(document.read_text(encoding="utf-8") for document in DOCUMENTS).replace("\\\n", " ")
+    blocks = re.findall(r"^ *python3 scripts/experiment\.py ([^`\n]*)$", text, re.MULTILINE)
+    return blocks + [" ".join(each.split()) for each in re.findall(r"`python3 scripts/experiment\.py ([^`]*)`", text)]
+
+
+def test_each_printed_experiment_is_understood(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("hippocampus", "left_atrium", "FOLDER", "UA-MT/data/2018LA_Seg_Training Set"):
+        (tmp_path / folder).mkdir(parents=True)
+    printed = [each for each in printed_experiments() if "--help" not in each]
+    assert len(printed) >= 20
+    for arguments in printed:
+        assert parse(shlex.split(arguments)).command == arguments.split()[0]
+
+
 def test_each_printed_comparison_has_a_folder_of_its_own():
     """One after the other, as printed: a folder holds the runs of one comparison only."""
-    text = " ".join(document.read_text(encoding="utf-8") for document in DOCUMENTS).replace("\\\n", " ")
-    printed = re.findall(r"python3 scripts/experiment\.py (?:compare|rounds|day) (--[^`]*?)[`\n](?! *--)", text)
-    folders = [re.findall(r"--output (\S+)", options) for options in printed]
+    printed = [each for each in printed_experiments() if re.match(r"(compare|rounds|day) --", each)]
+    folders = [re.findall(r"--output (\S+)", each) for each in printed]
     assert len(folders) >= 8
     assert all(len(each) == 1 for each in folders), folders
     assert len({each[0] for each in folders}) == len(folders)

@@ -115,7 +115,7 @@ def _slice(pixels, spacing, thickness):
     return slice_
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dicom_writer():
     """Callable (folder, array, affine, ...): see write_dicom."""
     return write_dicom

@@ -64,7 +64,7 @@ def bundle_of(tmp_path, monkeypatch):
     """Callable (network): the folder of its bundle, found by Python as ``monai.bundle`` would find it there."""
 
     def write(network="unet_small"):
-        torch.manual_seed(0)
+        torch.manual_seed(7)  # another seed than that of the training in the bundle
         plan = Plan((1.0, 1.2, 1.0), (32, 16, 16), "meanstd", None, network, 1, ("a", "b"))
         card = {"version": 3, "method": "bcp", "labelled": 4, "unlabelled": 9}
         folder = tmp_path / "fewlabel_segmentation"

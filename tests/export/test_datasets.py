@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
 
 import nibabel
 import numpy as np
@@ -210,33 +209,6 @@ def test_a_class_that_nnunet_would_ignore_is_refused(labelled_study, tmp_path):
     with labelled_study(classes=("organ", "Ignore")).source() as source:
         assert "--rename-class Ignore" in find_export("nnunet").problem(source, tmp_path)
         assert find_export("msd").problem(source, tmp_path) == ""
-
-
-@pytest.mark.slow
-def test_nnunet_s_own_check_accepts_it(labelled_study, tmp_path):
-    """In an environment of its own, whose Python FEWLABEL_NNUNET names."""
-    python = os.environ.get("FEWLABEL_NNUNET")
-    if not python:
-        pytest.skip("FEWLABEL_NNUNET names no Python of an environment with nnunetv2")
-    study = labelled_study()
-    with study.source(accepted=True) as source:
-        find_export("nnunet").export(source, tmp_path / "export")
-    folders = {"nnUNet_raw": tmp_path / "export", "nnUNet_preprocessed": tmp_path / "pre", "nnUNet_results": tmp_path}
-    entry = "nnunetv2.experiment_planning.plan_and_preprocess_entrypoints"
-    code = f"from {entry} import plan_and_preprocess_entry; plan_and_preprocess_entry()"
-    alone = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    options = ["-d", "1", "--verify_dataset_integrity", "-c", "3d_fullres", "-np", "1", "-npfp", "1"]
-    done = subprocess.run(
-        [python, "-c", code, *options],
-        env=alone | {key: str(folder) for key, folder in folders.items()},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "verify_dataset_integrity Done" in done.stdout
-    assert "Warning" not in done.stdout
-    assert "Error" not in done.stdout
-    assert (tmp_path / "pre" / DATASET / "nnUNetPlans.json").is_file()
 
 
 # --- Decathlon

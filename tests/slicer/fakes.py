@@ -26,7 +26,7 @@ class FakeScene:
     def __init__(self):
         self.calls, self.blocked, self.number, self.volume = [], "", 0, None
         self.parts, self.classes, self.uncertainty, self.points_shown = [], [], None, []
-        self.thread = threading.get_ident()
+        self.thread, self.locked = threading.get_ident(), {}
 
     def _call(self, name):
         assert threading.get_ident() == self.thread, "the scene belongs to the UI's thread"
@@ -52,6 +52,12 @@ class FakeScene:
     def segments(self, handle):
         self._call("segments")
         return list(self.parts)
+
+    def lock(self, handle, segment, on):
+        self.locked[segment] = on
+
+    def put_back(self, handle):
+        return []
 
     def geometry(self, handle):
         return Geometry(self.shape, np.eye(4))

@@ -209,3 +209,9 @@ def test_splitting_gives_every_class_a_segment_and_names_values_of_none(truth):
 def test_splitting_and_joining_in_any_order_gives_the_same_voxels(array, order):
     segments = split(array, CLASSES)[0]
     np.testing.assert_array_equal(label_map([segments[index] for index in order], CLASSES, (3, 4, 5)).array, array)
+
+
+def test_where_segments_overlap_a_locked_one_wins_whatever_its_value():
+    everywhere = np.ones(SHAPE, bool)
+    both = [Segment("liver", everywhere, locked=True), Segment("tumour", everywhere)]
+    assert (label_map(both, [LabelClass("liver", 1), LabelClass("tumour", 2)], SHAPE).array == 1).all()

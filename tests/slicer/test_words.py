@@ -86,6 +86,13 @@ def test_how_far_a_training_is():
     assert words.training_details(noted) == "Started from scratch.\nc: Empty."
 
 
+@pytest.mark.parametrize(
+    ("progress", "said"), [(0.53, "step 7"), (0.0035, "step 7 of 2,000"), (None, "step 7 of 2,000"), (0.01, "step 7")]
+)
+def test_the_steps_of_a_training_never_contradict_its_bar(progress, said):
+    assert words.training_details({"step": 7, "steps": 2000, "progress": progress}) == said
+
+
 def test_how_far_an_export_is_and_what_was_verified():
     assert words.export({}, False) == ""
     assert words.export({"state": "running", "step": "It is packed."}, True) == "The server is exporting: It is packed."

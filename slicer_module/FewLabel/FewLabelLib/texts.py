@@ -46,3 +46,18 @@ def taken_back(case: str, state: str, shown: bool) -> str:
     """Said after a submission was taken back."""
     back = " Your segments are as you submitted them." if shown else ""
     return f"The last submission of '{case}' was taken back; it is {state}.{back}"
+
+
+def locked(names: Sequence[str], put_back: Sequence[str]) -> str:
+    """Which segments are locked, and what the last edit would have changed in them."""
+    if not names:
+        return ""
+    text = f"Locked: {', '.join(names)}. Editing other segments does not change {'it' if len(names) == 1 else 'them'}."
+    if put_back:
+        text += f"\nYour last edit reached into {', '.join(put_back)}: those voxels were put back."
+    return text
+
+
+def lock(name: str, is_locked: bool) -> str:
+    """The button for the selected segment."""
+    return f"{'Unlock' if is_locked else 'Lock'} {name}" if name else "Lock"

@@ -16,7 +16,7 @@ from fewlabel.inference.predict import restoring, sliding_window
 from fewlabel.plan import Plan
 from fewlabel.published import load_published
 
-STEPS = (0.45, 0.55, 0.85, 0.9, 0.9006, 1.1, 1.8, 2.2, 3.4)  # some make sides that end between two whole numbers
+STEPS = (0.45, 0.55, 0.85, 0.9, 0.9006, 1.1, 1.8, 2.2, 3.4)
 
 
 @pytest.fixture
@@ -55,6 +55,16 @@ def test_the_working_grid_and_what_lies_on_it_are_monai_s_there_and_back(example
         back = orientations.ornt_transform(orientations.axcodes2ornt("RAS"), turn)
         ours = orientations.apply_orientation(onto(ours, np.linalg.inv(matrix), turned.shape), back)
         np.testing.assert_allclose(ours, restored, rtol=0, atol=1e-6, err_msg=str(seed))
+
+
+def test_a_side_that_ends_midway_between_two_whole_numbers_is_rounded_as_monai_rounds_it(example):
+    affine, shape = np.diag([0.75, 0.75, 0.75, 1.0]), (8, 6, 4)  # 4.5, 3.5 and 2.5 voxels, exactly
+    plan = Plan((1.5, 1.5, 1.5), (16, 16, 16), "meanstd", None, "unet", 1, ("a",))
+    theirs = Compose(resampling(plan, ("image",)))(
+        {"image": MetaTensor(torch.zeros(1, *shape), affine=torch.from_numpy(affine))}
+    )
+    _, ours = example.working_grid({**example.MODEL, "spacing": [1.5, 1.5, 1.5]}, affine, shape)
+    assert ours == tuple(theirs["image"].shape[1:]) == (4, 4, 2)
 
 
 @pytest.mark.parametrize(("name", "window"), [("meanstd", None), ("ct", (-175.0, 250.0))])

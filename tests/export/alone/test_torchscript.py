@@ -42,6 +42,13 @@ def model(network, classes=("a", "b")):
     return Published(find(network)(len(classes) + 1).eval(), plan, {"version": 1})
 
 
+def of_voxels(voxels, image):
+    """Voxels (i, j, k) on the grid of a file."""
+    scan = SimpleITK.GetImageFromArray(voxels.T)
+    scan.CopyInformation(SimpleITK.ReadImage(str(image)))
+    return scan
+
+
 @pytest.mark.parametrize("network", [*NETWORKS, "unet_small+unet_small", "vnet+unet_small"])
 @torch.no_grad()
 def test_every_network_gives_the_same_logits_for_crops_of_another_size_and_number(network):
@@ -82,13 +89,15 @@ def test_nrrd_scaled_integers_missing_values_and_a_fourth_dimension_are_read_as_
     scaled.header.set_slope_inter(0.1, -7)
     holes = voxels.copy()
     holes[3:5, 2, :4] = np.nan
+    SimpleITK.WriteImage(of_voxels(holes, dict(scans)["tilted"]), str(tmp_path / "holes.nrrd"))
     for name, saved in {
         "scaled.nii": scaled,
         "holes.nii.gz": nibabel.Nifti1Image(holes, image.affine),
         "frame.nii.gz": nibabel.Nifti1Image(voxels[..., None], image.affine),
     }.items():
         nibabel.save(saved, tmp_path / name)
-    images = [(name, tmp_path / name) for name in ("as.nrrd", "scaled.nii", "holes.nii.gz", "frame.nii.gz")]
+    names = ("as.nrrd", "scaled.nii", "holes.nii.gz", "holes.nrrd", "frame.nii.gz")  # ITK mends NIfTI's holes itself
+    images = [(name, tmp_path / name) for name in names]
     workspace = publish()
     folder = export_model("torchscript", workspace, tmp_path / "export")
     with Source(workspace) as source:
@@ -144,6 +153,20 @@ def test_every_number_of_the_sidecar_counts(publish, scans, tmp_path, scripts):
         if np.array_equal(example.segment(scan)[0], right):
             same.append(fault)
     assert same == []
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LAS", "ARS", "SPL"])
+def test_labels_lie_where_the_intensities_do_whatever_the_axes_of_the_network(publish, scans, tmp_path, scripts, axes):
+    """With a network that only looks at one voxel, on the scan's own grid."""
+    example = scripts(export_model("torchscript", publish(), tmp_path / "export"))
+    scan = SimpleITK.ReadImage(str(dict(scans)["tilted"]))
+    voxels = SimpleITK.GetArrayFromImage(scan).T
+    example.MODEL = {**example.MODEL, "axes": axes}
+    example.onto = lambda volume, matrix, shape: volume
+    example.predicted = lambda model, volume: np.stack([-volume, volume])
+    assert np.array_equal(example.segment(scan)[0], voxels > 0)
+    assert (voxels > 0).any()
+    assert (voxels <= 0).any()
 
 
 def test_classes_may_have_any_values(publish, scans, tmp_path):

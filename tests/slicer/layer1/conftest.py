@@ -113,6 +113,50 @@ def truth():
     return array
 
 
+class Editor:
+    """Slicer's Segment Editor on the case's segments, without its widgets.
+
+    Attributes:
+        classes: of the values 1, 2 and 5.
+    """
+
+    def __init__(self, slicer, scene, shown, truth, write):
+        from FewLabelLib.label.labels import LabelClass
+
+        self.slicer, self.scene, self.shown = slicer, scene, shown
+        self.classes = [LabelClass("liver", 1), LabelClass("kidney", 2), LabelClass("spleen", 5)]
+        scene.show_segmentation(shown, write("label.nii.gz", truth), self.classes)
+        self.node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
+        self.node.SetAndObserveSegmentationNode(scene.segmentation)
+        self.node.SetAndObserveSourceVolumeNode(shown)
+        self.logic = slicer.vtkSlicerSegmentEditorLogic()
+        self.logic.SetMRMLScene(slicer.mrmlScene)
+        self.logic.SetSegmentEditorNode(self.node)
+
+    def mask(self, name):
+        return self.slicer.util.arrayFromSegmentBinaryLabelmap(self.scene.segmentation, name, self.shown) != 0
+
+    def paint(self, name, where, mode="Add", by_hand=True):
+        """An effect of the editor on a segment; ``by_hand``: with the editor's mask, as set by the panel."""
+        from FewLabelLib.slicer.segmentation import geometry_of, oriented
+
+        self.node.SetSelectedSegmentID(name)
+        if by_hand:
+            self.scene.locks.editor_mask.apply(self.scene.segmentation, self.node)
+        self.logic.UpdateReferenceGeometryImage()
+        self.logic.UpdateMaskLabelmap()
+        self.logic.SaveStateForUndo()
+        image = oriented(np.asarray(where, np.uint8), geometry_of(self.shown).ijk_to_ras)
+        chosen = getattr(self.logic, f"ModificationMode{mode}")
+        self.logic.ModifySegmentByLabelmap(self.scene.segmentation, name, image, chosen, False, False)
+
+
+@pytest.fixture
+def editor(slicer, scene, shown, truth, write):
+    """See Editor; the label ``truth`` is shown."""
+    return Editor(slicer, scene, shown, truth, write)
+
+
 @pytest.fixture
 def load_helper():
     """Loads a file of tests/slicer, by its name, as a module; the tests are no package."""

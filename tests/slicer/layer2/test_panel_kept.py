@@ -104,3 +104,85 @@ def test_undo_brings_back_the_case_its_segments_the_selected_one_and_the_effect(
     assert server.stored == {}
     desk.do("submitButton")
     np.testing.assert_array_equal(server.stored["a"], drawn)
+
+
+# --- finished segments
+
+
+def selected(desk, name):
+    """Select a segment in the editor."""
+    desk.ui.segmentEditor.mrmlSegmentEditorNode().SetSelectedSegmentID(name)
+    desk.panel.tick()
+
+
+def test_a_locked_segment_is_painted_over_in_vain_and_the_panel_says_so(desk, drawn, server):
+    selected(desk, "liver")
+    assert desk.ui.lockButton.text == "Lock liver"
+    desk.do("lockButton")
+    assert desk.ui.lockButton.text == "Unlock liver"
+    assert desk.ui.locksLabel.text == "Locked: liver. Editing other segments does not change it."
+    selected(desk, "tumour")
+    desk.paint("tumour", drawn | True)
+    desk.panel.tick()
+    np.testing.assert_array_equal(desk.mask("liver"), drawn)
+    desk.do("submitButton")
+    np.testing.assert_array_equal(server.stored["a"], np.where(drawn, 1, 2))
+
+
+def test_an_effect_is_ended_where_a_locked_segment_is_selected(desk, drawn):
+    selected(desk, "liver")
+    desk.do("lockButton")
+    desk.ui.segmentEditor.mrmlSegmentEditorNode().SetActiveEffectName("Paint")
+    desk.panel.tick()
+    assert desk.ui.segmentEditor.mrmlSegmentEditorNode().GetActiveEffectName() == ""
+    desk.do("lockButton")
+    desk.ui.segmentEditor.mrmlSegmentEditorNode().SetActiveEffectName("Paint")
+    desk.panel.tick()
+    assert desk.ui.segmentEditor.mrmlSegmentEditorNode().GetActiveEffectName() == "Paint"
+
+
+def test_the_editors_mask_is_as_it_was_when_another_module_is_shown(desk, drawn, slicer):
+    node, kinds = desk.ui.segmentEditor.mrmlSegmentEditorNode(), slicer.vtkMRMLSegmentationNode
+    selected(desk, "liver")
+    desk.do("lockButton")
+    selected(desk, "tumour")
+    assert node.GetMaskMode() == kinds.EditAllowedOutsideAllSegments
+    desk.exit()
+    assert node.GetMaskMode() == kinds.EditAllowedEverywhere
+    desk.enter()
+
+
+def test_a_lock_is_there_again_with_the_case(desk, drawn):
+    selected(desk, "liver")
+    desk.do("lockButton")
+    for row in (1, 0):
+        desk.ui.caseTable.setCurrentCell(row, 0)
+        desk.do("openButton")
+    selected(desk, "tumour")
+    assert desk.ui.locksLabel.text.startswith("Locked: liver.")
+
+
+def test_a_proposal_of_which_a_part_was_locked_counts_as_accepted(desk, server):
+    server.versions = 1
+    desk.do("refreshButton")
+    desk.do("nextButton")
+    selected(desk, "liver")
+    desk.do("lockButton")
+    desk.do("submitButton")
+    assert server.said == {"kind": "accepted"}
+
+
+def test_what_was_put_back_is_said_until_the_next_edit(desk, drawn, slicer):
+    selected(desk, "liver")
+    desk.do("lockButton")
+    selected(desk, "tumour")
+    segment = desk.session.scene.segmentation.GetSegmentation().GetSegment("liver")
+    image = segment.GetRepresentation(slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName())
+    image.GetPointData().GetScalars().Fill(0)
+    image.Modified()
+    desk.panel.tick()
+    np.testing.assert_array_equal(desk.mask("liver"), drawn)
+    assert "Your last edit reached into liver: those voxels were put back." in desk.ui.locksLabel.text
+    desk.paint("tumour", desk.mask("tumour"))
+    desk.panel.tick()
+    assert "put back" not in desk.ui.locksLabel.text

@@ -243,3 +243,13 @@ def test_while_a_training_runs_the_switch_shows_which_one_whatever_was_chosen_he
     assert not desk.ui.continuousCheck.enabled
     desk.do("stopButton")
     assert not desk.ui.continuousCheck.checked, "the next one is as chosen"
+
+
+def test_the_curves_are_named_and_explained_on_hover(desk, server):
+    desk.do("trainButton")
+    server.progress.update(step=7, losses={"supervised": 0.5}, validation={"liver": 0.75})
+    desk.session.training.poll()
+    desk.settle()
+    told = desk.ui.curveLabel.toolTip
+    assert "supervised 0.500: how far the model is from the submitted labels.<br>" in told
+    assert "liver 0.750" in told

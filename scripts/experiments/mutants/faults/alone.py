@@ -95,7 +95,7 @@ ALONE = (
         "export/alone/segment.py",
         'orientations.ornt_transform(orientations.io_orientation(affine), orientations.axcodes2ornt(MODEL["axes"]))',
         'orientations.ornt_transform(orientations.io_orientation(affine), orientations.axcodes2ornt("RAS"))',
-        _COUNTS,
+        _TORCHSCRIPT + "labels_lie_where_the_intensities_do_whatever_the_axes_of_the_network[LAS]",
     ),
     Fault(
         "the example ignores the values of the classes",
@@ -123,7 +123,7 @@ ALONE = (
         "export/alone/steps.py",
         "np.round(np.ptp(positions, axis=1) + 1)",
         "np.floor(np.ptp(positions, axis=1) + 1.5)",
-        _GRID,
+        _STEPS + "a_side_that_ends_midway_between_two_whole_numbers_is_rounded_as_monai_rounds_it",
     ),
     Fault(
         "a voxel size that is nearly the plan's is resampled",

@@ -76,6 +76,7 @@ class Drafts:
             mask, corner = _box(segment.mask)
             arrays[f"mask{number}"] = np.packbits(mask)
             known = {"name": segment.name, "origin": segment.origin, "visible": bool(segment.visible)}
+            known["locked"] = bool(segment.locked)
             about.append({**known, "color": list(segment.color), "corner": corner, "shape": list(mask.shape)})
         meta = {
             "server": draft.server,
@@ -161,7 +162,8 @@ def _segment(meta: Dict[str, Any], number: int, content: Any) -> Segment:
     mask = np.zeros(tuple(meta["shape"]), bool)
     box = tuple(slice(start, start + length) for start, length in np.array([about["corner"], shape]).T)
     mask[box] = bits.reshape(shape)
-    return Segment(about["name"], mask, None, about["visible"], about["origin"], tuple(about["color"]))
+    locked = bool(about.get("locked"))  # drafts of earlier versions know no locks
+    return Segment(about["name"], mask, None, about["visible"], about["origin"], tuple(about["color"]), locked)
 
 
 def _box(mask: np.ndarray) -> Tuple[np.ndarray, List[int]]:

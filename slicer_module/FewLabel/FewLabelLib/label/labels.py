@@ -36,6 +36,7 @@ class Segment:
         visible: hidden segments are treated like all others.
         origin: name of the class that it was loaded as, "" for a segment added by hand.
         color: 0 to 255.
+        locked: finished: where segments overlap, its class wins.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Segment:
     visible: bool = True
     origin: str = ""
     color: Tuple[int, int, int] = (128, 128, 128)
+    locked: bool = False
 
     @property
     def mask(self) -> np.ndarray:
@@ -157,7 +159,7 @@ def label_map(
         shape: (k, j, i) of the image.
         mapping: see ``assign``.
         order: class names; where classes overlap, the later one wins. Default: by value, so that a tumour that is
-            listed after its organ is written over it.
+            listed after its organ is written over it. Locked segments come last in any case.
 
     Raises:
         UnknownSegments: see ``assign``.
@@ -176,7 +178,7 @@ def label_map(
     left_out = [segment.name for segment, entry in assigned if entry is None and segment.mask.any()]
     rank = {key(name): number for number, name in enumerate(order or [entry.name for entry in _by_value(named)])}
     layers = [(segment, entry) for segment, entry in assigned if entry is not None]
-    layers.sort(key=lambda layer: (rank.get(key(layer[1].name), -1), layer[1].value))
+    layers.sort(key=lambda layer: (layer[0].locked, rank.get(key(layer[1].name), -1), layer[1].value))
     array, overlaps = _write(layers, tuple(shape), named)
     missing = [entry.name for entry in named if not (array == entry.value).any()]
     return LabelMap(array, named, missing, overlaps, _notes(left_out, layers, overlaps, missing))

@@ -171,7 +171,7 @@ def training_details(state: Dict[str, Any]) -> str:
     if isinstance(state.get("memory"), (int, float)) and state["memory"]:
         parts.append(f"{size(state['memory'])} of memory")
     if state.get("step"):
-        parts.append(f"step {state['step']:,}" + (f" of {state['steps']:,}" if state.get("steps") else ""))
+        parts.append(f"step {state['step']:,}{_of(state)}")
     if state.get("labelled") is not None:
         parts.append(f"{state['labelled']} labelled, {state.get('unlabelled', 0)} unlabelled")
     lines = [", ".join(parts)] if parts else []
@@ -179,6 +179,14 @@ def training_details(state: Dict[str, Any]) -> str:
     problems = [each for each in state.get("problems") or [] if isinstance(each, dict)]
     lines += [f"{each.get('id')}: {each.get('reason')}" for each in problems]
     return "\n".join(lines)
+
+
+def _of(state: Dict[str, Any]) -> str:
+    """The total of the steps, unless it contradicts the bar: a training that ends by time never takes all of them."""
+    steps = state.get("steps")
+    if not steps or round(100 * state["step"] / steps) != round(100 * float(state.get("progress") or 0.0)):
+        return ""
+    return f" of {steps:,}"
 
 
 def outlook(history: Dict[str, Any]) -> str:

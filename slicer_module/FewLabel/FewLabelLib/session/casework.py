@@ -12,6 +12,7 @@ from .connection import Connection
 from .context import Context
 from .keeping import Keeper
 from .loading import Loading
+from .locking import Locking
 from .submission import Submission
 
 
@@ -22,6 +23,7 @@ class CaseWork:
         list: the server's list of cases.
         loading: loads a case, with the signals ``opened`` and ``arriving``.
         keeper: saves edits as drafts.
+        locking: locks finished segments.
         submission: submits labels and takes them back, with the signals ``unknown_segments`` and ``empty_label``.
         auto_next: whether the next case is loaded after a submission that raised no flag.
         listed: rows.
@@ -34,6 +36,7 @@ class CaseWork:
         self.keeper = Keeper(context, self._current)
         self.loading = Loading(context, connection, self._current, self.list, self.keeper)
         self.submission = submission = Submission(context, connection, self._current, self.keeper)
+        self.locking = Locking(context, self._current)
         self.listed, self.submitted = self.list.listed, submission.done
         self.unknown_segments, self.empty_label = submission.unknown_segments, submission.empty_label
         self.auto_next = False

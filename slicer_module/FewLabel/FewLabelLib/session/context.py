@@ -51,6 +51,12 @@ class Scene(Protocol):
     def segments(self, handle: Any) -> List[Segment]:
         """All segments, also hidden and empty ones, in the order of the list, on the image's grid; copies."""
 
+    def lock(self, handle: Any, segment: str, on: bool) -> None:
+        """Lock or unlock a segment, by its id; its voxels cannot be changed while it is locked."""
+
+    def put_back(self, handle: Any) -> List[str]:
+        """Undo what was changed in locked segments since the last call; gives their names."""
+
     def geometry(self, handle: Any) -> Geometry:
         """The image's grid."""
 

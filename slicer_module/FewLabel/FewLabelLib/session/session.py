@@ -115,6 +115,7 @@ class Session:
         """Called by a timer of the UI, a few times a second: delivers results and sends requests that are due. Fast."""
         self.worker.deliver()
         now = self.clock()
+        self.cases.locking.tick()
         self.cases.keeper.tick(now)
         self.connection.tick(now)
         if self.connection.online:

@@ -14,6 +14,7 @@ from ..label.label_file import Geometry
 from ..label.labels import LabelClass, Segment
 from . import segmentation
 from .image_file import grid_of_file, read_into, usual_range
+from .locks import Locks
 from .views import Views
 
 SINGLE_FILE = 4  # option of the volumes logic: otherwise files with numbers in their names are merged to one image
@@ -30,6 +31,7 @@ class SlicerScene:
     Attributes:
         volume, segmentation, uncertainty: nodes of the case, or None.
         views: the slice views.
+        locks: the finished segments.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class SlicerScene:
         if application is None and hasattr(slicer, "app"):
             application = slicer.app.applicationLogic()
         self.views = Views(self._scene, application)
+        self.locks = Locks()
         self.volume: Optional[Any] = None
         self.segmentation: Optional[Any] = None
         self.uncertainty: Optional[Any] = None
@@ -67,12 +70,15 @@ class SlicerScene:
         """
         geometry = segmentation.geometry_of(handle)
         array = np.zeros(geometry.shape, np.uint8) if file is None else self._labels(Path(file), geometry)
+        self.locks.clear()
         segmentation.write_classes(self._segmentation_of(handle), array, classes, geometry)
 
     def replace_segments(self, handle: Any, segments: Sequence[Segment]) -> None:
         """Replace all segments by these, of a draft."""
         shown = segmentation.geometry_of(handle)
+        self.locks.clear()
         segmentation.write_segments(self._segmentation_of(handle), segments, self.geometry(handle), shown)
+        self.locks.put_back(self.segmentation)  # take copies of those that are locked
 
     def segments(self, handle: Any) -> List[Segment]:
         """All segments on the image's grid, with transforms applied; copies.
@@ -85,8 +91,20 @@ class SlicerScene:
         """
         if self.segmentation is None or handle is not self.volume:
             return []
+        self.locks.put_back(self.segmentation)
         moved = self._moved(self.segmentation, handle)
         return segmentation.read_segments(self.segmentation, self.geometry(handle), moved)
+
+    def lock(self, handle: Any, segment: str, on: bool) -> None:
+        """Lock or unlock a segment, by its id; its voxels cannot be changed while it is locked."""
+        if self.segmentation is not None and handle is self.volume:
+            self.locks.lock(self.segmentation, segment, on)
+
+    def put_back(self, handle: Any) -> List[str]:
+        """Undo what was changed in locked segments since the last call; gives their names."""
+        if self.segmentation is None or handle is not self.volume:
+            return []
+        return self.locks.put_back(self.segmentation)
 
     def geometry(self, handle: Any) -> Geometry:
         """The grid of the image's file, without transforms: the server compares labels with it."""
@@ -144,6 +162,7 @@ class SlicerScene:
 
     def clear(self) -> None:
         """Remove everything that was loaded here, and nothing else."""
+        self.locks.clear()
         self.views.overlay(None)
         for node in (self.uncertainty, self.segmentation, self.volume):
             self._remove(node)

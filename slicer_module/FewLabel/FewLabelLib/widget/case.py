@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .. import texts
 from ..panel.glance import Glance
@@ -25,7 +25,7 @@ class CaseSection:
         ui.discardEditsButton.connect("clicked(bool)", lambda _=False: self._discard())
         ui.keepEditsButton.connect("clicked(bool)", lambda _=False: ui.discardFrame.setVisible(False))
         ui.discardFrame.setVisible(False)
-        self._asked: Optional[Case] = None
+        self._asked: Any = None  # the case whose edits it was asked about
         ui.skipButton.connect("clicked(bool)", lambda _=False: self._skip())
         ui.uncertaintyCheck.connect("toggled(bool)", lambda _=False: self._overlay())
         ui.opacitySlider.connect("valueChanged(double)", lambda _=0.0: self._overlay())
@@ -72,7 +72,7 @@ class CaseSection:
     def _discard(self) -> None:
         self.ui.discardFrame.setVisible(False)
         case = self.session.cases.case
-        if case is not None and case is self._asked:
+        if case is not None and self._asked is case:
             self.session.cases.open(case.id, fresh=True)
 
     def _arriving(self, now: int, of: int) -> None:

@@ -60,7 +60,7 @@ def say(label: Any, text: str) -> None:
 
 def tool_tip(text: str) -> str:
     """A server's text as a tool tip: lines are wrapped, HTML is escaped."""
-    return f"<qt>{html.escape(text, quote=False)}</qt>" if text else ""
+    return f"<qt>{html.escape(text, quote=False)}</qt>".replace("\n", "<br>") if text else ""
 
 
 def fill(combo: Any, entries: Sequence[Tuple[str, str]]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Dict, Tuple
 
 import slicer
 
+from .. import texts
 from ..panel.glance import Glance
 from ..session.loading import Case
 from .common import say
@@ -19,7 +20,10 @@ class EditorSection:
     def __init__(self, ui: Any, session: Any) -> None:
         self.ui, self.session, self.editor = ui, session, ui.segmentEditor
         self._editable = True
+        self._is_locked = False  # the selected segment
         self._left: Dict[str, Tuple[str, str]] = {}  # by case: the segment and the effect that were selected
+        ui.lockButton.connect("clicked(bool)", lambda _=False: self._lock())
+        say(ui.locksLabel, "")
         session.cases.loading.opened.connect(self._opened)
 
     def show(self, glance: Glance) -> None:
@@ -51,6 +55,9 @@ class EditorSection:
     def exit(self) -> None:
         """Another module is shown."""
         self.editor.setActiveEffect(None)
+        node = self.editor.mrmlSegmentEditorNode()
+        if node is not None:
+            self.session.scene.locks.editor_mask.apply(None, node)  # as it was before
         self.editor.uninstallKeyboardShortcuts()
         self.editor.removeViewObservations()
 
@@ -75,6 +82,31 @@ class EditorSection:
         selected = node.GetSelectedSegmentID() if node is not None else None
         if case is not None and case.ready and selected:
             self._left[case.id] = selected, node.GetActiveEffectName() or ""
+        self._show_locks(selected or "" if case is not None and case.ready else "")
+
+    def _show_locks(self, selected: str) -> None:
+        """Show which segments are locked; a locked one that is selected cannot be edited."""
+        scene, node = self.session.scene, self.editor.mrmlSegmentEditorNode()
+        names = scene.locks.names(scene.segmentation) if selected else {}
+        segment = scene.segmentation.GetSegmentation().GetSegment(selected) if selected else None
+        self._is_locked = selected in names
+        self.ui.lockButton.enabled = segment is not None
+        called = segment.GetName() if segment is not None else ""
+        text = texts.lock(called, self._is_locked)
+        if self.ui.lockButton.text != text:
+            self.ui.lockButton.text = text
+        text = texts.locked(list(names.values()), self.session.cases.locking.put_back)
+        if self.ui.locksLabel.text != text:
+            say(self.ui.locksLabel, text)
+        if self._is_locked and node.GetActiveEffectName():
+            self.editor.setActiveEffect(None)
+        if node is not None:
+            scene.locks.editor_mask.apply(scene.segmentation if selected else None, node)
+
+    def _lock(self) -> None:
+        node = self.editor.mrmlSegmentEditorNode()
+        self.session.cases.locking.lock(node.GetSelectedSegmentID(), not self._is_locked)
+        self.tick()
 
     def _opened(self, case: Case) -> None:
         self._editable = self.editor.enabled = True

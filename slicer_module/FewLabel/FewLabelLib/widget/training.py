@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Dict, Tuple
 
 from ..panel.glance import Glance
+from ..panel.terms import curves
 from ..panel.words import training_details
 from ..session.training import Progress
 from .chart import draw
-from .common import Settings, fill, say
+from .common import Settings, fill, say, tool_tip
 
 
 class TrainingSection:
@@ -98,6 +99,7 @@ class TrainingSection:
         there = bool(progress.losses or progress.validation)
         self.ui.curveLabel.setVisible(there)
         if there:
+            self.ui.curveLabel.toolTip = tool_tip(curves(progress.losses, progress.validation))
             self.ui.curveLabel.setPixmap(draw(progress.losses, progress.validation, self._colors(), self._width()))
 
     def _colors(self) -> Dict[str, Tuple[int, int, int]]:

@@ -79,6 +79,8 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
     def setActiveEffect(self, effect):
         self._effect = effect
+        if self._node is not None and effect is None:
+            self._node.SetActiveEffectName("")
 
     def activeEffect(self):
         return self._effect
