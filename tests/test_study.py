@@ -142,7 +142,10 @@ def test_tasks_have_the_names_that_viewers_use(study):
     assert list(study.strategies()) == [
         DEFAULT_STRATEGY,
         "uncertainty",
+        "uncertain_part",
+        "expected_correction",
         "coverage",
+        "cold_start",
         "foreground_random",
         "random",
         "first",

@@ -24,6 +24,12 @@ class FileScene:
         self.image = nibabel.load(path)
         return path
 
+    def lock(self, handle, segment, on):
+        pass
+
+    def put_back(self, handle):
+        return []
+
     def geometry(self, handle):
         return Geometry(self.image.shape[::-1], self.image.affine)
 

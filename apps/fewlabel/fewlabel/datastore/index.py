@@ -34,12 +34,14 @@ class FolderIndex:
 
     def refresh(self) -> None:
         """Read the folder; headers that take long are read in the background."""
-        if not self._match_folder(whole=True):
+        known = self._match_folder(whole=True)
+        if not known:
             self._scan.look()
-            if not self._match_folder() and not self._entries.read_only and not self._looking:
-                self._looking = True
-                threading.Thread(target=self._look_on, name="headers", daemon=True).start()
-        self._scan.log()
+            known = self._match_folder()
+        self._scan.log()  # before the thread starts: it would wait until the thread has read a batch
+        if not known and not self._entries.read_only and not self._looking:
+            self._looking = True
+            threading.Thread(target=self._look_on, name="headers", daemon=True).start()
 
     def _look_on(self) -> None:
         try:
