@@ -34,7 +34,7 @@ CARD = {
 
 @pytest.fixture
 def publish(tmp_path: Path):
-    """Callable (network, normalisation, bounds, classes, seed of the weights, more of the card): the workspace."""
+    """Callable (network, normalisation, bounds, classes, seed of the weights, patch, more of the card): workspace."""
 
     return partial(published_study, tmp_path / "study")
 
@@ -46,10 +46,11 @@ def published_study(
     bounds=None,
     classes=("organ", "tumour"),
     seed=0,
+    patch=(16, 24, 16),
     **card,
 ):
     workspace = Workspace(folder / ".fewlabel")
-    plan = Plan((1.1, 0.9, 1.7), (16, 24, 16), normalisation, bounds, network, 1, tuple(classes))
+    plan = Plan((1.1, 0.9, 1.7), patch, normalisation, bounds, network, 1, tuple(classes))
     torch.manual_seed(seed)
     save_published(workspace.model, find(network)(len(classes) + 1), plan, {**CARD, **card})
     return workspace

@@ -140,6 +140,8 @@ def outcome(result: dict[str, Any], seconds: float) -> Outcome:
         return Outcome("failed", next(iter(result["failed"].values())), seconds)
     if result["code"] == 0 and result["ran"]:
         return Outcome("passed", "", seconds)
+    if result["code"] == 0:
+        return Outcome("error", "the test was skipped: name the one that fails", seconds)
     return Outcome("error", result.get("words") or f"pytest ended with code {result['code']}", seconds)
 
 
