@@ -210,6 +210,33 @@ def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_t
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
 
 
+@pytest.mark.parametrize("said", [b"", b"keep\n"])
+def test_an_attached_server_ends_with_the_program_that_started_it_unless_that_says_keep(tmp_path, free_port, said):
+    code = (
+        "import argparse, sys\nfrom serving import run\n"
+        f"run.server_command = lambda *_: [sys.executable, '-c', {SERVER!r}, '{free_port}']\n"
+        f"options = argparse.Namespace(studies={str(tmp_path)!r}, host='127.0.0.1', port={free_port})\n"
+        "options.conf, options.attached = [], True\n"
+        "sys.exit(run.serve(options))\n"
+    )
+    variables = dict(os.environ, PYTHONPATH=str(SCRIPTS))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    launcher = subprocess.Popen([sys.executable, "-c", code], env=variables, **pipes)
+    while b"Ctrl-C stops" not in launcher.stdout.readline():
+        assert launcher.poll() is None
+    family = psutil.Process(launcher.pid).children(recursive=True)
+    launcher.stdin.write(said)
+    launcher.stdin.close()
+    if said:
+        time.sleep(1)
+        assert launcher.poll() is None
+        launcher.terminate()
+    assert launcher.wait(timeout=30) == 0
+    launcher.stdout.close()
+    assert len(family) == 2
+    assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
+
+
 def test_models_that_were_put_aside_are_listed_and_an_absent_study_is_reported(tmp_path, capsys):
     assert serve.main(serve.parse(["--studies", str(tmp_path), "--restore-model"])) == 1
     assert "no FewLabel study" in capsys.readouterr().err

@@ -141,14 +141,14 @@ class Copy:
             launcher.close()
 
 
-def until(launcher, *stages):
+def until(launcher, *stages, patience=PATIENCE):
     """Wait until a launcher is at one of these stages; its status then."""
-    wait(lambda: launcher.status.stage in stages and launcher.status.text != "Stopping ...", launcher)
+    wait(lambda: launcher.status.stage in stages, launcher, patience)
     return launcher.status
 
 
-def wait(condition, launcher=None):
-    end = time.monotonic() + PATIENCE
+def wait(condition, launcher=None, patience=PATIENCE):
+    end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end, launcher and launcher.status
         time.sleep(0.02)

@@ -31,7 +31,7 @@ class StartSection:
         ui.keepCheck.checked = launcher.keeps = settings.flag("keep", False)
         ui.keepCheck.connect("toggled(bool)", self._keep)
         ui.startButton.connect("clicked(bool)", lambda _=False: self.start())
-        ui.stopButton.connect("clicked(bool)", lambda _=False: self.stop())
+        ui.serverStopButton.connect("clicked(bool)", lambda _=False: self.stop())
         ui.logButton.connect("clicked(bool)", lambda _=False: self._open_log())
         self.tick()
 
@@ -58,8 +58,8 @@ class StartSection:
             return
         self._shown, ui = status, self.ui
         ui.startButton.enabled = not status.busy
-        ui.stopButton.enabled = status.busy
-        ui.stopButton.text = "Cancel" if status.stage is Stage.WORKING else "Stop"
+        ui.serverStopButton.enabled = status.busy
+        ui.serverStopButton.text = "Cancel" if status.stage is Stage.WORKING else "Stop"
         ui.logButton.enabled = self.launcher.log is not None
         ui.studiesFolder.enabled = ui.classesEdit.enabled = not status.busy
         ui.rootFrame.setVisible(status.asks_folder)
