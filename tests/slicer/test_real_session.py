@@ -215,6 +215,7 @@ def test_the_model_is_exported_and_saved_with_what_was_verified(anna, tmp_path):
     assert state["verified"]["voxels_differing"] == 0
 
 
+@pytest.mark.slow
 def test_killed_in_mid_training_it_is_said_and_the_next_one_goes_on(anna, server):
     anna.session.training.options = {"method": "supervised", "max_steps": 100_000}
     anna.session.training.start()
