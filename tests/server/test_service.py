@@ -120,7 +120,6 @@ def test_after_a_training_cases_have_scores_and_the_model_is_described(server):
     assert listed["scan_0"]["rank"] is None
 
 
-@pytest.mark.slow
 def test_the_exported_zip_runs_by_itself_and_gives_what_the_server_gives(server, volumes, tmp_path):
     assert server.request("POST", "/fewlabel/export", expect=202) == {"state": "running"}
     assert server.info()["name"] == "FewLabel", "it answers meanwhile"
