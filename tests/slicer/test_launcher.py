@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ def test_a_server_runs_for_the_folder_and_ends_when_it_is_stopped(copy, panel_co
     assert panel_copy_tools.until(launcher, Stage.IDLE).text == texts.STOPPED
     assert not panel_copy_tools.is_alive(copy.about["pid"])
     assert launcher.record.served(copy.studies) == Served(int(status.url.rsplit(":")[-1]), 0, "liver,left kidney")
+
+
+def test_a_start_returns_before_anything_was_looked_for(copy, monkeypatch):
+    gate = threading.Event()
+    monkeypatch.setattr(Path, "is_dir", lambda path: gate.wait(60))
+    launcher = copy.launcher()
+    launcher.start(copy.wish())
+    assert (launcher.status.stage, launcher.status.text) == (Stage.WORKING, texts.LOOKING)
+    launcher.stop()
+    assert launcher.status.text == texts.STOPPING
+    gate.set()
 
 
 def test_what_is_downloaded_and_how_large_it_is_is_told():

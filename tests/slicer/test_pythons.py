@@ -43,7 +43,10 @@ def test_slicers_own_is_never_taken(find, tmp_path):
     ("answers", "words"),
     [
         ({}, ["No Python 3.10, 3.11 or 3.12 was found", "https://www.python.org/downloads/", "does not fetch one"]),
-        ({"a": "3.9|True|True|/a", "b": "3.13|True|True|/b"}, ["Only 3.9, 3.13 found.", "Install Python 3.12"]),
+        (
+            {"noise": "Python was not found", "a": "3.9|True|True|/a", "b": "3.13|True|True|/b"},
+            ["Only 3.9, 3.13 found.", "Install Python 3.12"],
+        ),
         ({"a": "3.11|True|False|/a"}, ["Install the package python3.11-venv"]),
     ],
 )

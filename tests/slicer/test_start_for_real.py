@@ -27,10 +27,11 @@ def launcher(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_real_server_starts_answers_and_ends(launcher, panel_copy_tools, volumes, tmp_path):
     studies = volumes.study(tmp_path / "Bilder für 肝", 2)
     launcher.start(Wish(studies, classes="organ,tumour"))
-    status = panel_copy_tools.until(launcher, Stage.RUNNING, Stage.FAILED, patience=280.0)
+    status = panel_copy_tools.until(launcher, Stage.RUNNING, Stage.FAILED, patience=600.0)
     assert status.stage is Stage.RUNNING, (status, launcher.log.read_text(encoding="utf-8"))
     offered = Client(status.url, tmp_path / "files", "anna").capabilities()
     assert offered.study == studies.name
@@ -38,7 +39,7 @@ def test_the_real_server_starts_answers_and_ends(launcher, panel_copy_tools, vol
     said = launcher.log.read_text(encoding="utf-8")
     assert f"FewLabel is starting for {studies}" in said
     launcher.stop()
-    panel_copy_tools.until(launcher, Stage.IDLE)
+    panel_copy_tools.until(launcher, Stage.IDLE, patience=120.0)
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{status.url}/info/", timeout=10)
     assert Path(launcher.record.root) == environment.ROOT  # the copy that the panel lies in was found by itself

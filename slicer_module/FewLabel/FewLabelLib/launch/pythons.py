@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -39,7 +40,7 @@ def find(root: Path, variables: Dict[str, str], slicer: Mapping[str, str], run: 
     without_venv = ""
     for command in candidates(root, variables):
         version, wide, makes, file = (*(run or ask)(command, variables).strip().split("|"), "", "", "", "")[:4]
-        if not version or is_slicers(file, slicer):
+        if not re.fullmatch(r"\d+\.\d+", version) or is_slicers(file, slicer):  # e.g. Windows' link to its shop
             continue
         if version not in SUITABLE or wide != "True":
             seen += [version] if version not in seen else []

@@ -10,7 +10,7 @@ from .child import Child
 from .setting_up import reason
 
 ATTEMPTS = 3  # where another program takes the port first
-PATIENCE = 30.0  # seconds until a server that is asked to end is killed; its training ends with it
+PATIENCE = 60.0  # seconds until a server that is asked to end is killed; its training ends with it
 READY = "FewLabel is ready at "
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, Optional
 
@@ -11,6 +12,8 @@ from ..launch.launcher import Launcher
 from ..launch.status import Stage, Status, Wish
 from .common import ERROR, Settings, say
 from .server import ServerSection
+
+GIVEN = 0.002  # seconds of an update
 
 
 class StartSection:
@@ -54,6 +57,8 @@ class StartSection:
     def tick(self) -> None:
         """Show what the launcher tells; connect as soon as a server runs."""
         status, before = self.launcher.status, self._shown
+        if status.stage is Stage.WORKING:
+            time.sleep(GIVEN)  # Qt's event loop holds Python's lock: else the launcher's thread would hardly run
         if status == before:
             return
         self._shown, ui = status, self.ui
