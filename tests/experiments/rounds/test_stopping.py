@@ -5,7 +5,6 @@ import pytest
 from experiments.rounds import stopping
 from experiments.rounds.simulate import Annotation
 from experiments.rounds.stopping import judge, stopping_table
-from fewlabel.review.stopping import is_hardly_worth_it
 from fewlabel.workspace import write_json
 
 SIZES = tuple(range(2, 25, 2))
@@ -61,12 +60,6 @@ def test_the_advice_knows_only_the_labels_of_its_round(monkeypatch):
     monkeypatch.setattr(stopping, "expected_gain", recorded)
     judge("data", played(steep))
     assert seen == list(SIZES[:-1])
-
-
-def test_without_enough_points_the_advice_is_not_to_stop():
-    assert not is_hardly_worth_it({"source": "corrected", "points": []})
-    assert is_hardly_worth_it({"high": 0.009})
-    assert not is_hardly_worth_it({"high": 0.01})
 
 
 @pytest.fixture
