@@ -66,8 +66,6 @@ class Rounds:
         self.study = PlayedStudy(state / "study", cases, row.sizes[0], row.seed)
         self.images = Images(cases)
         self.images.labelled = list(kept["labelled"])
-        self.now: CoreTime = StepTime() if experiment.steps else CoreTime()
-        self.now.go_on_from(kept["seconds"])
         self.scoring, self.choosing, self.rounds = kept["scoring"], kept["choosing"], kept["rounds"]
         self.reviewer = Reviewer(self.study.workspace, FewLabelInfer(self.study.workspace, experiment.device))
         begun = time.process_time()
@@ -77,6 +75,8 @@ class Rounds:
         self.strategy = strategies[row.strategy]
         if not self.images.labelled:
             self._label_more(row.sizes[0])
+        self.now: CoreTime = StepTime() if experiment.steps else CoreTime()  # of the training alone: from here on
+        self.now.go_on_from(kept["seconds"])
 
     @property
     def left(self) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """A generated pool in which choice matters: a tenth of it is of three rare kinds, and so is a third of the test cases.
 
-A model that has seen no label of a kind fails on it, so a strategy pays that finds one of each. Ordinary scans are
-those of the demo, in coarser voxels, so that a CPU plays many rounds.
+If a model does worse on a kind of which it has learnt no label, a strategy pays that finds one of each. Ordinary scans
+are those of the demo, in coarser voxels, so that a CPU plays many rounds.
 """
 
 from __future__ import annotations

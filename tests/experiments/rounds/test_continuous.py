@@ -1,18 +1,21 @@
 """Rounds of one training that goes on, on scans of 18 voxels; a second is a step of the training."""
 
+import dataclasses
 import json
 
 import pytest
 
 from experiments.day.timed import TimedRun
 from experiments.harness.errors import ExperimentError
-from experiments.rounds import continuous
+from experiments.rounds import continuous, rounds
 from experiments.rounds.continuous import go_on, of_case
+from experiments.rounds.kinds import ORDINARY, write_kinds
 from experiments.rounds.simulate import Annotation
+from experiments.rounds.stopping import stopping_table
 from fewlabel.selection.expected_correction import Corrections
 from fewlabel.training import clock as clock_module
 from fewlabel.training.trainer import Trainer
-from fewlabel.workspace import Workspace
+from fewlabel.workspace import Workspace, write_json
 
 pytestmark = pytest.mark.usefixtures("quiet_process")
 
@@ -128,6 +131,23 @@ def test_too_short_rounds_are_refused_in_words(play, monkeypatch):
     monkeypatch.setattr(TimedRun, "_look_every", lambda run: 1000.0)
     with pytest.raises(ExperimentError, match="give more to --seconds"):
         play()
+
+
+def test_runs_end_in_a_report_with_a_table_of_the_rare_cases(data, tmp_path):
+    folder = tmp_path / "out"
+    data.experiment(steps=3).keep(folder)
+    write_kinds(data.folder, {"c0": ORDINARY, "c1": "resection", "c2": "resection", "c3": ORDINARY})
+    for row in (ROW, dataclasses.replace(ROW, strategy="expected_correction")):
+        write_json(folder / "rows" / f"{row.key}.json", {"row": row.to_dict(), "seconds": 1.0})
+        rounds.play(folder, row.key)
+    report = rounds.write_report(folder)
+    assert "rounds of 10 core-seconds in one training that goes on" in report
+    assert report.count("| supervised, expected_correction |") == 2
+    assert "Dice of rare cases with 4" in report
+    assert len((folder / "rounds.csv").read_text().splitlines()) == 1 + 2 * 2
+    assert (folder / "rounds.png").stat().st_size > 1000
+    assert not list((folder / "running").iterdir())
+    assert stopping_table([folder]).count("| data | supervised, ") == 2
 
 
 def test_a_case_counts_the_classes_that_it_or_its_prediction_has():
