@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,17 @@ from experiments.day.study import PlayedStudy
 from experiments.day.timed import TimedRun
 from experiments.harness.errors import ExperimentError
 from experiments.rounds.simulate import Annotation, Images
+from fewlabel.data.loaders import Record
 from fewlabel.inference.predict import segment
 from fewlabel.inference.segment import FewLabelInfer
+from fewlabel.methods.base import Method
+from fewlabel.plan import Plan
+from fewlabel.predictions.store import PredictionStore
 from fewlabel.published import load_published
 from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import make_strategies
 from fewlabel.settings import Settings
+from fewlabel.training.publish import Publication
 from fewlabel.workspace import read_json, write_json
 
 _KEPT = (".fewlabel", "labels", "datastore_v2.json")  # what a study holds besides its images
@@ -88,7 +92,8 @@ class Rounds:
         plan, row = self.experiment.plan, self.row
         chosen = {"network": plan.network, "patch": plan.patch, "batch": plan.batch, "device": self.experiment.device}
         more = {"method": row.method, "teacher": row.teacher, "seed": row.seed}
-        return Settings(**chosen, **more, training="continuous", max_steps=None)
+        longest = 24 * 60.0  # of the wall: the training's own time is the limit
+        return Settings(**chosen, **more, training="continuous", max_steps=None, scoring_minutes=longest)
 
     def has_ended(self) -> bool:
         """Whether the time of this round is over."""
@@ -200,7 +205,7 @@ class RoundsRun(TimedRun):
     """
 
     def __init__(self, rounds: Rounds, *arguments: Any) -> None:
-        self.rounds = rounds
+        self.rounds, self._scores_until = rounds, math.inf
         super().__init__(rounds.now, *arguments)
 
     def _why_end(self) -> str:
@@ -210,12 +215,19 @@ class RoundsRun(TimedRun):
         self.rounds.end()
         return "labels" if self.rounds.left else "rounds"
 
-    def _score(self, *arguments: Any) -> None:
-        with self._counted():
-            super()._score(*arguments)
+    def _has_news(self) -> bool:
+        return self.rounds.has_ended() or self.now() > self._scores_until
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        begun = time.process_time()
-        yield
+    def _score(
+        self,
+        method: Method,
+        plan: Plan,
+        unlabelled: list[Record],
+        published: Publication,
+        store: PredictionStore,
+        seconds: float = math.inf,
+    ) -> None:
+        """Limited by the training's own time: on a busy computer, seconds of the wall would score fewer cases."""
+        begun, self._scores_until = time.process_time(), self.now() + seconds
+        super()._score(method, plan, unlabelled, published, store)
         self.rounds.scoring += time.process_time() - begun

@@ -14,6 +14,7 @@ from experiments.rounds.simulate import Annotation
 from experiments.rounds.stopping import stopping_table
 from fewlabel.selection.expected_correction import Corrections
 from fewlabel.training import clock as clock_module
+from fewlabel.training.run import Run
 from fewlabel.training.trainer import Trainer
 from fewlabel.workspace import Workspace, write_json
 
@@ -131,6 +132,23 @@ def test_too_short_rounds_are_refused_in_words(play, monkeypatch):
     monkeypatch.setattr(TimedRun, "_look_every", lambda run: 1000.0)
     with pytest.raises(ExperimentError, match="give more to --seconds"):
         play()
+
+
+def test_scoring_may_take_its_share_of_the_training_and_not_of_the_wall(play, monkeypatch):
+    seen, score = [], Run._score
+
+    def scored(run, *arguments):
+        assert len(arguments) == 5, "no limit in seconds of the wall"
+        if not seen:
+            early = run._has_news()
+            with run.now.stopped():
+                run.now.go_on_from(run.now() + 5.5)  # of the five that are the least
+                seen.append((early, run._has_news(), run.rounds.has_ended()))
+        score(run, *arguments)
+
+    monkeypatch.setattr(Run, "_score", scored)
+    play(dataclasses.replace(ROW, seconds=20.0))
+    assert seen == [(False, True, False)]
 
 
 def test_runs_end_in_a_report_with_a_table_of_the_rare_cases(data, tmp_path):
