@@ -22,12 +22,13 @@ from experiments.mutants.faults.methods import METHODS
 from experiments.mutants.faults.pool import POOL
 from experiments.mutants.faults.published import PUBLISHED
 from experiments.mutants.faults.selection import SELECTION
+from experiments.mutants.faults.stopping import STOPPING
 from experiments.mutants.faults.storing import STORING
 from experiments.mutants.faults.teacher import TEACHER
 from experiments.mutants.faults.training import TRAINING
 
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
-    *(*DATA, *TRAINING, *CONTINUOUS, *ARRIVALS, *KEEPING, *SELECTION, *CHOOSING, *STORING, *FOLDER),
+    *(*DATA, *TRAINING, *CONTINUOUS, *ARRIVALS, *KEEPING, *SELECTION, *CHOOSING, *STOPPING, *STORING, *FOLDER),
     *(*EXPORT, *EXPORTING, *DATASETS, *BUNDLES, *CARDS, *DICOM, *ALONE, *FORMATS),
 )
