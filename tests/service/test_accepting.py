@@ -107,9 +107,8 @@ def test_what_cannot_be_accepted_is_refused_and_nothing_is_stored(pool):
     assert "has a label already" in pool.refused("POST", "accept/e", 409, json={"version": 3})
     assert "No image 'zzz'" in pool.refused("POST", "accept/zzz", 404, json={"version": 3})
     assert "version" in pool.refused("POST", "accept/a", 422, json={})
-    write_volume(
-        pool.store.get_image_uri("c"), np.ones(pool.shape, np.float32) * 5 + np.eye(12, 10)[..., None], pool.affine
-    )
+    other = np.random.default_rng(9).normal(size=pool.shape).astype(np.float32)
+    write_volume(pool.store.get_image_uri("c"), other, pool.affine)
     assert "no stored proposal for 'c'" in pool.refused("POST", "accept/c", 409, json={"version": 3})
     assert files(pool) == before
 

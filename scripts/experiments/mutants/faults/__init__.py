@@ -25,9 +25,10 @@ from experiments.mutants.faults.selection import SELECTION
 from experiments.mutants.faults.storing import STORING
 from experiments.mutants.faults.teacher import TEACHER
 from experiments.mutants.faults.training import TRAINING
+from experiments.mutants.faults.whole_pool import WHOLE_POOL
 
 FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
     *(*DATA, *TRAINING, *CONTINUOUS, *ARRIVALS, *KEEPING, *SELECTION, *CHOOSING, *STORING, *FOLDER),
-    *(*EXPORT, *EXPORTING, *DATASETS, *BUNDLES, *CARDS, *DICOM, *ALONE, *FORMATS),
+    *(*EXPORT, *EXPORTING, *DATASETS, *BUNDLES, *CARDS, *DICOM, *ALONE, *FORMATS, *WHOLE_POOL),
 )
