@@ -15,6 +15,7 @@ from .common import Settings
 from .editor import EditorSection
 from .export import ExportSection
 from .messages import Messages
+from .pool import PoolSection
 from .server import ServerSection
 from .shortcuts import Shortcuts
 from .submit import SubmitSection
@@ -35,7 +36,7 @@ class Panel:
         named: called with the person's name for the server's records.
 
     Attributes:
-        server, cases, case, editor, submit, training, export: the sections.
+        server, cases, pool, case, editor, submit, training, export: the sections.
     """
 
     def __init__(self, ui: Any, session: Any, settings: Settings, named: Callable[[str], None]) -> None:
@@ -43,6 +44,7 @@ class Panel:
         self.messages = Messages(ui, session)
         self.server = ServerSection(ui, session, settings, named)
         self.cases = CasesSection(ui, session)
+        self.pool = PoolSection(ui, session)
         self.case = CaseSection(ui, session, settings)
         self.editor = EditorSection(ui, session)
         self.submit = SubmitSection(ui, session, settings)
@@ -118,4 +120,4 @@ class Panel:
         self.refresh()
 
     def _sections(self) -> tuple:
-        return self.server, self.cases, self.case, self.editor, self.submit, self.training, self.export
+        return self.server, self.cases, self.pool, self.case, self.editor, self.submit, self.training, self.export
