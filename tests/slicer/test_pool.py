@@ -102,6 +102,15 @@ def test_the_most_doubtful_is_opened_first_and_accepted_as_it_is(panel, server, 
     assert ("info", texts.NO_PROPOSAL_LEFT) in panel.said
 
 
+def test_those_that_are_only_looked_at_come_round_again(panel, server, pool):
+    seen = []
+    for _ in range(4):
+        pool.next()
+        panel.settle()
+        seen.append(panel.cases.case.id)
+    assert seen == ["b", "c", "a", "b"]
+
+
 def test_nobody_waits_for_an_acceptance(panel, server, pool):
     pool.next()
     panel.settle()

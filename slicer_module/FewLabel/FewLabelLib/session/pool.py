@@ -99,8 +99,10 @@ class Pool:
         return [row["id"] for row in waiting]
 
     def next(self) -> None:
-        """Open the most doubtful proposal that was not opened last."""
-        case = next((case for case in self.doubtful() if case != self._asked), "")
+        """Open the most doubtful proposal; where one is open that was only looked at, the one after it."""
+        order = self.doubtful()
+        at = order.index(self._asked) + 1 if self._asked in order else 0
+        case = next((case for case in [*order[at:], *order[:at]] if case != self._asked), "")
         if not case:
             self._asked = ""
             self._context.say("info", texts.NO_PROPOSAL_LEFT)
