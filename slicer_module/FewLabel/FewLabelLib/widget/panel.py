@@ -16,6 +16,7 @@ from .common import Settings
 from .editor import EditorSection
 from .export import ExportSection
 from .messages import Messages
+from .pool import PoolSection
 from .server import ServerSection
 from .shortcuts import Shortcuts
 from .start import StartSection
@@ -37,7 +38,7 @@ class Panel:
         named: called with the person's name for the server's records.
 
     Attributes:
-        server, starting, cases, case, editor, submit, training, export: the sections.
+        server, starting, cases, pool, case, editor, submit, training, export: the sections.
     """
 
     def __init__(self, ui: Any, session: Any, settings: Settings, named: Callable[[str], None]) -> None:
@@ -46,6 +47,7 @@ class Panel:
         self.server = ServerSection(ui, session, settings, named)
         self.starting = StartSection(ui, Launcher(session.context.folder), settings, self.server)
         self.cases = CasesSection(ui, session)
+        self.pool = PoolSection(ui, session)
         self.case = CaseSection(ui, session, settings)
         self.editor = EditorSection(ui, session)
         self.submit = SubmitSection(ui, session, settings)
@@ -122,4 +124,4 @@ class Panel:
         self.refresh()
 
     def _sections(self) -> tuple:
-        return self.server, self.cases, self.case, self.editor, self.submit, self.training, self.export
+        return self.server, self.cases, self.pool, self.case, self.editor, self.submit, self.training, self.export
