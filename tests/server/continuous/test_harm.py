@@ -92,8 +92,9 @@ def test_after_the_stated_time_it_comes_back_at_half_the_weight(study):
 
 
 def test_it_survives_a_restart(study):
+    checkpoint = study.workspace.checkpoint  # written every few seconds
+    study.wait(lambda: torch.load(checkpoint, weights_only=True)["guard"]["weight"] == 0.5)
     study.server.stop()
-    assert torch.load(study.workspace.checkpoint, weights_only=True)["guard"]["weight"] == 0.5
     study.server.start()
     study.wait(lambda: study.went_on() and pool_weight(study) == pytest.approx(study.weight / 2, rel=0.01))
 
