@@ -64,6 +64,14 @@ def expected_gain(entries: Sequence[dict[str, Any]], labels: int | None = None, 
     return {**found, "advice": _advice(found, entries)}
 
 
+def is_hardly_worth_it(found: Mapping[str, Any]) -> bool:
+    """Whether the advice is to stop: the upper end of the interval of an :func:`expected_gain` is below ``WORTH``.
+
+    False where there are too few points for an estimate.
+    """
+    return bool(found.get("high", WORTH) < WORTH)
+
+
 def at(curves: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Evaluate curves (B, 3), each a, b, c, at numbers of labels (N,): (B, N)."""
     a, b, c = (curves[:, index, None] for index in range(3))
@@ -170,7 +178,7 @@ def _advice(found: dict[str, Any], entries: Sequence[dict[str, Any]]) -> str:
         f"{MORE} more labels are expected to raise the mean Dice by {found['gain']:.3f} (90 % interval "
         f"{found['low']:.3f} to {found['high']:.3f}) from about {found['expected_now']:.2f}."
     ]
-    if found["high"] < WORTH:
+    if is_hardly_worth_it(found):
         sentences.append("That is hardly worth the work: it is time to stop, or to look for other kinds of cases.")
     elif found["low"] >= WORTH:
         sentences.append("More labels are worth the work.")
