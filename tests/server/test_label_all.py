@@ -4,19 +4,27 @@ import nibabel
 import numpy as np
 import pytest
 import requests
+import torch
+
+from fewlabel.networks import find
+from fewlabel.plan import Plan
+from fewlabel.published import save_published
+from fewlabel.workspace import Workspace
 
 COUNT = 30
+CARD = {"version": 3, "method": "bcp", "network": "unet_small", "validation": {}, "validated": False, "labelled": 2}
 
 
 @pytest.fixture(scope="module")
 def trained(serve, volumes, tmp_path_factory):
-    """A server with 30 scans, of which 2 are labelled, and a model; killed in the end."""
+    """A server with 30 scans, of which 2 are labelled, and a published model; killed in the end."""
     folder = volumes.study(tmp_path_factory.mktemp("pool") / "studies", COUNT)
+    plan = Plan((1.0, 1.25, 2.0), (16, 16, 16), "meanstd", None, "unet_small", 1, volumes.classes)
+    torch.manual_seed(0)
+    save_published(Workspace(folder / ".fewlabel").model, find("unet_small")(3), plan, CARD)
     server = serve(folder, {"labels": ",".join(volumes.classes)})
     for number in range(2):
         server.put_label(f"scan_{number}", volumes.truth(folder, number), volumes.classes)
-    server.train()
-    assert server.wait_for_training()["status"] == "DONE"
     return server
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from fewlabel.files import stamp
+from fewlabel.inference import segment as segment_module
 from fewlabel.predictions.propose import Proposer
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.service import pool_filling
 from fewlabel.service.label_all import LabelAll, label_all_of
 from fewlabel.study import Study
-from fewlabel.volumes.reading import write_volume
+from fewlabel.volumes.reading import read_label, write_volume
 from fewlabel.workspace import read_json, write_json
 
 
@@ -246,3 +247,25 @@ def test_without_its_model_it_says_so(service):
     answer = wait(service)
     assert answer["state"] == "failed"
     assert "train again" in answer["error"]
+
+
+def test_infer_gives_the_stored_proposal_and_predicts_only_what_is_not_stored(service, monkeypatch):
+    service.publish()
+    infer = service.study.infer
+    image = service.store.get_image_uri("a")
+    request = {"image": image, "result_extension": ".nii.gz"}
+    file, params = infer(request)
+    expected, checksum = read_label(file).array, params["checksum"]
+    label_all(service)
+    seen = []
+    monkeypatch.setattr(segment_module, "segment", lambda *_: seen.append(1) or 1 / 0)
+    file, params = infer(request)
+    assert np.array_equal(read_label(file).array, expected)
+    assert (params["checksum"], params["model_version"]) == (checksum, 3)
+    assert not seen
+    write_volume(image, np.random.default_rng(9).normal(size=service.shape).astype(np.float32), service.affine)
+    with pytest.raises(ZeroDivisionError):
+        infer(request)
+    service.publish(version=4)
+    with pytest.raises(ZeroDivisionError):
+        infer({**request, "image": service.store.get_image_uri("b")})

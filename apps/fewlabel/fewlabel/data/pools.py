@@ -64,8 +64,8 @@ def make_pools(
     validation |= set(fresh[: max(0, wanted - len(validation))])
     unlearned = set() if learn_accepted else labelled & set(accepted) - validation
     training = labelled - kept_back - validation - unlearned
-    unlabelled = set(images) - (labelled - unlearned) - kept_back
     learned = labelled - unlearned
+    unlabelled = set(images) - learned - kept_back
     note = _note(len(learned), len(validation), len(training), share, len(learned & set(accepted)))
     if unlearned:
         only = "" if learned else "Draw or correct a label, then train. "

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -153,6 +154,7 @@ class FewLabelInfer(PublishedTask):
 
     Attributes:
         recent: its last predictions, to compare submitted labels with.
+        kept: gives the stored prediction of an image file by the model with this card; None: there is none.
     """
 
     kind = InferType.SEGMENTATION
@@ -161,18 +163,21 @@ class FewLabelInfer(PublishedTask):
     def __init__(self, workspace: Workspace, device: str | None = None) -> None:
         super().__init__(workspace, device)
         self.recent = RecentPredictions()
+        self.kept: Callable[[Path, dict[str, Any]], Prediction | None] = lambda image, card: None
 
     def load(self, device: str) -> Published:
         return load_published(self.workspace.model, device)
 
     def predict(self, model: Published, image: Path, device: str) -> Prediction:
-        """Label map of one image file; also put into ``recent``.
+        """Label map of one image file, a stored one where there is one; also put into ``recent``.
 
         Raises:
             UnreadableVolume: the image cannot be used.
         """
-        labels, meta = segment(model.network, model.plan, image, device)
-        prediction = Prediction(labels.numpy(), meta["affine"], meta["confidence"], tuple(meta["notes"]))
+        prediction = self.kept(image, model.card)
+        if prediction is None:
+            labels, meta = segment(model.network, model.plan, image, device)
+            prediction = Prediction(labels.numpy(), meta["affine"], meta["confidence"], tuple(meta["notes"]))
         self.recent.keep(image, model.card, prediction)
         return prediction
 

@@ -47,6 +47,7 @@ class Head:
         volume: of each class, in ml.
         published: when that model was published, seconds since the epoch; None: not known.
         score: uncertainty of the case, 0..1 (see uncertainty.score_of); None: not computed with it.
+        notes: sentences from reading the image.
     """
 
     case: str
@@ -60,6 +61,7 @@ class Head:
     volume: tuple[float, ...]
     published: int | None = None
     score: float | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Head:

@@ -84,6 +84,7 @@ class Proposer:
             probability=confidence_of(restored, labels),
             volume=tuple(float((labels == value).sum()) * millilitres for value in classes),
             published=self.published,
+            notes=tuple(meta["notes"]),
             score=round(float(score_of(_maps(seen))["score"]), 4),
         )
         return Proposal(head, labels.numpy())

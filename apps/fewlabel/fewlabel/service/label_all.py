@@ -8,8 +8,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fewlabel.errors import Refusal
-from fewlabel.files import ReadAgain
+from fewlabel.files import ReadAgain, stamp
+from fewlabel.inference.recent import Prediction
 from fewlabel.predictions.entry import Head
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.published import read_card
@@ -56,6 +59,7 @@ class LabelAll:
         self._stop, self._error = threading.Event(), ""
         self._filler: PoolFiller | None = None
         self._card: ReadAgain[dict[str, Any]] = ReadAgain(read_card, dict)
+        study.infer.kept = self.prediction
         self._expected = ReadAgain(_calibrated, lambda: _said(ExpectedDice(())))
 
     @property
@@ -132,6 +136,21 @@ class LabelAll:
         """What is known of each stored proposal of a scan, by case, those of older models included."""
         card, (expected, _) = self.card(), self._expected(self.workspace.history)
         return {case: _answer(head, self.is_newest(head, card), expected) for case, head in self._heads().items()}
+
+    def prediction(self, image: Path, card: dict[str, Any]) -> Prediction | None:
+        """The stored proposal for an image file by the model with this card, which ``/infer`` then need not make."""
+        now = stamp(image)
+        for case, head in self._heads().items():
+            if head.source == now and self.is_newest(head, card) and self._is_file_of(image, case):
+                found = self.store.proposal(case, now)
+                if found is not None:
+                    return Prediction(found.labels, np.array(head.affine), head.probability, head.notes)
+        return None
+
+    def _is_file_of(self, image: Path, case: str) -> bool:
+        with contextlib.suppress(Refusal):  # the case was removed
+            return self.study.store.get_image_uri(case) == str(image)
+        return False
 
     def _heads(self) -> dict[str, Head]:
         heads = self.store.heads
