@@ -158,6 +158,11 @@ class Settings:
     patch: tuple[int, ...] | None = _setting(None, _three(int), "crop size in voxels, e.g. 96,96,64")
     batch: int | None = _setting(None, _positive(int), "labelled crops per step, and as many unlabelled ones")
     validation_share: float = _setting(0.2, _share, "share of the labelled cases kept for validation (from 5 labels)")
+    learn_accepted: bool = _setting(
+        False,
+        _yes,
+        "yes: train on proposals that were accepted as they were; default: no, their scans stay unlabelled",
+    )
     scoring_minutes: float = _setting(5.0, _positive(float), "longest time spent on scoring cases after a training")
     seed: int = _setting(0, _seed, "seed of every random choice")
     subfolders: bool | None = _setting(

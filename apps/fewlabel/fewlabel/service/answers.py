@@ -10,6 +10,7 @@ from fewlabel.datastore.kinds import Kind
 from fewlabel.export.base import Kind as ExportKind
 from fewlabel.export.comparing import Comparison
 from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS
+from fewlabel.service.pool_answers import ProposalAnswer
 
 State = Literal["unlabelled", "in_work", "submitted", "validation", "unusable"]
 
@@ -110,6 +111,7 @@ class Case(BaseModel):
     correction: float | None = Field(description="mean Dice of the model's proposal and the first submission")
     flags: list[str] = Field(description="sentences about what looks wrong with its label or scan")
     file: str
+    proposal: ProposalAnswer | None = Field(default=None, description="stored by Label all, of a case without a label")
     slices: dict[str, list[int]] | None = Field(description="worth looking at, by anatomical axis, worst first")
 
 

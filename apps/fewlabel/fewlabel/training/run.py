@@ -105,7 +105,10 @@ class Run:
             raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
         images = set(self.datastore.list_images()) - self.left_out.keys()
         share, seed = self.settings.validation_share, self.settings.seed
-        pools = make_pools(labelled, images, kept, share, seed, accepted_cases(self.datastore, labelled))
+        accepted = accepted_cases(self.datastore, labelled)
+        pools = make_pools(labelled, images, kept, share, seed, accepted, self.settings.learn_accepted)
+        if not pools.labelled and accepted.keys() & set(pools.unlabelled):
+            raise Refusal(pools.note, 409)
         known = remember(pools, kept)
         if known != kept:
             write_json(self.workspace.pools, known)
