@@ -10,6 +10,7 @@ from experiments.mutants.faults.continuous import CONTINUOUS
 from experiments.mutants.faults.data import DATA
 from experiments.mutants.faults.datasets import DATASETS
 from experiments.mutants.faults.dicom import DICOM
+from experiments.mutants.faults.domains import DOMAINS
 from experiments.mutants.faults.dtlp import DTLP
 from experiments.mutants.faults.export import EXPORT
 from experiments.mutants.faults.exporting import EXPORTING
@@ -30,4 +31,5 @@ FAULTS: tuple[Fault, ...] = (
     *(*PUBLISHED, *METHODS, *TEACHER, *POOL, *DTLP, *LOSSES, *MEASURES),
     *(*DATA, *TRAINING, *CONTINUOUS, *ARRIVALS, *KEEPING, *SELECTION, *CHOOSING, *STORING, *FOLDER),
     *(*EXPORT, *EXPORTING, *DATASETS, *BUNDLES, *CARDS, *DICOM, *ALONE, *FORMATS),
+    *DOMAINS,
 )
