@@ -15,9 +15,8 @@ import sys
 from environment import ROOT, ensure_environment
 from slicer_environment import slicer_command
 
-SPREAD = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
-"""One test file after the other in each process: what a file sets up is shared by its tests. One process more than
-there are cores: a third of the time tests wait for the servers that they have started."""
+SPREAD = ["-n", "auto", "--dist", "loadfile"]
+"""One test file after the other on each core: what a file sets up is shared by its tests."""
 CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
 """Checks of style and types; pyproject.toml says what mypy checks."""
 

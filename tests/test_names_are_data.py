@@ -147,6 +147,7 @@ def test_without_that_monai_would_run_such_a_name(tmp_path, monkeypatch):
     assert os.path.exists("hit")
 
 
+@pytest.mark.slow
 def test_a_bundle_of_all_these_names_runs_by_itself_and_gives_the_server_s_label_map(tmp_path):
     workspace = publish(tmp_path, DANGEROUS, *ALLOWED.values())
     image = tmp_path / "a scan.nii.gz"

@@ -13,6 +13,7 @@ ANGLE = np.radians(25)
 TURN = np.array([[np.cos(ANGLE), -np.sin(ANGLE), 0], [np.sin(ANGLE), np.cos(ANGLE), 0], [0, 0, 1]])
 
 
+@pytest.mark.slow
 def test_the_bundle_run_by_a_stranger_gives_the_same_label_map_on_the_same_grid(publish, volume, tmp_path):
     workspace = publish()
     bundle = export_model("bundle", workspace, tmp_path / "a bundle")
@@ -29,6 +30,7 @@ def segmented_by_both(workspace, bundle, image):
     return read_label(next(labels.rglob("*.nii.gz"))), segment(model.network, model.plan, image)[0].numpy()
 
 
+@pytest.mark.slow
 def test_the_bundle_takes_the_form_that_itk_shows_and_the_server_takes(publish, volume, tmp_path):
     workspace = publish()
     bundle = export_model("bundle", workspace, tmp_path / "bundle")

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from experiments.demo.phantom import write_study
-from fewlabel.settings import TRAINING
 
 HERE = Path(__file__).parent
 APP = HERE.parents[1] / "apps" / "fewlabel" / "main.py"
@@ -151,7 +150,7 @@ def _installed():
     return sorted(path for path in FOLDER.parents[1].rglob("*") if "__pycache__" not in path.parts)
 
 
-@pytest.mark.parametrize("training", TRAINING)
+@pytest.mark.parametrize("training", ["on_request", pytest.param("continuous", marks=pytest.mark.slow)])
 def test_every_selected_test_of_the_wheel_passes(tmp_path, training):
     outcomes = replay(tmp_path, FILES, " or ".join([*EXCLUDED_TESTS, SLOW]), training)
     assert [f"{name}:\n{problem}" for name, problem in outcomes if problem] == []

@@ -162,3 +162,18 @@ def test_older_scores_of_another_plan_are_not_kept(records, half, changed):
 def test_scores_of_labelled_cases_are_not_kept(records, half):
     score(records[:2], half, version=3, ends=lambda: True)
     assert set(read(half)["cases"]) == {"0", "1"}
+
+
+def test_cases_without_a_prediction_come_first_then_those_with_the_oldest(records, tmp_path, keep):
+    kept_scores(records[:2], tmp_path / "scores.json", keep(2))
+    kept_scores(records[2:4], tmp_path / "scores.json", keep(1))
+    order = []
+
+    class Noting(Keeper):
+        def __call__(self, record, image):
+            order.append(record["id"])
+            return super().__call__(record, image)
+
+    known = keep(3)
+    kept_scores(records, tmp_path / "scores.json", Noting(known.eyes, known.store, PLAN, 3, "cpu"))
+    assert [set(order[:2]), set(order[2:4]), set(order[4:])] == [{"4", "5"}, {"2", "3"}, {"0", "1"}]

@@ -159,6 +159,7 @@ def test_in_another_workspace_a_label_of_an_unknown_class_is_left_out_with_the_r
 # --- labels on an old grid
 
 
+@pytest.mark.slow
 def test_labels_beside_their_scans_are_reported_left_out_and_put_right_by_a_command(serve, tmp_path):
     studies = tmp_path / "studies"
     shutil.unpack_archive(TWO_FORMS, studies)

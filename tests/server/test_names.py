@@ -58,6 +58,7 @@ def test_half_a_character_elsewhere_in_a_description_takes_no_list_away(server, 
     assert server.get("/fewlabel/cases")["cases"]
 
 
+@pytest.mark.slow
 def test_the_exported_bundle_runs_and_no_name_is_run_with_it(server, tmp_path):
     server.request("POST", "/fewlabel/export", expect=202)
     server.wait_until(lambda: server.get("/fewlabel/export")["state"] != "running")

@@ -65,7 +65,7 @@ class Session:
         return info["train_stats"]["fewlabel"]
 
 
-@pytest.fixture(scope="module", params=["on_request", "continuous"])
+@pytest.fixture(scope="module", params=[pytest.param("on_request", marks=pytest.mark.slow), "continuous"])
 def training(request):
     """Both kinds: the whole session is played with each."""
     return request.param

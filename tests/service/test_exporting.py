@@ -24,6 +24,7 @@ def test_nothing_is_exported_before_a_training(service):
     assert "start one first" in service.refused("GET", "export/file", 404)
 
 
+@pytest.mark.slow
 def test_an_export_is_a_zip_whose_bundle_gives_the_same_label_maps(service, tmp_path):
     service.publish()
     service.submit("b")

@@ -203,6 +203,7 @@ def test_the_last_submission_is_taken_back_and_a_case_is_skipped(anna, volumes):
     assert anna.session.cases.case.id != skipped
 
 
+@pytest.mark.slow
 def test_the_model_is_exported_and_saved_with_what_was_verified(anna, tmp_path):
     if not anna.session.connection.capabilities.has("export"):
         pytest.skip("this server has no /fewlabel routes")
@@ -215,6 +216,7 @@ def test_the_model_is_exported_and_saved_with_what_was_verified(anna, tmp_path):
     assert state["verified"]["voxels_differing"] == 0
 
 
+@pytest.mark.slow
 def test_killed_in_mid_training_it_is_said_and_the_next_one_goes_on(anna, server):
     anna.session.training.options = {"method": "supervised", "max_steps": 100_000}
     anna.session.training.start()

@@ -10,6 +10,7 @@ from fewlabel.selection import scoring
 from fewlabel.training import continuous as continuous_module
 from fewlabel.training.arrivals import known_labels
 from fewlabel.training.continuous import ContinuousRun
+from fewlabel.training.refresh import PoolPasses
 from fewlabel.training.standing import one_line
 from fewlabel.workspace import read_json
 
@@ -174,19 +175,17 @@ def test_one_that_begins_from_scratch_beside_a_published_model_learns_for_a_roun
 
 def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, clock, monkeypatch):
     goes_on.label("ab")
-    scored = []
-    monkeypatch.setattr(ContinuousRun, "_score", lambda run, *arguments: scored.append(arguments[-1]))
+    allowed = []
+    monkeypatch.setattr(ContinuousRun, "_score", lambda run, *arguments: allowed.append(arguments[-1]))
     goes_on.goes_on()
+    assert allowed == [5.0]
     monkeypatch.setattr(continuous_module, "time", clock)
-    goes_on.run._scored_at, goes_on.run._scoring_took = 90.0, 10.0
-    scored.clear()
-    goes_on.run.movement.label_came()
-    for clock.now in (100.0, 139.0):
-        goes_on.run._score_sometimes(None)
-    assert scored == []
-    clock.now = 141.0
-    goes_on.run._score_sometimes(None)
-    assert len(scored) == 1
+    run, clock.now = goes_on.run, 100.0
+    run.passes = PoolPasses(run._now)
+    for clock.now in (104.0, 180.0):
+        run.passes.movement.label_came()
+        run._score_sometimes(None)
+    assert allowed[1:] == [5.0, 20.0]
 
 
 def test_what_is_published_predicts_the_pool_and_a_model_that_did_not_move_does_not_again(goes_on, monkeypatch):
@@ -199,9 +198,8 @@ def test_what_is_published_predicts_the_pool_and_a_model_that_did_not_move_does_
     again = []
     monkeypatch.setattr(ContinuousRun, "_score", lambda run, *arguments: again.append(arguments))
     method = goes_on.run.ongoing.method
-    goes_on.run._scored_at = float("-inf")
     for changed in (0.0, 0.01, 0.2):
         monkeypatch.setattr(ContinuousRun, "_changed", lambda run, *arguments, changed=changed: changed)
+        goes_on.run.passes._share.spent = 0.0  # as after a long time
         goes_on.run._score_sometimes(method)
-        goes_on.run._scored_at = float("-inf")
     assert len(again) == 1

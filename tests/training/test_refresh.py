@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import namedtuple
 
 import pytest
 from torch import nn
@@ -10,7 +11,7 @@ from torch import nn
 from fewlabel.methods import METHODS
 from fewlabel.predictions.pool import Pass
 from fewlabel.training import refresh as refresh_module
-from fewlabel.training.refresh import MOST_TIME, SHARES, Movement, PoolRefresh
+from fewlabel.training.refresh import MOST_TIME, SHARES, Movement, PoolPasses, PoolRefresh
 
 
 class Store:
@@ -130,3 +131,57 @@ def test_where_nothing_validates_the_scans_tell():
     assert not movement.is_worth_it(math.nan, lambda: 0.0)
     assert movement.is_worth_it(math.nan, lambda: 0.5)
     assert movement.is_worth_it(math.nan, lambda: math.nan)  # none of them had a prediction
+
+
+class Playing:
+    """A training that publishes a version every 40 seconds; predicting one of its scans takes a second."""
+
+    def __init__(self, scans):
+        self.now, self.heads, self.cases = 0.0, {}, [f"scan {number}" for number in range(scans)]
+        self.passes, self.version, self.spent = PoolPasses(lambda: self.now), 0, []
+
+    def publish(self, changed=1.0, after=40.0):
+        self.now += after
+        self.version += 1
+        begun = self.now
+        self.passes(self, self.version, math.nan, self.cases, lambda: changed, self.predict)
+        self.spent.append(self.now - begun)
+
+    def predict(self, seconds):
+        oldest = sorted(self.cases, key=lambda case: self.heads.get(case, Head(-1)).version)
+        for case in oldest[: int(seconds)]:
+            self.heads[case] = Head(self.version)
+            self.now += 1
+        return len(oldest) <= seconds
+
+
+Head = namedtuple("Head", "version")
+
+
+def test_passes_take_at_most_a_fifth_of_the_time():
+    played = Playing(scans=200)
+    for _ in range(40):
+        played.publish()
+        assert sum(played.spent) <= 0.2 * played.now
+    assert sum(played.spent) > 0.15 * played.now
+
+
+def test_the_first_pass_may_take_its_shortest_time_however_early_it_is():
+    played = Playing(scans=200)
+    played.publish(after=1.0)
+    played.publish(after=1.0)
+    assert played.spent == [5.0, 0.0]
+
+
+def test_a_cut_pass_goes_on_until_each_scan_is_predicted_and_a_new_version_alone_begins_none():
+    played = Playing(scans=25)
+    for _ in range(3):
+        played.publish(changed=0.0)
+    assert {head.version for head in played.heads.values()} == {1, 2, 3}
+    assert len(played.heads) == 25
+    before = dict(played.heads)
+    for _ in range(5):
+        played.publish(changed=0.0)
+    assert played.heads == before
+    played.publish(changed=0.5)
+    assert all(head.version == played.version for head in played.heads.values())

@@ -8,13 +8,11 @@ from math import inf, nan
 from fewlabel.data.loaders import Record
 from fewlabel.methods.base import Method
 from fewlabel.plan import Plan
-from fewlabel.predictions.pool import predict_pool
+from fewlabel.predictions.pool import Pass, predict_pool
 from fewlabel.predictions.predict import Eyes
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.settings import Settings
-from fewlabel.training.refresh import Movement
-
-_SHARE = 0.2  # of the time, at most, as on the server
+from fewlabel.training.refresh import Movement, PoolPasses
 
 
 class Passes:
@@ -32,29 +30,28 @@ class Passes:
         self, store: PredictionStore, plan: Plan, pool: Sequence[Record], device: str, now: Callable[[], float]
     ) -> None:
         self.store, self.plan, self.pool, self.device, self.now = store, plan, list(pool), device, now
-        self.movement = Movement()
+        self.passes = PoolPasses(now)
         self.version = int(store.current)
         self.seconds = Settings().scoring_minutes * 60
-        self._at, self._took = -inf, 0.0
 
     def __call__(self, method: Method) -> None:
         """A version was published: the network that ``method`` deploys."""
         self.version += 1
-        now = self.now()
-        if now - self._at < self._took / _SHARE:
-            return
-        if self.movement.is_worth_it(nan, lambda: self._predict(method, self._some(), inf)):
-            self._predict(method, self.pool, self.seconds)
-            self.movement.predicted(nan)
-        self._at = self.now()
-        self._took = self._at - now
+        cases = [record["id"] for record in self.pool]
+
+        def predict(seconds: float) -> bool:
+            made = self._predict(method, self.pool, min(seconds, self.seconds))
+            return made.done == made.of
+
+        self.passes(
+            self.store, self.version, nan, cases, lambda: self._predict(method, self._some(), inf).changed, predict
+        )
 
     def _some(self) -> list[Record]:
         known = [record for record in self.pool if record["id"] in self.store.heads]
         return known[self.version % max(1, len(known)) :][: Movement.scans]
 
-    def _predict(self, method: Method, records: Sequence[Record], seconds: float) -> float:
-        """Share of the foreground that was given to another class than the last time."""
+    def _predict(self, method: Method, records: Sequence[Record], seconds: float) -> Pass:
         eyes = Eyes(method.deployed, method.member_networks, self.plan)
         where = self.store, self.plan, records, self.version, self.device
-        return predict_pool(eyes, *where, seconds, self.now).changed
+        return predict_pool(eyes, *where, seconds, self.now)

@@ -124,6 +124,7 @@ def test_a_training_that_rests_is_woken_by_the_next_label(play_day, monkeypatch)
     assert outcome["marks"][-1]["steps"] < 40, "it rested"
 
 
+@pytest.mark.slow
 def test_recording_rules_changes_nothing_of_the_day(play_day, tmp_path):
     plain = play_day(WHILE_DAY)
     (tmp_path / "out" / "outcomes" / f"{WHILE_DAY.key}.json").unlink()

@@ -41,6 +41,7 @@ def file_again(life):
         path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_a_label_of_another_case_in_its_file_is_noticed(life, file_again):
     final = life.server.studies / "labels" / "final"
     shutil.copyfile(final / "scan_1.nii.gz", file_again(final / "scan_0.nii.gz"))
@@ -48,6 +49,7 @@ def test_a_label_of_another_case_in_its_file_is_noticed(life, file_again):
         life.check.look(restarted=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["studies/labels/final/.writing-x", "temporary/tmp12345678", "sessions/a/b.nii.gz"])
 def test_a_file_that_stays_is_noticed(life, file_again, name):
     path = file_again(life.home / name)
@@ -57,6 +59,7 @@ def test_a_file_that_stays_is_noticed(life, file_again, name):
         life.check.look(restarted=True)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_gone_or_older_is_noticed(life, file_again, monkeypatch):
     monkeypatch.setattr(life.check, "version", 10)
     with pytest.raises(Fault, match="from version 10 to 1"):
@@ -67,6 +70,7 @@ def test_a_model_that_is_gone_or_older_is_noticed(life, file_again, monkeypatch)
         life.check.look(restarted=False)
 
 
+@pytest.mark.slow
 def test_an_acknowledged_label_that_is_gone_is_noticed(life, file_again):
     file_again(life.server.studies / "labels" / "final" / "scan_0.nii.gz").unlink()
     life._kill_server()
@@ -112,6 +116,7 @@ def test_nothing_is_lost_in_twelve_kills_while_it_trains_by_itself(tmp_path):
     assert (tmp_path / "kills-continuous.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_a_running_process_is_writing_belongs_to_it(life, file_again):
     pid = life.server._process.pid
     path = file_again(life.workspace.folder / f".writing-{pid}-x.pt")

@@ -121,6 +121,7 @@ def test_of_eight_labels_one_is_kept_and_was_never_trained_on(study):
     study.wait(lambda: "Dice" in study.server.info()["train_stats"]["fewlabel"]["line"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="needs Linux")
 def test_a_full_disk_ends_it_in_words_and_it_goes_on_when_there_is_room(study):
     """The one training process may write no large file any more; the next one may."""

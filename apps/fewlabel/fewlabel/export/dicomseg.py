@@ -10,11 +10,9 @@ import numpy as np
 
 from fewlabel.errors import Refusal
 from fewlabel.export.base import Export
-from fewlabel.export.dicom_file import read_file, segmentation
 from fewlabel.export.dicom_series import find_series, series_of
 from fewlabel.export.escaping import markdown
 from fewlabel.export.source import Case, Source
-from fewlabel.export.terms import SCHEME, term
 from fewlabel.labels import values_between
 from fewlabel.volumes.reading import UnreadableVolume, Volume, read_label, read_volume
 
@@ -61,6 +59,8 @@ def refuses(source: Source) -> str:
 
 def write(source: Source, folder: Path) -> None:
     """One file for each case, a list of them, and a README."""
+    from fewlabel.export.dicom_file import segmentation  # here: DICOM's lists of codes load for half a second
+
     found, written = find_series(source.options.series or folder), []
     for case in chosen(source):
         label, kind = label_of(source, case)
@@ -94,6 +94,8 @@ def read(source: Source, folder: Path) -> list[tuple[str, np.ndarray, np.ndarray
     Raises:
         Refusal: (500) a file has another affine than the scan.
     """
+    from fewlabel.export.dicom_file import read_file
+
     cases = []
     for case in chosen(source):
         label, _ = label_of(source, case)
@@ -107,6 +109,8 @@ def _file(case: Case) -> str:
 
 def _code(name: str) -> dict[str, str]:
     """The code of a class; its meaning where that is another text than its name."""
+    from fewlabel.export.terms import SCHEME, term
+
     coded = term(name)
     said = {"scheme": coded.type.scheme_designator, "value": coded.type.value}
     if said["scheme"] != SCHEME:

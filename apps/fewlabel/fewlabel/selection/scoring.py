@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +44,9 @@ def score_cases(
     ends: Callable[[], bool] = lambda: False,
     store: PredictionStore | None = None,
 ) -> int:
-    """Score as many cases as time allows, in random order, so that the scored ones are a fair sample.
+    """Score as many cases as time allows, those first whose stored prediction is the oldest, or that have none.
+
+    Among those the order is random, so that the scored ones are a fair sample.
 
     Scores of this version of the model are kept and not computed again: a second call goes on where the first one
     stopped. Those of older versions are kept with their ranks until this one has scored the same case.
@@ -77,6 +80,9 @@ def score_cases(
 
     anew = keeper or partial(_look, members, sliding_window(plan, overlap=0.25), device, say)
     store = keeper.store if keeper else store
+    if store is not None:
+        heads = store.heads
+        order.sort(key=lambda record: heads[record["id"]].version if record["id"] in heads else -math.inf)
 
     def look(record: Mapping[str, Any], image: MetaTensor) -> Maps:
         known = stored(store, version, record, image) if store else None

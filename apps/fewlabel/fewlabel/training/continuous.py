@@ -38,7 +38,7 @@ from fewlabel.training.people import wait_for_people
 from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publication
-from fewlabel.training.refresh import Movement
+from fewlabel.training.refresh import Movement, PoolPasses
 from fewlabel.training.run import Run, runs_to_its_end
 from fewlabel.training.short import with_less
 from fewlabel.training.standing import AGAIN, RESTING
@@ -46,8 +46,6 @@ from fewlabel.training.validation import Validator, mean_dice
 from fewlabel.workspace import read_json, write_json
 
 logger = logging.getLogger(__name__)
-
-_SCORING_SHARE = 0.2  # of the time, at most
 
 
 class ContinuousRun(Run):
@@ -95,7 +93,6 @@ class ContinuousRun(Run):
         self.progress.update(network=self.plan.network, plan=dataclasses.asdict(self.plan), **counts)
         method = self._method(self.plan).to(self.device)
         self.learns_from_pool, self.views = method.learns_from_unlabelled(1.0), method.needs
-        self.movement = Movement()
         self._make_loader(labelled, unlabelled)
         self.publisher = self._look_publisher(validation, labelled)
         self.publisher.measure_published(self._beat)
@@ -160,7 +157,7 @@ class ContinuousRun(Run):
         last = next_version(self.workspace) - 1
         publisher = LookPublisher(self.workspace.model, self.plan, validator, self.progress, card, self.device, last)
         publisher.released = self._score_sometimes
-        self._scored_at, self._scoring_took = -float("inf"), 0.0
+        self.passes = PoolPasses(self._now)
         return publisher
 
     def _run_with_less_if_needed(self) -> None:
@@ -193,7 +190,7 @@ class ContinuousRun(Run):
         except Refusal as error:
             self.progress.note(str(error))
             return False
-        self.movement.label_came()
+        self.passes.movement.label_came()
         self.labels.change(labelled, new)
         self.pool.change(unlabelled if self.learns_from_pool else [])
         self.publisher.validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
@@ -233,15 +230,18 @@ class ContinuousRun(Run):
         return predict_pool(keeper.eyes, self.store, self.plan, some, version, self.device).changed
 
     def _score_sometimes(self, method: Method) -> None:
-        """Score the pool with the published model if it changed enough, in at most a fifth of the time."""
-        now, published = self._now(), self.publisher.last
-        if published is None or now - self._scored_at < self._scoring_took / _SCORING_SHARE:
+        """Score the pool with the published model if it changed enough; see PoolPasses."""
+        published = self.publisher.last
+        if published is None:
             return
         unlabelled = self.records.images(self.pools.unlabelled)
-        dice = mean_dice(self.publisher.published_dice or {})
-        if self.movement.is_worth_it(dice, lambda: self._changed(method, unlabelled, published)):
-            self._score(method, self.plan, unlabelled, published, self.store)
-            self.movement.predicted(dice)
+
+        def score(seconds: float) -> bool:
+            end = self._now() + seconds
+            self._score(method, self.plan, unlabelled, published, self.store, seconds)
+            return self._now() < end and not self._has_news()
+
+        dice, cases = mean_dice(self.publisher.published_dice or {}), [record["id"] for record in unlabelled]
+        look = partial(self._changed, method, unlabelled, published)
+        self.passes(self.store, published.version, dice, cases, look, score)
         self.progress.update(phase="training")
-        self._scored_at = self._now()
-        self._scoring_took = self._scored_at - now

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from fewlabel.data.loaders import Record
 from fewlabel.methods.base import Method
@@ -77,6 +78,46 @@ class PoolRefresh:
         return found
 
 
+class TimeShare:
+    """Keeps work beside a training (scoring, predicting the pool) within a share of the time.
+
+    Args:
+        now: gives the time in seconds.
+        share: of the time since this object was made, in (0, 1), that may be spent.
+
+    Attributes:
+        spent: seconds so far.
+
+    Examples:
+        >>> times = iter([0.0, 100.0, 100.0, 110.0, 110.0])
+        >>> share = TimeShare(lambda: next(times))
+        >>> share.left()
+        25.0
+        >>> with share.spending():
+        ...     pass  # ten seconds
+        >>> share.left()
+        15.0
+    """
+
+    def __init__(self, now: Callable[[], float], share: float = MOST_TIME) -> None:
+        self.now, self.share, self.spent = now, share, 0.0
+        self._begun = now()
+
+    def left(self) -> float:
+        """Seconds that may be spent now: then they are the share of all time, theirs included."""
+        training = self.now() - self._begun - self.spent
+        return training * self.share / (1 - self.share) - self.spent
+
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """The time of a block is spent."""
+        begun = self.now()
+        try:
+            yield
+        finally:
+            self.spent += self.now() - begun
+
+
 class Movement:
     """Whether a model has changed enough since the last pass over the pool for another one.
 
@@ -113,3 +154,58 @@ class Movement:
     def predicted(self, dice: float) -> None:
         """A pass was made by a model with this Dice."""
         self._dice, self._label_came = dice, False
+
+
+class PoolPasses:
+    """When a training that goes on predicts its pool, and for how long: after a publication that changed the model
+    enough, in at most a fifth of the time. A pass that this cuts short goes on after the next publication.
+
+    Args:
+        now: gives the time in seconds.
+        shortest: seconds; a shorter part of a pass is not worth beginning, and the first one may always take so long.
+
+    Attributes:
+        movement: whether another pass is worth it.
+    """
+
+    def __init__(self, now: Callable[[], float], shortest: float = 5.0) -> None:
+        self.shortest = shortest
+        self.movement = Movement()
+        self._share = TimeShare(now)
+        self._since: float | None = None
+
+    def __call__(
+        self,
+        store: PredictionStore,
+        version: float,
+        dice: float,
+        cases: Sequence[str],
+        look: Callable[[], float],
+        predict: Callable[[float], bool],
+    ) -> None:
+        """A version was published.
+
+        Args:
+            store: of the predictions.
+            version: its number.
+            dice: mean Dice of the validation cases; NaN where there are none.
+            cases: ids of the pool.
+            look: see ``Movement.is_worth_it``.
+            predict: called with the seconds that it may take; predicts the pool, those first whose prediction is the
+                oldest, and gives whether it came to its end.
+        """
+        allowed = self._share.left()
+        if allowed < self.shortest and self._share.spent:
+            return
+        with self._share.spending():
+            if self.movement.is_worth_it(dice, look):
+                self._since = version if self._since is None else self._since
+                if predict(max(allowed, self.shortest)) or _has_all(store, cases, self._since):
+                    self.movement.predicted(dice)
+                    self._since = None
+
+
+def _has_all(store: PredictionStore, cases: Sequence[str], since: float) -> bool:
+    """Whether each case has a prediction of this version or a later one."""
+    heads = store.heads
+    return all(case in heads and heads[case].version >= since for case in cases)

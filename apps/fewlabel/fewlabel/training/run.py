@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from functools import partial
 from typing import Any
 
@@ -208,9 +209,15 @@ class Run:
         return False
 
     def _score(
-        self, method: Method, plan: Plan, unlabelled: list[Record], published: Publication, store: PredictionStore
+        self,
+        method: Method,
+        plan: Plan,
+        unlabelled: list[Record],
+        published: Publication,
+        store: PredictionStore,
+        seconds: float = math.inf,
     ) -> None:
-        """Score the pool with the weights that were published, and store what they predict."""
+        """Score the pool with the weights that were published, for so long at most, and store what they predict."""
         method.eval()
         version = published.version
         keeper = self.stored.keeper(method, published.candidate, store, plan, version)
@@ -221,7 +228,8 @@ class Run:
             if self.progress.due():
                 self.progress.update(scored=done, to_score=of)
 
-        pool = self.workspace.scores, version, self.settings.scoring_minutes, self.device, self.settings.seed
+        minutes = min(self.settings.scoring_minutes, seconds / 60)
+        pool = self.workspace.scores, version, minutes, self.device, self.settings.seed
         try:
             score_cases(method.members, plan, unlabelled, *pool, report, keeper, self._has_news)
         except (RuntimeError, MemoryError) as error:

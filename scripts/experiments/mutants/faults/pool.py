@@ -9,6 +9,7 @@ _PLAN = _STORE + "test_entries_of_another_plan_or_other_classes_are_never_used"
 _PREDICT = "tests/predictions/test_predict.py::"
 _PASS = "tests/predictions/test_pool.py::"
 _REFRESH = "tests/training/test_refresh.py::"
+_SCORED = "tests/selection/test_scoring_store.py::"
 _STORED = "tests/training/test_stored_pool.py::"
 _GUESSES = "tests/methods/test_guesses.py::"
 _CONTRACT = "tests/methods/test_contract.py::test_every_method_that_takes_stored_guesses_keeps_the_contract_with_them"
@@ -223,6 +224,27 @@ POOL = (
         "deployed = method.deployed",
         "deployed = method.member_networks[-1]",
         _REFRESH + "test_the_published_network_predicts_and_not_the_student",
+    ),
+    Fault(
+        "predicting the pool takes half of the time",
+        "training/refresh.py",
+        "return training * self.share / (1 - self.share) - self.spent",
+        "return training - self.spent",
+        _REFRESH + "test_passes_take_at_most_a_fifth_of_the_time",
+    ),
+    Fault(
+        "a pass that was cut short is taken for a whole one",
+        "training/refresh.py",
+        "if predict(max(allowed, self.shortest)) or",
+        "if not predict(max(allowed, self.shortest)) or",
+        _REFRESH + "test_a_cut_pass_goes_on_until_each_scan_is_predicted_and_a_new_version_alone_begins_none",
+    ),
+    Fault(
+        "scans that were just predicted are predicted first",
+        "selection/scoring.py",
+        "else -math.inf)",
+        "else math.inf)",
+        _SCORED + "test_cases_without_a_prediction_come_first_then_those_with_the_oldest",
     ),
     Fault(
         "what scoring sees is not stored",
