@@ -9,6 +9,10 @@ A script calls `ensure_environment()` before it imports anything from outside th
 This file, and every script that calls it, must be parsed by any Python from 3.6 on (quoted annotations,
 no `match`, no `:=`), so that an unsuitable Python gets a sentence and not a SyntaxError.
 
+Run by itself it only makes the environment, or goes on where an interrupted set-up stopped:
+
+    python3 scripts/environment.py
+
 Environment variables: FEWLABEL_VENV (folder of the environment), FEWLABEL_TORCH_INDEX (package index to
 take torch from, for example one of https://download.pytorch.org/whl/; see pytorch.org).
 """
@@ -35,7 +39,7 @@ DEVELOPMENT = {"requirements-exports.txt": [], "requirements-dev.txt": []}
 IMPORTED = ("monailabel.app", "monailabel.main", "monailabel.tasks.train.basic_train", "matplotlib.pyplot")
 NETWORK_SIGNS = (
     r"NewConnectionError|new connection|NameResolutionError|name resolution|ConnectTimeout|ReadTimeout|"
-    r"ProxyError|SSLError|Network is unreachable"
+    r"ProxyError|SSLError|Network is unreachable|Connection (?:aborted|broken|reset)|IncompleteRead|incomplete-download"
 )
 
 
@@ -246,3 +250,7 @@ def torch_options() -> "list[str]":
         return []
     print("  no NVIDIA GPU found: taking the small CPU build of torch", flush=True)
     return ["--extra-index-url", CPU_TORCH]
+
+
+if __name__ == "__main__":
+    ensure_environment()

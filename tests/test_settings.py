@@ -36,6 +36,7 @@ BAD = {
     "remote": ["", "maybe", "1"],
     "subfolders": ["", "maybe", "1"],
     "companions": ["", "maybe", "1"],
+    "learn_accepted": ["", "maybe", "1"],
     "token": [""],
 }
 

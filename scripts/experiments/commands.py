@@ -64,6 +64,18 @@ def _rounds(options):
     return rounds(options, say)
 
 
+def _pool(options):
+    from experiments.rounds.pool import write_pool
+
+    return write_pool(options.output, options.scans, options.test, options.seed)
+
+
+def _stopping(options):
+    from experiments.rounds.stopping import stopping_table
+
+    return stopping_table(options.folders)
+
+
 def _day(options):
     from experiments.day.day import day
     from experiments.harness.say import say
@@ -140,6 +152,8 @@ COMMANDS = (
     Command("panel", "", "how long the panel's code holds Slicer's interface", options_of.panel, _panel),
     Command("compare", "--data FOLDER", "methods against each other, on labelled data", options_of.compare, _compare),
     Command("rounds", "--data FOLDER", "strategies, in simulated annotation", options_of.rounds, _rounds),
+    Command("pool", "--output FOLDER", "generated scans for rounds, some of them rare", options_of.pool, _pool),
+    Command("stopping", "FOLDER", "is the advice to stop labelling right, in rounds?", options_of.stopping, _stopping),
     Command("day", "--data FOLDER", "train while people draw, or after each label?", options_of.day, _day),
     Command("map", "--data FOLDER", "does the map of uncertainty lie where the model is wrong?", options_of.map, _map),
     Command("review", "--data FOLDER", "are mistakes in labels seen, and only these?", options_of.review, _review),

@@ -106,9 +106,27 @@ def rounds(command: "argparse.ArgumentParser") -> "None":
     add("--strategies", nargs="+", default=["random", "foreground_random", "uncertainty+diversity"])
     add("--sizes", type=int, nargs="+", default=[2, 4, 8, 16], help="labels after each round (default 2 4 8 16)")
     add("--steps", type=int, default=300, help="of each round (default 300)")
+    goes_on = "core-seconds of each round of one training that goes on, as on the server, instead of --steps"
+    add("--seconds", type=float, help=goes_on)
+    add("--measured", type=int, nargs="+", help="with --seconds: some of --sizes (default: all)")
+    add("--teacher", choices=("live", "cached"), default="live", help="with --seconds: of the methods (default live)")
     _data_options(command)
     _run_options(command)
     command.set_defaults(minutes=None, core_minutes=None)
+
+
+def pool(command: "argparse.ArgumentParser") -> "None":
+    """Options of `pool`."""
+    add = command.add_argument
+    add("--output", type=Path, required=True, help="a new folder")
+    add("--scans", type=int, default=200, help="of the pool, a tenth of them rare (default 200)")
+    add("--test", type=int, default=60, help="test cases, a third of them rare (default 60)")
+    add("--seed", type=int, default=0, help="of all scans (default 0)")
+
+
+def stopping(command: "argparse.ArgumentParser") -> "None":
+    """Options of `stopping`."""
+    command.add_argument("folders", type=Path, nargs="+", help="outputs of rounds --seconds")
 
 
 def day(command: "argparse.ArgumentParser") -> "None":

@@ -36,11 +36,17 @@ def problem_with(options: "argparse.Namespace") -> "str":
             options.minutes,
             options.core_minutes,
         ]
-        numbers += [options.batch, options.threads, *getattr(options, "anytime", [])]
+        numbers += [options.batch, options.threads, *getattr(options, "anytime", []), getattr(options, "seconds", None)]
         if _too_small(numbers, options.seeds):
             return "Numbers must be above 0; --seeds may be 0 too."
         if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
             return "--patch: give three numbers above 0, such as 40,48,40."
+    if options.command == "pool" and (options.scans < 30 or options.test < 9 or options.seed < 0):
+        return "--scans must be 30 or more, --test 9 or more: there are three rare kinds; --seed must not be below 0."
+    if options.command == "stopping":
+        missing = [str(folder) for folder in options.folders if not (folder / "outcomes").is_dir()]
+        if missing:
+            return f"{missing[0]} holds no outcomes; give the folder that was the --output of rounds --seconds."
     if options.command == "kills" and _too_small([options.count], [options.seed]):
         return "--count must be above 0 and --seed not below it."
     if options.command == "mutants" and _too_small([options.jobs], [0]):

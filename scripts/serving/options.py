@@ -21,6 +21,8 @@ def parse(arguments: "list[str]", about: "str") -> "argparse.Namespace":
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     pair = {"nargs": 2, "metavar": ("KEY", "VALUE"), "action": "append", "default": []}
     parser.add_argument("--conf", help="a setting; may be repeated", **pair)
+    what = "stop when the standard input is closed, as with the program that started this; a line 'keep' undoes this"
+    parser.add_argument("--attached", action="store_true", help=what)
     parser.add_argument("--settings", action="store_true", help="list all settings for --conf and stop")
     what = "list the models that were put aside, or restore the one with this VERSION, and stop"
     parser.add_argument("--restore-model", nargs="?", type=int, const=0, metavar="VERSION", help=what)

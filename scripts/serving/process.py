@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,7 @@ def start(command: "list[str]", log: "Path | None" = None) -> "subprocess.Popen"
         group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     else:
         group = {"start_new_session": True}
+    group["stdin"] = subprocess.DEVNULL  # ours may be watched by Attached
     if log is None:
         return subprocess.Popen(command, env=server_environment(), **group)
     with log.open("ab") as file:
@@ -84,6 +86,27 @@ def wait_until_ready(server: "subprocess.Popen", host: "str", port: "int") -> "b
         except OSError:
             time.sleep(0.2)
     return False
+
+
+class Attached:
+    """Stops a server when this process's standard input is closed: the program that started it has ended, or wants so.
+
+    A line "keep" ends the watch: the server goes on.
+
+    Attributes:
+        ended: whether the server was stopped for this reason.
+    """
+
+    def __init__(self, server: "subprocess.Popen") -> "None":
+        self.ended = False
+        self._server = server
+        threading.Thread(target=self._watch, name="attached", daemon=True).start()
+
+    def _watch(self) -> "None":
+        # not sys.stdin.readline(): Python could not end while a thread waits in it
+        if sys.stdin is None or os.read(sys.stdin.fileno(), 16).strip() != b"keep":
+            self.ended = True
+            stop(self._server)
 
 
 def interrupt(signum: "int", frame: "object") -> "None":

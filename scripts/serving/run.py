@@ -7,7 +7,7 @@ from pathlib import Path
 
 from serving import address
 from serving.options import is_loopback
-from serving.process import interrupt, server_command, start, stop, wait_until_ready
+from serving.process import Attached, interrupt, server_command, start, stop, wait_until_ready
 from serving.screen import Screen, log_file
 
 
@@ -35,14 +35,19 @@ def serve(options: "argparse.Namespace") -> "int":
     screen = Screen(log)
     server = start(server_command(options.studies, options.port, options.host, options.conf), log)
     screen.start()
+    attached = Attached(server) if options.attached else None
     try:
         if not wait_until_ready(server, options.host, options.port):
             screen.stop()
+            if attached is not None and attached.ended:
+                return 0
             say_failure(screen)
             return server.returncode or 1
         print(ready(options, log, screen.wait_for_short()), flush=True)
         code = server.wait()
         screen.stop()
+        if attached is not None and attached.ended:
+            return 0
         if code:
             print(f"{screen.last()}\nThe server has ended by itself (code {code}): {log}", file=sys.stderr)
         return code

@@ -126,20 +126,44 @@ def test_the_seed_chooses_other_validation_cases():
 
 @settings(deadline=None)
 @given(stories(), st.dictionaries(st.sampled_from(IMAGES), st.booleans()), SHARES, SEEDS)
-def test_an_accepted_label_never_becomes_validation_and_is_still_trained_on(story, accepted, share, seed):
+def test_an_accepted_label_never_becomes_validation_and_is_trained_on_where_that_is_chosen(
+    story, accepted, share, seed
+):
     kept = {}
     for labelled in story:
-        pools = make_pools(labelled, IMAGES, kept, share, seed, accepted)
+        pools = make_pools(labelled, IMAGES, kept, share, seed, accepted, learn_accepted=True)
         kept = remember(pools, kept)
         assert not set(accepted) & set(pools.validation)
         assert set(accepted) & labelled <= set(pools.labelled)
 
 
 @settings(deadline=None)
+@given(stories(), st.dictionaries(st.sampled_from(IMAGES), st.booleans()), SHARES, SEEDS)
+def test_by_default_a_case_with_an_accepted_label_is_an_unlabelled_one_for_training(story, accepted, share, seed):
+    kept, without = {}, {}
+    for labelled in story:
+        pools = make_pools(labelled, IMAGES, kept, share, seed, accepted)
+        same = make_pools(labelled - set(accepted), IMAGES, without, share, seed)
+        assert pools == same
+        kept, without = remember(pools, kept), remember(same, without)
+
+
+def test_what_is_said_names_the_labels_that_are_not_trained_on():
+    accepted = dict.fromkeys(IMAGES[:3], True)
+    assert make_pools(IMAGES[:3], IMAGES, {}, accepted=accepted).note == (
+        "3 accepted proposals are not trained on (--conf learn_accepted yes changes that). "
+        "Draw or correct a label, then train."
+    )
+    note = make_pools(IMAGES[2:5], IMAGES, {}, accepted=accepted).note
+    assert note.startswith("1 accepted proposal is not trained on")
+    assert "2 labelled: all are used for training" in note
+
+
+@settings(deadline=None)
 @given(st.integers(5, 20), st.dictionaries(st.sampled_from(IMAGES), st.booleans()), SHARES)
 def test_a_validation_case_that_gets_an_accepted_label_is_neither_measured_nor_learned_from(count, accepted, share):
     kept = remember(make_pools(IMAGES[:count], IMAGES, {}, share), {})
-    pools = make_pools(IMAGES, IMAGES, kept, share, accepted=accepted)
+    pools = make_pools(IMAGES, IMAGES, kept, share, accepted=accepted, learn_accepted=True)
     assert not set(kept["validation"]) & {*pools.labelled, *pools.unlabelled}
     measured = {case for case in kept["validation"] if not accepted.get(case)}
     assert set(kept["validation"]) & set(pools.validation) == measured
@@ -147,7 +171,7 @@ def test_a_validation_case_that_gets_an_accepted_label_is_neither_measured_nor_l
 
 def test_only_labels_that_a_person_made_count_for_the_share_of_validation():
     accepted = dict.fromkeys(IMAGES[4:], True)
-    pools = make_pools(IMAGES, IMAGES, {}, accepted=accepted)
+    pools = make_pools(IMAGES, IMAGES, {}, accepted=accepted, learn_accepted=True)
     assert pools.validation == []
     assert "from 5 labels that were drawn or corrected on" in pools.note
     assert "16 of them are accepted proposals" in pools.note

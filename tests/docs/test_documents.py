@@ -51,9 +51,12 @@ def printed_experiments() -> list[str]:
     return blocks + [" ".join(each.split()) for each in re.findall(r"`python3 scripts/experiment\.py ([^`]*)`", text)]
 
 
+PLAYED = ("rare_pool", "results/rounds-pool/outcomes")  # what printed commands make for the next ones
+
+
 def test_each_printed_experiment_is_understood(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for folder in ("hippocampus", "left_atrium", "FOLDER", "UA-MT/data/2018LA_Seg_Training Set"):
+    for folder in ("hippocampus", "left_atrium", "FOLDER", "UA-MT/data/2018LA_Seg_Training Set", *PLAYED):
         (tmp_path / folder).mkdir(parents=True)
     printed = [each for each in printed_experiments() if "--help" not in each]
     assert len(printed) >= 20

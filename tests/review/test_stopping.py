@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fewlabel.review.picture import history_picture
-from fewlabel.review.stopping import MORE, at, expected_gain, fit
+from fewlabel.review.stopping import MORE, WORTH, at, expected_gain, fit, is_hardly_worth_it
 
 DESIGN = sorted([2, 4, 8, 16] * 4)
 
@@ -166,3 +166,9 @@ def test_of_entries_from_before_kinds_those_without_a_change_are_accepted_propos
 def test_a_label_that_a_person_drew_counts_though_the_model_had_said_the_same():
     entries = history((0.9, 0.6, 0.7), changed=0, kind="drawn")
     assert len(expected_gain(entries)["points"]) == len(entries)
+
+
+def test_it_is_time_to_stop_only_where_even_the_upper_end_of_the_interval_is_not_worth_it():
+    assert not is_hardly_worth_it({"source": "corrected", "points": []}), "nothing is known yet"
+    assert is_hardly_worth_it({"high": WORTH - 0.001, "gain": 0.0, "low": -0.01})
+    assert not is_hardly_worth_it({"high": WORTH, "gain": 0.0, "low": -0.01})

@@ -99,7 +99,7 @@ def test_other_computers_are_let_in_with_a_token_or_with_monai_labels_own_login(
 def test_a_server_that_dies_while_starting_is_reported_and_an_open_host_is_said(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(run.signal, "signal", lambda *arguments: None)
     monkeypatch.setattr(run, "server_command", lambda *arguments: [sys.executable, "-c", "raise SystemExit(3)"])
-    asked = run.argparse.Namespace(studies=tmp_path, host="0.0.0.0", port=1, conf=[])
+    asked = run.argparse.Namespace(studies=tmp_path, host="0.0.0.0", port=1, conf=[], attached=False)
     assert run.serve(asked) == 3
     output = capfd.readouterr()
     assert "lets other computers" in output.out
@@ -113,7 +113,7 @@ def test_the_last_line_of_a_failed_start_is_the_sentence_of_the_server(sentence,
     )
     monkeypatch.setattr(run.signal, "signal", lambda *arguments: None)
     monkeypatch.setattr(run, "server_command", lambda *arguments: [sys.executable, "-c", code])
-    asked = run.argparse.Namespace(studies=tmp_path, host="127.0.0.1", port=1, conf=[])
+    asked = run.argparse.Namespace(studies=tmp_path, host="127.0.0.1", port=1, conf=[], attached=False)
     assert run.serve(asked) == 1
     assert capfd.readouterr().err.splitlines() == [f"FewLabel cannot start. {sentence}"]
 
@@ -133,7 +133,7 @@ def test_every_option_has_a_help_of_its_own(capsys):
         serve.parse(["--help"])
     options_of_it = capsys.readouterr().out.split("options:")[1].split("\n  -")[1:]
     helps = [" ".join(each.split()[1:]) for each in options_of_it]
-    assert len(helps) == 9
+    assert len(helps) == 10
     assert len(set(helps)) == len(helps)
     help_of = {each.split()[0]: text for each, text in zip(options_of_it, helps, strict=True)}
     assert "rename a class" in help_of["-rename-class"]
@@ -189,7 +189,8 @@ def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_t
         "import argparse, signal, sys\nfrom serving import run\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background shell has it ignored
         f"run.server_command = lambda *_: [sys.executable, '-c', {SERVER!r}, '{free_port}']\n"
-        f"options = argparse.Namespace(studies={str(tmp_path)!r}, host='127.0.0.1', port={free_port}, conf=[])\n"
+        f"options = argparse.Namespace(studies={str(tmp_path)!r}, host='127.0.0.1', port={free_port})\n"
+        "options.conf, options.attached = [], False\n"
         "sys.exit(run.serve(options))\n"
     )
     variables = dict(os.environ, PYTHONPATH=str(SCRIPTS))
@@ -205,6 +206,33 @@ def test_ctrl_c_stops_the_server_and_its_children(tmp_path, free_port, request_t
     assert launcher.wait(timeout=30) == 0
     launcher.stdout.close()
     assert f"FewLabel is ready at http://127.0.0.1:{free_port}\n" in lines
+    assert len(family) == 2
+    assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
+
+
+@pytest.mark.parametrize("said", [b"", b"keep\n"])
+def test_an_attached_server_ends_with_the_program_that_started_it_unless_that_says_keep(tmp_path, free_port, said):
+    code = (
+        "import argparse, sys\nfrom serving import run\n"
+        f"run.server_command = lambda *_: [sys.executable, '-c', {SERVER!r}, '{free_port}']\n"
+        f"options = argparse.Namespace(studies={str(tmp_path)!r}, host='127.0.0.1', port={free_port})\n"
+        "options.conf, options.attached = [], True\n"
+        "sys.exit(run.serve(options))\n"
+    )
+    variables = dict(os.environ, PYTHONPATH=str(SCRIPTS))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    launcher = subprocess.Popen([sys.executable, "-c", code], env=variables, **pipes)
+    while b"Ctrl-C stops" not in launcher.stdout.readline():
+        assert launcher.poll() is None
+    family = psutil.Process(launcher.pid).children(recursive=True)
+    launcher.stdin.write(said)
+    launcher.stdin.close()
+    if said:
+        time.sleep(1)
+        assert launcher.poll() is None
+        launcher.terminate()
+    assert launcher.wait(timeout=30) == 0
+    launcher.stdout.close()
     assert len(family) == 2
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
 

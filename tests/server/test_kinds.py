@@ -174,14 +174,16 @@ def test_a_proposal_is_known_after_a_restart(server, tmp_path):
     assert kind(server, "case_9", file) == "accepted"
 
 
-def test_accepted_labels_are_trained_on_and_the_validation_cases_stay_what_they_were(server):
+def test_accepted_labels_are_not_trained_on_and_the_validation_cases_stay_what_they_were(server):
     pools = server.studies / ".fewlabel" / "pools.json"
     before = json.loads(pools.read_text())
     server.train(max_steps=2)
     assert server.wait_for_training()["status"] == "DONE", server.tail()
     after = json.loads(pools.read_text())
     assert after["validation"] == before["validation"]
-    assert {"case_5", "case_8", "case_9"} <= set(after["trained"])
+    assert not {"case_8", "case_9"} & set(after["trained"])
+    notes = " ".join(server.info()["train_stats"]["fewlabel"]["notes"])
+    assert "accepted proposals are not trained on" in notes
 
 
 def test_the_history_tells_the_kind_of_each_submission(server):

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from monailabel.config import settings as monailabel_settings
 from monailabel.endpoints.user import auth
 
-from fewlabel.service import routes
+from fewlabel.service import plain, pool_routes, routes
 
 
 @pytest.fixture
@@ -25,9 +25,10 @@ def guarded(service, monkeypatch):
     enabled.from_token = lambda token: enabled.User(username="somebody", roles=json.loads(token))
     roles = [monailabel_settings.MONAI_LABEL_AUTH_ROLE_USER, monailabel_settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR]
     roles.append(monailabel_settings.MONAI_LABEL_AUTH_ROLE_ADMIN)
-    monkeypatch.setattr(routes, "RBAC", enabled.RBAC)
+    monkeypatch.setattr(plain, "RBAC", enabled.RBAC)
     for name, role in zip(("_USER", "_ANNOTATOR", "_ADMIN"), roles, strict=True):
-        monkeypatch.setattr(routes, name, routes._role(role))
+        for module in (routes, pool_routes):
+            monkeypatch.setattr(module, name, plain.role(role), raising=False)
     app = FastAPI()
     app.include_router(routes.make_router(service.study))
     return TestClient(app), dict(zip(("user", "annotator", "admin"), roles, strict=True))
@@ -43,6 +44,10 @@ REQUESTS = {
     ("POST", "skip/a"): "annotator",
     ("DELETE", "skip/a"): "annotator",
     ("POST", "undo/a"): "annotator",
+    ("GET", "label_all"): "user",
+    ("POST", "label_all"): "annotator",
+    ("DELETE", "label_all"): "annotator",
+    ("POST", "accept/a"): "annotator",
     ("POST", "export"): "admin",
 }
 

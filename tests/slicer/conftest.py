@@ -25,6 +25,7 @@ _server = _load("server_fixtures", TESTS / "server" / "conftest.py")
 serve, volumes = _server.serve, _server.volumes
 Server, QUICK, Volumes = _server.Server, _server.QUICK, _server.Volumes
 Panel = _load("panel_fakes", TESTS / "slicer" / "fakes.py").Panel
+_copy = _load("panel_copy", TESTS / "slicer" / "fewlabel_copy.py")
 FakeClient = _load("panel_fake_server", TESTS / "slicer" / "fake_server.py").FakeClient
 
 
@@ -103,3 +104,15 @@ def panel(tmp_path):
         panel.session.close()
     unexpected = [text for _, text in panel.said if "Something unexpected" in text]
     assert unexpected == panel.expected
+
+
+@pytest.fixture
+def panel_copy():
+    """The class Copy of fewlabel_copy.py."""
+    return _copy.Copy
+
+
+@pytest.fixture
+def panel_copy_tools():
+    """The module fewlabel_copy.py, for its functions."""
+    return _copy

@@ -25,7 +25,9 @@ class FakeClient:
         self.url, self.folder, self.calls = url, folder, []
         self.troubles, self.gates, self.stored, self.versions = {}, {}, {}, 0
         self.order, self.classes = ["a", "b", "c"], [LabelClass("liver", 1), LabelClass("tumour", 2)]
-        self.routes = frozenset({"study", "cases", "skip", "undo", "history", "export"})
+        self.routes = frozenset({"study", "cases", "skip", "undo", "history", "export", "label_all", "accept"})
+        self.shown = {}
+        self.pool, self.proposals, self.skipped = {"state": "idle", "done": 0, "of": 3}, {}, set()
         self.formats = [
             *(ExportFormat("bundle"), ExportFormat("msd", kind="dataset"), ExportFormat("onnx", problem="No onnx.")),
         ]
@@ -76,9 +78,41 @@ class FakeClient:
     def cases(self):
         self._call("cases")
         return [
-            {"id": case, "state": "submitted" if case in self.stored else "unlabelled", "flags": []}
+            {
+                "id": case,
+                "state": "submitted" if case in self.stored else "unlabelled",
+                "flags": [],
+                "skipped": case in self.skipped,
+                "proposal": None if case in self.stored else self.proposals.get(case),
+            }
             for case in sorted(self.order)
         ]
+
+    def label_all(self):
+        self._call("label_all")
+        self.pool = {"state": "running", "done": 0, "of": 3}
+        return self.pool
+
+    def label_all_state(self):
+        self._call("label_all_state")
+        return self.pool
+
+    def stop_label_all(self):
+        self._call("stop_label_all")
+        self.pool = {**self.pool, "state": "idle"}
+        return self.pool
+
+    def propose(self, **scores):
+        """Label all has ended, with these scores."""
+        for case, score in scores.items():
+            self.proposals[case] = {"version": self.versions, "newest": True, "score": score, "dice": None}
+        self.pool = {"state": "done", "done": len(scores), "of": 3}
+
+    def accept(self, case, version):
+        self._call("accept", case, version)
+        self.before[case] = self.stored.get(case)
+        self.stored[case] = self.shown[case]
+        return {"id": case, "state": "submitted", "kind": "accepted", "notes": []}
 
     def next_case(self, strategy, **options):
         self._call("next_case", strategy, options)
@@ -107,7 +141,11 @@ class FakeClient:
         array = np.zeros(SHAPE, np.uint8)
         array[0, 0] = 1
         array[1, 0] = 2
-        return self._file(f"{case}-{model}", array), {"label_names": {"liver": 1, "tumour": 2}}
+        self.shown[case] = array
+        return self._file(f"{case}-{model}", array), {
+            "label_names": {"liver": 1, "tumour": 2},
+            "model_version": self.versions,
+        }
 
     def submit_label(self, case, file, label_info, **params):
         self._call("submit_label", case)

@@ -220,6 +220,10 @@ def test_the_routes_of_the_contract_are_asked_as_written(scripted, client, tmp_p
         ("GET", "/fewlabel/cases"): (200, {"model_version": 1, "cases": [{"id": "a b", "state": "in_work"}]}),
         ("POST", "/fewlabel/skip/a%20b"): (200, {"id": "a b", "skipped_until": 1}),
         ("DELETE", "/fewlabel/skip/a%20b"): (200, {"id": "a b"}),
+        ("POST", "/fewlabel/accept/a%20b"): (200, {"id": "a b", "kind": "accepted"}),
+        ("POST", "/fewlabel/label_all"): (202, {"state": "running"}),
+        ("GET", "/fewlabel/label_all"): (200, {"state": "done"}),
+        ("DELETE", "/fewlabel/label_all"): (200, {"state": "idle"}),
         ("POST", "/fewlabel/undo/a%20b"): (200, {"id": "a b", "state": "unlabelled"}),
         ("GET", "/fewlabel/history"): (200, {"entries": [], "stopping": None}),
         ("POST", "/fewlabel/export"): (202, {"state": "running"}),
@@ -230,6 +234,9 @@ def test_the_routes_of_the_contract_are_asked_as_written(scripted, client, tmp_p
     assert client.skip("a b", "blurred")["id"] == "a b"
     assert json.loads(scripted.asked[-1][3]) == {"reason": "blurred"}
     assert client.unskip("a b") == {"id": "a b"}
+    assert client.accept("a b", 3)["kind"] == "accepted"
+    states = [client.label_all(), client.label_all_state(), client.stop_label_all()]
+    assert [each["state"] for each in states] == ["running", "done", "idle"]
     assert client.undo("a b")["state"] == "unlabelled"
     assert client.history()["entries"] == []
     assert client.start_export(["bundle", "msd"])["state"] == "running"

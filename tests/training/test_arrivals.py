@@ -137,3 +137,12 @@ def test_an_accepted_proposal_can_never_validate(seen):
     seen.store.save_label("b", str(sent), "final", {"label_info": [{"name": "organ", "idx": 1}], "kind": "accepted"})
     assert "b" in seen.store.get_labeled_images()
     assert in_order(seen.store) == ["a"]
+
+
+def test_an_accepted_label_is_no_news_where_it_is_not_trained_on(seen):
+    sent = seen.folder.parent / "accepted.nii.gz"
+    write_volume(sent, seen.truth("b"), AFFINE)
+    before = known_labels(seen.store, accepted=False)
+    seen.store.save_label("b", str(sent), "final", {"label_info": [{"name": "organ", "idx": 1}], "kind": "accepted"})
+    assert known_labels(seen.store, accepted=False) == before
+    assert known_labels(seen.store).keys() == {*before, "b"}

@@ -73,6 +73,11 @@ class Settings:
     validation_share: float = _setting(
         0.2, parsing.share, "share of labelled cases kept for validation (from 5 labels)"
     )
+    learn_accepted: bool = _setting(
+        False,
+        parsing.yes,
+        "yes: train on proposals that were accepted as they were; default: no, their scans stay unlabelled",
+    )
     scoring_minutes: float = _setting(5.0, parsing.positive(float), "longest time of scoring cases after a training")
     seed: int = _setting(0, parsing.seed, "seed of every random choice")
     subfolders: bool | None = _setting(

@@ -131,6 +131,8 @@ class Workspace:
         self.progress = self.folder / "progress.json"
         self.scores = self.folder / "scores.json"
         self.predictions = self.folder / "predictions"
+        self.proposed = self.folder / "proposed"
+        self.label_all = self.folder / "label_all.json"
         self.features = self.folder / "features.json"
         self.leases = self.folder / "served.json"
         self.history = self.folder / "history.json"

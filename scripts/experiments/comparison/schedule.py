@@ -83,8 +83,8 @@ class Schedule:
         there, asked = kept["row"], json.loads(json.dumps(row.to_dict()))
         if there != asked:
             raise UnusableData(
-                f"{file} is of {there['method']} {there['settings']}, not of {asked['method']} {asked['settings']}. "
-                "Give the run another name, or remove that file."
+                f"{file} is of {_said(there, asked)}, not of {_said(asked, there)}. Give the run another name, or "
+                "remove that file."
             )
         return kept.get("whole", True)
 
@@ -150,3 +150,9 @@ class Schedule:
         left = f", about {spent / share * (1 - share) / 60:.0f} min left" if 0 < share < 1 and spent > 60 else ""
         now = ", ".join(f"{name} {value:.0%}" for name, value in shares.items())
         self.say(f"{done} of {total} runs{left}{'; ' + now if now else ''}")
+
+
+def _said(row: dict[str, Any], other: dict[str, Any]) -> str:
+    """A run's method, and in which fields it is not the other one."""
+    different = [key for key in row if key != "method" and other.get(key) != row[key]]
+    return ", ".join([row["method"], *(f"{key} {row[key]}" for key in different)])

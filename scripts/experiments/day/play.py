@@ -15,12 +15,12 @@ from experiments.comparison.worker import measured, size
 from experiments.day.rows import WHILE, Day
 from experiments.day.rules import Record
 from experiments.day.study import PlayedStudy
+from experiments.day.timed import TimedRun
 from fewlabel.inference.predict import segment
 from fewlabel.methods.base import Method
 from fewlabel.published import load_published
 from fewlabel.settings import Settings
 from fewlabel.training.budget import NO_LIMIT, Budget
-from fewlabel.training.continuous import ContinuousRun
 from fewlabel.training.ongoing import OngoingTrainer
 from fewlabel.training.run import Run
 from fewlabel.workspace import read_json, write_json
@@ -140,7 +140,7 @@ def train_while(day: PlayedDay) -> None:
             run.submit_what_is_due()
 
 
-class PlayedRun(ContinuousRun):
+class PlayedRun(TimedRun):
     """The product's training that goes on, by the time of a played day.
 
     Args:
@@ -150,27 +150,14 @@ class PlayedRun(ContinuousRun):
 
     def __init__(self, day: PlayedDay, *arguments: Any) -> None:
         self.day = day
-        super().__init__(*arguments)
+        super().__init__(day.now, *arguments)
 
     def minute(self) -> float:
         """Of the day; the first label is there when the training begins."""
         return self.day.row.submitted(1) + self.day.now() / 60
 
-    def _now(self) -> float:
-        return self.day.now()
-
-    def _leave_a_core(self) -> None:
-        """The experiment says how many there are."""
-
     def _make_trainer(self, method: Method) -> OngoingTrainer:
         trainer = super()._make_trainer(method)
-        step = trainer._train_step
-
-        def timed(engine: Any, batch: Any) -> dict[str, Any]:
-            self.day.now.step()
-            return step(engine, batch)
-
-        trainer._train_step = timed  # type: ignore[method-assign]
         trainer.waits = self._give_way
         publish = trainer.validate
 

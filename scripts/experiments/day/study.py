@@ -36,7 +36,10 @@ class PlayedStudy:
 
     def submit(self) -> None:
         """The next label, drawn without a mistake."""
-        case = self.order[self.submitted]
+        self.label(self.order[self.submitted])
+
+    def label(self, case: str) -> None:
+        """The label of a case, drawn without a mistake."""
         known = [{"name": name, "idx": value} for value, name in enumerate(self.cases.classes, 1)]
         self.store.save_label(case, str(self.cases.labels[case]), "final", {"label_info": known})
 

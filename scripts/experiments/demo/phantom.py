@@ -16,14 +16,20 @@ from experiments.demo.phantom_anatomy import ORGANS, TISSUES, VALUE, Subject, bu
 from fewlabel.volumes.reading import Volume, write_volume
 
 DIFFICULTIES = ("low contrast", "pathology", "strong noise")
+MIRRORED, RESECTED = "mirrored", "resected"
+VARIANTS = ("", MIRRORED, RESECTED)
 DEFAULT_CLASSES = ("liver", "kidney")
 
-# Mean brightness of each tissue, in the order of TISSUES. MR: T1-weighted, fat about 1. CT: Hounsfield units,
-# venous phase. All values are inferred from common experience.
+# Mean brightness of each tissue, in the order of TISSUES. MR: T1-weighted, fat about 1. T2: another MR scanner,
+# T2-weighted: fluid about 1, blood that flows is dark. CT: Hounsfield units, venous phase. All values are inferred from common experience.
 BRIGHTNESS = {
     "mr": (
         0.01, 0.95, 0.38, 0.10, 0.62, 0.35, 0.30, 0.05, 0.42, 0.56, 0.42, 0.36, 0.47, 0.54, 0.43, 0.22,
         0.44, 0.20, 0.02, 0.50, 0.46, 0.30, 0.24, 0.58,
+    ),
+    "t2": (
+        0.01, 0.70, 0.20, 0.06, 0.45, 0.40, 0.80, 0.04, 0.30, 0.32, 0.12, 0.60, 0.62, 0.66, 0.76, 0.98,
+        0.30, 1.00, 0.02, 0.34, 0.70, 0.10, 1.00, 0.42,
     ),
     "ct": (
         -1000, -100, 60, 420, 190, 85, 35, -830, 125, 100, 128, 58, 112, 165, 140, 12,
@@ -59,11 +65,14 @@ def generate(
     modality: str = "mr",
     hard: bool | str = False,
     classes: Sequence[str] = DEFAULT_CLASSES,
+    variant: str = "",
+    coarser: float = 1.0,
 ) -> Phantom:
     """One scan, the same for the same arguments: about 70 x 50 x 38 voxels of 4.5 x 4.5 x 6 mm.
 
     `hard` is False, True (a difficulty drawn by the seed) or one of DIFFICULTIES. `classes` are keys of
-    ORGANS in the order of their label values. Images are float32 whole numbers: MR 0 to about 2000, CT -1024
+    ORGANS in the order of their label values. `variant` is one of VARIANTS: all organs on the other side (situs
+    inversus), or the right lobe of the liver cut out. Voxels are `coarser` times as long. Images are float32 whole numbers: MR 0 to about 2000, CT -1024
     to 2000 HU.
     """
     if modality not in BRIGHTNESS:
@@ -71,10 +80,12 @@ def generate(
     unknown = [name for name in classes if name not in ORGANS]
     if unknown:
         raise ValueError(f"Organ {unknown[0]!r} is not in the phantom; choose from {', '.join(ORGANS)}.")
+    if variant not in VARIANTS:
+        raise ValueError(f"Variant {variant!r} is unknown; choose one of {', '.join(VARIANTS[1:])}.")
     rng = np.random.default_rng([seed, len(modality), ord(modality[0])])
     difficulty = _difficulty(hard, seed)
-    shape, affine = _grid(rng)
-    tissue = _sample_anatomy(shape, affine, rng, pathology=difficulty == "pathology")
+    shape, affine = _grid(rng, coarser)
+    tissue = _sample_anatomy(shape, affine, rng, pathology=difficulty == "pathology", variant=variant)
     image = _acquire(tissue, rng, modality, difficulty)
     return Phantom(Volume(image, affine, ()), Volume(_label(tissue, classes), affine, ()), tuple(classes), difficulty)
 
@@ -120,11 +131,11 @@ def _difficulty(hard: bool | str, seed: int) -> str | None:
     return hard
 
 
-def _grid(rng: np.random.Generator) -> tuple[tuple[int, ...], np.ndarray]:
+def _grid(rng: np.random.Generator, coarser: float) -> tuple[tuple[int, ...], np.ndarray]:
     """A scanner's grid: size and affine (voxel to RAS mm): oblique, anisotropic, often flipped, permuted."""
     size = np.array([rng.uniform(292, 345), rng.uniform(212, 246), rng.uniform(200, 245)])
     in_plane = rng.uniform(4.2, 5.2)
-    spacing = np.array([in_plane, in_plane, rng.uniform(5.2, 7.0)])
+    spacing = np.array([in_plane, in_plane, rng.uniform(5.2, 7.0)]) * coarser
     shape = np.round(size / spacing).astype(int)
     axes = rotation(*rng.normal(0, 5, 3)) * spacing
     flips = rng.choice([-1.0, 1.0], 3)
@@ -138,7 +149,9 @@ def _grid(rng: np.random.Generator) -> tuple[tuple[int, ...], np.ndarray]:
     return tuple(int(n) for n in shape), affine
 
 
-def _sample_anatomy(shape, affine: np.ndarray, rng: np.random.Generator, *, pathology: bool) -> np.ndarray:
+def _sample_anatomy(
+    shape: tuple[int, ...], affine: np.ndarray, rng: np.random.Generator, *, pathology: bool, variant: str
+) -> np.ndarray:
     """Tissue map on a grid twice as fine as `shape` along each axis (uint8)."""
     fine = [(np.arange(2 * n, dtype=np.float32) - 0.5) / 2 for n in shape]
     voxels = np.stack(np.meshgrid(*fine, indexing="ij"))
@@ -148,7 +161,9 @@ def _sample_anatomy(shape, affine: np.ndarray, rng: np.random.Generator, *, path
     for wavelength, amplitude in ((150, 6.0), (40, 1.4)):  # each body bends in its own way
         knots = tuple(max(4, round(length / wavelength) + 3) for length in extent)
         points += amplitude * np.stack([smooth_field(points.shape[1:], knots, rng) for _ in range(3)])
-    return build(Subject(points, extent, rng, pathology))
+    if variant == MIRRORED:
+        points[0] *= -1
+    return build(Subject(points, extent, rng, pathology, variant == RESECTED))
 
 
 def _label(tissue: np.ndarray, classes: Sequence[str]) -> np.ndarray:

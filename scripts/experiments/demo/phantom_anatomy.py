@@ -43,6 +43,7 @@ class Subject:
     extent: np.ndarray  # size of the field of view in mm along the three grid axes
     rng: np.random.Generator
     pathology: bool = False
+    resected: bool = False
     tissue: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -172,6 +173,9 @@ def _spleen(subject: Subject, inside: np.ndarray) -> None:
 
 def _liver(subject: Subject, inside: np.ndarray) -> None:
     """Right and left lobe, vessels, gall bladder, and lesions (many in a pathological subject)."""
+    if subject.resected:
+        _resected_liver(subject, inside)
+        return
     right = subject.ellipsoid(subject.jitter((72, 4, 26), 5), (64, 74, 62), (0, -18, 0), 0.08)
     left = subject.ellipsoid(subject.jitter((4, 46, 44), 6), (70, 30, 30), (0, -16, 8), 0.12)
     under = subject.ellipsoid(subject.jitter((10, -30, -28), 6), (62, 60, 58))  # hollow lower face
@@ -185,6 +189,19 @@ def _liver(subject: Subject, inside: np.ndarray) -> None:
         subject.paint("liver_lesion", liver & (subject.ellipsoid(centre, (radius,) * 3, (0, 0, 0), 0.2) < 0))
     gallbladder = subject.ellipsoid(subject.jitter((50, 42, -6), 5), (13, 15, 26), (25, 0, 0), 0.12)
     subject.paint("gallbladder", inside & (gallbladder < 0))
+
+
+def _resected_liver(subject: Subject, inside: np.ndarray) -> None:
+    """The left lobe alone, grown, with its vessels; fluid and bowel lie where the right one was cut out."""
+    left = subject.ellipsoid(subject.jitter((2, 44, 40), 6), (78, 40, 42), (0, -16, 8), 0.12)
+    bed = subject.ellipsoid(subject.jitter((82, -4, 26), 5), (40, 46, 44))
+    loops = np.hypot(subject.noise(50), subject.noise(50)) * 30
+    subject.paint("fluid", inside & (bed < 0))
+    subject.paint("bowel_wall", inside & (bed < 0) & (loops < 23))
+    subject.paint("bowel_content", inside & (bed < 0) & (loops < 17))
+    liver = largest_part(inside & (left < 0) & (subject.points[0] < 50))
+    subject.paint("liver", liver)
+    subject.paint("liver_vessel", liver & (np.hypot(subject.noise(62), subject.noise(62)) < 0.13))
 
 
 def _kidneys(subject: Subject, inside: np.ndarray) -> None:

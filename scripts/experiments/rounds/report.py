@@ -25,8 +25,8 @@ Curve = dict[int, dict[int, float]]  # seed -> labels -> mean Dice
 def read_curves(folder: Path) -> dict[str, Curve]:
     """Mean Dice by name of the run, seed and number of labels."""
     curves: dict[str, Curve] = {}
-    for outcome in _outcomes(folder):
-        line = {each["labels"]: each["dice"] for each in outcome["rounds"]}
+    for outcome in read_all(folder):
+        line = {each["labels"]: each["dice"] for each in outcome["rounds"] if "dice" in each}
         curves.setdefault(_name(outcome["row"]), {})[outcome["row"]["seed"]] = line
     return curves
 
@@ -35,7 +35,8 @@ def _name(values: dict[str, Any]) -> str:
     return f"{values['method']}, {values['strategy']}"
 
 
-def _outcomes(folder: Path) -> list[dict[str, Any]]:
+def read_all(folder: Path) -> list[dict[str, Any]]:
+    """Every outcome of a folder, in the order of their files' names."""
     return [json.loads(file.read_text(encoding="utf-8")) for file in sorted((folder / "outcomes").glob("*.json"))]
 
 
@@ -67,9 +68,9 @@ def rounds_table(curves: dict[str, Curve], reference: str) -> str:
     lines = [row(head), "|" + "---|" * len(head)]
     target = _means(curves[reference])[sizes[-1]] if reference in curves else math.inf
     for name, curve in sorted(curves.items()):
-        cells = [spread(*_spread([line[size] for line in curve.values() if size in line])) for size in sizes]
+        cells = [spread(*over_seeds([line[size] for line in curve.values() if size in line])) for size in sizes]
         needed = labels_needed(_means(curve), target)
-        areas = spread(*_spread([area(line) for line in curve.values()]))
+        areas = spread(*over_seeds([area(line) for line in curve.values()]))
         lines.append(row([name, *cells, areas, "not reached" if math.isinf(needed) else f"{needed:.1f}"]))
     return "\n".join(lines)
 
@@ -79,7 +80,8 @@ def _means(curve: Curve) -> dict[int, float]:
     return {size: statistics.fmean(line[size] for line in curve.values() if size in line) for size in sizes}
 
 
-def _spread(values: Sequence[float]) -> tuple[float, float]:
+def over_seeds(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation; NaN for the latter where there is one value."""
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else math.nan
 
 
@@ -88,7 +90,7 @@ def draw_rounds(curves: dict[str, Curve], file: Path) -> None:
     with lines_over(file, "labelled cases", "mean Dice on the test cases") as axis:
         for number, (name, curve) in enumerate(sorted(curves.items())):
             means = _means(curve)
-            deviations = [_spread([line[size] for line in curve.values() if size in line])[1] for size in means]
+            deviations = [over_seeds([line[size] for line in curve.values() if size in line])[1] for size in means]
             shifted = [size * (1 + 0.015 * number) for size in means]  # so that bars do not hide each other
             axis.errorbar(shifted, list(means.values()), np.nan_to_num(deviations), marker="o", capsize=3, label=name)
         axis.set_xscale("log", base=2)
@@ -100,8 +102,9 @@ def write_rounds_csv(folder: Path) -> None:
     """``rounds.csv``: a line for each round of each run."""
     lines = [
         {**{key: outcome["row"][key] for key in ("method", "strategy", "seed")}, **_flat(each)}
-        for outcome in _outcomes(folder)
+        for outcome in read_all(folder)
         for each in outcome["rounds"]
+        if "dice" in each
     ]
     if not lines:
         return
@@ -113,4 +116,5 @@ def write_rounds_csv(folder: Path) -> None:
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: as_text(" ".join(value) if isinstance(value, list) else value) for key, value in values.items()}
+    shown = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    return {key: as_text(" ".join(value) if isinstance(value, list) else value) for key, value in shown.items()}

@@ -39,6 +39,10 @@ class Annotation:
         method: of the table of methods.
         seed: of the strategy, the crops and the networks' start.
         sizes: numbers of labels after each round, growing.
+        seconds: core-seconds of each round of a training that goes on (see continuous.py); 0: each round is a training
+            with an end.
+        measured: numbers of labels after which the former is measured.
+        teacher: of the former's method, ``live`` or ``cached``.
     """
 
     strategy: str
@@ -46,6 +50,9 @@ class Annotation:
     seed: int
     sizes: tuple[int, ...] = (2, 4, 8, 16)
     part: str = field(default="rounds")
+    seconds: float = 0.0
+    measured: tuple[int, ...] = ()
+    teacher: str = "live"
 
     @property
     def name(self) -> str:
@@ -58,8 +65,17 @@ class Annotation:
         return f"{self.method}-{self.strategy.replace('+', '-and-')}-{self.seed}"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; the inverse is ``Annotation(**values)``."""
-        return asdict(self)
+        """For JSON; the inverse is ``Annotation.of(values)``."""
+        values = asdict(self)
+        if not self.seconds:  # as runs were written before there were trainings that go on
+            for name in ("seconds", "measured", "teacher"):
+                values.pop(name)
+        return values
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Annotation:
+        """The one that ``to_dict`` gave, read from JSON."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
 class Images:
@@ -166,8 +182,8 @@ def _score(
 
 
 def annotations(
-    strategies: Iterable[str], methods: Iterable[str], seeds: Iterable[int], sizes: tuple[int, ...]
+    strategies: Iterable[str], methods: Iterable[str], seeds: Iterable[int], sizes: tuple[int, ...], **more: Any
 ) -> list[Annotation]:
-    """All runs, seed by seed."""
+    """All runs, seed by seed; ``more`` are further fields of each."""
     every = itertools.product(seeds, methods, strategies)
-    return [Annotation(strategy, method, seed, sizes) for seed, method, strategy in every]
+    return [Annotation(strategy, method, seed, sizes, **more) for seed, method, strategy in every]

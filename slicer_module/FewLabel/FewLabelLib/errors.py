@@ -40,6 +40,10 @@ class Unusable(Trouble):
     """The content of the scene cannot be converted to a label map, or the scene cannot do what was requested."""
 
 
+class NotStarted(Trouble):
+    """The server could not be set up or started on this computer."""
+
+
 def sentence(error: BaseException) -> str:
     """The message for any exception."""
     if isinstance(error, Trouble):

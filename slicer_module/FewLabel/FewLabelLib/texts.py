@@ -12,6 +12,11 @@ NOTHING_TO_UNDO = "There is no submission that could be taken back."
 STAYS = "The case stays open. Try again, or press Discard my edits."
 
 
+NO_PROPOSAL_LEFT = "There is no other proposal to look at: press Label all, or wait for it."
+NOT_ACCEPTABLE = "Only an unchanged proposal of Label all can be accepted: submit the label instead."
+REJECTED = "the proposal was rejected"
+
+
 def kept(case: str) -> str:
     """Said when another case is loaded over edits."""
     return f"Your edits of '{case}' are kept on this computer. Double-click '{case}' in the list of cases to go on."

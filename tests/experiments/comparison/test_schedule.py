@@ -82,7 +82,9 @@ def test_a_run_that_is_done_is_not_run_again(folder):
 
 def test_a_run_of_the_same_name_with_other_settings_is_not_taken_for_it(folder):
     Schedule(folder, [a_row("one", start=0.1)], 1, 60.0, lambda text: None).run()
-    with pytest.raises(UnusableData, match=r"is of uamt {'start': 0.1}, not of uamt {'start': 0.2}. Give"):
+    with pytest.raises(
+        UnusableData, match=r"is of uamt, settings {'start': 0.1}, not of uamt, settings {'start': 0.2}. Give"
+    ):
         Schedule(folder, [a_row("one", start=0.2)], 1, 60.0, lambda text: None).run()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -100,11 +102,35 @@ def test_all_combinations_are_run_seed_by_seed():
         (["--methods", "magic"], "--methods magic"),
         (["--sizes", "4", "2"], "each round must have more labels"),
         (["--sizes", "2", "99"], "too few to label 99"),
+        (["--sizes", "2", "4", "--measured", "3"], "--measured 3: it is none of --sizes 2 4"),
+        (["--sizes", "2", "--methods", "supervised", "--teacher", "cached"], "of these methods it is for none"),
     ],
 )
 def test_what_cannot_work_is_refused_in_words(data, tmp_path, capsys, more, words):
     given = ["rounds", "--data", str(data), "--output", str(tmp_path / "out"), "--network", "unet_small"]
     assert experiment.main(commands.parse([*given, *more])) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_run_reads_itself_from_its_file_and_a_plain_one_is_written_as_ever():
+    plain, going_on = Annotation("first", "bcp", 1), Annotation("first", "bcp", 1, (2, 4), seconds=9.0, measured=(4,))
+    for row in (plain, going_on):
+        assert Annotation.of(json.loads(json.dumps(row.to_dict()))) == row
+    assert set(plain.to_dict()) == {"strategy", "method", "seed", "sizes", "part"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["pool", "--output", "new", "--scans", "29"], "--scans must be 30 or more"),
+        (["pool", "--output", "new", "--test", "8"], "--test 9 or more"),
+        (["stopping", "nowhere"], "nowhere holds no outcomes"),
+        (["rounds", "--data", ".", "--seconds", "0"], "Numbers must be above 0"),
+    ],
+)
+def test_what_can_never_work_is_refused_before_anything_is_read(capsys, given, words):
+    with pytest.raises(SystemExit):
+        commands.parse(given)
     assert words in capsys.readouterr().err
 
 

@@ -152,13 +152,17 @@ def test_a_round(anna, server, study, picture, number):
     picture("submit", "submitSection")
 
     before = len(anna.said)
-    seen = []
-    anna.session.training.changed.connect(lambda progress: seen.append((progress.share, ui.trainingLabel.text)))
+    seen, training = [], anna.session.training
+
+    def note(progress):
+        if progress.phase == "training" and len(drawn_points(anna)) > 1:
+            assert ui.trainingBar.visible
+            assert ui.stopButton.enabled
+        seen.append((progress.share, ui.trainingLabel.text))
+
+    training.changed.connect(note)
     anna.do("trainButton")
-    anna.until(lambda: anna.session.training.progress.phase == "training" and len(drawn_points(anna)) > 1)
-    assert ui.trainingBar.visible
-    assert ui.stopButton.enabled
-    anna.until(lambda: anna.session.training.progress.share > 0.7)
+    anna.until(lambda: training.progress.share > 0.7 and len(drawn_points(anna)) > 1)
     picture("train", "trainingSection")
     anna.until(lambda: not anna.session.training.running)
     anna.settle()

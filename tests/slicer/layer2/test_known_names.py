@@ -38,6 +38,13 @@ def test_every_class_of_a_ui_file_exists_in_slicer(path):
 
 
 @pytest.mark.parametrize("path", UI, ids=lambda path: path.name)
+def test_no_two_widgets_have_one_name(path):
+    tree = ElementTree.parse(path)
+    names = [each.get("name") for kind in ("widget", "layout") for each in tree.iter(kind)]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("path", UI, ids=lambda path: path.name)
 def test_every_class_that_is_not_qts_is_declared_in_its_ui_file(path):
     tree = ElementTree.parse(path)
     used = {each.get("class") for each in tree.iter("widget") if not each.get("class").startswith("Q")}

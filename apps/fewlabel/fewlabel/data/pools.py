@@ -34,14 +34,15 @@ def make_pools(
     share: float = 0.2,
     seed: int = 0,
     accepted: Mapping[str, bool] = MappingProxyType({}),
+    learn_accepted: bool = False,
 ) -> Pools:
     """Split a study's images.
 
     A validation case stays one for ever; a case that was trained on never becomes one. New validation cases are
     chosen among the labels that no training has seen yet, by a hash of their id, so that neither the order of
     labelling nor that of the files matters. An accepted label is a model's prediction and would flatter models that
-    resemble it: it is trained on, but never used for validation. If a validation case gets an accepted label, it is
-    neither measured nor trained on.
+    resemble it: it is never used for validation, and trained on only if asked for; otherwise its scan stays unlabelled.
+    If a validation case gets an accepted label, it is neither measured nor trained on.
 
     Args:
         labelled: ids with a submitted label.
@@ -51,6 +52,7 @@ def make_pools(
         seed: of the hash.
         accepted: id -> whether the label was known to be accepted when it was stored; False: this was found out later,
             and the case stays a validation case if it is one already.
+        learn_accepted: whether accepted labels are trained on.
     """
     labelled, kept_back = set(labelled), set(kept.get("validation", ()))
     own_work = labelled - set(accepted)
@@ -60,9 +62,14 @@ def make_pools(
         wanted = max(1, int(share * len(own_work)))
     fresh = sorted(own_work - kept_back - set(kept.get("trained", ())), key=lambda case: _hash(case, seed))
     validation |= set(fresh[: max(0, wanted - len(validation))])
-    training = labelled - kept_back - validation
-    unlabelled = set(images) - labelled - kept_back
-    note = _note(len(labelled), len(validation), len(training), share, len(labelled & set(accepted)))
+    unlearned = set() if learn_accepted else labelled & set(accepted) - validation
+    training = labelled - kept_back - validation - unlearned
+    unlabelled = set(images) - (labelled - unlearned) - kept_back
+    learned = labelled - unlearned
+    note = _note(len(learned), len(validation), len(training), share, len(learned & set(accepted)))
+    if unlearned:
+        only = "" if learned else "Draw or correct a label, then train. "
+        note = f"{_unlearned(len(unlearned))} {only or note}".strip()
     return Pools(sorted(training), sorted(unlabelled), sorted(validation), note)
 
 
@@ -89,6 +96,11 @@ def _note(labelled: int, validation: int, training: int, share: float, accepted:
             f"from {VALIDATION_FROM} labels{own} on some are kept for validation.{left_as_proposed}"
         )
     return "No validation cases: every label was already trained on. The next new labels will serve."
+
+
+def _unlearned(count: int) -> str:
+    proposals = "1 accepted proposal is" if count == 1 else f"{count} accepted proposals are"
+    return f"{proposals} not trained on (--conf learn_accepted yes changes that)."
 
 
 def remember(pools: Pools, kept: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -48,6 +48,11 @@ class Sampling:
         return self.setting != SEMI_SUPERVISED and len(set(self.domain_of.values())) > 1
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for a training to be continued; {} for an ordinary one, as in earlier versions."""
+        return {} if self.setting == SEMI_SUPERVISED else {"setting": [self.setting, sorted(self.targets)]}
+
+    @property
     def outside(self) -> str:
         """Where the labels of a training lie, for a sentence: `` outside of south``, or "" for anywhere."""
         held_out = self.setting == GENERALISATION and self.targets

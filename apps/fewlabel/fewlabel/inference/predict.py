@@ -92,7 +92,7 @@ def segment(
     """
     restored, meta = restored_probabilities(network, plan, path, device, overlap)
     labels = label_map(restored)
-    return labels, {**meta, "confidence": _confidence(restored, labels)}
+    return labels, {**meta, "confidence": confidence_of(restored, labels)}
 
 
 @torch.no_grad()
@@ -118,7 +118,7 @@ def restored_probabilities(
     data = steps({"image": str(path)})
     image = data["image"]
     prediction = probabilities(network, plan, image.as_tensor().to(device), overlap).cpu()
-    return _on_the_file_s_grid(prediction, data, steps)
+    return on_the_file_s_grid(prediction, data, steps)
 
 
 def label_map(restored: torch.Tensor) -> torch.Tensor:
@@ -143,11 +143,11 @@ def map_uncertainty(
     data = steps({"image": str(path)})
     image = data["image"].as_tensor().to(device)
     predicted = [probabilities(member, plan, image)[None] for member in members]
-    restored, meta = _on_the_file_s_grid(normalised_entropy(mean_prediction(predicted)).cpu(), data, steps)
+    restored, meta = on_the_file_s_grid(normalised_entropy(mean_prediction(predicted)).cpu(), data, steps)
     return restored[0].clamp(0, 1), meta
 
 
-def _on_the_file_s_grid(values: torch.Tensor, data: dict, steps: Preprocessing) -> tuple[torch.Tensor, dict]:
+def on_the_file_s_grid(values: torch.Tensor, data: dict, steps: Preprocessing) -> tuple[torch.Tensor, dict]:
     """CHWD values resampled back to the grid of the image file, and its affine and notes."""
     image = data["image"]
     data["pred"] = MetaTensor(values, meta=image.meta, applied_operations=image.applied_operations)
@@ -155,7 +155,8 @@ def _on_the_file_s_grid(values: torch.Tensor, data: dict, steps: Preprocessing) 
     return restored.as_tensor(), {"affine": restored.affine.numpy(), "notes": list(image.meta.get("notes", []))}
 
 
-def _confidence(prediction: torch.Tensor, labels: torch.Tensor) -> tuple[float, ...]:
+def confidence_of(prediction: torch.Tensor, labels: torch.Tensor) -> tuple[float, ...]:
+    """Mean probability of each class but background where ``labels`` (HWD) has it, 0 if it has not, from CHWD."""
     means = []
     for value in range(1, len(prediction)):
         inside = prediction[value][labels == value]

@@ -45,6 +45,8 @@ class Head:
         source: stamp of the image file (see fewlabel.files); None if unknown.
         probability: mean probability of each class where it is predicted, 0..1; 0 if it is not.
         volume: of each class, in ml.
+        published: when that model was published, seconds since the epoch; None: not known.
+        score: uncertainty of the case, 0..1 (see uncertainty.score_of); None: not computed with it.
     """
 
     case: str
@@ -56,6 +58,8 @@ class Head:
     source: Stamp | None
     probability: tuple[float, ...]
     volume: tuple[float, ...]
+    published: int | None = None
+    score: float | None = None
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Head:
@@ -97,9 +101,40 @@ class Prediction:
 
     def save(self, path: Path) -> None:
         """Write it atomically. Raises Refusal (507) where it cannot be written."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
-        head = np.frombuffer(json.dumps(dataclasses.asdict(self.head)).encode(), np.uint8)
-        replace_file(path, lambda temporary: np.savez_compressed(temporary, head=head, **arrays))
+        write(path, self.head, {name: getattr(self, name) for name in _ARRAYS})
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The label map that ``/infer`` gives for a case, ready to be accepted; small enough for every scan of a study.
+
+    Attributes:
+        head: see Head; ``shape`` and ``affine`` are those of the image file, ``probability`` is taken there.
+        labels: uint8 HWD on the grid of the image file, in the values of ``head.classes``.
+    """
+
+    head: Head
+    labels: np.ndarray
+
+    def save(self, path: Path) -> None:
+        """Write it atomically. Raises Refusal (507) where it cannot be written."""
+        write(path, self.head, {"labels": self.labels})
+
+
+def write(path: Path, head: Head, arrays: dict[str, np.ndarray]) -> None:
+    """Write a head and arrays into one file, atomically. Raises Refusal (507) where it cannot be written."""
+    said = np.frombuffer(json.dumps(dataclasses.asdict(head)).encode(), np.uint8)
+    replace_file(path, lambda temporary: np.savez_compressed(temporary, head=said, **arrays))
+
+
+def load_proposal(path: Path) -> Proposal | None:
+    """A proposal; None as ``load_head``."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = Proposal(_head(file), file["labels"])
+    except _DAMAGED:
+        return None
+    return found if found.labels.shape == found.head.shape and found.labels.dtype == np.uint8 else None
 
 
 def load_head(path: Path) -> Head | None:

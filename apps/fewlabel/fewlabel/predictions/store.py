@@ -12,7 +12,16 @@ import torch
 from fewlabel.errors import Refusal
 from fewlabel.files import Stamp
 from fewlabel.plan import Plan
-from fewlabel.predictions.entry import Head, Prediction, load, load_guess, load_head, plan_key
+from fewlabel.predictions.entry import (
+    Head,
+    Prediction,
+    Proposal,
+    load,
+    load_guess,
+    load_head,
+    load_proposal,
+    plan_key,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -27,16 +36,16 @@ class PredictionStore:
 
     Args:
         folder: of the files; created when the first is written.
-        plan: the present one.
+        plan: the present one; None: those of every plan are used.
         gigabytes: limit on disk.
 
     Attributes:
         current: newest known version of the model, from which ages are counted.
     """
 
-    def __init__(self, folder: Path, plan: Plan, gigabytes: float = 5.0) -> None:
+    def __init__(self, folder: Path, plan: Plan | None, gigabytes: float = 5.0) -> None:
         self.folder, self.gigabytes = Path(folder), gigabytes
-        self.classes, self.key = plan.classes, plan_key(plan)
+        self.classes, self.key = (plan.classes, plan_key(plan)) if plan else ((), "")
         self.heads: dict[str, Head] = {}
         self.current = 0.0
         self._sizes: dict[Path, int] = {}
@@ -54,6 +63,8 @@ class PredictionStore:
             self.current = max(self.current, head.version)
 
     def _is_ours(self, head: Head) -> bool:
+        if not self.key:
+            return True
         return head.plan == self.key and head.classes == tuple(self.classes)
 
     def _path(self, case: str) -> Path:
@@ -68,7 +79,7 @@ class PredictionStore:
         """Set the current version: predictions of earlier versions become older."""
         self.current, self._usable = max(self.current, version), None
 
-    def put(self, prediction: Prediction) -> bool:
+    def put(self, prediction: Prediction | Proposal) -> bool:
         """Store a prediction, replacing an older one of its case; False where the limit on disk is reached.
 
         Raises:
@@ -152,6 +163,11 @@ class PredictionStore:
             source: see ``guess``.
         """
         found = load(self._path(case)) if case in self.heads else None
+        return found if found is not None and self._serves(found.head, source) else None
+
+    def proposal(self, case: str, source: Stamp | None) -> Proposal | None:
+        """As ``get``, in a store of proposals."""
+        found = load_proposal(self._path(case)) if case in self.heads else None
         return found if found is not None and self._serves(found.head, source) else None
 
     def _serves(self, head: Head, source: Stamp | None) -> bool:

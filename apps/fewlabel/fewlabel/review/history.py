@@ -23,8 +23,8 @@ class History:
 
     An entry holds ``case``, ``time`` (UTC), ``first`` (no label of this case was submitted before), ``model_version``
     and ``labels`` (how many labels that version was trained on), ``validation`` (its mean Dice), ``dice`` per class,
-    ``mean`` and ``changed`` voxels, ``flags``, ``strategy`` that chose the case, and ``kind`` of the label. Unknown
-    values are null.
+    ``mean`` and ``changed`` voxels, ``confidence`` (the model's mean probability of each class where it predicted it),
+    ``flags``, ``strategy`` that chose the case, and ``kind`` of the label. Unknown values are null.
 
     Args:
         path: of the file; a damaged one is replaced by a new one with a note.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,14 @@ def expected_gain(entries: Sequence[dict[str, Any]], labels: int | None = None, 
         "curve": dict(zip("abc", (round(float(value), 4) for value in curve[0]), strict=True)),
     }
     return {**found, "advice": _advice(found, entries)}
+
+
+def is_hardly_worth_it(found: Mapping[str, Any]) -> bool:
+    """Whether the advice is to stop: the upper end of the interval of an :func:`expected_gain` is below ``WORTH``.
+
+    False where there are too few points for an estimate.
+    """
+    return bool(found.get("high", WORTH) < WORTH)
 
 
 def at(curves: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -130,11 +138,12 @@ def _enough(points: Sequence[tuple[int, float]]) -> bool:
     return len(points) >= LEAST_POINTS and len({n for n, _ in points}) >= LEAST_NUMBERS
 
 
-def _number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value from a file is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_own_work(entry: dict[str, Any]) -> bool:
+def is_own_work(entry: Mapping[str, Any]) -> bool:
     """Whether a person drew or corrected the label; for an accepted one the model would agree with itself."""
     kind = entry.get("kind")
     return kind in ("drawn", "corrected") if kind else entry.get("changed") != 0
@@ -142,8 +151,8 @@ def _is_own_work(entry: dict[str, Any]) -> bool:
 
 def _corrected_points(entries: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
     """Points of first submissions only: the model may have been trained on an earlier label of the same case."""
-    first = (entry for entry in entries if entry.get("first") and _is_own_work(entry))
-    usable = (e for e in first if _number(e.get("mean")) and _number(e.get("labels")))
+    first = (entry for entry in entries if entry.get("first") and is_own_work(entry))
+    usable = (e for e in first if is_number(e.get("mean")) and is_number(e.get("labels")))
     return [(int(e["labels"]), float(e["mean"])) for e in usable if e["labels"] >= 1]
 
 
@@ -151,7 +160,7 @@ def _validation_points(entries: Sequence[dict[str, Any]]) -> list[tuple[int, flo
     """One point for each version of the model that was validated."""
     versions = {}
     for entry in entries:
-        if _number(entry.get("validation")) and _number(entry.get("labels")) and entry["labels"] >= 1:
+        if is_number(entry.get("validation")) and is_number(entry.get("labels")) and entry["labels"] >= 1:
             versions[str(entry.get("model_version"))] = (int(entry["labels"]), float(entry["validation"]))
     return list(versions.values())
 
@@ -169,7 +178,7 @@ def _advice(found: dict[str, Any], entries: Sequence[dict[str, Any]]) -> str:
         f"{MORE} more labels are expected to raise the mean Dice by {found['gain']:.3f} (90 % interval "
         f"{found['low']:.3f} to {found['high']:.3f}) from about {found['expected_now']:.2f}."
     ]
-    if found["high"] < WORTH:
+    if is_hardly_worth_it(found):
         sentences.append("That is hardly worth the work: it is time to stop, or to look for other kinds of cases.")
     elif found["low"] >= WORTH:
         sentences.append("More labels are worth the work.")
@@ -181,7 +190,7 @@ def _advice(found: dict[str, Any], entries: Sequence[dict[str, Any]]) -> str:
     sentences.append(f"This is from {len(found['points'])} submissions, compared before the model learned from them.")
     if any(entry.get("strategy") not in _FAIR for entry in entries):
         sentences.append("Cases are chosen because they are hard, so the values are lower than for average cases.")
-    known = [entry["validation"] for entry in entries if _number(entry.get("validation"))]
+    known = [entry["validation"] for entry in entries if is_number(entry.get("validation"))]
     if known:
         sentences.append(f"Its validation Dice ({known[-1]:.2f}) is the better measure of how good the model is.")
     return " ".join(sentences)

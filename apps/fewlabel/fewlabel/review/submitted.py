@@ -167,7 +167,7 @@ class Reviewer:
 
 
 def compare(job: Submitted, prediction: Prediction) -> dict[str, Any]:
-    """Values of a comparison for the history: ``dice``, ``mean``, ``changed``, ``flags``.
+    """Values of a comparison for the history: ``dice``, ``mean``, ``changed``, ``confidence``, ``flags``.
 
     Classes that were added to the study after the model was trained count as background.
     """
@@ -182,6 +182,7 @@ def compare(job: Submitted, prediction: Prediction) -> dict[str, Any]:
         "dice": {name: round(value, 4) for name, value in found.dice.items()},
         "mean": None if found.mean is None else round(found.mean, 4),
         "changed": found.changed,
+        "confidence": {name: round(value, 4) for name, value in zip(classes, prediction.confidence, strict=True)},
         "flags": check(label, opinion, volume.affine, counts),
     }
 
@@ -197,6 +198,7 @@ def _of_model(model: Published | None) -> dict[str, Any]:
         "dice": {},
         "mean": None,
         "changed": None,
+        "confidence": {},
         "flags": [],
     }
 

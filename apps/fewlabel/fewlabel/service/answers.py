@@ -10,6 +10,7 @@ from fewlabel.datastore.kinds import Kind
 from fewlabel.export.base import Kind as ExportKind
 from fewlabel.export.comparing import Comparison
 from fewlabel.export.table import DEFAULT_EXPORT, EXPORTS
+from fewlabel.service.pool_answers import ProposalAnswer
 
 State = Literal["unlabelled", "in_work", "submitted", "validation", "unusable"]
 
@@ -132,6 +133,7 @@ class Case(BaseModel):
     flags: list[str] = Field(description="sentences about what looks wrong with its label or scan")
     file: str
     domain: str | None = Field(default=None, description="scanner or site that it comes from, where that is known")
+    proposal: ProposalAnswer | None = Field(default=None, description="stored by Label all, of a case without a label")
     slices: dict[str, list[int]] | None = Field(description="worth looking at, by anatomical axis, worst first")
 
 

@@ -13,6 +13,7 @@ from fewlabel.datastore.kinds import entry_of, is_unknown, kind_of
 from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import Scores
 from fewlabel.service.answers import Case, Counts, State
+from fewlabel.service.pool_answers import ProposalAnswer
 
 
 def make_cases(
@@ -96,6 +97,14 @@ def with_notes(rows: list[Case], notes: Mapping[str, Sequence[str]]) -> list[Cas
     """The same rows with notes about stored labels among their flags: that one is not used, and why."""
     for row in rows:
         row.flags.extend(notes.get(row.id, ()))
+    return rows
+
+
+def with_proposals(rows: list[Case], proposals: Mapping[str, ProposalAnswer]) -> list[Case]:
+    """The same rows; those without a submitted label with their stored proposal."""
+    for row in rows:
+        if row.state in ("unlabelled", "in_work"):
+            row.proposal = proposals.get(row.id)
     return rows
 
 

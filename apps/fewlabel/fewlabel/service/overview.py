@@ -34,8 +34,17 @@ from fewlabel.service.answers import (
     State,
     StudyAnswer,
 )
-from fewlabel.service.cases import count, make_cases, state_of, with_domains, with_notes, with_unusable
+from fewlabel.service.cases import (
+    count,
+    make_cases,
+    state_of,
+    with_domains,
+    with_notes,
+    with_proposals,
+    with_unusable,
+)
 from fewlabel.service.colours import colour
+from fewlabel.service.label_all import label_all_of
 from fewlabel.workspace import read_json
 
 if TYPE_CHECKING:
@@ -90,6 +99,7 @@ class Overview:
         scores = self.study.scores.read()
         cases = make_cases(self._objects(), self.study.leases, scores, self._validation(), self._entries())
         cases = with_domains(with_notes(cases, self.study.store.label_notes()), self._domains())
+        cases = with_proposals(cases, label_all_of(self.study).proposals())
         listed = with_unusable(cases, self.study.store.unusable())
         return CasesAnswer.model_construct(model_version=scores.version or None, cases=listed)
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter
 from fastapi.responses import FileResponse
-from fastapi.routing import APIRoute
 from monailabel.config import RBAC_ADMIN, RBAC_ANNOTATOR, RBAC_USER, settings
-from monailabel.endpoints.user.auth import RBAC
-from pydantic import BaseModel, Field
 
 from fewlabel.background import is_background_process
 from fewlabel.errors import Refusal
@@ -35,57 +30,23 @@ from fewlabel.service.answers import (
 from fewlabel.service.borrowed import make_borrowed_router, make_reload_router
 from fewlabel.service.exporting import Exporter, exporter_of
 from fewlabel.service.guard import install
+from fewlabel.service.label_all import label_all_of
 from fewlabel.service.labels import make_label_router
 from fewlabel.service.logins import Login, TokenLogin
 from fewlabel.service.models import make_model_router
 from fewlabel.service.overview import Overview
 from fewlabel.service.page import make_page_router
+from fewlabel.service.plain import PlainRoute, refuses, role
+from fewlabel.service.pool_routes import add_pool_routes
 from fewlabel.service.trainings import make_training_router
 
 if TYPE_CHECKING:
     from fewlabel.study import Study
 
 
-class Problem(BaseModel):
-    """Why a request was refused."""
-
-    detail: str = Field(description="what is wrong, where, and what to do")
-
-
-class PlainRoute(APIRoute):
-    """A route whose response to an invalid request is a sentence, as for FewLabel's other errors."""
-
-    def get_route_handler(self) -> Callable:
-        original = super().get_route_handler()
-
-        async def handle(request: Any) -> Any:
-            try:
-                return await original(request)
-            except RequestValidationError as error:
-                faults = "; ".join(f"{_field(each['loc'])}: {each['msg']}" for each in error.errors())
-                raise Refusal(
-                    f"The request cannot be used ({faults}). See the OpenAPI page for its form.", 422
-                ) from error
-
-        return handle
-
-
-def _field(location: tuple) -> str:
-    return ".".join(str(part) for part in location[1:]) or str(location[0])
-
-
-def _role(name: str) -> dict[str, Any]:
-    return {"dependencies": [Depends(RBAC(name))]}
-
-
-_USER = _role(settings.MONAI_LABEL_AUTH_ROLE_USER)
-_ANNOTATOR = _role(settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR)
-_ADMIN = _role(settings.MONAI_LABEL_AUTH_ROLE_ADMIN)
-
-
-def _refuses(**reasons: str) -> dict[int | str, dict[str, Any]]:
-    """For the OpenAPI page: ``e404="no such case"``."""
-    return {int(status[1:]): {"model": Problem, "description": text} for status, text in reasons.items()}
+_USER = role(settings.MONAI_LABEL_AUTH_ROLE_USER)
+_ANNOTATOR = role(settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR)
+_ADMIN = role(settings.MONAI_LABEL_AUTH_ROLE_ADMIN)
 
 
 def make_router(study: Study) -> APIRouter:
@@ -94,12 +55,13 @@ def make_router(study: Study) -> APIRouter:
     The handlers are plain functions: FastAPI runs them in its threads, so that none blocks the others.
     """
     router = APIRouter(
-        prefix="/fewlabel", tags=["FewLabel"], route_class=PlainRoute, responses=_refuses(e422="unusable request")
+        prefix="/fewlabel", tags=["FewLabel"], route_class=PlainRoute, responses=refuses(e422="unusable request")
     )
     overview = Overview(study)
     _add_reading(router, overview)
     _add_changes(router, study, overview)
     exporter = exporter_of(study.workspace, lambda: list_cases(study.store, study.workspace))
+    add_pool_routes(router, label_all_of(study), overview)
     _add_export(router, exporter, Path(study.settings.dicom) if study.settings.dicom else None)
     return router
 
@@ -121,7 +83,7 @@ def _add_reading(router: APIRouter, overview: Overview) -> None:
         "/history.png",
         summary=f"{RBAC_USER}The history as a plot: Dice over labels, and the gain from five more",
         response_class=FileResponse,
-        responses={200: {"content": {"image/png": {}}, "description": "the picture"}, **_refuses(e507="disk full")},
+        responses={200: {"content": {"image/png": {}}, "description": "the picture"}, **refuses(e507="disk full")},
         **_USER,
     )
     def get_history_picture() -> FileResponse:
@@ -134,7 +96,7 @@ def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
     @router.post(
         "/skip/{case}",
         summary=f"{RBAC_ANNOTATOR}Skip a case for a day",
-        responses=_refuses(e404=unknown, e409="the case has a label"),
+        responses=refuses(e404=unknown, e409="the case has a label"),
         **_ANNOTATOR,
     )
     def skip(case: str, body: SkipRequest | None = None) -> SkipAnswer:
@@ -146,7 +108,7 @@ def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
     @router.delete(
         "/skip/{case}",
         summary=f"{RBAC_ANNOTATOR}Offer a skipped case again",
-        responses=_refuses(e404=unknown),
+        responses=refuses(e404=unknown),
         **_ANNOTATOR,
     )
     def unskip(case: str) -> CaseId:
@@ -157,7 +119,7 @@ def _add_changes(router: APIRouter, study: Study, overview: Overview) -> None:
     @router.post(
         "/undo/{case}",
         summary=f"{RBAC_ANNOTATOR}Take back the last submission of a case",
-        responses=_refuses(e404=unknown, e409="there is nothing to take back", e507="the disk is full"),
+        responses=refuses(e404=unknown, e409="there is nothing to take back", e507="the disk is full"),
         **_ANNOTATOR,
     )
     def undo(case: str) -> UndoAnswer:
@@ -170,7 +132,7 @@ def _add_export(router: APIRouter, exporter: Exporter, series: Path | None) -> N
         "/export",
         status_code=202,
         summary=f"{RBAC_ADMIN}Export the published model, or the study",
-        responses=_refuses(e409="not trained yet, or an export is running", e422="no such format, or a package lacks"),
+        responses=refuses(e409="not trained yet, or an export is running", e422="no such format, or a package lacks"),
         **_ADMIN,
     )
     def start_export(body: ExportRequest | None = None) -> ExportStarted:
@@ -189,7 +151,7 @@ def _add_export(router: APIRouter, exporter: Exporter, series: Path | None) -> N
         response_class=FileResponse,
         responses={
             200: {"content": {"application/zip": {}}, "description": "the zip"},
-            **_refuses(e404="there is none", e409="it is running"),
+            **refuses(e404="there is none", e409="it is running"),
         },
         **_ANNOTATOR,
     )
@@ -213,6 +175,8 @@ def mount(study: Study, login: Login | None = None) -> None:
     former = getattr(app.state, "fewlabel_routes", [])
     others = [route for route in app.router.routes if not any(route is each for each in former)]
     app.router.routes[:] = others
+    label_all = label_all_of(study)
+    label_all.resume()
     routers = [make_router(study), make_model_router(study), make_label_router(study), make_borrowed_router()]
     routers.insert(0, make_training_router(study, routers[-1]))
     routers += [login.router()] if isinstance(login, TokenLogin) else []

@@ -18,10 +18,10 @@ MOST_TIME = 0.05  # share of the time that looking at labels may take, however m
 _LOOK_EVERY = 5.0  # seconds, at least
 
 
-def known_labels(datastore: Datastore) -> Known:
-    """Stamps of all submitted labels as they are now; can be written as JSON."""
-    found = {}
-    for case in sorted(datastore.get_labeled_images()):
+def known_labels(datastore: Datastore, accepted: bool = True) -> Known:
+    """Stamps of all submitted labels as they are now, or without accepted ones; can be written as JSON."""
+    found, cases = {}, set(datastore.get_labeled_images())
+    for case in sorted(cases if accepted else cases - set(accepted_cases(datastore, cases))):
         now = stamp(datastore.stored_label(case))
         if now is not None:
             found[case] = list(now)
@@ -42,16 +42,20 @@ class Arrivals:
     Args:
         datastore: of a background process; it is refreshed when the folder of the labels has changed.
         workspace: of the study; the names of its classes count too.
+        accepted: whether accepted labels count: they do where they are trained on.
 
     Attributes:
         known: the labels that the training knows.
     """
 
-    def __init__(self, datastore: Datastore, workspace: Workspace) -> None:
-        self.datastore, self.workspace = datastore, workspace
-        self.known = known_labels(datastore)
+    def __init__(self, datastore: Datastore, workspace: Workspace, accepted: bool = True) -> None:
+        self.datastore, self.workspace, self.accepted = datastore, workspace, accepted
+        self.known = self._now()
         self._files: dict[Path, Stamp | None] = {}  # empty: labels may have come since the start
         self._next, self._changed = time.monotonic() + _LOOK_EVERY, False
+
+    def _now(self) -> Known:
+        return known_labels(self.datastore, self.accepted)
 
     def _look_at_files(self) -> dict[Path, Stamp | None]:
         """Stamps of the known labels and of their folders: overwriting a file in place does not change its folder."""
@@ -67,7 +71,7 @@ class Arrivals:
         if files != self._files:
             self._files = files
             self.datastore.refresh()
-            self._changed = known_labels(self.datastore) != self.known
+            self._changed = self._now() != self.known
         now = time.monotonic()
         self._next = now + max(_LOOK_EVERY, (now - began) / MOST_TIME)
         return self._changed
@@ -75,7 +79,7 @@ class Arrivals:
     def take_in(self) -> tuple[list[str], list[str]]:
         """Update ``known``; gives the cases whose labels are new or changed, and those whose labels were removed."""
         self._files = self._look_at_files()  # before the labels: a later change is seen next time
-        now = known_labels(self.datastore)
+        now = self._now()
         new = [case for case, each in now.items() if self.known.get(case) != each]
         gone = [case for case in self.known if case not in now]
         self.known, self._changed = now, False

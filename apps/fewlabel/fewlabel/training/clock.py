@@ -20,7 +20,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-WARM_UP = 300.0  # seconds of training; half of what a training on request takes: pool terms start after 105
+WARM_UP = 900.0  # seconds of training; pool terms start after 180 with a cached teacher, after 315 with a live one
 RISE = 10.0  # seconds of training
 CHECK_EVERY = 12.0  # seconds of training: 50 times in ten minutes, as on request
 RETRY_AFTER = 300.0  # seconds of training

@@ -85,7 +85,7 @@ class ContinuousRun(Run):
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
         self._leave_a_core()
-        self.arrivals = Arrivals(self.datastore, self.workspace)
+        self.arrivals = Arrivals(self.datastore, self.workspace, self.settings.learn_accepted)
         self._renew_pools()  # labels may have come since this object was made
         labelled, validation, unlabelled = self.records(self.pools, self.left_out)
         self.plan = plan_of(self.workspace, self.settings, self.device, labelled, unlabelled)

@@ -173,7 +173,8 @@ class Keeper:
 
     def _is_worth_it(self) -> bool:
         """Whether there are labels that the last training has not learned yet."""
-        labels = known_labels(self._seen(self._store)) if self._store is not None else {}
+        accepted = self.settings.learn_accepted
+        labels = known_labels(self._seen(self._store), accepted) if self._store is not None else {}
         if not labels:
             return False
         self._count_failures(labels)

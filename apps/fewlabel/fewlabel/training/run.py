@@ -26,7 +26,7 @@ from fewlabel.plan import Plan, save_plan
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases
-from fewlabel.settings import SEMI_SUPERVISED, Settings
+from fewlabel.settings import Settings
 from fewlabel.training.budget import NO_LIMIT, Budget, TrainerConfig
 from fewlabel.training.card import training_card
 from fewlabel.training.learned import Learned
@@ -57,8 +57,7 @@ class Run:
         domains: of the study's images; without any where they cannot be read.
 
     Raises:
-        Refusal: (409, 422) there is no label to learn from, or the domains do not fit the setting; (500) a file of the
-            workspace is damaged.
+        Refusal: (409, 422) no label to learn from, or unfitting domains; (500) a file of the workspace is damaged.
     """
 
     def __init__(self, workspace: Workspace, settings: Settings, datastore: Datastore) -> None:
@@ -114,7 +113,10 @@ class Run:
             raise Refusal(f"There are no labels{where} yet: submit a label for at least one case, then train.", 409)
         images = self.sampling.pool(self.datastore.list_images()) - self.left_out.keys()
         share, seed = self.settings.validation_share, self.settings.seed
-        pools = make_pools(labelled, images, kept, share, seed, accepted_cases(self.datastore, labelled))
+        accepted = accepted_cases(self.datastore, labelled)
+        pools = make_pools(labelled, images, kept, share, seed, accepted, self.settings.learn_accepted)
+        if not pools.labelled and accepted.keys() & set(pools.unlabelled):
+            raise Refusal(pools.note, 409)
         known = remember(pools, kept)
         if known != kept:
             write_json(self.workspace.pools, known)
@@ -128,10 +130,9 @@ class Run:
         method = self._method(plan).to(self.device)
         pool = unlabelled if method.learns_from_unlabelled(1.0) else []
         report, views = self.progress.problem, method.needs
-        how = partial(PairedLoader, seed=self.settings.seed, report=report, views=views, sampling=self.sampling)
-        make_loader = partial(how, labelled, pool)
+        make_loader = partial(PairedLoader, labelled, pool, seed=self.settings.seed, report=report, views=views)
         store = self.stored.open(plan)
-        loader = make_loader(plan, predictions=store)
+        loader = make_loader(plan, predictions=store, sampling=self.sampling)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
         budget = self._budget()
@@ -150,7 +151,7 @@ class Run:
             plan = with_less(plan, self.device, self.progress)
             save_plan(self.workspace.plan, plan)  # also for the next trainings
             store = self.stored.open(plan)
-            loader = make_loader(plan, predictions=store)
+            loader = make_loader(plan, predictions=store, sampling=self.sampling)
             trainer.refresh = self.stored.refresh(method, store, plan, pool, budget, publisher.version)
             publisher.use(plan)
             trainer.use(loader, self._identity(plan))
@@ -188,9 +189,8 @@ class Run:
     def _identity(self, plan: Plan) -> dict[str, Any]:
         fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
         fixed.pop("reasons")
-        setting = self.settings.setting, self.settings.target
         return {
-            **({"setting": setting} if setting[0] != SEMI_SUPERVISED else {}),
+            **self.sampling.identity,
             "plan": fixed,
             "method": self.method_name,
             "labelled": self.pools.labelled,

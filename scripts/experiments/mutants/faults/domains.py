@@ -82,8 +82,8 @@ DOMAINS = (
     Fault(
         "a label of the held-out domain starts a training again and again",
         "training/keeper.py",
-        "known_labels(self._seen(self._store))",
-        "known_labels(self._store)",
+        "known_labels(self._seen(self._store), accepted)",
+        "known_labels(self._store, accepted)",
         "tests/training/test_keeper.py::test_a_label_of_the_held_out_domain_starts_no_training",
     ),
     Fault(
@@ -96,8 +96,8 @@ DOMAINS = (
     Fault(
         "a checkpoint of another setting is continued",
         "training/run.py",
-        '{"setting": setting} if setting[0] != SEMI_SUPERVISED else {}',
-        "{}",
+        "            **self.sampling.identity,\n",
+        "",
         _RUNS + "test_another_setting_starts_from_new_weights",
     ),
     Fault(

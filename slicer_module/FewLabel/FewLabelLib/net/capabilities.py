@@ -7,7 +7,7 @@ from typing import Any, Dict, FrozenSet, Iterable, List, Optional
 
 from ..label.labels import LabelClass
 
-ROUTES = ("study", "cases", "skip", "undo", "history", "export")
+ROUTES = ("study", "cases", "skip", "undo", "history", "export", "label_all", "accept")
 
 
 @dataclass(frozen=True)

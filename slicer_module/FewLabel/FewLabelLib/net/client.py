@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ..errors import Damaged, LoginNeeded, NotReachable, Refused, Trouble, Unusable, WrongServer
 from .capabilities import Capabilities, read_capabilities
 from .downloads import keep_newest
+from .pool import PoolRequests
 from .transport import Progress, Timeouts, Transport, full_address
 
 __all__ = ["Client", "Damaged", "LoginNeeded", "NotReachable", "Refused", "Timeouts", "Trouble", "WrongServer"]
@@ -19,7 +20,7 @@ __all__ = ["Client", "Damaged", "LoginNeeded", "NotReachable", "Refused", "Timeo
 KINDS = (".nii.gz", ".nii", ".nrrd", ".mha", ".zip")
 
 
-class Client:
+class Client(PoolRequests):
     """Requests to one server; used by one thread at a time.
 
     Every method may raise NotReachable, LoginNeeded, Refused, WrongServer or Damaged, see errors.py.
@@ -37,8 +38,7 @@ class Client:
     def __init__(
         self, address: str, folder: Path, client_id: str = "", timeouts: Optional[Timeouts] = None, token: str = ""
     ) -> None:
-        self.url = full_address(address)
-        self.client_id = client_id
+        self.url, self.client_id = full_address(address), client_id
         self.folder = Path(folder) / hashlib.sha256(self.url.encode()).hexdigest()[:12]
         self._transport = Transport(self.url, timeouts or Timeouts(), token)
 

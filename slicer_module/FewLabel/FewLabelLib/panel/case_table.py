@@ -44,9 +44,26 @@ def state(row: Dict[str, Any]) -> str:
     return "skipped" if row.get("skipped") else str(row.get("state", ""))
 
 
+def score(row: Dict[str, Any]) -> Any:
+    """Uncertainty of the model; that of the stored proposal, where there is one."""
+    proposed = (row.get("proposal") or {}).get("score")
+    return row.get("score") if proposed is None else proposed
+
+
+def expected(proposal: Dict[str, Any]) -> str:
+    """The proposal of *Label all*, in words."""
+    version = "" if proposal.get("newest") else f" of version {proposal.get('version')}, which is not the newest"
+    if proposal.get("dice") is None:
+        return f"proposal{version}"
+    between = f" ({proposal['low']:.2f} to {proposal['high']:.2f})" if proposal.get("low") is not None else ""
+    return f"proposal{version}, expected Dice {proposal['dice']:.2f}{between}"
+
+
 def about(row: Dict[str, Any]) -> str:
     """Further details of a case, in words."""
     parts = [str(flag) for flag in row.get("flags") or []]
+    if row.get("proposal"):
+        parts.append(expected(row["proposal"]))
     if row.get("skipped"):
         parts.append(f"skipped: {row['skip_reason']}" if row.get("skip_reason") else "skipped")
     if row.get("domain"):
@@ -96,12 +113,12 @@ def summary(all_rows: int, fitting: int) -> str:
 
 def _line(row: Dict[str, Any]) -> Row:
     called = STATES.get(state(row), state(row))
-    texts = (str(row["id"]), called, number(row.get("score")), about(row))
+    texts = (str(row["id"]), called, number(score(row)), about(row))
     return Row(str(row["id"]), texts, bool(row.get("flags")))
 
 
 def _value(pair: Tuple[Dict[str, Any], Row], column: int) -> Any:
     row, line = pair
     if column == 2:
-        return row.get("score")
+        return score(row)
     return line.texts[column].casefold()

@@ -30,7 +30,7 @@ class Glance:
         server: state of the connection, in words.
         good: whether this state is good.
         may: actions that are possible now: connect, disconnect, open, next, edit, skip, discard, submit, undo, train,
-            stop, export.
+            stop, export, label_all, stop_all, review, accept, reject.
         offered: what this server offers: ``capabilities.ROUTES`` and strategies, uncertainty, trainer, exports,
             methods, minutes, device.
         activity: what the person is waiting for, "" for nothing.
@@ -42,6 +42,7 @@ class Glance:
         training: progress of the training.
         outlook: estimated gain from more labels.
         export: progress of the export.
+        pool: progress of *Label all*, and where the expected Dice comes from.
         last_submitted: the case whose submission can be taken back.
     """
 
@@ -61,6 +62,7 @@ class Glance:
     training: str = ""
     outlook: str = ""
     export: str = ""
+    pool: str = ""
     last_submitted: str = ""
 
 
@@ -85,6 +87,7 @@ def look(session: Session) -> Glance:
         training=words.training(training.progress, training.starting),
         outlook=words.outlook(cases.history),
         export=words.export(session.export.state, session.export.running),
+        pool=words.pool(session.pool.state),
         last_submitted=cases.last_submitted,
     )
 
@@ -136,6 +139,11 @@ def _may(session: Session) -> FrozenSet[str]:
         "skip": online and "strategies" in there and ready,
         "submit": ready,  # also without a server: then it shows a message and saves a draft
         "discard": online and ready and cases.keeper.edited,
+        "label_all": online and "label_all" in there and connection.known.trained and not session.pool.running,
+        "stop_all": online and session.pool.running,
+        "review": online and not busy and bool(session.pool.doubtful()),
+        "accept": online and "accept" in there and session.pool.acceptable,
+        "reject": online and "skip" in there and session.pool.rejectable,
         "undo": online and "undo" in there and bool(cases.last_submitted) and not busy,
         "train": online and "trainer" in there and not (session.training.running or session.training.starting),
         "stop": online and session.training.running,

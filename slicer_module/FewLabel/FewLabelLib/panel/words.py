@@ -194,6 +194,19 @@ def outlook(history: Dict[str, Any]) -> str:
     return str((history.get("stopping") or {}).get("advice") or "")
 
 
+def pool(state: Dict[str, Any]) -> str:
+    """Progress of *Label all*; then where the expected Dice comes from."""
+    done, of = state.get("done") or 0, state.get("of") or 0
+    if state.get("state") == "running":
+        left = f", about {duration(state['seconds_left'])} left" if state.get("seconds_left") is not None else ""
+        return f"Label all: {done:,} of {count(of, 'scan')}{left}."
+    if not done:
+        return ""
+    without = f" {count(state['left_out'], 'scan')} could not be read." if state.get("left_out") else ""
+    have = f"{done:,} of {count(of, 'unlabelled scan')} have a proposal.{without}"
+    return f"{have}\n{state.get('calibration') or ''}".strip()
+
+
 def export(state: Dict[str, Any], running: bool) -> str:
     """Progress of the export, and the result of the verification."""
     name = state.get("state", "none")

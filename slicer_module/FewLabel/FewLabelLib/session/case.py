@@ -28,6 +28,7 @@ class Case:
         kept: time of ``revision``, seconds since the epoch.
         discards: earlier edits are removed when the segments are shown.
         submitted: whether a label was submitted from here.
+        version: of the model whose proposal was shown; None: not known.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Case:
     kept: float = 0.0
     discards: bool = False
     submitted: bool = False
+    version: Optional[int] = None
 
     @property
     def reason(self) -> str:

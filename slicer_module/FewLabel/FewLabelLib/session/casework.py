@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from .. import texts
 from ..label.drafts import Draft
@@ -26,6 +26,7 @@ class CaseWork:
         locking: locks finished segments.
         submission: submits labels and takes them back, with the signals ``unknown_segments`` and ``empty_label``.
         auto_next: whether the next case is loaded after a submission that raised no flag.
+        follow: says of a case whether another part opens the next one after its submission.
         listed: rows.
         submitted: Submitted.
     """
@@ -40,6 +41,7 @@ class CaseWork:
         self.listed, self.submitted = self.list.listed, submission.done
         self.unknown_segments, self.empty_label = submission.unknown_segments, submission.empty_label
         self.auto_next = False
+        self.follow: Callable[[str], bool] = lambda case: False
         submission.done.connect(self._submitted)
         submission.taken_back.connect(self.restore)
 
@@ -175,5 +177,5 @@ class CaseWork:
 
     def _submitted(self, result: Submitted) -> None:
         self._connection.refresh()  # the response also says whether a training runs
-        if self.auto_next and not result.flags:
+        if self.auto_next and not result.flags and not self.follow(result.case):
             self.next()

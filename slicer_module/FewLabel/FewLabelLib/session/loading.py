@@ -137,7 +137,7 @@ class Loading:
         elif model is not None:
             self._run(
                 lambda: client.infer(model, case.id, result_dtype="uint8"),
-                lambda answer: self._show(case, "model", answer[0], self._classes_of(answer[1])),
+                lambda answer: self._propose(case, *answer),
                 self._empty(case),
             )
         else:
@@ -165,6 +165,11 @@ class Loading:
         self._context.scene.replace_segments(case.handle, draft.segments)
         self._ready(case, "draft")
         case.revision -= 1  # the segments are not on the server: save them again when the case is closed
+
+    def _propose(self, case: Case, file: Path, response: Dict[str, Any]) -> None:
+        version = response.get("model_version")
+        case.version = version if isinstance(version, int) else None
+        self._show(case, "model", file, self._classes_of(response))
 
     def _show(self, case: Case, shown: str, file: Optional[Path], classes: List[LabelClass]) -> None:
         self._context.scene.show_segmentation(case.handle, file, classes)

@@ -18,6 +18,7 @@ from .casework import CaseWork
 from .connection import Connection
 from .context import Context, Scene, Signal
 from .exporting import Export
+from .pool import Pool
 from .training import Training
 from .worker import Worker
 
@@ -50,7 +51,7 @@ class Session:
 
     Attributes:
         context: shared by its parts.
-        connection, cases, training, export: its parts.
+        connection, cases, training, export, pool: its parts.
         state_changed: State.
         said: kind ("info", "warning" or "error"), sentence.
     """
@@ -69,7 +70,7 @@ class Session:
         self._shown = State.DISCONNECTED
         self.connection = connection = Connection(context, make_client)
         self.cases, self.training = CaseWork(context, connection), Training(context, connection)
-        self.export = Export(context, connection)
+        self.export, self.pool = Export(context, connection), Pool(context, connection, self.cases)
         self._wire()
 
     def _wire(self) -> None:
@@ -78,10 +79,11 @@ class Session:
         self.context.moved.connect(self.settle)
         self.context.not_reachable.connect(cases.keeper.keep)
         connection.leaving.connect(cases.close)
-        for part in (cases, training, self.export):
+        for part in (cases, training, self.export, self.pool):
             connection.forgotten.connect(part.reset)
         connection.changed.connect(lambda _: cases.refresh())
         connection.answered.connect(training.poll)
+        connection.answered.connect(self.pool.look)
         connection.drafts_found.connect(self._offer_drafts)
 
     def _offer_drafts(self, drafts: List[Draft]) -> None:
@@ -121,6 +123,7 @@ class Session:
         if self.connection.online:
             self.training.tick(now)
             self.export.tick(now)
+            self.pool.tick(now)
         self.settle()
 
     def close(self) -> None:

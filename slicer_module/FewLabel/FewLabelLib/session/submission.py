@@ -113,6 +113,10 @@ class Submission:
         self._context.say("info", texts.KEPT)
         return None
 
+    def accepted(self, case: str) -> None:
+        """The server has stored its own proposal as the label of this case: this is what can be taken back."""
+        self.last, self._draft = case, None
+
     def undo(self, case: str = "") -> None:
         """Take back the last submission, of the given case or of the last one submitted here."""
         case, connection = case or self.last, self._connection

@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional
 
 import qt
 
+from ..launch.launcher import Launcher
 from ..panel.glance import Glance, look
 from .case import CaseSection
 from .cases import CasesSection
@@ -15,8 +16,10 @@ from .common import Settings
 from .editor import EditorSection
 from .export import ExportSection
 from .messages import Messages
+from .pool import PoolSection
 from .server import ServerSection
 from .shortcuts import Shortcuts
+from .start import StartSection
 from .submit import SubmitSection
 from .training import TrainingSection
 
@@ -35,14 +38,16 @@ class Panel:
         named: called with the person's name for the server's records.
 
     Attributes:
-        server, cases, case, editor, submit, training, export: the sections.
+        server, starting, cases, pool, case, editor, submit, training, export: the sections.
     """
 
     def __init__(self, ui: Any, session: Any, settings: Settings, named: Callable[[str], None]) -> None:
         self.ui, self.session = ui, session
         self.messages = Messages(ui, session)
         self.server = ServerSection(ui, session, settings, named)
+        self.starting = StartSection(ui, Launcher(session.context.folder), settings, self.server)
         self.cases = CasesSection(ui, session)
+        self.pool = PoolSection(ui, session)
         self.case = CaseSection(ui, session, settings)
         self.editor = EditorSection(ui, session)
         self.submit = SubmitSection(ui, session, settings)
@@ -63,7 +68,7 @@ class Panel:
     def stop(self) -> None:
         """Slicer ends or the module is unloaded."""
         self.session.close()  # first, since it saves the edits
-        for end in (self._timer.stop, self.editor.exit, self.shortcuts.remove):
+        for end in (self.starting.close, self._timer.stop, self.editor.exit, self.shortcuts.remove):
             with suppress(ValueError):  # PythonQt's error for a widget that Slicer has deleted already
                 end()
 
@@ -72,6 +77,7 @@ class Panel:
         began = time.monotonic()
         self.session.deliver()
         self.editor.tick()
+        self.starting.tick()
         self.refresh()
         self._give_way(began)
 
@@ -118,4 +124,4 @@ class Panel:
         self.refresh()
 
     def _sections(self) -> tuple:
-        return self.server, self.cases, self.case, self.editor, self.submit, self.training, self.export
+        return self.server, self.cases, self.pool, self.case, self.editor, self.submit, self.training, self.export

@@ -16,6 +16,9 @@ class Shortcuts:
             "Ctrl+Return": ui.submitButton.click,
             "J": ui.sliceButton.click,
             "U": ui.uncertaintyCheck.click,
+            "Ctrl+Shift+P": ui.reviewButton.click,
+            "Ctrl+Shift+A": ui.acceptButton.click,
+            "Ctrl+Shift+R": ui.rejectButton.click,
         }
         self._installed: List[Any] = []
 
