@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fewlabel.datastore.proposals import checksum
+from fewlabel.errors import Refusal
 from fewlabel.study import DEFAULT_STRATEGY, NAME, Study
 from fewlabel.training.people import is_asked
 from fewlabel.volumes.reading import read_label, write_volume
@@ -221,3 +222,20 @@ def test_a_proposal_after_a_change_of_the_order_is_remembered_by_name(studies):
     assert store.proposals.kind("a", handed_out, ["liver", "vessel", "tumour"]) == "accepted"
     assert store.proposals.kind("a", np.array([0, 2, 3, 1])[handed_out], ["tumour", "liver", "vessel"]) == "accepted"
     assert store.proposals.kind("a", handed_out, ["tumour", "vessel", "liver"]) == "corrected"
+
+
+# --- domains
+
+
+def test_a_study_with_a_bad_file_of_domains_does_not_start(studies):
+    (studies / "domains.csv").write_text("id,site\na,north\n")
+    with pytest.raises(Refusal, match=r"The first line of .*domains.csv has the column 'domain' not.*It needs"):
+        Study(str(studies), {})
+    (studies / "domains.csv").write_text("id,domain\na,north\n")
+    assert Study(str(studies), {}).datastore().domains().of == {"a": "north"}
+
+
+def test_the_pattern_of_the_settings_reaches_the_datastore(studies):
+    assert Study(str(studies), {"domain_pattern": "^."}).datastore().domains().of["a"] == "a"
+    with pytest.raises(ValueError, match=r"--conf domain_pattern '\(': must be a regular expression \(.*\)"):
+        Study(str(studies), {"domain_pattern": "("})

@@ -112,6 +112,19 @@ def test_it_tells_method_settings_seed_time_and_software(model):
         assert word in page, word
 
 
+def test_it_tells_how_many_scans_of_each_domain_it_learned_from(model):
+    counts = {"labelled": 4, "unlabelled": 0, "validation": 1}
+    content = contents(model(domains={"scanner <A>": counts}), Evidence(), ROWS, "A test")
+    assert content["domains"] == {"scanner <A>": counts}
+    markdown, page = forms(content)
+    assert "| 4 | 0 | 1 |" in markdown
+    assert "<td>scanner &lt;A&gt;</td><td>4</td><td>0</td><td>1</td>" in page
+    for none in ({}, None, "text", {"A": 3}):
+        content = contents(model(domains=none), Evidence(), ROWS, "A test")
+        assert content["domains"] == {}
+        assert all("Domain" not in text for text in forms(content))
+
+
 class Seen(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()

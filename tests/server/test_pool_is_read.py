@@ -7,31 +7,7 @@ import pytest
 
 from fewlabel.methods import METHODS
 
-HOOK = '''
-import os, sys, threading
-_target, _local = os.environ["AUDIT_LOG"], threading.local()
-_command = " ".join(sys.orig_argv)
-
-def _note(event, arguments):
-    """One line for each opened file: process, command, mode, path. A single append is atomic."""
-    if event != "open" or getattr(_local, "busy", False):
-        return
-    path, mode, flags = arguments
-    if isinstance(path, int) or ".nii" not in os.fsdecode(path) and ".json" not in os.fsdecode(path):
-        return
-    _local.busy = True
-    try:
-        writes = bool(flags & (os.O_WRONLY | os.O_RDWR))
-        kind = "train" if "monailabel.interfaces.utils.app -m train" in _command else "other"
-        text = "\\t".join([str(os.getpid()), kind, "write" if writes else "read", os.path.abspath(os.fsdecode(path))])
-        handle = os.open(_target, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(handle, (text + "\\n").encode())
-        os.close(handle)
-    finally:
-        _local.busy = False
-
-sys.addaudithook(_note)
-'''
+HOOK = Path(__file__).parent / "audit"
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +20,11 @@ def trained(serve, volumes, truncated, tmp_path_factory):
         path = studies / "labels" / "original" / f"scan_{number}.nii.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"garbage")
-    hooks = folder / "hooks"
-    hooks.mkdir()
-    (hooks / "sitecustomize.py").write_text(HOOK)
     log = folder / "audit.tsv"
     server = serve(
         studies,
         {"labels": "organ,tumour", "max_steps": "12"},
-        {"PYTHONPATH": str(hooks), "AUDIT_LOG": str(log)},
+        {"PYTHONPATH": str(HOOK), "AUDIT_LOG": str(log)},
     )
     for number in (0, 1):
         server.put_label(f"scan_{number}", volumes.truth(studies, number), ["organ", "tumour"])

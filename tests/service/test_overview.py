@@ -37,6 +37,33 @@ def test_a_new_study_is_described_before_there_is_anything(service):
     assert answer["device"] in answer["devices"]
 
 
+def test_domains_are_in_the_description_and_in_the_list_of_cases(service):
+    assert service.get("study")["domains"] is None
+    assert {case["domain"] for case in service.cases().values()} == {None}
+    listed = service.study.studies / "domains.csv"
+    listed.write_text("id,domain\na,north\nb,south\nc,south\n")
+    service.submit("b")
+    answer = service.get("study")["domains"]
+    assert answer["domains"] == [
+        {"name": "north", "scans": 1, "labelled": 0},
+        {"name": "south", "scans": 2, "labelled": 1},
+    ]
+    assert (answer["source"], answer["problem"]) == ("domains.csv", "")
+    assert answer["notes"] == ["No domain is known of d, e: add them to domains.csv."]
+    domains = {name: case["domain"] for name, case in service.cases().items()}
+    assert domains == {"a": "north", "b": "south", "c": "south", "d": None, "e": None}
+    info = service.study.describe_scans({"description": "what it does"})
+    assert info["domains"] == answer
+    assert "north (1 scan, 0 with a label)" in info["description"]
+
+
+def test_a_file_of_domains_that_breaks_later_is_a_sentence_and_the_rest_is_answered(service):
+    (service.study.studies / "domains.csv").write_text("id\na\n")
+    assert "has the column 'domain' not" in service.get("study")["domains"]["problem"]
+    assert service.cases()["a"]["domain"] is None
+    assert "has the column 'domain' not" in service.study.describe_scans({})["description"]
+
+
 def test_the_published_model_is_described_and_read_again_only_when_it_changed(service, monkeypatch):
     read, times = overview.read_card, []
     monkeypatch.setattr(overview, "read_card", lambda path: (times.append(path), read(path))[1])

@@ -32,7 +32,7 @@ class FakeClient:
             *(ExportFormat("bundle"), ExportFormat("msd", kind="dataset"), ExportFormat("onnx", problem="No onnx.")),
         ]
         self.task, self.progress, self.exporting, self.answer = "", {}, {"state": "none"}, {}
-        self.problem = self.no_scans = ""
+        self.problem = self.no_scans = self.proposal = ""
         self.said = {}
         self.before, self.token, self.protected = {}, None, False
         folder.mkdir(exist_ok=True)
@@ -71,6 +71,7 @@ class FakeClient:
             exports=self.formats,
             problem=self.problem,
             no_scans=self.no_scans,
+            proposal=self.proposal,
             counts={"cases": 3, "submitted": len(self.stored), "completed": len(self.stored)},
         )
 

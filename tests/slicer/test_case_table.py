@@ -19,6 +19,8 @@ def test_a_row_says_what_is_known_of_its_case():
     assert anna.texts == ("Anna 1", "unlabelled", "0.200", "number 2 by uncertainty; least sure of tumour")
     assert berta.texts[3].startswith("Left and right are exchanged.; the proposal agreed")
     assert berta.flagged
+    (of_a_domain,) = shown([{"id": "x", "state": "unlabelled", "domain": "scanner A"}], "scanner", "", Order())
+    assert of_a_domain.texts[3] == "domain scanner A"
     assert carl.texts[1:] == ("skipped", "0.900", "skipped: blurred; number 1 by uncertainty")
 
 

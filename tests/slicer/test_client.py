@@ -32,6 +32,7 @@ STUDY = {
     "default_method": "supervised",
     "problem": "It is damaged.",
     "scans": {"usable": 0, "problem": "There is no usable scan."},
+    "domains": {"proposal": "All labels are of north."},
     "exports": [
         {"name": "bundle", "description": "MONAI bundle"},  # as a server before version 0.3 says it
         {"name": "msd", "description": "Data set", "kind": "dataset", "problem": "No room."},
@@ -193,6 +194,7 @@ def test_fewlabels_routes_are_found_and_the_study_tells_colours(scripted, client
     assert list(offers.methods) == ["supervised", "bcp"]  # the default first
     assert offers.problem == "It is damaged."
     assert offers.no_scans == "There is no usable scan."
+    assert offers.proposal == "All labels are of north."
     assert (offers.counts["unlabelled"], offers.counts["completed"]) == (2, 1)
     assert offers.model == {"version": 4}
 

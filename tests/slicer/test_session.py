@@ -82,6 +82,15 @@ def test_a_folder_without_a_usable_scan_is_said_once(panel):
     assert panel.said == [("warning", "There is no usable scan in /studies.")]
 
 
+def test_a_proposed_setting_is_said_once_though_its_numbers_change(panel):
+    panel.server("http://one").proposal = "All 2 labels are of north."
+    panel.connect()
+    panel.server("http://one").proposal = "All 3 labels are of north."
+    panel.connection.refresh()
+    panel.settle()
+    assert panel.said == [("info", "All 2 labels are of north.")]
+
+
 def test_the_answer_of_a_server_that_was_left_is_dropped(panel):
     slow = panel.server("http://one")
     slow.gates["capabilities"] = threading.Event()

@@ -40,8 +40,8 @@ def kept(make_study, clock, monkeypatch):
     monkeypatch.setattr(keeper_module.Keeper, "_run", lambda keeper: None)
     study.tasks = started
 
-    def keeper(training="continuous"):
-        keeper = Keeper(study.workspace, Settings(training=training))
+    def keeper(training="continuous", **more):
+        keeper = Keeper(study.workspace, Settings(training=training, **more))
         keeper.keep("fewlabel", study.store)
         return keeper
 
@@ -53,6 +53,27 @@ def rest(study):
     """Let the training end as one does that has learned all labels."""
     study.tasks[-1]["status"] = "DONE"
     Learned(study.workspace.learned).write(known_labels(study.store))
+
+
+def test_a_label_of_the_held_out_domain_starts_no_training(kept):
+    lines = [f"{name},{'south' if name == 'a' else 'north'}" for name in kept.names]
+    (kept.folder / "domains.csv").write_text("\n".join(["id,domain", *lines]))
+    keeper = kept.keeper(setting="generalisation", target="south")
+    kept.label("a")
+    keeper.look()
+    keeper.submitted()
+    assert not kept.tasks
+    assert not any(read_json(kept.workspace.pools, {}).values())
+    kept.label("b")
+    keeper.look()
+    assert len(kept.tasks) == 1
+    kept.tasks[-1]["status"] = "DONE"
+    Learned(kept.workspace.learned).write({"b": known_labels(kept.store)["b"]})
+    keeper.look()
+    assert len(kept.tasks) == 1, "it has learned all that it may"
+    (kept.folder / "domains.csv").write_text("broken")
+    keeper.look()
+    assert len(kept.tasks) == 2, "the training will say what is wrong"
 
 
 def test_it_begins_with_the_first_label(kept):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
-import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fewlabel.labels import check_names
+from fewlabel import parsing
 from fewlabel.methods import METHODS, default_method
 from fewlabel.methods.guesses import TEACHERS
 from fewlabel.networks import NETWORKS
@@ -19,96 +17,9 @@ from fewlabel.networks import NETWORKS
 # Keys that MONAI Label itself, or its test suite, puts into --conf; they are ignored.
 _FOREIGN = {"server_mode", "auto_update_scoring", "heuristic_planner", "models", "debug", "tracking"}
 _FOREIGN |= {"epistemic_enabled", "epistemic_samples", "skip_strategies", "skip_scoring"}
+SEMI_SUPERVISED, ADAPTATION, GENERALISATION = "semi_supervised", "adaptation", "generalisation"
 TRAINING = ("continuous", "on_request")
 _BY_ITSELF = {"server_mode", "auto_update_scoring"}
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    check_names(names)
-    return tuple(names)
-
-
-def _number(kind: type, text: str) -> Any:
-    """``text`` as a finite number; viewers also send integers as 10.0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or (kind is int and not value.is_integer()):
-        raise ValueError("must be a whole number" if kind is int else "must be a number")
-    return kind(value)
-
-
-def _positive(kind: type) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
-        value = _number(kind, text)
-        if value <= 0:
-            raise ValueError("must be above 0")
-        return value
-
-    return parse
-
-
-def _seed(text: str) -> int:
-    value = _number(int, text)
-    if not 0 <= value < 2**31:
-        raise ValueError(f"must be from 0 to {2**31 - 1}")
-    return value
-
-
-def _share(text: str) -> float:
-    value = _number(float, text)
-    if not 0 <= value < 1:
-        raise ValueError("must be from 0 to below 1")
-    return value
-
-
-def _three(kind: type) -> Callable[[str], tuple]:
-    def parse(text: str) -> tuple:
-        values = [_positive(kind)(part) for part in text.replace("x", ",").split(",")]
-        if len(values) not in (1, 3):
-            raise ValueError("must be one number or three, separated by commas")
-        return tuple(values * 3 if len(values) == 1 else values)
-
-    return parse
-
-
-def _one_of(table: Mapping[str, Any]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in table:
-            raise ValueError(f"must be one of {', '.join(table)}")
-        return text
-
-    return parse
-
-
-def _text(text: str) -> str:
-    if not text:
-        raise ValueError("must not be empty")
-    return text
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip().strip("[]").lower() for name in text.split(",") if name.strip())
-    if not names or any(re.fullmatch(r"[a-z0-9._:-]+", name) is None for name in names):
-        raise ValueError("must be host names or addresses without http:// and port")
-    if any(name.count(":") == 1 for name in names):
-        raise ValueError("must be host names without port")
-    return names
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(origin.strip().lower() for origin in text.split(",") if origin.strip())
-    if not origins or any(re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+", origin) is None for origin in origins):
-        raise ValueError("must be origins such as https://viewer.example:8443, without a path")
-    return origins
-
-
-def _yes(text: str) -> bool:
-    if text.lower() not in ("yes", "no", "true", "false"):
-        raise ValueError("must be yes or no")
-    return text.lower() in ("yes", "true")
 
 
 def _setting(default: Any, parse: Callable[[str], Any], help: str) -> Any:
@@ -120,66 +31,86 @@ class Settings:
     """Everything that can be chosen when the server is started. ``None``: decided from the data."""
 
     labels: tuple[str, ...] | None = _setting(
-        None, _names, "class names in order, separated by commas; learned from the first label if not given"
+        None, parsing.names, "class names in order, separated by commas; learned from the first label if not given"
     )
     method: str | None = _setting(
         None,
-        _one_of(METHODS),
+        parsing.one_of(METHODS),
         f"how to learn: {', '.join(METHODS)}; "
         f"default: {default_method('cpu')} on a CPU, {default_method('cuda')} on a GPU",
     )
-    network: str | None = _setting(None, _one_of(NETWORKS), "network: " + ", ".join(NETWORKS))
-    workspace: str | None = _setting(None, _text, "folder of the study's state; default STUDIES/.fewlabel")
-    device: str | None = _setting(None, _text, "cpu, cuda, cuda:1, ...; default: the first GPU, else the CPU")
+    network: str | None = _setting(None, parsing.one_of(NETWORKS), "network: " + ", ".join(NETWORKS))
+    workspace: str | None = _setting(None, parsing.filled, "folder of the study's state; default STUDIES/.fewlabel")
+    device: str | None = _setting(None, parsing.filled, "cpu, cuda, cuda:1, ...; default: the first GPU, else the CPU")
     dicom: str | None = _setting(
-        None, _text, "folder of the DICOM series that the scans came from, for exports as DICOM SEG"
+        None, parsing.filled, "folder of the DICOM series that the scans came from, for exports as DICOM SEG"
     )
     training: str = _setting(
         "on_request",
-        _one_of(dict.fromkeys(TRAINING)),
+        parsing.one_of(dict.fromkeys(TRAINING)),
         "continuous: train by itself once there is a label, and rest when nothing improves; on_request: when asked",
     )
-    max_minutes: float = _setting(10.0, _positive(float), "longest time of one training on request, in minutes")
+    max_minutes: float = _setting(10.0, parsing.positive(float), "longest time of one training on request, in minutes")
     max_steps: int | None = _setting(
-        None, _positive(int), "largest number of steps of one training, for tests; default: only the time is limited"
+        None,
+        parsing.positive(int),
+        "most steps of one training, for tests; default: only the time is limited",
     )
     publish_minutes: float = _setting(
-        2.0, _positive(float), "shortest time between two published models of a continuous training, in minutes"
+        2.0, parsing.positive(float), "shortest time between two published models of a continuous training, in minutes"
     )
     teacher: str = _setting(
         "live",
-        _one_of(dict.fromkeys(TEACHERS)),
+        parsing.one_of(dict.fromkeys(TEACHERS)),
         "live: learn from unlabelled scans by a pass of the teacher in each step; "
         "cached: by predictions of whole scans, made a few times in a training",
     )
-    predictions_gb: float = _setting(5.0, _positive(float), "disk space for stored predictions of the scans, in GB")
-    learning_rate: float = _setting(2e-3, _positive(float), "highest learning rate")
-    spacing: tuple[float, ...] | None = _setting(None, _three(float), "working voxel size in mm, e.g. 1,1,1.5")
-    patch: tuple[int, ...] | None = _setting(None, _three(int), "crop size in voxels, e.g. 96,96,64")
-    batch: int | None = _setting(None, _positive(int), "labelled crops per step, and as many unlabelled ones")
-    validation_share: float = _setting(0.2, _share, "share of the labelled cases kept for validation (from 5 labels)")
+    predictions_gb: float = _setting(5.0, parsing.positive(float), "disk space for stored predictions of scans, in GB")
+    learning_rate: float = _setting(2e-3, parsing.positive(float), "highest learning rate")
+    spacing: tuple[float, ...] | None = _setting(None, parsing.three(float), "working voxel size in mm, e.g. 1,1,1.5")
+    patch: tuple[int, ...] | None = _setting(None, parsing.three(int), "crop size in voxels, e.g. 96,96,64")
+    batch: int | None = _setting(None, parsing.positive(int), "labelled crops per step, and as many unlabelled ones")
+    validation_share: float = _setting(
+        0.2, parsing.share, "share of labelled cases kept for validation (from 5 labels)"
+    )
     learn_accepted: bool = _setting(
         False,
-        _yes,
+        parsing.yes,
         "yes: train on proposals that were accepted as they were; default: no, their scans stay unlabelled",
     )
-    scoring_minutes: float = _setting(5.0, _positive(float), "longest time spent on scoring cases after a training")
-    seed: int = _setting(0, _seed, "seed of every random choice")
+    scoring_minutes: float = _setting(5.0, parsing.positive(float), "longest time of scoring cases after a training")
+    seed: int = _setting(0, parsing.seed, "seed of every random choice")
     subfolders: bool | None = _setting(
-        None, _yes, "yes: serve the scans in subfolders too; default: yes in a new study, no in one opened before"
+        None,
+        parsing.yes,
+        "yes: serve scans in subfolders too; default: yes in a new study, no in one opened before",
     )
     companions: bool = _setting(
-        False, _yes, "yes: serve files named as masks (a.seg.nrrd, a_mask.nii.gz) as cases; default: no"
+        False, parsing.yes, "yes: serve files named as masks (a.seg.nrrd, a_mask.nii.gz) as cases; default: no"
+    )
+    domain_pattern: str | None = _setting(
+        None, parsing.pattern, "regular expression whose first group is the domain (scanner, site) in a scan's id"
+    )
+    setting: str = _setting(
+        SEMI_SUPERVISED,
+        parsing.one_of(dict.fromkeys((SEMI_SUPERVISED, ADAPTATION, GENERALISATION))),
+        "semi_supervised: for scans like the labelled ones; adaptation: for the domain named by target, whose scans "
+        "have no labels; generalisation: for domains that are never seen",
+    )
+    target: str | None = _setting(
+        None,
+        parsing.filled,
+        "domain that the model is adapted to, or, in generalisation, that no training opens; several with commas",
     )
     hosts: tuple[str, ...] | None = _setting(
-        None, _hosts, "names of the server, e.g. labels.clinic.local; default: loopback only"
+        None, parsing.hosts, "names of the server, e.g. labels.clinic.local; default: loopback only"
     )
     origins: tuple[str, ...] | None = _setting(
-        None, _origins, "other web pages that may use the server, e.g. https://viewer.local; default: none"
+        None, parsing.origins, "other web pages that may use the server, e.g. https://viewer.local; default: none"
     )
-    remote: bool = _setting(False, _yes, "yes: answer other computers without a login; default: no")
+    remote: bool = _setting(False, parsing.yes, "yes: answer other computers without a login; default: no")
     token: str | None = _setting(
-        None, _text, "file with a token that everybody must log in with; default: no login, this computer only"
+        None, parsing.filled, "file with a token that everybody must log in with; default: no login, this computer only"
     )
 
     @classmethod

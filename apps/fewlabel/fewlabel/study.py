@@ -17,8 +17,11 @@ from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 
 from fewlabel.background import announce_server, end_with_server, is_background_process
+from fewlabel.data.domains import describe_domains, in_a_sentence
+from fewlabel.data.setting import check_setting
 from fewlabel.datastore.choices import Choices
 from fewlabel.datastore.classes import agree_on_classes
+from fewlabel.datastore.domains import FILE, read_domains
 from fewlabel.datastore.found import was_made_now
 from fewlabel.datastore.kinds import kind_of
 from fewlabel.datastore.lock import lock_study
@@ -60,12 +63,15 @@ class Study:
         self.studies = Path(studies).resolve()
         self._made = was_made_now(self.studies)
         self.settings = Settings.from_conf(conf)
+        check_setting(self.settings)
         for sentence in ignored(conf):
             logger.warning(sentence)
         self.workspace = Workspace(self.settings.workspace or self.studies / ".fewlabel")
         if not is_background_process():
             lock_study(self.workspace.folder, self.studies / ".fewlabel")
         self._own_workspace()
+        if not is_background_process() and (self.studies / FILE).exists():
+            read_domains(self.studies / FILE)  # refuses to start where it cannot be used
         if not is_background_process():
             for line in finish_renaming(self.studies, self.workspace):  # a renaming that was killed
                 logger.warning("renamed: %s", line)
@@ -105,7 +111,7 @@ class Study:
         else:
             announce_server()
         reload = monailabel_settings.MONAI_LABEL_DATASTORE_AUTO_RELOAD and not child
-        choices = Choices(self.settings.subfolders, self.settings.companions, self._made)
+        choices = Choices(self.settings.subfolders, self.settings.companions, self._made, self.settings.domain_pattern)
         self._store = StudyDatastore(
             str(self.studies), self.workspace, auto_reload=reload, read_only=child, choices=choices
         )
@@ -149,13 +155,14 @@ class Study:
         return result
 
     def describe_scans(self, info: dict[str, Any]) -> dict[str, Any]:
-        """Add the content of the folder, and labels that are not used, to the description in ``/info/``.
+        """Add the content of the folder, its domains, and labels that are not used, to the description in ``/info/``.
 
         Stock viewers show the description.
         """
         found, left_out = self.store.found(), self.store.left_out()
-        said = found.problem or " ".join(left_out.values())
-        counts = {"scans": asdict(found), "labels_left_out": left_out}
+        domains = describe_domains(self.store, self.settings)
+        said = " ".join(filter(None, [found.problem or " ".join(left_out.values()), in_a_sentence(domains)]))
+        counts = {"scans": asdict(found), "labels_left_out": left_out, **({"domains": domains} if domains else {})}
         return {**info, **counts, **({"description": said} if said else {})}
 
     def handed_out(self, sample: dict[str, Any], strategy: str) -> dict[str, Any]:

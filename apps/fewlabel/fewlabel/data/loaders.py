@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from typing import Any, TypedDict
 
 import torch
@@ -11,7 +11,9 @@ from monai.data import MetaTensor, ThreadBuffer
 from monai.transforms import Compose
 
 from fewlabel.data import transforms
+from fewlabel.data.partners import Partners
 from fewlabel.data.pool_view import PoolView, StoredGuesses, with_guesses
+from fewlabel.data.setting import ADAPTATION, Sampling
 from fewlabel.data.streams import CropStream, EmptyPool, Record
 from fewlabel.plan import Plan
 
@@ -64,6 +66,7 @@ class PairedLoader:
         report: called with (id, reason) for a volume that is left out.
         views: tensors of the unlabelled batch (see Method.needs).
         predictions: of the pool; crops are drawn by them and, if ``views`` names them, contain them.
+        sampling: pairs crops of different domains, where the setting asks for that, and says what an epoch is.
 
     Attributes:
         pool_wanted: whether the next batches contain crops of the pool; may be set at any time.
@@ -78,11 +81,13 @@ class PairedLoader:
         report: Callable[[str, str], None] | None = None,
         views: Collection[str] = ("weak", "strong"),
         predictions: StoredGuesses | None = None,
+        sampling: Sampling = Sampling(),  # noqa: B008  (it is frozen)
     ) -> None:
         self.plan, self.views, self.predictions = plan, tuple(sorted(views)), predictions
-        self.labelled = CropStream(
-            labelled, volume_loader(plan, True), transforms.labelled_view(plan), seed, report=report
-        )
+        self.sampling, self.seed = sampling, seed
+        known = volume_loader(plan, True)
+        known = _with_id(known) if sampling.pairs else known
+        self.labelled = CropStream(labelled, known, transforms.labelled_view(plan), seed, report=report)
         load = with_guesses(volume_loader(plan, False), predictions, plan)
         preferred = predictions.usable if predictions is not None else None
         self.unlabelled = CropStream(
@@ -91,34 +96,61 @@ class PairedLoader:
         self.pool_wanted = True
 
     def __iter__(self) -> Generator[Batch, None, None]:
-        with (
-            contextlib.closing(_ahead(self._batches(self.labelled, ("image", "label")))) as labelled,
-            contextlib.closing(_ahead(self._batches(self.unlabelled, self.views))) as unlabelled,
-        ):
+        with contextlib.closing(_ahead(self._known())) as labelled, self._unlabelled() as draw:
             pool = bool(self.unlabelled.records)
-            for batch in labelled:
+            for batch, domains in labelled:
                 crops = None
                 if pool and self.pool_wanted and self._is_ready():
                     try:
-                        crops = next(unlabelled)
+                        crops = draw(domains)
                     except EmptyPool:
                         pool = False  # each volume was reported already; training goes on with labels
                 yield {"labelled": batch, "unlabelled": crops}
 
     def __len__(self) -> int:
-        """Steps in which every labelled volume is seen about once."""
-        return max(1, -(-len(self.labelled.records) // self.plan.batch))
+        """Steps of an epoch, in which every volume of the pool that drives it is seen about once; others repeat.
+
+        The unlabelled volumes drive it where there are any, in adaptation the labelled ones (those of the source).
+        """
+        by_labels = self.sampling.setting == ADAPTATION or not self.unlabelled.records
+        driving = self.labelled.records if by_labels else self.unlabelled.records
+        return max(1, -(-len(driving) // self.plan.batch))
+
+    def _known(self) -> Generator[tuple[dict[str, torch.Tensor], list[str]], None, None]:
+        """Labelled batches, and the domain of each crop, "" where it is not known."""
+        with contextlib.closing(self._items(self.labelled)) as labelled:
+            for items in labelled:
+                domains = [self.sampling.domain_of.get(item.get("id", ""), "") for item in items]
+                yield _stacked(items, ("image", "label")), domains
+
+    @contextlib.contextmanager
+    def _unlabelled(self) -> Iterator[Callable[[list[str]], dict[str, torch.Tensor]]]:
+        """Gives the next unlabelled batch, for the domains of a labelled one."""
+        if self.sampling.pairs:
+            with Partners(self.unlabelled, self.sampling.domain_of, self.seed + 2, _ahead) as partners:
+                yield lambda domains: _stacked([partners.draw(domain) for domain in domains], self.views)
+        else:
+            with contextlib.closing(_ahead(self._items(self.unlabelled))) as batches:
+                yield lambda _: _stacked(next(batches), self.views)
 
     def _is_ready(self) -> bool:
         """Whether the views can be made: stored guesses need at least one prediction."""
         return "pseudo_label" not in self.views or bool(self.predictions and self.predictions.usable())
 
-    def _batches(self, stream: CropStream, keys: Sequence[str]) -> Generator[dict[str, torch.Tensor], None, None]:
+    def _items(self, stream: CropStream) -> Generator[list[dict], None, None]:
+        """The crops of each batch."""
         with contextlib.closing(iter(stream)) as crops:
             while True:
-                items = [next(crops) for _ in range(self.plan.batch)]
-                batch = {key: torch.stack([_plain(item[key]) for item in items]) for key in keys}
-                yield {key: value.to(torch.long if key in _WHOLE else torch.float32) for key, value in batch.items()}
+                yield [next(crops) for _ in range(self.plan.batch)]
+
+
+def _stacked(items: list[dict], keys: Sequence[str]) -> dict[str, torch.Tensor]:
+    batch = {key: torch.stack([_plain(item[key]) for item in items]) for key in keys}
+    return {key: value.to(torch.long if key in _WHOLE else torch.float32) for key, value in batch.items()}
+
+
+def _with_id(load: Callable[[Record], dict]) -> Callable[[Record], dict]:
+    return lambda record: {**load(record), "id": record["id"]}
 
 
 def _ahead(source: Generator) -> Generator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -71,6 +72,17 @@ class CropStream:
         self.crops_per_volume, self.resident = crops_per_volume, resident
         self.bad: dict[str, str] = {}  # id: why it was left out
         self.read: set[str] = set()
+
+    def part(self, records: Sequence[Record], seed: int, resident: int) -> CropStream:
+        """A stream of some of the volumes with random numbers of its own, at most ``resident`` of them in memory.
+
+        What it reads or cannot read is noted here, too.
+        """
+        part = copy.copy(self)
+        part.records, part.resident, part.view = list(records), resident, copy.deepcopy(self.view)
+        part.random = np.random.RandomState(seed)
+        part.view.set_random_state(seed)
+        return part
 
     def __iter__(self) -> Generator[dict, None, None]:
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:

@@ -19,11 +19,13 @@ class Choices:
         subfolders: serve what lies in subfolders; None: in a new study, or as before.
         companions: serve files whose name says that they are not scans.
         made: the folder was created when the server started.
+        domain_pattern: regular expression that finds the domain in an id; None: none.
     """
 
     subfolders: bool | None = None
     companions: bool = False
     made: bool = False
+    domain_pattern: str | None = None
 
 
 def serves_subfolders(chosen: bool | None, workspace: Workspace, opened_before: bool, read_only: bool) -> bool:

@@ -68,6 +68,11 @@ class Images:
         """The file that viewers download. Raises as :meth:`entry`."""
         return self._scan.file(image_id, self.entry(image_id).image.ext)
 
+    def folder(self, image_id: str) -> str:
+        """The subfolder of an image, parts separated by "/", where subfolders are served; else "."."""
+        file = self._scan.cases.files.get(image_id)
+        return file.folder if file is not None and self._scan.deep else "."
+
     def source(self, image_id: str) -> Path:
         """The file of an image in its folder; its header, if it consists of two files. Raises as :meth:`entry`."""
         return self._scan.source(image_id) or self.file(image_id)

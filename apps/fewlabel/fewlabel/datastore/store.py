@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from monailabel.datastore.local import LocalDatastore
 from fewlabel.datastore.by_name import LabelsByName
 from fewlabel.datastore.catalogue import label_paths, remove_leftovers
 from fewlabel.datastore.choices import Choices
+from fewlabel.datastore.domains import DomainFinder, Domains
 from fewlabel.datastore.entries import Entries
 from fewlabel.datastore.found import Found
 from fewlabel.datastore.images import Images
@@ -70,6 +72,7 @@ class StudyDatastore(LocalDatastore):
         entries.load(first=True)
         self.proposals = Proposals(workspace.proposals)
         self._images = images = Images(entries, scan)
+        self._find_domains = DomainFinder(Path(studies), choices.domain_pattern)
         self._by_name = LabelsByName(entries, images, workspace)
         undo = Undo(entries, images, workspace)
         self._old_grid = OldGridLabels(entries, images, self._by_name, undo, workspace)
@@ -131,6 +134,10 @@ class StudyDatastore(LocalDatastore):
         self._take_in_damaged()
         return self._images.unusable()
 
+    def domains(self) -> Domains:
+        """The domain of each image. Raises as :class:`DomainFinder`."""
+        return self._find_domains({case: self._images.folder(case) for case in self.list_images()})
+
     def get_image_uri(self, image_id: str) -> str:
         """Path of an image.
 
@@ -181,9 +188,9 @@ class StudyDatastore(LocalDatastore):
         """
         return self._stored.for_training(image_id)
 
-    def left_out(self) -> dict[str, str]:
-        """Cases whose submitted label is not used, and why, in a sentence; checked again when a label has changed."""
-        return self._stored.left_out()
+    def left_out(self, cases: Collection[str] | None = None) -> dict[str, str]:
+        """Of all or these cases, those whose submitted label is not used, and why: :meth:`StoredLabels.left_out`."""
+        return self._stored.left_out(cases)
 
     def label_notes(self) -> dict[str, list[str]]:
         """Notes about stored labels, by case: which are not used, and what was assumed."""

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Collection
 from typing import Any
 
 from monailabel.datastore.local import DataModel
@@ -49,12 +50,16 @@ class StoredLabels:
             raise Refusal(str(beside), 409)
         return self._by_name.uri(image_id, FINAL)
 
-    def left_out(self) -> dict[str, str]:
-        """Cases whose submitted label is not used, and why, in a sentence; checked again when a label has changed."""
+    def left_out(self, cases: Collection[str] | None = None) -> dict[str, str]:
+        """Cases whose submitted label is not used, and why, in a sentence; checked again when a label has changed.
+
+        Args:
+            cases: look at these only, and open no label of another; None: all.
+        """
         classes = tuple(self._workspace.classes())
         for case, entry in self._entries.objects.items():
             label = entry.labels.get(FINAL)
-            if label is None:
+            if label is None or (cases is not None and case not in cases):
                 continue
             try:
                 files = self._entries.label_file(case, FINAL, label.ext), self._images.file(case)
@@ -64,7 +69,7 @@ class StoredLabels:
             known = self._looked_at.get(case)
             if known is None or known[0] is not label or known[1] != now:
                 self._looked_at[case] = label, now, self._why_left_out(case)
-        submitted = self._entries.labelled()
+        submitted = [case for case in self._entries.labelled() if cases is None or case in cases]
         reasons = {case: self._looked_at[case][2] for case in submitted if case in self._looked_at}
         return {case: reason for case, reason in reasons.items() if reason}
 

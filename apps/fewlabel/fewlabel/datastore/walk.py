@@ -18,6 +18,9 @@ _LAYOUT = re.compile(r"(labels|infers)(tr|ts|va|val)", re.IGNORECASE)
 
 _DICOM_NAME = re.compile(r".*\.(dcm|dicom|ima)|dicomdir", re.IGNORECASE)
 _NAMELESS = re.compile(r"[^.]*|.*\.\d+")
+_OURS = ("datastore_v2.json", "domains.csv")
+"""Files of a study that are not scans: the list of cases, with its copies, and the domains."""
+
 _VOXELS = (".raw", ".zraw", ".raw.gz")
 """Extensions of files of voxels, which belong to a header."""
 
@@ -160,7 +163,7 @@ class Walk:
             dicom = _begins_as_dicom(self.root / path)
         if _DICOM_NAME.fullmatch(entry.name) or (nameless and dicom):
             self._pass(path, DICOM)
-        elif not path.startswith("datastore_v2.json") and not entry.name.lower().endswith(_VOXELS):
+        elif not path.startswith(_OURS) and not entry.name.lower().endswith(_VOXELS):
             self._pass(path, OTHER)
         return dicom
 

@@ -70,11 +70,18 @@ def contents(model: Published, evidence: Evidence, rows: Sequence[Comparison] | 
         "classes": [{"value": value, "name": name} for value, name in enumerate(plan.classes, 1)],
         "input": _input(model),
         "learned_from": {"labelled": card.get("labelled"), "unlabelled": card.get("unlabelled")},
+        "domains": _domains(card.get("domains")),
         "validation": _validation(model, evidence),
         "training": _training(model),
         "software": card.get("software") or {},
         "verification": None if rows is None else [_verified(row) for row in rows],
     }
+
+
+def _domains(told: Any) -> dict[str, Any]:
+    """Numbers of cases by domain; the card of a model that was sent to the server may hold anything."""
+    domains = told if isinstance(told, dict) else {}
+    return {str(name): counts for name, counts in domains.items() if isinstance(counts, dict)}
 
 
 def _input(model: Published) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def _blocks(card: dict[str, Any]) -> list[Block]:
         *_quality(card["validation"]),
         ("heading", "Training"),
         ("text", f"{learned['labelled']} labelled and {learned['unlabelled']} unlabelled volumes."),
+        ("table", _domains(card["domains"])),
         ("table", [["", ""], *_pairs(training, ("method", "about", "network", "candidate", "seconds", "steps"))]),
         ("table", [["Setting", ""], *_pairs(training["settings"], training["settings"])]),
         ("list", training["plan"]),
@@ -93,6 +94,13 @@ def _blocks(card: dict[str, Any]) -> list[Block]:
     filled = [block for block in blocks if len(block[1]) > (block[0] == "table")]
     followed = [*(kind for kind, _ in filled[1:]), "heading"]
     return [block for block, after in zip(filled, followed, strict=True) if (block[0], after) != ("heading", "heading")]
+
+
+def _domains(domains: dict[str, Any]) -> list[list[str]]:
+    """A row for each scanner or site of the study's scans."""
+    kinds = ("labelled", "unlabelled", "validation")
+    rows = [[name, *(str(counts.get(kind)) for kind in kinds)] for name, counts in domains.items()]
+    return [["Domain", "Labelled scans", "Unlabelled scans", "Validation scans"], *rows]
 
 
 def _quality(validation: dict[str, Any]) -> list[Block]:

@@ -62,6 +62,26 @@ class Scans(BaseModel):
     short: str = Field(description="a summary in one line")
 
 
+class DomainEntry(BaseModel):
+    """One domain: a scanner, a site or a protocol."""
+
+    name: str
+    scans: int
+    labelled: int = Field(description="scans with a submitted label")
+
+
+class DomainsAnswer(BaseModel):
+    """The domains of the study's scans."""
+
+    source: str = Field(description="where they come from: domains.csv, the pattern or the names of subfolders")
+    domains: list[DomainEntry]
+    notes: list[str] = Field(description="sentences about scans whose domain is not known")
+    problem: str = Field(description="why they cannot be used, else empty")
+    setting: str = Field(description="semi_supervised, adaptation or generalisation")
+    target: str | None = Field(description="domains that the model is adapted to, or that no training opens")
+    proposal: str = Field(description="a sentence that proposes another setting with its reason, else empty")
+
+
 class Counts(BaseModel):
     """Cases by state: the four states add up to ``cases``; unusable scans are not counted."""
 
@@ -89,6 +109,7 @@ class StudyAnswer(BaseModel):
     problem: str | None = Field(default=None, description="why the published model cannot be used")
     counts: Counts
     scans: Scans
+    domains: DomainsAnswer | None = Field(default=None, description="none where the scans have no domains")
     training: dict[str, Any] | None = Field(description="the trainer's progress, as train_stats in /info")
 
 
@@ -111,6 +132,7 @@ class Case(BaseModel):
     correction: float | None = Field(description="mean Dice of the model's proposal and the first submission")
     flags: list[str] = Field(description="sentences about what looks wrong with its label or scan")
     file: str
+    domain: str | None = Field(default=None, description="scanner or site that it comes from, where that is known")
     proposal: ProposalAnswer | None = Field(default=None, description="stored by Label all, of a case without a label")
     slices: dict[str, list[int]] | None = Field(description="worth looking at, by anatomical axis, worst first")
 

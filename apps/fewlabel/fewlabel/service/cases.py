@@ -58,6 +58,7 @@ def make_cases(
                 correction=next((entry.get("mean") for entry in said if entry.get("first")), None),
                 flags=_flags(said, submitted),
                 file=case + objects[case]["image"]["ext"],
+                domain=None,
                 slices=known.get("slices"),
             )
         )
@@ -83,6 +84,13 @@ def with_unusable(rows: list[Case], unusable: Mapping[str, tuple[str, str]]) -> 
         if case not in known
     ]
     return sorted([*rows, *others], key=lambda row: row.id) if others else rows
+
+
+def with_domains(rows: list[Case], domains: Mapping[str, str]) -> list[Case]:
+    """The same rows with the domain of each case; ``domains`` by id, without those that are not known."""
+    for row in rows:
+        row.domain = domains.get(row.id)
+    return rows
 
 
 def with_notes(rows: list[Case], notes: Mapping[str, Sequence[str]]) -> list[Case]:

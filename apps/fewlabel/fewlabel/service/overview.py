@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from fewlabel import __version__
+from fewlabel.data.domains import describe_domains
 from fewlabel.devices import choose_device, device_names
 from fewlabel.errors import Refusal
 from fewlabel.export.table import EXPORTS
@@ -24,6 +26,7 @@ from fewlabel.service.answers import (
     Choice,
     ClassEntry,
     Counts,
+    DomainsAnswer,
     ExportChoice,
     HistoryAnswer,
     PublishedModel,
@@ -31,7 +34,15 @@ from fewlabel.service.answers import (
     State,
     StudyAnswer,
 )
-from fewlabel.service.cases import count, make_cases, state_of, with_notes, with_proposals, with_unusable
+from fewlabel.service.cases import (
+    count,
+    make_cases,
+    state_of,
+    with_domains,
+    with_notes,
+    with_proposals,
+    with_unusable,
+)
 from fewlabel.service.colours import colour
 from fewlabel.service.label_all import label_all_of
 from fewlabel.workspace import read_json
@@ -58,6 +69,7 @@ class Overview:
         chosen = settings.with_request(study.keeper.mode.options())
         model, problem = self._model()
         device = choose_device(settings.device)
+        domains = describe_domains(study.store, settings)
         return StudyAnswer(
             app_version=__version__,
             name=study.studies.name,
@@ -78,6 +90,7 @@ class Overview:
             problem=problem,
             counts=self.counts(),
             scans=Scans(**asdict(study.store.found())),
+            domains=None if domains is None else DomainsAnswer(**domains),
             training=next(iter(study.trainers().values())).stats() or None,
         )
 
@@ -85,7 +98,7 @@ class Overview:
         """All cases by id."""
         scores = self.study.scores.read()
         cases = make_cases(self._objects(), self.study.leases, scores, self._validation(), self._entries())
-        cases = with_notes(cases, self.study.store.label_notes())
+        cases = with_domains(with_notes(cases, self.study.store.label_notes()), self._domains())
         cases = with_proposals(cases, label_all_of(self.study).proposals())
         listed = with_unusable(cases, self.study.store.unusable())
         return CasesAnswer.model_construct(model_version=scores.version or None, cases=listed)
@@ -127,6 +140,12 @@ class Overview:
 
     def _objects(self) -> dict[str, Any]:
         return self.study.store.json()["objects"]
+
+    def _domains(self) -> Mapping[str, str]:
+        try:
+            return self.study.store.domains().of
+        except Refusal:  # the description of the study says why
+            return {}
 
     def _validation(self) -> set[str]:
         kept = read_json(self.workspace.pools, {})

@@ -12,7 +12,9 @@ from fewlabel import __version__
 from fewlabel.settings import Settings
 
 
-def training_card(method: str, labelled: int, unlabelled: int, settings: Settings, device: str) -> dict[str, Any]:
+def training_card(
+    method: str, labelled: int, unlabelled: int, settings: Settings, device: str, domains: dict[str, Any]
+) -> dict[str, Any]:
     """Method, data, settings and software of a training.
 
     Args:
@@ -20,13 +22,17 @@ def training_card(method: str, labelled: int, unlabelled: int, settings: Setting
         labelled, unlabelled: numbers of volumes that it learns from.
         settings: of the study.
         device: that it runs on.
+        domains: numbers of labelled, unlabelled and validation cases by domain; {} where the study has none.
     """
     return {
         "method": method,
         "labelled": labelled,
         "unlabelled": unlabelled,
+        "domains": domains,
         "settings": {
             "training": settings.training,
+            "setting": settings.setting,
+            "target": settings.target,
             "seed": settings.seed,
             "learning_rate": settings.learning_rate,
             "validation_share": settings.validation_share,

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from monai.utils import set_determinism
 
+from fewlabel.data.domains import count_pools
 from fewlabel.data.held_back import decide, no_validation_yet
 from fewlabel.data.joining import JoiningStream
 from fewlabel.data.loaders import PairedLoader, Record
@@ -73,7 +74,7 @@ class ContinuousRun(Run):
         pools = super()._make_pools()
         if pools.validation or not self.settings.validation_share:
             return pools
-        return dataclasses.replace(pools, note=no_validation_yet(len(pools.labelled)))
+        return self.sampling.noted(dataclasses.replace(pools, note=no_validation_yet(len(pools.labelled))))
 
     def _renew_pools(self) -> None:
         """Split the present labels, and say what is true of them."""
@@ -143,7 +144,7 @@ class ContinuousRun(Run):
         pool = unlabelled if self.learns_from_pool else []
         self.store = self.stored.open(self.plan)
         seed, report = self.settings.seed, self.progress.problem
-        loader = PairedLoader(labelled, pool, self.plan, seed, report, self.views, self.store)
+        loader = PairedLoader(labelled, pool, self.plan, seed, report, self.views, self.store, self.sampling)
         self.labels, self.pool = JoiningStream.of(loader.labelled), JoiningStream.of(loader.unlabelled)
         loader.labelled, loader.unlabelled = self.labels, self.pool
         self.loader = loader
@@ -151,7 +152,8 @@ class ContinuousRun(Run):
     def _look_publisher(self, validation: list[Record], labelled: list[Record]) -> LookPublisher:
         validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
         pool = len(self.pools.unlabelled)
-        card = training_card(self.method_name, len(labelled), pool, self.settings, self.device)
+        domains = count_pools(self.domains, self.pools)
+        card = training_card(self.method_name, len(labelled), pool, self.settings, self.device, domains)
         last = next_version(self.workspace) - 1
         publisher = LookPublisher(self.workspace.model, self.plan, validator, self.progress, card, self.device, last)
         publisher.released = self._score_sometimes
@@ -192,7 +194,8 @@ class ContinuousRun(Run):
         self.labels.change(labelled, new)
         self.pool.change(unlabelled if self.learns_from_pool else [])
         self.publisher.validator = Validator(validation, self.plan, self.device, report=self.progress.problem)
-        self.publisher.card.update(labelled=len(labelled), unlabelled=len(unlabelled))
+        domains = count_pools(self.domains, self.pools)
+        self.publisher.card.update(labelled=len(labelled), unlabelled=len(unlabelled), domains=domains)
         self.publisher.begin_anew(self._beat)
         self.ongoing.clock.look_every = self._look_every()
         self.ongoing.labels_came(self.loader, self._identity(self.plan))

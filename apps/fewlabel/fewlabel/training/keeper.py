@@ -14,6 +14,7 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.utils.async_tasks.utils import processes, run_background_task, stop_background_task, tasks
 
 from fewlabel.data.held_back import decide
+from fewlabel.data.setting import Visible, sampling_of
 from fewlabel.errors import Refusal
 from fewlabel.settings import Settings
 from fewlabel.training.arrivals import MOST_TIME, Known, in_order, known_labels
@@ -115,7 +116,7 @@ class Keeper:
             possible=bool(monailabel_settings.MONAI_LABEL_TASKS_TRAIN),
             by_itself=self.is_on,
             rests=self.mode.rests(),
-            labelled=self._store is None or bool(self._store.get_labeled_images()),
+            labelled=self._store is None or bool(self._seen(self._store).get_labeled_images()),
         )
 
     def active(self) -> dict[str, Any] | None:
@@ -140,7 +141,7 @@ class Keeper:
             kept = read_json(self.workspace.pools, {})
             if not isinstance(kept, dict):
                 return  # damaged: the training says what to do
-            order = in_order(self._store)
+            order = in_order(self._seen(self._store))
             decided = decide(order, kept, self.settings.validation_share, self.settings.seed)
             if decided != kept:
                 with contextlib.suppress(Refusal):  # a full disk: the training decides the same
@@ -173,13 +174,19 @@ class Keeper:
     def _is_worth_it(self) -> bool:
         """Whether there are labels that the last training has not learned yet."""
         accepted = self.settings.learn_accepted
-        labels = known_labels(self._store, accepted) if self._store is not None else {}
+        labels = known_labels(self._seen(self._store), accepted) if self._store is not None else {}
         if not labels:
             return False
         self._count_failures(labels)
         if time.monotonic() < self._not_before and labels == self._failed_with:
             return False
         return self.learned.labels() != labels
+
+    def _seen(self, store: Datastore) -> Datastore:
+        """The study as trainings see it; whole where the domains do not fit the setting, as the training will say."""
+        with contextlib.suppress(Refusal):
+            return Visible(store, sampling_of(self.settings, store))
+        return store
 
     def _count_failures(self, labels: Known) -> None:
         last = tasks("train")[-1] if tasks("train") else None

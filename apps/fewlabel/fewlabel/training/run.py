@@ -11,8 +11,10 @@ from typing import Any
 from monai.utils import set_determinism
 from monailabel.interfaces.datastore import Datastore
 
+from fewlabel.data.domains import count_pools, known_domains
 from fewlabel.data.loaders import EmptyPool, PairedLoader, Record
 from fewlabel.data.pools import Pools, make_pools, remember
+from fewlabel.data.setting import Visible, sampling_of
 from fewlabel.datastore.kinds import accepted_cases, person_labelled
 from fewlabel.devices import choose_device
 from fewlabel.errors import Refusal
@@ -50,19 +52,24 @@ class Run:
         datastore: with the images and labels.
 
     Attributes:
+        sampling: which scans it learns from.
         left_out: cases that the datastore leaves out of trainings, and why.
+        domains: of the study's images; without any where they cannot be read.
 
     Raises:
-        Refusal: (409, 422) there is no label to learn from; (500) a file of the workspace is damaged.
+        Refusal: (409, 422) no label to learn from, or unfitting domains; (500) a file of the workspace is damaged.
     """
 
     def __init__(self, workspace: Workspace, settings: Settings, datastore: Datastore) -> None:
-        self.workspace, self.settings, self.datastore = workspace, settings, datastore
+        self.workspace, self.settings = workspace, settings
         self.device = choose_device(settings.device)
         self.method_name = settings.method or default_method(self.device)
         self.learned = Learned(workspace.learned)
         self._clear_away()
+        self.sampling = sampling_of(settings, datastore)
+        self.datastore = datastore = Visible(datastore, self.sampling)
         self.left_out = datastore.left_out()
+        self.domains = known_domains(datastore)
         self.pools = self._make_pools()
         self.progress = self._make_progress(
             method=self.method_name,
@@ -102,8 +109,9 @@ class Run:
         if self.left_out and not labelled:
             raise Refusal(f"None of the labels can be used. {' '.join(self.left_out.values())}", 422)
         if not labelled:
-            raise Refusal("There are no labels yet: submit a label for at least one case, then train.", 409)
-        images = set(self.datastore.list_images()) - self.left_out.keys()
+            where = self.sampling.outside
+            raise Refusal(f"There are no labels{where} yet: submit a label for at least one case, then train.", 409)
+        images = self.sampling.pool(self.datastore.list_images()) - self.left_out.keys()
         share, seed = self.settings.validation_share, self.settings.seed
         accepted = accepted_cases(self.datastore, labelled)
         pools = make_pools(labelled, images, kept, share, seed, accepted, self.settings.learn_accepted)
@@ -112,7 +120,7 @@ class Run:
         known = remember(pools, kept)
         if known != kept:
             write_json(self.workspace.pools, known)
-        return pools
+        return self.sampling.noted(pools)
 
     def __call__(self) -> dict[str, Any]:
         set_determinism(self.settings.seed)
@@ -124,7 +132,7 @@ class Run:
         report, views = self.progress.problem, method.needs
         make_loader = partial(PairedLoader, labelled, pool, seed=self.settings.seed, report=report, views=views)
         store = self.stored.open(plan)
-        loader = make_loader(plan, predictions=store)
+        loader = make_loader(plan, predictions=store, sampling=self.sampling)
         publisher = self._publisher(plan, labelled, validation)
         publisher.measure_published(self._beat)
         budget = self._budget()
@@ -143,7 +151,7 @@ class Run:
             plan = with_less(plan, self.device, self.progress)
             save_plan(self.workspace.plan, plan)  # also for the next trainings
             store = self.stored.open(plan)
-            loader = make_loader(plan, predictions=store)
+            loader = make_loader(plan, predictions=store, sampling=self.sampling)
             trainer.refresh = self.stored.refresh(method, store, plan, pool, budget, publisher.version)
             publisher.use(plan)
             trainer.use(loader, self._identity(plan))
@@ -172,7 +180,8 @@ class Run:
 
     def _publisher(self, plan: Plan, labelled: list[Record], validation: list[Record]) -> Publisher:
         pool = len(self.pools.unlabelled)
-        card = training_card(self.method_name, len(labelled), pool, self.settings, self.device)
+        domains = count_pools(self.domains, self.pools)
+        card = training_card(self.method_name, len(labelled), pool, self.settings, self.device, domains)
         validator = Validator(validation, plan, self.device, report=self.progress.problem)
         last = next_version(self.workspace) - 1
         return Publisher(self.workspace.model, plan, validator, self.progress, card, self.device, last)
@@ -181,6 +190,7 @@ class Run:
         fixed = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(plan).items()}
         fixed.pop("reasons")
         return {
+            **self.sampling.identity,
             "plan": fixed,
             "method": self.method_name,
             "labelled": self.pools.labelled,

@@ -131,8 +131,8 @@ DATA = (
     Fault(
         "the seed of the order is ignored",
         "data/streams.py",
-        "np.random.RandomState(seed)",
-        "np.random.RandomState()",
+        "self.random = np.random.RandomState(seed)",
+        "self.random = np.random.RandomState()",
         "tests/data/test_streams.py::test_the_order_depends_on_the_seed_alone",
     ),
     Fault(
@@ -152,8 +152,8 @@ DATA = (
     Fault(
         "labelled crops are taken from the unlabelled pool as well",
         "data/loaders.py",
-        "self._batches(self.unlabelled, self.views)",
-        'self._batches(self.labelled, ("image", "label"))',
+        "self._items(self.unlabelled)",
+        "self._items(self.labelled)",
         _LOADERS,
     ),
     Fault(

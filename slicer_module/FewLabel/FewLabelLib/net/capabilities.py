@@ -46,6 +46,8 @@ class Capabilities:
         model: the published model's card, None where there is none or the server does not send it.
         problem: the server's message why the published model cannot be used.
         no_scans: the server's message why there is nothing to label; "" otherwise.
+        proposal: a setting that fits the scans better than the one chosen, with its reason, in the server's words; ""
+            where there is none.
         counts: numbers of ``cases``, of those ``completed`` (with a label), and others that the server sends.
     """
 
@@ -65,6 +67,7 @@ class Capabilities:
     model: Optional[Dict[str, Any]] = None
     problem: str = ""
     no_scans: str = ""
+    proposal: str = ""
     counts: Dict[str, int] = field(default_factory=dict)
 
     @property
@@ -111,6 +114,7 @@ def read_capabilities(info: Dict[str, Any], paths: Iterable[str], study: Optiona
         model=study.get("model"),
         problem=str(study.get("problem") or ""),
         no_scans=str((study.get("scans") or info.get("scans") or {}).get("problem") or ""),
+        proposal=str((study.get("domains") or {}).get("proposal") or ""),
         counts={**counts, "completed": counts["submitted"], **(study.get("counts") or {})},
     )
 

@@ -66,6 +66,8 @@ def about(row: Dict[str, Any]) -> str:
         parts.append(expected(row["proposal"]))
     if row.get("skipped"):
         parts.append(f"skipped: {row['skip_reason']}" if row.get("skip_reason") else "skipped")
+    if row.get("domain"):
+        parts.append(f"domain {row['domain']}")
     if row.get("correction") is not None:
         parts.append(f"the proposal agreed with the label to a Dice of {number(row['correction'])}")
     if row.get("kind") in KINDS:

@@ -166,6 +166,8 @@ class Connection:
             self._context.say("warning", capabilities.problem)
         if capabilities.no_scans and capabilities.no_scans != getattr(self.capabilities, "no_scans", ""):
             self._context.say("warning", capabilities.no_scans)
+        if capabilities.proposal and not getattr(self.capabilities, "proposal", ""):
+            self._context.say("info", capabilities.proposal)
         self.capabilities = capabilities
         self.changed.emit(capabilities)
 
