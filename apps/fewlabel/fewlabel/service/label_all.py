@@ -127,7 +127,7 @@ class LabelAll:
             done=done,
             of=len(cases),
             left_out=left_out,
-            seconds_left=None if left is None else round(left, 1),
+            seconds_left=None if left is None else max(0.1, round(left, 1)),
             calibration=self._expected(self.workspace.history)[1],
             error=self._error or None,
         )
