@@ -10,7 +10,8 @@ import requests
 from fewlabel.export.bundle_run import run_bundle
 
 CLASSES = ["organ", "tumour"]
-ROUTES = {"study", "cases", "skip/{case}", "undo/{case}", "history", "history.png", "export", "export/file"}
+ROUTES = {"study", "cases", "skip/{case}", "undo/{case}", "accept/{case}", "label_all"}
+ROUTES |= {"history", "history.png", "export", "export/file"}
 
 
 @pytest.fixture(scope="module")

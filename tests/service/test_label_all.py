@@ -59,7 +59,8 @@ def held(monkeypatch):
         return original(self, case, image)
 
     monkeypatch.setattr(Proposer, "__call__", hold)
-    return Held
+    yield Held
+    Held.go_on.set()  # a test that failed holds up no other
 
 
 def test_nothing_is_predicted_before_a_training(service):
