@@ -77,6 +77,11 @@ def test_the_time_ends_the_scoring(records, tmp_path, monkeypatch):
     assert read(tmp_path / "scores.json")["of"] == 6
 
 
+def test_the_time_is_counted_by_the_clock_that_is_given(records, tmp_path):
+    seconds = iter(range(100))
+    assert score(records, tmp_path / "scores.json", minutes=2.5 / 60, clock=lambda: next(seconds)) == 2
+
+
 def test_what_a_short_time_allows_is_another_sample_after_each_training(records, tmp_path, monkeypatch):
     clock = Clock()
     monkeypatch.setattr(scoring, "time", clock)

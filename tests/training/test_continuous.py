@@ -8,6 +8,7 @@ import torch
 from fewlabel.published import load_published, read_card
 from fewlabel.selection import scoring
 from fewlabel.training import continuous as continuous_module
+from fewlabel.training import run as run_module
 from fewlabel.training.arrivals import known_labels
 from fewlabel.training.continuous import ContinuousRun
 from fewlabel.training.refresh import PoolPasses
@@ -179,7 +180,7 @@ def test_it_never_scores_more_than_a_fifth_of_the_time(goes_on, clock, monkeypat
     monkeypatch.setattr(ContinuousRun, "_score", lambda run, *arguments: allowed.append(arguments[-1]))
     goes_on.goes_on()
     assert allowed == [5.0]
-    monkeypatch.setattr(continuous_module, "time", clock)
+    monkeypatch.setattr(run_module, "time", clock)
     run, clock.now = goes_on.run, 100.0
     run.passes = PoolPasses(run._now)
     for clock.now in (104.0, 180.0):

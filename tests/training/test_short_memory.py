@@ -104,7 +104,7 @@ def test_cases_that_do_not_fit_when_they_are_scored_take_no_training_away(make_s
     study = make_study(3)
     study.label("a")
 
-    def full(*arguments):
+    def full(*arguments, **more):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(run_module, "score_cases", full)

@@ -12,3 +12,14 @@ def amount(number: float, noun: str) -> str:
     """
     shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
     return f"{shown} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    Examples:
+        >>> duration(3_725.9), duration(90_000)
+        ('1:02:05', '25:00:00')
+    """
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

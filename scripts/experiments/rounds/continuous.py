@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import statistics
 import time
@@ -19,17 +18,12 @@ from experiments.day.study import PlayedStudy
 from experiments.day.timed import TimedRun
 from experiments.harness.errors import ExperimentError
 from experiments.rounds.simulate import Annotation, Images
-from fewlabel.data.loaders import Record
 from fewlabel.inference.predict import segment
 from fewlabel.inference.segment import FewLabelInfer
-from fewlabel.methods.base import Method
-from fewlabel.plan import Plan
-from fewlabel.predictions.store import PredictionStore
 from fewlabel.published import load_published
 from fewlabel.review.submitted import Reviewer
 from fewlabel.selection.table import make_strategies
 from fewlabel.settings import Settings
-from fewlabel.training.publish import Publication
 from fewlabel.workspace import read_json, write_json
 
 _KEPT = (".fewlabel", "labels", "datastore_v2.json")  # what a study holds besides its images
@@ -205,7 +199,7 @@ class RoundsRun(TimedRun):
     """
 
     def __init__(self, rounds: Rounds, *arguments: Any) -> None:
-        self.rounds, self._scores_until = rounds, math.inf
+        self.rounds = rounds
         super().__init__(rounds.now, *arguments)
 
     def _why_end(self) -> str:
@@ -216,18 +210,9 @@ class RoundsRun(TimedRun):
         return "labels" if self.rounds.left else "rounds"
 
     def _has_news(self) -> bool:
-        return self.rounds.has_ended() or self.now() > self._scores_until
+        return self.rounds.has_ended()
 
-    def _score(
-        self,
-        method: Method,
-        plan: Plan,
-        unlabelled: list[Record],
-        published: Publication,
-        store: PredictionStore,
-        seconds: float = math.inf,
-    ) -> None:
-        """Limited by the training's own time: on a busy computer, seconds of the wall would score fewer cases."""
-        begun, self._scores_until = time.process_time(), self.now() + seconds
-        super()._score(method, plan, unlabelled, published, store)
+    def _score(self, *arguments: Any) -> None:
+        begun = time.process_time()
+        super()._score(*arguments)
         self.rounds.scoring += time.process_time() - begun

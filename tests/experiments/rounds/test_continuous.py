@@ -14,7 +14,7 @@ from experiments.rounds.simulate import Annotation
 from experiments.rounds.stopping import stopping_table
 from fewlabel.selection.expected_correction import Corrections
 from fewlabel.training import clock as clock_module
-from fewlabel.training.run import Run
+from fewlabel.training import run as run_module
 from fewlabel.training.trainer import Trainer
 from fewlabel.workspace import Workspace, write_json
 
@@ -135,20 +135,19 @@ def test_too_short_rounds_are_refused_in_words(play, monkeypatch):
 
 
 def test_scoring_may_take_its_share_of_the_training_and_not_of_the_wall(play, monkeypatch):
-    seen, score = [], Run._score
+    seen, score = [], run_module.score_cases
 
-    def scored(run, *arguments):
-        assert len(arguments) == 5, "no limit in seconds of the wall"
+    def scored(*arguments, clock):
         if not seen:
-            early = run._has_news()
+            run, begun, least = clock.__self__, clock(), arguments[5] * 60
             with run.now.stopped():
                 run.now.go_on_from(run.now() + 5.5)  # of the five that are the least
-                seen.append((early, run._has_news(), run.rounds.has_ended()))
-        score(run, *arguments)
+                seen.append((clock() - begun, least, run.rounds.has_ended()))
+        return score(*arguments, clock=clock)
 
-    monkeypatch.setattr(Run, "_score", scored)
+    monkeypatch.setattr(run_module, "score_cases", scored)
     play(dataclasses.replace(ROW, seconds=20.0))
-    assert seen == [(False, True, False)]
+    assert seen == [(pytest.approx(5.5), 5.0, False)]
 
 
 def test_runs_end_in_a_report_with_a_table_of_the_rare_cases(data, tmp_path):

@@ -43,6 +43,7 @@ def score_cases(
     keeper: Keeper | None = None,
     ends: Callable[[], bool] = lambda: False,
     store: PredictionStore | None = None,
+    clock: Callable[[], float] | None = None,
 ) -> int:
     """Score as many cases as time allows, those first whose stored prediction is the oldest, or that have none.
 
@@ -66,13 +67,15 @@ def score_cases(
         ends: asked before each case whether to stop here.
         store: only read; a case that it has a prediction of, by this version, is not predicted again. Default: the
             keeper's.
+        clock: gives the seconds by which ``minutes`` are counted. Default: those of the wall.
 
     Returns:
         number of cases with a score of this version; unreadable ones are left out.
     """
     file = _ScoreFile(path, version, plan, records)
     order = random.Random(seed + version).sample(list(records), len(records))
-    steps, end = Preprocessing(plan), time.monotonic() + minutes * 60
+    now = clock or time.monotonic
+    steps, end = Preprocessing(plan), now() + minutes * 60
 
     def say() -> None:
         if report is not None:
@@ -90,7 +93,7 @@ def score_cases(
         return _maps(found) if isinstance(found, Prediction) else maps_of(found)
 
     for record in [record for record in order if record["id"] not in file.cases]:
-        if time.monotonic() > end or ends() or not _score(record, steps, look, plan, file):
+        if now() > end or ends() or not _score(record, steps, look, plan, file):
             break
         say()
     file.write()

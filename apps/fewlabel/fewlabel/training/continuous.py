@@ -8,7 +8,6 @@ import logging
 import math
 import os
 import random
-import time
 from functools import partial
 from typing import Any
 
@@ -131,10 +130,6 @@ class ContinuousRun(Run):
     def _leave_a_core(self) -> None:
         """Leave a core to the server, for requests."""
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
-
-    def _now(self) -> float:
-        """Seconds on the clock that training time is counted with."""
-        return time.monotonic()
 
     def _look_every(self) -> float:
         """Seconds between two looks: half as many where publishing needs two of them."""

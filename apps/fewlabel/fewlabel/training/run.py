@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+import time
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ from fewlabel.training.short import runs_through, with_less
 from fewlabel.training.stored_pool import StoredPool
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
+from fewlabel.wording import duration
 from fewlabel.workspace import Workspace, read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -160,7 +162,7 @@ class Run:
         if publisher.best is not None and publisher.last is not None:
             method.load_state_dict(publisher.best[1])
             self._score(method, plan, unlabelled, publisher.last, store)
-        counts = {"unlabelled_read": len(loader.unlabelled.read), "total_time": _clock(self.progress.elapsed())}
+        counts = {"unlabelled_read": len(loader.unlabelled.read), "total_time": duration(self.progress.elapsed())}
         self.progress.update(1.0, phase="done", seconds_left=0.0, **counts)
         result = self.progress.snapshot()
         logger.info("training done: %s", result["notes"])
@@ -201,6 +203,10 @@ class Run:
         if self.progress.due():
             self.progress.update(self.trainer.done() if self.trainer else None)
 
+    def _now(self) -> float:
+        """Seconds on the clock by which time is counted."""
+        return time.monotonic()
+
     def _give_way(self) -> None:
         """Called often: a continuous training lets requests have the machine first."""
 
@@ -219,8 +225,7 @@ class Run:
     ) -> None:
         """Score the pool with the weights that were published, for so long at most, and store what they predict."""
         method.eval()
-        version = published.version
-        keeper = self.stored.keeper(method, published.candidate, store, plan, version)
+        keeper = self.stored.keeper(method, published.candidate, store, plan, published.version)
         self.progress.update(phase="scoring cases")
 
         def report(done: int, of: int) -> None:
@@ -229,9 +234,9 @@ class Run:
                 self.progress.update(scored=done, to_score=of)
 
         minutes = min(self.settings.scoring_minutes, seconds / 60)
-        pool = self.workspace.scores, version, minutes, self.device, self.settings.seed
+        pool = self.workspace.scores, published.version, minutes, self.device, self.settings.seed
         try:
-            score_cases(method.members, plan, unlabelled, *pool, report, keeper, self._has_news)
+            score_cases(method.members, plan, unlabelled, *pool, report, keeper, self._has_news, clock=self._now)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -243,8 +248,3 @@ def runs_to_its_end(trainer: Trainer) -> bool:
         return runs_through(trainer)
     except EmptyPool as error:
         raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
-
-
-def _clock(elapsed: float) -> str:
-    seconds = int(elapsed)
-    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

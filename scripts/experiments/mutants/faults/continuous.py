@@ -41,8 +41,8 @@ CONTINUOUS = (
     Fault(
         "a label waits until the whole pool is scored",
         "selection/scoring.py",
-        "time.monotonic() > end or ends() or",
-        "time.monotonic() > end or",
+        "now() > end or ends() or",
+        "now() > end or",
         _CONTINUOUS,
     ),
     Fault(

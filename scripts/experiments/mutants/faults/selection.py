@@ -193,9 +193,16 @@ SELECTION = (
         _SCORING,
     ),
     Fault(
+        "the time of scoring is that of the wall, whatever the training's is",
+        "selection/scoring.py",
+        "now = clock or time.monotonic",
+        "now = time.monotonic",
+        "tests/selection/test_scoring.py::test_the_time_is_counted_by_the_clock_that_is_given",
+    ),
+    Fault(
         "scoring goes on past its time",
         "selection/scoring.py",
-        "time.monotonic() > end",
+        "now() > end",
         "False",
         _SCORING,
     ),
