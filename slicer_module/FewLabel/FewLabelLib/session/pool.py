@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from .. import texts
 from .case import Case, Submitted
@@ -134,12 +134,7 @@ class Pool:
             self._context.say("info", texts.NOT_ACCEPTABLE)
             return
         version = case.version
-
-        def refused(_: Exception) -> None:
-            self._done.discard(case.id)
-
-        self._done.add(case.id)
-        self._context.run(lambda: client.accept(case.id, version), lambda _: self._accepted(case), refused)
+        self._decide(case, lambda: client.accept(case.id, version), lambda _: self._accepted(case))
         self._asked = case.id
         self.next()
 
@@ -148,14 +143,13 @@ class Pool:
         case, client = self._cases.case, self._connection.client
         if case is None or not self.rejectable:
             return
-
-        def refused(_: Exception) -> None:
-            self._done.discard(case.id)
-
-        self._done.add(case.id)
-        reason = texts.REJECTED
-        self._context.run(lambda: client.skip(case.id, reason), lambda _: self._cases.refresh(), refused)
+        self._decide(case, lambda: client.skip(case.id, texts.REJECTED), lambda _: self._cases.refresh())
         self.next()
+
+    def _decide(self, case: Case, request: Callable[[], Any], finish: Callable[[Any], None]) -> None:
+        """Send what was decided about a case; if that is refused, the case is to be looked at again."""
+        self._done.add(case.id)
+        self._context.run(request, finish, lambda _: self._done.discard(case.id))
 
     def _accepted(self, case: Case) -> None:
         self._done.discard(case.id)
