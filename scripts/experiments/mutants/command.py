@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from experiments.mutants.fault import Fault
 from experiments.mutants.faults import FAULTS
-from experiments.mutants.runner import Outcome, failing_without_a_fault, import_heavy_packages, run_all
+from experiments.mutants.runner import Outcome, compiled, failing_without_a_fault, import_heavy_packages, run_all
 
 _WORDS = {"failed": "caught", "passed": "NOT CAUGHT", "error": "NOT RUN"}
 
@@ -40,12 +40,13 @@ def mutants(only: Sequence[str], listed: bool, jobs: int) -> int:
 
     import_heavy_packages()
     try:
-        broken = failing_without_a_fault([fault.test for fault in chosen], jobs)
-        if broken:
-            lines = "\n".join(f"  {test}: {why}" for test, why in broken.items())
-            return _refuse(f"Tests that fail without any fault catch nothing. Mend them first:\n{lines}")
-        _say(f"all tests pass without a fault, {time.monotonic() - started:.0f} s")
-        run_all(chosen, jobs, report)
+        with compiled() as app:
+            broken = failing_without_a_fault(app, [fault.test for fault in chosen], jobs)
+            if broken:
+                lines = "\n".join(f"  {test}: {why}" for test, why in broken.items())
+                return _refuse(f"Tests that fail without any fault catch nothing. Mend them first:\n{lines}")
+            _say(f"all tests pass without a fault, {time.monotonic() - started:.0f} s")
+            run_all(app, chosen, jobs, report)
     except RuntimeError as trouble:  # FaultNotPlanted is one
         return _refuse(str(trouble))
     except KeyboardInterrupt:

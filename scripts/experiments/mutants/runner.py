@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -26,6 +28,8 @@ _KEPT = (
     "addopts=--import-mode=importlib -m 'not slow and not gpu'",
     f"timeout={_LONGEST}",
 )
+_PLUGINS_LEFT_OUT = ("anyio", "xdist", "xdist.looponfail")  # no test needs them here, and each child would compile them
+_SHARES = 8  # for each process: parts of the tests without a fault, so that none is left alone with the longest
 
 
 class Outcome(NamedTuple):
@@ -62,16 +66,28 @@ def import_heavy_packages() -> None:
     for name in ("pytest", "hypothesis", "scipy.ndimage", *_HEAVY):
         importlib.import_module(name)
     importlib.import_module("torch").set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # pytest collects garbage at its end: in each child it would walk through all of torch
 
 
 @contextlib.contextmanager
-def a_copy(fault: Fault | None) -> Iterator[Path]:
-    """A temporary copy of the app, with the fault planted; the working tree is left as it is."""
-    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+def compiled() -> Iterator[Path]:
+    """A temporary copy of the app with its byte code, so that no child compiles more than the planted file."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         app = Path(folder, "app")
-        shutil.copytree(APP, app)  # its byte code too: only the planted file is compiled again
+        shutil.copytree(APP, app, ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(app, quiet=2)
+        yield app
+
+
+@contextlib.contextmanager
+def a_copy(app: Path, fault: Fault | None) -> Iterator[Path]:
+    """A temporary copy of ``compiled``, named "app", with the fault planted; the working tree is left as it is."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder, "app")
+        shutil.copytree(app, copy)
         if fault is not None:
-            fault.plant(app / "fewlabel")
+            fault.plant(copy / "fewlabel")
         yield Path(folder)
 
 
@@ -93,6 +109,7 @@ def _child(folder: Path, tests: Sequence[str], first: bool) -> None:
         *(["-x"] if first else []),
         "-p",
         "no:cacheprovider",
+        *(part for name in _PLUGINS_LEFT_OUT for part in ("-p", f"no:{name}")),
         f"--basetemp={folder / 'pytest'}",
         f"--rootdir={ROOT}",
         *settings,
@@ -125,13 +142,14 @@ def fork(folder: Path, tests: Sequence[str], first: bool = True) -> int:
 
 
 def result_in(folder: Path) -> dict[str, Any]:
-    """What a forked process wrote; without it, its last words."""
-    path = folder / "outcome.json"
+    """What a forked process wrote; where it ran no test, its last words too."""
+    path, output = folder / "outcome.json", folder / "output.txt"
+    result = {"code": 3, "ran": 0, "failed": {}}
     if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
-    output = folder / "output.txt"
-    words = output.read_text(encoding="utf-8", errors="replace").strip() if output.exists() else ""
-    return {"code": 3, "ran": 0, "failed": {}, "words": words.split("\n")[-1]}
+        result = json.loads(path.read_text(encoding="utf-8"))
+    if result["code"] not in (0, 1) and output.exists():
+        result["words"] = output.read_text(encoding="utf-8", errors="replace").strip()[-3000:]
+    return result
 
 
 def outcome(result: dict[str, Any], seconds: float) -> Outcome:
@@ -142,13 +160,55 @@ def outcome(result: dict[str, Any], seconds: float) -> Outcome:
         return Outcome("passed", "", seconds)
     if result["code"] == 0:
         return Outcome("error", "the test was skipped: name the one that fails", seconds)
-    return Outcome("error", result.get("words") or f"pytest ended with code {result['code']}", seconds)
+    words = result.get("words", "").split("\n")[-1]
+    return Outcome("error", words or f"pytest ended with code {result['code']}", seconds)
 
 
-def failing_without_a_fault(tests: Sequence[str], jobs: int = 1) -> dict[str, str]:
+class Work(NamedTuple):
+    """Tests for one process, and the fault that is planted for them, if any."""
+
+    tests: Sequence[str]
+    fault: Fault | None = None
+
+
+def in_turn(app: Path, work: Sequence[Work], jobs: int) -> Iterator[tuple[Work, dict[str, Any], float]]:
+    """Do the work, ``jobs`` processes at a time; gives each piece with its result and seconds, as they end.
+
+    Args:
+        app: see ``compiled``.
+        work: with a fault, the tests end at the first that fails.
+        jobs: processes at a time.
+
+    Raises:
+        FaultNotPlanted: a fault does not fit the source.
+    """
+    waiting = list(work)
+    running: dict[int, tuple[Work, contextlib.ExitStack, Path, float]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                piece, stack = waiting.pop(0), contextlib.ExitStack()
+                folder = stack.enter_context(a_copy(app, piece.fault))
+                process = fork(folder, piece.tests, first=piece.fault is not None)
+                running[process] = piece, stack, folder, time.monotonic()
+            process, _ = os.wait()
+            piece, stack, folder, started = running.pop(process)
+            result = result_in(folder)
+            stack.close()
+            yield piece, result, time.monotonic() - started
+    finally:
+        for process, (_, stack, *_) in running.items():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, 15)
+            os.waitpid(process, 0)
+            stack.close()
+
+
+def failing_without_a_fault(app: Path, tests: Sequence[str], jobs: int = 1) -> dict[str, str]:
     """Tests that fail on the package as it is, and why: they would catch anything.
 
     Args:
+        app: see ``compiled``.
         tests: node ids, each once or more.
         jobs: processes at a time; the tests of one file stay together.
 
@@ -156,27 +216,24 @@ def failing_without_a_fault(tests: Sequence[str], jobs: int = 1) -> dict[str, st
         RuntimeError: they cannot be run.
     """
     files = sorted({test.split("::")[0] for test in tests})
+    shares = min(jobs * _SHARES, len(files))
+    work = [
+        Work(sorted({test for test in tests if test.split("::")[0] in files[number::shares]}))
+        for number in range(shares)
+    ]
     failing: dict[str, str] = {}
-    with contextlib.ExitStack() as stack:
-        shares = []
-        for number in range(min(jobs, len(files))):
-            share = sorted({test for test in tests if test.split("::")[0] in files[number::jobs]})
-            folder = stack.enter_context(a_copy(None))
-            shares.append((fork(folder, share, first=False), folder))
-        for process, folder in shares:
-            os.waitpid(process, 0)
-            result = result_in(folder)
-            if result["code"] not in (0, 1):
-                words = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
-                raise RuntimeError(f"The tests cannot be run on the package as it is.\n{words[-3000:]}")
-            failing |= result["failed"]
+    for _, result, _ in in_turn(app, work, jobs):
+        if result["code"] not in (0, 1):
+            raise RuntimeError(f"The tests cannot be run on the package as it is.\n{result.get('words', '')}")
+        failing |= result["failed"]
     return failing
 
 
-def run_all(faults: Sequence[Fault], jobs: int, report: Callable[[Fault, Outcome], None]) -> None:
+def run_all(app: Path, faults: Sequence[Fault], jobs: int, report: Callable[[Fault, Outcome], None]) -> None:
     """Plant each fault and run its test, ``jobs`` at a time.
 
     Args:
+        app: see ``compiled``.
         faults: to plant.
         jobs: processes at a time.
         report: called with each fault and its outcome, as they come in.
@@ -184,21 +241,6 @@ def run_all(faults: Sequence[Fault], jobs: int, report: Callable[[Fault, Outcome
     Raises:
         FaultNotPlanted: a fault does not fit the source.
     """
-    waiting = list(faults)
-    running: dict[int, tuple[Fault, contextlib.ExitStack, Path, float]] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                fault, stack = waiting.pop(0), contextlib.ExitStack()
-                folder = stack.enter_context(a_copy(fault))
-                running[fork(folder, [fault.test])] = fault, stack, folder, time.monotonic()
-            process, _ = os.wait()
-            fault, stack, folder, started = running.pop(process)
-            report(fault, outcome(result_in(folder), time.monotonic() - started))
-            stack.close()
-    finally:
-        for process, (_, stack, *_) in running.items():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, 15)
-            os.waitpid(process, 0)
-            stack.close()
+    for piece, result, seconds in in_turn(app, [Work([fault.test], fault) for fault in faults], jobs):
+        if piece.fault is not None:
+            report(piece.fault, outcome(result, seconds))

@@ -167,7 +167,7 @@ CHOOSING = (
         "selection/diversity.py",
         "        self.free[number], self.differs[number] = False, differs\n",
         "        self.differs[number] = differs\n",
-        "tests/selection/test_diversity.py",
+        "tests/selection/test_diversity.py::test_the_highest_utility_comes_first_and_its_double_last",
     ),
     Fault(
         "two people who ask at the same moment get the same case",
@@ -188,6 +188,6 @@ CHOOSING = (
         "selection/leases.py",
         "if case in self._given or not self._recent(self._skipped, case, PUT_OFF):",
         "if True:",
-        "tests/selection/test_leases.py",
+        "tests/selection/test_leases.py::test_a_case_that_was_offered_again_and_skipped_again_is_given_up_until_somebody_asks_for_it",
     ),
 )

@@ -44,7 +44,7 @@ METHODS = (
         "methods/student_teacher.py",
         "return self.teacher.network\n\n    @property\n    def member",
         "return self.student\n\n    @property\n    def member",
-        "tests/methods/test_mean_teacher.py",
+        "tests/methods/test_mean_teacher.py::test_what_is_published_is_the_teacher",
     ),
     Fault(
         "pool terms count from the first step on",
@@ -65,7 +65,7 @@ METHODS = (
         "methods/uamt.py",
         "entropy(target) < self.bound(progress)",
         "entropy(target) > self.bound(progress)",
-        "tests/methods/test_uamt.py",
+        "tests/methods/test_uamt.py::test_only_voxels_of_low_entropy_are_followed",
     ),
     Fault(
         "uamt's teacher adds its noise to the strong view",
@@ -79,7 +79,7 @@ METHODS = (
         "methods/uamt.py",
         "(self.first_bound + (1 - self.first_bound) * self.grown(progress))",
         "(1 - (1 - self.first_bound) * self.grown(progress))",
-        "tests/methods/test_uamt.py",
+        "tests/methods/test_uamt.py::test_the_bound_rises_from_three_quarters_to_all_of_the_greatest_entropy",
     ),
     Fault(
         "bcp pastes the image without its label before the start",
@@ -107,7 +107,7 @@ METHODS = (
         "methods/bcp.py",
         "torch.cat([~box, box])",
         "torch.cat([box, ~box])",
-        "tests/methods/test_bcp.py",
+        "tests/methods/test_bcp.py::test_true_labels_count_in_their_region_alone",
     ),
     Fault(
         "bcp shows its student the weak view",
@@ -121,14 +121,14 @@ METHODS = (
         "methods/bcp.py",
         "guess.sure(self.threshold)[:, None].to(strong.dtype))",
         "torch.ones_like(strong))",
-        "tests/methods/test_bcp.py",
+        "tests/methods/test_bcp.py::test_only_confident_voxels_count_as_pseudo_labels",
     ),
     Fault(
         "bcp's box is not of the side that is asked for",
         "methods/bcp.py",
         "box = random_boxes(true.image, self.side**3)",
         "box = random_boxes(true.image, self.side)",
-        "tests/methods/test_bcp.py",
+        "tests/methods/test_bcp.py::test_both_mixtures_together_hold_every_voxel_of_both_sets_once",
     ),
     Fault(
         "cps: each network learns its own classes",
@@ -149,7 +149,7 @@ METHODS = (
         "methods/two_networks.py",
         "swap = torch.rand(len(weak), 1, 1, 1, 1, device=weak.device) < 0.5",
         "swap = torch.rand(len(weak), 1, 1, 1, 1, device=weak.device) < 0.0",
-        "tests/methods/test_dual_faults.py",
+        "tests/methods/test_dual_faults.py::test_fault_2_13_the_networks_see_different_views_of_a_crop_and_both_kinds_in_time",
     ),
     Fault(
         "dual network: each is sure of itself and taught by itself",
@@ -170,14 +170,14 @@ METHODS = (
         "methods/dual_network.py",
         "return entropy <= bounds[classes]",
         "return entropy > bounds[classes]",
-        "tests/methods/test_dual_faults.py",
+        "tests/methods/test_dual_faults.py::test_fault_2_4_entropy_of_logits_is_not_used",
     ),
     Fault(
         "dual network: the better network is the one with the higher loss",
         "methods/dual_network.py",
         "self.labelled_loss[1] < self.labelled_loss[0]",
         "self.labelled_loss[1] > self.labelled_loss[0]",
-        "tests/methods/test_dual_faults.py",
+        "tests/methods/test_dual_faults.py::test_fault_2_8_both_networks_learn_and_with_the_gate_the_worse_one_whichever_it_is[cross_pseudo]",
     ),
     Fault(
         "dual network: rectification counts for nothing",
@@ -191,7 +191,7 @@ METHODS = (
         "methods/prototypes.py",
         "reliable = sure & agreed",
         "reliable = sure | agreed",
-        "tests/methods/test_dual_network.py",
+        "tests/methods/test_dual_network.py::test_each_setting_has_an_effect[settings6-contrast]",
     ),
     Fault(
         "bcp's labels count a hundredth",

@@ -2,6 +2,7 @@
 
 from experiments.mutants.fault import Fault
 
+_NO_MODEL = "[no model-uncertainty+diversity]"
 _CONTRACT = "tests/selection/test_contract.py"
 _FIRST = "tests/selection/test_strategies.py::test_the_least_sure_case_comes_first"
 _UNCERTAIN = "tests/selection/test_uncertain.py"
@@ -27,7 +28,7 @@ SELECTION = (
         "selection/uncertain.py",
         "np.isfinite(utility), utility + noise",
         "np.isfinite(utility), noise - utility",
-        _UNCERTAIN,
+        f"{_UNCERTAIN}::test_planted_hard_cases_are_served_within_the_first_quarter[0]",
     ),
     Fault(
         "the default strategy looks for scans like those that are labelled",
@@ -41,28 +42,28 @@ SELECTION = (
         "selection/diversity.py",
         "- 50.0 * (relative < _DUPLICATE)",
         "",
-        _UNCERTAIN,
+        f"{_UNCERTAIN}::test_what_is_like_a_labelled_scan_waits",
     ),
     Fault(
         "the noise grows with the labels",
         "selection/uncertain.py",
         "0.5 ** (labelled / _HALVED_EVERY)",
         "2.0 ** (labelled / _HALVED_EVERY)",
-        _UNCERTAIN,
+        f"{_UNCERTAIN}::test_planted_hard_cases_are_served_within_the_first_quarter[6]",
     ),
     Fault(
         "one class has all the turns",
         "selection/uncertain.py",
         "classes[(turn - turn // 3) % len(classes)]",
         "classes[0]",
-        _UNCERTAIN,
+        f"{_UNCERTAIN}::test_a_scan_in_which_the_model_sees_no_structure_that_nearly_all_have_comes_early",
     ),
     Fault(
         "the noise is the same for every seed",
         "selection/uncertain.py",
         "mixing(self.seed + version, case)",
         "mixing(0, case)",
-        _UNCERTAIN,
+        f"{_UNCERTAIN}::test_the_same_question_has_the_same_answer_and_another_seed_or_version_another",
     ),
     Fault(
         "coverage chooses what represents least",
@@ -90,7 +91,7 @@ SELECTION = (
         "selection/strategies.py",
         "order.sort(key=lambda case: share.get(case, math.inf) < least)",
         "order.sort(key=lambda case: share.get(case, math.inf) >= least)",
-        "tests/selection/test_strategies.py",
+        "tests/selection/test_strategies.py::test_scans_in_which_the_model_sees_nothing_come_last_at_random",
     ),
     Fault(
         "by name means backwards",
@@ -104,7 +105,7 @@ SELECTION = (
         "selection/strategies.py",
         'super().__init__("At random", leases)\n        self.random = random.Random(seed)',
         'super().__init__("At random", leases)\n        self.random = random.Random()',
-        _CONTRACT,
+        f"{_CONTRACT}::test_the_same_seed_and_study_give_the_same_order[no model-random]",
     ),
     Fault(
         "the order of the files decides at random",
@@ -113,7 +114,7 @@ SELECTION = (
         '        return Ranking(order, lambda case: {"reason": "It was',
         "self.random.sample(unlabelled, len(unlabelled))\n"
         '        return Ranking(order, lambda case: {"reason": "It was',
-        _CONTRACT,
+        f"{_CONTRACT}::test_the_order_of_the_files_does_not_matter[no model-random]",
     ),
     Fault(
         "cases are handed out from the end of the order",
@@ -127,49 +128,49 @@ SELECTION = (
         "selection/base.py",
         "        self.leases.give(chosen)\n",
         "",
-        _CONTRACT,
+        f"{_CONTRACT}::test_repeated_asks_give_every_case_before_any_comes_again_the_longest_ago_first{_NO_MODEL}",
     ),
     Fault(
         "cases in somebody's hands are handed out as well",
         "selection/base.py",
         "return not (self.leases.recent(case) or self.leases.skipped(case))",
         "return not self.leases.skipped(case)",
-        _CONTRACT,
+        f"{_CONTRACT}::test_repeated_asks_give_every_case_before_any_comes_again_the_longest_ago_first{_NO_MODEL}",
     ),
     Fault(
         "skipped cases are offered at once",
         "selection/base.py",
         "return not (self.leases.recent(case) or self.leases.skipped(case))",
         "return not self.leases.recent(case)",
-        _CONTRACT,
+        f"{_CONTRACT}::test_what_was_handed_out_or_skipped_is_known_after_a_restart{_NO_MODEL}",
     ),
     Fault(
         "labelled cases are offered",
         "selection/base.py",
         "unlabelled = datastore.get_unlabeled_images()",
         "unlabelled = datastore.list_images()",
-        _CONTRACT,
+        f"{_CONTRACT}::test_labelled_cases_are_not_offered{_NO_MODEL}",
     ),
     Fault(
         "the case that was handed out last comes again first",
         "selection/base.py",
         "rest.sort(key=lambda case: (self.leases.recent(case), self.leases.skipped(case)))",
         "rest.sort(key=lambda case: (-self.leases.recent(case), self.leases.skipped(case)))",
-        _CONTRACT,
+        f"{_CONTRACT}::test_repeated_asks_give_every_case_before_any_comes_again_the_longest_ago_first{_NO_MODEL}",
     ),
     Fault(
         "a lease never ends",
         "selection/leases.py",
         "self.clock() - when < seconds else",
         "self.clock() - when >= 0 else",
-        _CONTRACT,
+        f"{_CONTRACT}::test_a_skipped_case_comes_after_all_others_and_is_free_again_after_a_day{_NO_MODEL}",
     ),
     Fault(
         "a lease of a minute",
         "selection/leases.py",
         "LEASE = 3600.0",
         "LEASE = 60.0",
-        _CONTRACT,
+        f"{_CONTRACT}::test_a_case_is_kept_from_others_for_an_hour_and_no_longer{_NO_MODEL}",
     ),
     Fault(
         "who has a case is not written down",
@@ -190,7 +191,7 @@ SELECTION = (
         "selection/scoring.py",
         'kept.get("version", 0) > self.version',
         'kept.get("version", 0) < self.version',
-        _SCORING,
+        f"{_SCORING}::test_every_case_gets_a_finite_score[bcp]",
     ),
     Fault(
         "the time of scoring is that of the wall, whatever the training's is",
@@ -204,41 +205,41 @@ SELECTION = (
         "selection/scoring.py",
         "now() > end",
         "False",
-        _SCORING,
+        f"{_SCORING}::test_the_time_ends_the_scoring",
     ),
     Fault(
         "each scoring looks at the same sample",
         "selection/scoring.py",
         "random.Random(seed + version)",
         "random.Random(seed)",
-        _SCORING,
+        f"{_SCORING}::test_what_a_short_time_allows_is_another_sample_after_each_training",
     ),
     Fault(
         "the least uncertain slices are shown",
         "selection/slices.py",
         'np.argsort(-sums, kind="stable")',
         'np.argsort(sums, kind="stable")',
-        "tests/selection/test_slices.py",
+        "tests/selection/test_slices.py::test_the_worst_slices_are_found_on_each_axis",
     ),
     Fault(
         "axial slices are numbered along the sagittal axis",
         "selection/slices.py",
         "own = int(stored[axis])",
         "own = int(stored[2 - axis])",
-        "tests/selection/test_slices.py",
+        "tests/selection/test_slices.py::test_the_worst_slices_are_found_on_each_axis",
     ),
     Fault(
         "diversity is weighed among the least uncertain",
         "selection/diversity.py",
         "np.argsort(-np.where(self.free, utility, -np.inf)",
         "np.argsort(np.where(self.free, utility, np.inf)",
-        _UNCERTAIN,
+        f"{_UNCERTAIN}::test_of_a_large_pool_the_most_uncertain_come_first_and_the_ranking_goes_on_in_this_order",
     ),
     Fault(
         "the rest of the ranking is turned round",
         "selection/diversity.py",
         "np.argsort(-utility, kind",
         "np.argsort(utility, kind",
-        _UNCERTAIN,
+        f"{_UNCERTAIN}::test_of_a_large_pool_the_most_uncertain_come_first_and_the_ranking_goes_on_in_this_order",
     ),
 )

@@ -47,7 +47,7 @@ WHOLE_POOL = (
         "predictions/propose.py",
         "labels = label_map(restored)",
         "labels = label_map(seen.deployed.cpu())",
-        "tests/predictions/test_propose.py",
+        "tests/predictions/test_propose.py::test_a_proposal_is_the_label_map_and_certainty_of_inference_voxel_by_voxel[unet_small]",
     ),
     Fault(
         "labels that the model had learned count for the expected Dice",
