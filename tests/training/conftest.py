@@ -59,6 +59,13 @@ class TinyStudy:
             write_volume(sent, self.truth(name) if array is None else array, AFFINE)
             self.store.save_label(name, str(sent), "final", {"label_info": info})
 
+    def accept(self, name: str) -> None:
+        """Submit what stands for an accepted proposal of this scan."""
+        sent = self.folder.parent / "accepted.nii.gz"
+        write_volume(sent, self.truth(name), AFFINE)
+        info = {"label_info": [{"name": "organ", "idx": 1}], "kind": "accepted"}
+        self.store.save_label(name, str(sent), "final", info)
+
     def label_file(self, name: str) -> Path:
         return Path(self.store.get_label_uri(name, "final"))
 

@@ -132,17 +132,13 @@ def test_labels_are_in_the_order_in_which_they_were_submitted(make_study, monkey
 
 def test_an_accepted_proposal_can_never_validate(seen):
     """It is a model's answer, and would flatter every model that resembles it."""
-    sent = seen.folder.parent / "accepted.nii.gz"
-    write_volume(sent, seen.truth("b"), AFFINE)
-    seen.store.save_label("b", str(sent), "final", {"label_info": [{"name": "organ", "idx": 1}], "kind": "accepted"})
+    seen.accept("b")
     assert "b" in seen.store.get_labeled_images()
     assert in_order(seen.store) == ["a"]
 
 
 def test_an_accepted_label_is_no_news_where_it_is_not_trained_on(seen):
-    sent = seen.folder.parent / "accepted.nii.gz"
-    write_volume(sent, seen.truth("b"), AFFINE)
     before = known_labels(seen.store, accepted=False)
-    seen.store.save_label("b", str(sent), "final", {"label_info": [{"name": "organ", "idx": 1}], "kind": "accepted"})
+    seen.accept("b")
     assert known_labels(seen.store, accepted=False) == before
     assert known_labels(seen.store).keys() == {*before, "b"}

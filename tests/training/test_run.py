@@ -26,6 +26,14 @@ def cut(path):
     os.truncate(path, path.stat().st_size // 2)
 
 
+def test_an_accepted_label_is_trained_on_only_where_the_settings_say_so(make_study):
+    study = make_study(3)
+    study.label("a")
+    study.accept("b")
+    assert study.train(method="supervised")["labelled"] == 1
+    assert study.train(method="supervised", learn_accepted=True)["labelled"] == 2
+
+
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_one_label_and_a_pool_give_a_published_model_and_scores(make_study, method):
     study = make_study(3)

@@ -117,7 +117,7 @@ WHOLE_POOL = (
         "training/run.py",
         "accepted, self.settings.learn_accepted)",
         "accepted, True)",
-        "tests/server/test_kinds.py",
+        "tests/training/test_run.py::test_an_accepted_label_is_trained_on_only_where_the_settings_say_so",
     ),
     Fault(
         "accepted labels leave the pool of unlabelled scans",
