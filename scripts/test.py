@@ -37,6 +37,7 @@ def run_slicer_tests(arguments: "list[str]") -> "int":
 def main(arguments: "list[str]") -> "int":
     """Exit code: pytest's own; 1 if only a check of style or types failed."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small tensors: threads would make it slower
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each server that a test starts would compile the app
     sloppy = False
     for check in CHECKS:
         print("$ " + " ".join(check), flush=True)

@@ -121,6 +121,7 @@ def test_after_a_training_cases_have_scores_and_the_model_is_described(server):
     assert listed["scan_0"]["rank"] is None
 
 
+@pytest.mark.slow  # the contract suite of exports runs one by itself too, without a server
 def test_the_exported_zip_runs_by_itself_and_gives_what_the_server_gives(server, volumes, tmp_path):
     assert server.request("POST", "/fewlabel/export", expect=202) == {"state": "running"}
     assert server.info()["name"] == "FewLabel", "it answers meanwhile"

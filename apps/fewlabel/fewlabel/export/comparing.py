@@ -19,6 +19,8 @@ from fewlabel.volumes.reading import Volume, read_grid, read_label, same_grid, s
 
 PROBABILITIES = "_probabilities.npy"
 """Suffix of a file that a run may write beside a label map: float32 (class, i, j, k), background first."""
+TIE = 1e-5
+"""Difference of two probabilities below which either class is right: some ten times the rounding of float32."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Comparison:
     Attributes:
         case: id or file name.
         voxels: number of voxels compared.
-        differing: number of them that differ.
+        differing: number of them that differ. Not counted are ties: voxels where our network finds both classes as
+            likely, within ``TIE``. There the rounding of the processor decides.
         seconds: per case, the start of the program included.
         dice: of each class; None for a class that is in neither.
         probability: largest difference of a probability; None: not known.
@@ -117,10 +120,19 @@ def _compared(source: Source, case: str, image: Path, ours: Segmented, file: Pat
     theirs = written.array
     differing, dice = theirs.size, dict.fromkeys(plan.classes)
     if same_grid(Volume(ours.labels, ours.affine), written):
-        differing = int(np.count_nonzero(ours.labels != theirs))
+        differing = _differing_beyond_ties(ours, theirs)
         dice = {name: _dice(ours.labels == value, theirs == value) for value, name in enumerate(plan.classes, 1)}
     at_spacing = bool(np.allclose(_spacing(image), plan.spacing, rtol=0.01))
     return Comparison(case, theirs.size, differing, seconds, dice, _probability(ours, file), at_spacing)
+
+
+def _differing_beyond_ties(ours: Segmented, theirs: np.ndarray) -> int:
+    """Voxels; ties are counted too where the probabilities were too large to keep."""
+    where = np.nonzero(ours.labels != theirs)
+    if ours.probabilities is None or theirs.max() >= len(ours.probabilities):
+        return len(where[0])
+    of_ours, of_theirs = (ours.probabilities[(each[where].astype(int), *where)] for each in (ours.labels, theirs))
+    return int(np.count_nonzero(of_ours - of_theirs > TIE))
 
 
 def _differing(ours: np.ndarray, theirs: np.ndarray) -> int:

@@ -3,8 +3,8 @@
 from experiments.mutants.fault import Fault
 
 _CONTRACT = "tests/export/test_contract.py::test_"
-_NEWEST = _CONTRACT + "run_by_itself_it_gives_the_server_s_label_map_of_the_newest_model"
-_ELSEWHERE = _CONTRACT + "it_runs_elsewhere_without_study_and_fewlabel_on_all_images_of_a_folder"
+_NEWEST = _CONTRACT + "run_by_itself_it_gives_the_server_s_label_map_of_the_newest_model[bundle]"
+_ELSEWHERE = _CONTRACT + "it_runs_elsewhere_without_study_and_fewlabel_on_all_images_of_a_folder[bundle]"
 _WHOLE = _CONTRACT + "it_is_written_whole_and_leaves_nothing_else"
 
 EXPORT = (

@@ -3,13 +3,14 @@
 from experiments.mutants.fault import Fault
 
 _CONTRACT = "tests/export/test_contract.py::test_"
-_NEWEST = _CONTRACT + "run_by_itself_it_gives_the_server_s_label_map_of_the_newest_model"
-_ELSEWHERE = _CONTRACT + "it_runs_elsewhere_without_study_and_fewlabel_on_all_images_of_a_folder"
+_NEWEST = _CONTRACT + "run_by_itself_it_gives_the_server_s_label_map_of_the_newest_model[onnx]"
+_ELSEWHERE = _CONTRACT + "it_runs_elsewhere_without_study_and_fewlabel_on_all_images_of_a_folder[onnx]"
 _FULL = _CONTRACT + "a_full_disk_is_reported_and_all_stays_as_it_was"
 _OTHERS = _CONTRACT + "what_is_not_ours_is_left_alone"
 _AGAIN = _CONTRACT + "an_earlier_export_is_replaced_what_people_put_there_and_an_empty_folder_stay"
 _SEVERAL = "tests/service/test_exporting.py::test_several_formats_are_one_zip_and_each_is_compared"
 _SCRIPT = "tests/export/test_script.py::test_"
+_COMPARING = "tests/export/test_comparing.py::test_"
 _BASE = "tests/export/test_base.py::test_"
 _PLACING = "tests/export/test_placing.py::test_"
 _FORMATS = "tests/service/test_exporting.py::test_each_format_is_written_as_itself"
@@ -203,7 +204,7 @@ EXPORTING = (
         "export/base.py",
         "if done.returncode != 0:",
         "if done.returncode > 1000:",
-        _CONTRACT + "an_export_that_lost_its_weights_says_that_it_does_not_run",
+        _CONTRACT + "an_export_that_lost_its_weights_says_that_it_does_not_run[onnx]",
     ),
     Fault(
         "the zip of another format stays",
@@ -218,5 +219,19 @@ EXPORTING = (
         'ExportAnswer(state="running", formats=list(exports)',
         'ExportAnswer(state="running"',
         _FORMATS,
+    ),
+    Fault(
+        "any other class counts as a tie",
+        "export/comparing.py",
+        "TIE = 1e-5",
+        "TIE = 2.0",
+        _COMPARING + "a_voxel_where_the_network_prefers_one_class_counts",
+    ),
+    Fault(
+        "ties count as differing",
+        "export/comparing.py",
+        "> TIE))",
+        ">= 0))",
+        _COMPARING + "a_voxel_where_both_classes_are_as_likely_does_not_count",
     ),
 )

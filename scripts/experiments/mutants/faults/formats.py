@@ -7,7 +7,7 @@ _ONNX = "tests/export/alone/test_onnx.py::test_"
 _ONNX_GRID = _ONNX + "label_maps_are_the_server_s_on_every_grid"
 _NUMPY = _ONNX + "the_numbers_that_numpy_and_scipy_give_are_torch_s"
 _SLICER = "tests/export/alone/test_auto3dseg.py::test_"
-_OWN = _SLICER + "with_nothing_but_the_extension_s_differences_our_own_network_gives_its_label_maps"
+_OWN = _SLICER + "with_nothing_but_the_extension_s_differences_our_own_network_gives_its_label_maps[meanstd-None]"
 _OFFER = _SLICER + "of_a_mean_the_better_network_is_offered_with_its_own_dice_and_exported_alone"
 _BUILT = _SLICER + "every_network_of_monai_is_built_from_plain_types_and_loaded_strictly[unet_small]"
 
