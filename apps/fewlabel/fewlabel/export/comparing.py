@@ -131,7 +131,8 @@ def _differing_beyond_ties(ours: Segmented, theirs: np.ndarray) -> int:
     where = np.nonzero(ours.labels != theirs)
     if ours.probabilities is None or theirs.max() >= len(ours.probabilities):
         return len(where[0])
-    of_ours, of_theirs = (ours.probabilities[(each[where].astype(int), *where)] for each in (ours.labels, theirs))
+    ours_there, theirs_there = (tuple([each[where].astype(int), *where]) for each in (ours.labels, theirs))
+    of_ours, of_theirs = ours.probabilities[ours_there], ours.probabilities[theirs_there]
     return int(np.count_nonzero(of_ours - of_theirs > TIE))
 
 
