@@ -98,6 +98,7 @@ def test_another_setting_starts_from_new_weights(study):
     identity = study.run(setting=GENERALISATION)._identity
     plan = dataclasses.make_dataclass("Plan", ["classes", "reasons"])(("organ",), ())
     assert identity(plan) != study.run(setting=GENERALISATION, target="south")._identity(plan)
+    assert identity(plan)["setting"] != study.run(setting=ADAPTATION, target="south")._identity(plan)["setting"]
     assert "setting" not in study.run()._identity(plan), "checkpoints of earlier versions can be continued"
 
 
