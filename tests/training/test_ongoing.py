@@ -102,10 +102,10 @@ def timed(step):
     return one_second
 
 
-def test_training_time_is_counted_in_what_was_given(make_ongoing, batches):
+def test_training_time_is_counted_in_what_was_given(make_ongoing):
     """Five a step, three steps of the trunk; a branch does not count."""
     counter = itertools.count(0, 5)  # asked twice a step
-    trainer = make_ongoing(steps=3, loader=batches(), now=lambda: float(next(counter)))
+    trainer = make_ongoing(steps=3, now=lambda: float(next(counter)))
     trainer.run()
     assert trainer.clock.trained == 15.0
 

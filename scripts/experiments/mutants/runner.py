@@ -63,6 +63,8 @@ class _Recorder:
 def import_heavy_packages() -> None:
     """Once, before any fork: with one thread, so that nothing is lost in the children."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each child and each program of a test compiles the same
+    sys.dont_write_bytecode = False
     for name in ("pytest", "hypothesis", "scipy.ndimage", *_HEAVY):
         importlib.import_module(name)
     importlib.import_module("torch").set_num_threads(1)
@@ -93,10 +95,13 @@ def a_copy(app: Path, fault: Fault | None) -> Iterator[Path]:
 
 def _child(folder: Path, tests: Sequence[str], first: bool) -> None:
     """Run tests on the package in ``folder`` and write what happened to ``outcome.json`` there."""
+    import hypothesis
     import pytest
 
+    found = (hypothesis.Phase.explicit, hypothesis.Phase.generate)  # nobody reads the shortest example: no shrinking
+    hypothesis.settings.register_profile("mutants", phases=found, database=None)
+    hypothesis.settings.load_profile("mutants")
     app = folder / "app"
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "hypothesis")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(app), str(ROOT / "scripts")])
     sys.path[:] = [str(app), *(entry for entry in sys.path if Path(entry or ".").resolve() != APP)]
     for name in [name for name in sys.modules if name.split(".")[0] == "fewlabel"]:
@@ -105,11 +110,8 @@ def _child(folder: Path, tests: Sequence[str], first: bool) -> None:
     recorder = _Recorder()
     settings = [part for line in _KEPT for part in ("-o", line.format(app=app))]
     options = [
-        "-q",
-        *(["-x"] if first else []),
-        "-p",
-        "no:cacheprovider",
-        *(part for name in _PLUGINS_LEFT_OUT for part in ("-p", f"no:{name}")),
+        *(["-q", "-x"] if first else ["-q"]),
+        *(part for name in ("cacheprovider", *_PLUGINS_LEFT_OUT) for part in ("-p", f"no:{name}")),
         f"--basetemp={folder / 'pytest'}",
         f"--rootdir={ROOT}",
         *settings,
