@@ -110,6 +110,13 @@ def _paper(options):
     return paper(options, say)
 
 
+def _domains(options):
+    from experiments.domains.command import domains
+    from experiments.harness.say import say
+
+    return domains(options, say)
+
+
 def _mutants(options):
     from experiments.mutants.command import mutants
 
@@ -159,6 +166,7 @@ COMMANDS = (
     Command("review", "--data FOLDER", "are mistakes in labels seen, and only these?", options_of.review, _review),
     Command("features", "--data FOLDER", "which features choose the first cases best?", options_of.features, _features),
     Command("paper", "--dataset la --root FOLDER", "the same by the papers' rules", options_of.paper, _paper),
+    Command("domains", "", "labels of some scanners, a model for others", options_of.domains, _domains),
     Command("kills", "", "is anything lost when a server is killed? 13 s a kill", options_of.kills, _kills),
     Command("mutants", "", "does a test notice each planted fault? 15 minutes", options_of.mutants, _mutants),
 )

@@ -130,12 +130,16 @@ def make_trainer(
     progress: Progress,
     checkpoint: Path,
     identity: dict[str, Any],
+    **loading: Any,
 ) -> Trainer:
-    """The product's trainer on some labelled and some unlabelled cases (``drawn``), without validation."""
+    """The product's trainer on some labelled and some unlabelled cases (``drawn``), without validation.
+
+    ``loading``: further arguments of the PairedLoader.
+    """
     plan, views = experiment.plan, method.needs
     known, pool = records_of(method, cases, drawn)
     store = PredictionStore(checkpoint.parent / "predictions", plan) if "pseudo_label" in views else None
-    loader = PairedLoader(known, pool, plan, seed, views=views, predictions=store)
+    loader = PairedLoader(known, pool, plan, seed, views=views, predictions=store, **loading)
     refresh = PoolRefresh(store, plan, pool, experiment.device, budget, first=0) if store else None
     config = TrainerConfig(experiment.device, experiment.learning_rate, checkpoint, identity)
     return Trainer(method, loader, budget, progress, config, lambda *_: math.nan, refresh)

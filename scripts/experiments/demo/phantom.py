@@ -38,6 +38,24 @@ BRIGHTNESS = {
 }  # fmt: skip
 
 
+_BRIGHTEST = 1.05  # of MR; what is as bright minus a tissue's brightness is its brightness where contrast is inverted
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """How a scanner differs from the demo's, whatever the contrast that it shows.
+
+    Attributes:
+        inverted: whether bright tissues are dark and dark ones bright; air and bone stay dark (MR only).
+        field, noise, blur: how many times as strong as in the demo (the first: the receive field of MR).
+    """
+
+    inverted: bool = False
+    field: float = 1.0
+    noise: float = 1.0
+    blur: float = 1.0
+
+
 @dataclass(frozen=True)
 class Phantom:
     """One scan: `image` and `label` on one grid; value i+1 is `classes[i]`; `hard` says why it is so."""
@@ -67,12 +85,14 @@ def generate(
     classes: Sequence[str] = DEFAULT_CLASSES,
     variant: str = "",
     coarser: float = 1.0,
+    scanner: Scanner = Scanner(),  # noqa: B008  (it is frozen)
 ) -> Phantom:
     """One scan, the same for the same arguments: about 70 x 50 x 38 voxels of 4.5 x 4.5 x 6 mm.
 
     `hard` is False, True (a difficulty drawn by the seed) or one of DIFFICULTIES. `classes` are keys of
     ORGANS in the order of their label values. `variant` is one of VARIANTS: all organs on the other side (situs
-    inversus), or the right lobe of the liver cut out. Voxels are `coarser` times as long. Images are float32 whole numbers: MR 0 to about 2000, CT -1024
+    inversus), or the right lobe of the liver cut out. Voxels are `coarser` times as long. `scanner` changes how it looks,
+    not what is there. Images are float32 whole numbers: MR 0 to about 2000, CT -1024
     to 2000 HU.
     """
     if modality not in BRIGHTNESS:
@@ -86,7 +106,7 @@ def generate(
     difficulty = _difficulty(hard, seed)
     shape, affine = _grid(rng, coarser)
     tissue = _sample_anatomy(shape, affine, rng, pathology=difficulty == "pathology", variant=variant)
-    image = _acquire(tissue, rng, modality, difficulty)
+    image = _acquire(tissue, rng, modality, difficulty, scanner)
     return Phantom(Volume(image, affine, ()), Volume(_label(tissue, classes), affine, ()), tuple(classes), difficulty)
 
 
@@ -180,12 +200,16 @@ def _average(fine: np.ndarray) -> np.ndarray:
     return fine.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
 
 
-def _acquire(tissue: np.ndarray, rng: np.random.Generator, modality: str, difficulty: str | None) -> np.ndarray:
+def _acquire(
+    tissue: np.ndarray, rng: np.random.Generator, modality: str, difficulty: str | None, scanner: Scanner
+) -> np.ndarray:
     """Tissue map -> image (float32 whole numbers): brightness, texture, blur, receive field and noise."""
     ct = modality == "ct"
     contrast = 70.0 if ct else 0.20  # the range in which the soft tissues lie
     table = np.array(BRIGHTNESS[modality], np.float32)
     soft = table > (-50 if ct else 0.15)
+    if scanner.inverted and not ct:
+        table = np.where(soft, _BRIGHTEST - table, table)
     table = np.where(soft, table + rng.normal(0, 0.10 * contrast, len(TISSUES)), table)
     content = VALUE["bowel_content"]
     table[content] += rng.uniform(-0.6, 0.6) * contrast
@@ -196,12 +220,12 @@ def _acquire(tissue: np.ndarray, rng: np.random.Generator, modality: str, diffic
     texture = ndimage.gaussian_filter(rng.standard_normal(image.shape), 1.0) * 5
     lively = _average(soft[tissue].astype(np.float32))
     image += lively * texture * 0.06 * contrast
-    image = ndimage.gaussian_filter(image, 0.45)
-    noise = contrast * rng.uniform(0.16, 0.26) * (2.2 if difficulty == "strong noise" else 1.0)
+    image = ndimage.gaussian_filter(image, 0.45 * scanner.blur)
+    noise = contrast * rng.uniform(0.16, 0.26) * (2.2 if difficulty == "strong noise" else 1.0) * scanner.noise
     if ct:
         grain = ndimage.gaussian_filter(rng.standard_normal(image.shape), 0.5) * 2.2
         return np.round(np.clip(image + noise * grain, -1024, 2000)).astype(np.float32)
-    image *= np.exp(rng.uniform(0.08, 0.22) * smooth_field(image.shape, (4, 4, 4), rng))  # receive coil
+    image *= np.exp(scanner.field * rng.uniform(0.08, 0.22) * smooth_field(image.shape, (4, 4, 4), rng))  # receive coil
     real, imaginary = rng.standard_normal((2, *image.shape)) * noise
     magnitude = np.hypot(image + real, imaginary)  # Rician: the magnitude of a complex signal
     return np.round(magnitude * rng.uniform(350, 1200)).clip(0, 32000).astype(np.float32)
