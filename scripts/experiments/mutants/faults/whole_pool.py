@@ -134,6 +134,20 @@ WHOLE_POOL = (
         "tests/training/test_arrivals.py::test_an_accepted_label_is_no_news_where_it_is_not_trained_on",
     ),
     Fault(
+        "predictions are exported in the model's values",
+        "export/predictions.py",
+        "return values_between(list(found.head.classes), list(source.classes))[found.labels]",
+        "return found.labels",
+        "tests/export/test_predictions.py::test_values_are_those_of_the_study_by_name",
+    ),
+    Fault(
+        "a prediction of another scan is exported",
+        "export/predictions.py",
+        "if head is None or head.source != stamp(case.image):",
+        "if head is None:",
+        "tests/export/test_predictions.py::test_without_what_was_asked_for_it_says_what_to_do",
+    ),
+    Fault(
         "a thumbnail is mirrored",
         "predictions/picture.py",
         "(np.arange(n) * size // n)[::-1]",
