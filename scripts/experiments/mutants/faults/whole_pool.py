@@ -134,6 +134,20 @@ WHOLE_POOL = (
         "tests/training/test_arrivals.py::test_an_accepted_label_is_no_news_where_it_is_not_trained_on",
     ),
     Fault(
+        "a thumbnail is mirrored",
+        "predictions/picture.py",
+        "(np.arange(n) * size // n)[::-1]",
+        "(np.arange(n) * size // n)",
+        "tests/predictions/test_picture.py::test_the_slice_shows_the_most_foreground_with_the_right_on_the_left_and_the_front_at_the_top",
+    ),
+    Fault(
+        "a thumbnail has the model's colours",
+        "service/thumbnails.py",
+        "int(value) - 1 if value else number",
+        "number",
+        "tests/service/test_thumbnails.py::test_each_class_has_the_colour_that_the_study_gives_it",
+    ),
+    Fault(
         "infer gives what an older model said",
         "service/label_all.py",
         "if head.source == now and self.is_newest(head, card) and self._is_file_of(image, case):",
