@@ -46,7 +46,9 @@ def parse(arguments: "list[str]") -> "argparse.Namespace":
     data = parser.add_argument_group("of the scans and labels")
     data.add_argument("--accepted", action="store_true", help="also labels that were left as proposed")
     data.add_argument("--link", action="store_true", help="hard links to the scans instead of copies, where possible")
-    data.add_argument("--cases", nargs="+", default=[], metavar="ID", help="DICOM SEG: of these scans; default: all")
+    data.add_argument(
+        "--cases", nargs="+", default=[], metavar="ID", help="DICOM SEG, predictions: of these scans only"
+    )
     data.add_argument("--predictions", action="store_true", help="DICOM SEG: the model's label maps, not the submitted")
     data.add_argument("--series", type=Path, metavar="DIR", help="DICOM SEG: folder of the DICOM series of the scans")
     options = parser.parse_args(arguments)

@@ -11,7 +11,7 @@ from fewlabel.export.bundle_run import run_bundle
 
 CLASSES = ["organ", "tumour"]
 ROUTES = {"study", "cases", "skip/{case}", "undo/{case}", "accept/{case}", "label_all"}
-ROUTES |= {"history", "history.png", "export", "export/file"}
+ROUTES |= {"history", "history.png", "thumbnail/{case}", "export", "export/file"}
 
 
 @pytest.fixture(scope="module")

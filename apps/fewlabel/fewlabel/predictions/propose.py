@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.errors import Refusal
@@ -14,6 +15,7 @@ from fewlabel.inference.familiar import notes_on
 from fewlabel.inference.predict import confidence_of, label_map, on_the_file_s_grid
 from fewlabel.memory import free_memory, is_out_of_memory, too_little
 from fewlabel.predictions.entry import Head, Proposal, plan_key
+from fewlabel.predictions.picture import middle_slice
 from fewlabel.predictions.predict import Eyes, Seen
 from fewlabel.published import load_members
 from fewlabel.uncertainty import Maps, disagreement, mean_prediction, normalised_entropy, score_of
@@ -89,7 +91,9 @@ class Proposer:
             notes=(*meta["notes"], *notes_on(model.network, model.plan, model.card, scan)),
             score=round(float(score_of(_maps(seen))["score"]), 4),
         )
-        return Proposal(head, labels.numpy())
+        coarse = seen.deployed.argmax(0).to(torch.uint8).cpu().numpy()
+        shown = middle_slice(data["image"].as_tensor()[0].cpu().numpy(), coarse, self.plan.spacing)
+        return Proposal(head, labels.numpy(), shown)
 
 
 def _maps(seen: Seen) -> Maps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from fastapi.responses import Response
 from monailabel.config import RBAC_ANNOTATOR, RBAC_USER, settings
 
 from fewlabel.service.accepting import accept
@@ -10,6 +11,7 @@ from fewlabel.service.label_all import LabelAll
 from fewlabel.service.overview import Overview
 from fewlabel.service.plain import refuses, role
 from fewlabel.service.pool_answers import AcceptAnswer, AcceptRequest, LabelAllAnswer
+from fewlabel.service.thumbnails import thumbnail
 
 _USER = role(settings.MONAI_LABEL_AUTH_ROLE_USER)
 _ANNOTATOR = role(settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR)
@@ -42,6 +44,19 @@ def add_pool_routes(router: APIRouter, label_all: LabelAll, overview: Overview) 
     def stop_label_all() -> LabelAllAnswer:
         label_all.stop()
         return label_all.status()
+
+    @router.get(
+        "/thumbnail/{case}",
+        summary=f"{RBAC_USER}A small picture of the proposal for a case: one slice with its outlines",
+        response_class=Response,
+        responses={
+            200: {"content": {"image/png": {}}, "description": "the picture"},
+            **refuses(e404="there is no such case, or no stored proposal"),
+        },
+        **_USER,
+    )
+    def get_thumbnail(case: str) -> Response:
+        return Response(thumbnail(label_all, case), media_type="image/png")
 
     @router.post(
         "/accept/{case}",
