@@ -19,7 +19,11 @@ _ANNOTATOR = role(settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR)
 
 def add_pool_routes(router: APIRouter, label_all: LabelAll, overview: Overview) -> None:
     """Add them as plain functions, which FastAPI runs in its threads."""
+    _add_label_all(router, label_all)
+    _add_proposals(router, label_all, overview)
 
+
+def _add_label_all(router: APIRouter, label_all: LabelAll) -> None:
     @router.post(
         "/label_all",
         status_code=202,
@@ -45,6 +49,8 @@ def add_pool_routes(router: APIRouter, label_all: LabelAll, overview: Overview) 
         label_all.stop()
         return label_all.status()
 
+
+def _add_proposals(router: APIRouter, label_all: LabelAll, overview: Overview) -> None:
     @router.get(
         "/thumbnail/{case}",
         summary=f"{RBAC_USER}A small picture of the proposal for a case: one slice with its outlines",
