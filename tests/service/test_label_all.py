@@ -278,7 +278,7 @@ def test_infer_gives_the_stored_proposal_and_predicts_only_what_is_not_stored(se
     expected, checksum = read_label(file).array, params["checksum"]
     label_all(service)
     seen = []
-    monkeypatch.setattr(segment_module, "segment", lambda *_: seen.append(1) or 1 / 0)
+    monkeypatch.setattr(segment_module, "segment", lambda *_, **__: seen.append(1) or 1 / 0)
     file, params = infer(request)
     assert np.array_equal(read_label(file).array, expected)
     assert (params["checksum"], params["model_version"]) == (checksum, 3)
