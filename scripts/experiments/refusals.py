@@ -26,7 +26,7 @@ def problem_with(options: "argparse.Namespace") -> "str":
         return "--rounds must be above 0."
     if options.command == "day" and _too_small([options.labels, options.draw, options.train, options.every], [0]):
         return "--labels, --draw, --train and --every must be above 0."
-    if options.command in ("compare", "rounds", "day") and _problem_with_trainings(options):
+    if options.command in ("compare", "rounds", "day"):
         return _problem_with_trainings(options)
     if options.command == "pool" and (options.scans < 30 or options.test < 9 or options.seed < 0):
         return "--scans must be 30 or more, --test 9 or more: there are three rare kinds; --seed must not be below 0."

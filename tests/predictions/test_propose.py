@@ -1,7 +1,6 @@
 """Proposals for a whole pool: the label map of inference, and the score of the case."""
 
 import dataclasses
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,7 +73,7 @@ def test_it_comes_back_from_the_store_of_every_plan_and_not_for_another_scan(mod
 
 def test_one_of_an_earlier_version_has_no_picture_and_is_used_all_the_same(model, scan, tmp_path):
     store, made = PredictionStore(tmp_path / "proposed", None), Proposer(model, "cpu")("a", scan)
-    assert store.put(replace(made, picture=None))
+    assert store.put(dataclasses.replace(made, picture=None))
     assert np.array_equal(store.proposal("a", made.head.source).labels, made.labels)
     assert store.picture("a", made.head.source) is None
 
