@@ -17,8 +17,7 @@ from slicer_environment import slicer_command
 
 SPREAD = ["-n", "auto", "--dist", "loadfile"]
 """One test file after the other on each core: what a file sets up is shared by its tests."""
-CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
-"""Checks of style and types; pyproject.toml says what mypy checks."""
+CHECKS = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])  # of which files: pyproject.toml
 
 
 def pytest_command(arguments: "list[str]") -> "list[str]":
@@ -49,9 +48,7 @@ def main(arguments: "list[str]") -> "int":
         if not set(arguments) - {"--slow"}:
             code = run_slicer_tests([]) or code
     if sloppy:
-        print(
-            "Style or types failed, see above; ruff format and ruff check --fix correct most style errors.", flush=True
-        )
+        print("Style or types failed, see above; ruff format and ruff check --fix correct most of it.", flush=True)
     return code or int(sloppy)
 
 

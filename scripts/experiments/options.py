@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-MEASUREMENTS = ("training", "store", "scoring", "ranking", "memory")
+MEASUREMENTS = ("training", "store", "scoring", "ranking", "memory", "label_all")
 ONGOING = ("yielding", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
 TRANSFERS = ("vendor-adaptation", "vendor-generalisation", "msd-oasis", "oasis-msd", "groups-oasis")

@@ -27,20 +27,7 @@ def problem_with(options: "argparse.Namespace") -> "str":
     if options.command == "day" and _too_small([options.labels, options.draw, options.train, options.every], [0]):
         return "--labels, --draw, --train and --every must be above 0."
     if options.command in ("compare", "rounds", "day"):
-        sizes = {"compare": "labelled", "rounds": "sizes"}.get(options.command)
-        numbers = [
-            *(getattr(options, sizes) if sizes else []),
-            options.steps,
-            getattr(options, "pretrain", 0) or None,
-            options.jobs,
-            options.minutes,
-            options.core_minutes,
-        ]
-        numbers += [options.batch, options.threads, *getattr(options, "anytime", []), getattr(options, "seconds", None)]
-        if _too_small(numbers, options.seeds):
-            return "Numbers must be above 0; --seeds may be 0 too."
-        if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
-            return "--patch: give three numbers above 0, such as 40,48,40."
+        return _problem_with_trainings(options)
     if options.command == "pool" and (options.scans < 30 or options.test < 9 or options.seed < 0):
         return "--scans must be 30 or more, --test 9 or more: there are three rare kinds; --seed must not be below 0."
     if options.command == "stopping":
@@ -62,6 +49,25 @@ def problem_with(options: "argparse.Namespace") -> "str":
         numbers = [*(options.labelled or []), options.jobs, options.steps, options.threads]
         if _too_small(numbers, options.seeds):
             return "--labelled, --steps, --threads and --jobs must be above 0 and --seeds not below it."
+    return ""
+
+
+def _problem_with_trainings(options: "argparse.Namespace") -> "str":
+    """The same of the commands that train rows of methods."""
+    sizes = {"compare": "labelled", "rounds": "sizes"}.get(options.command)
+    numbers = [
+        *(getattr(options, sizes) if sizes else []),
+        options.steps,
+        getattr(options, "pretrain", 0) or None,
+        options.jobs,
+        options.minutes,
+        options.core_minutes,
+    ]
+    numbers += [options.batch, options.threads, *getattr(options, "anytime", []), getattr(options, "seconds", None)]
+    if _too_small(numbers, options.seeds):
+        return "Numbers must be above 0; --seeds may be 0 too."
+    if options.patch and (len(options.patch) != 3 or min(options.patch) <= 0):
+        return "--patch: give three numbers above 0, such as 40,48,40."
     return ""
 
 

@@ -104,9 +104,8 @@ def test_each_example_keeps_its_contract(extended, example):
 
 
 @pytest.mark.timeout(LONGEST)
-@pytest.mark.parametrize(
-    "example", [name if name == "pseudo_label" else pytest.param(name, marks=pytest.mark.slow) for name in FORGOTTEN]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("example", FORGOTTEN)
 def test_with_a_part_forgotten_one_test_fails_in_words_and_the_others_are_skipped(extended, tmp_path, example):
     app, (old, new, words) = shutil.copytree(extended, tmp_path / "fewlabel"), FORGOTTEN[example]
     (file,) = app.rglob(f"{example}.py")

@@ -1,5 +1,6 @@
 """A workspace with a published model of random but fixed weights."""
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from fewlabel.export.source import Options, Source
 from fewlabel.export.table import EXPORTS
 from fewlabel.networks import find
 from fewlabel.plan import Plan
+from fewlabel.predictions.propose import Proposer
+from fewlabel.predictions.store import PredictionStore
 from fewlabel.published import save_published
 from fewlabel.volumes.reading import read_volume, write_volume
 from fewlabel.workspace import Workspace, write_json
@@ -175,8 +178,21 @@ class LabelledStudy:
                 write_dicom(folder / case, array, scan.affine)
         return folder
 
+    def propose(self):
+        """Store proposals for the scans without a label, as Label all does; of ``wide``, a new one, the largest."""
+        rng = np.random.default_rng(0)
+        write_volume(self.folder / "wide.nii.gz", rng.integers(0, 300, (30, 30, 30)).astype(np.int16), AFFINE)
+        self.store.refresh()
+        proposer, store = Proposer(self.workspace.model, "cpu"), PredictionStore(self.workspace.proposed, None)
+        for case in self.store.get_unlabeled_images():
+            made = proposer(case, self.store.get_image_uri(case))
+            noise = rng.integers(0, 3, made.labels.shape).astype(np.uint8)
+            store.put(dataclasses.replace(made, labels=noise) if case == "wide" else made)
+
     def source_for(self, name):
         """The same with what an export of this name cannot do without."""
+        if name == "predictions" and not self.workspace.proposed.exists():
+            self.propose()
         return self.source(**({"series": self.dicom()} if name == "dicomseg" else {}))
 
     def source(self, **options):
@@ -205,6 +221,8 @@ class Exporting:
 def export(labelled_study, request):
     """Exporting of a study with labels and a model."""
     study = labelled_study()
+    if "predictions" in request.node.name:
+        study.propose()
     if "dicomseg" in request.node.name:
         study.dicom()  # now: a test may let the disk be full later
     return Exporting(study)

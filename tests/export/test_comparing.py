@@ -53,7 +53,7 @@ def test_a_voxel_where_both_classes_are_as_likely_does_not_count(differing):
 
 
 def test_a_voxel_where_the_network_prefers_one_class_counts(differing):
-    assert differing(Study(TIE * 10)) == 1
+    assert differing(Study(0.001)) == 1
 
 
 def test_without_probabilities_every_voxel_counts(differing):

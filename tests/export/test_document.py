@@ -35,16 +35,19 @@ BLOCKS = re.findall(r"^```(console|python|sh)\n(.*?)^```$", TEXT, re.DOTALL | re
 CLASSES = ("liver", "kidney")
 PATCH = (32, 32, 24)
 STEPS = 150
+WITHOUT_EXAMPLE = {"predictions": "the study of the document has no stored proposals"}
 
 
 def test_every_format_has_a_section_with_its_command_and_the_lines_that_load_it():
     for name, form in EXPORTS.items():
         section = re.search(rf"^## `{name}`.*?(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
         assert section, f"docs/export.md has no section of {name}"
+        assert form.description in TEXT, name
+        if name in WITHOUT_EXAMPLE:
+            continue
         assert re.search(rf"^\$ python3 scripts/export.py .*--formats .*{name}", section[0], re.MULTILINE), name
         assert "```python\n" in section[0], f"{name}: no lines that load it"
         assert re.search(r"\d [MG]B", section[0]), f"{name}: how large is what it needs"
-        assert form.description in TEXT, name
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,8 @@ def test_a_proposal_is_the_label_map_and_certainty_of_inference_voxel_by_voxel(m
     assert found.head.shape == SHAPE
     assert found.head.volume == pytest.approx([float((labels == value).sum()) * 0.003 for value in (1, 2)])
     assert 0 < found.head.score <= 1
+    assert found.picture.shape[0] == 2
+    assert 0 < found.picture[1].max() <= 2
     assert proposer.made(found.head)
     assert (found.head.version, found.head.published) == (3, loaded.card["time"])
 
@@ -59,10 +61,21 @@ def test_it_comes_back_from_the_store_of_every_plan_and_not_for_another_scan(mod
         found = opened.proposal("a", made.head.source)
         assert found.head == made.head
         assert np.array_equal(found.labels, made.labels)
+        head, picture = opened.picture("a", made.head.source)
+        assert head == made.head
+        assert np.array_equal(picture, made.picture)
+        assert opened.picture("a", (1, 1)) is None
         assert opened.proposal("a", (1, 1)) is opened.proposal("b", made.head.source) is None
     file = next((tmp_path / "proposed").glob("*.npz"))
     file.write_bytes(file.read_bytes()[:200])
     assert load_proposal(file) is store.proposal("a", made.head.source) is None
+
+
+def test_one_of_an_earlier_version_has_no_picture_and_is_used_all_the_same(model, scan, tmp_path):
+    store, made = PredictionStore(tmp_path / "proposed", None), Proposer(model, "cpu")("a", scan)
+    assert store.put(dataclasses.replace(made, picture=None))
+    assert np.array_equal(store.proposal("a", made.head.source).labels, made.labels)
+    assert store.picture("a", made.head.source) is None
 
 
 def test_it_can_be_ended_at_a_crop_and_says_what_it_cannot_read(model, scan, tmp_path):

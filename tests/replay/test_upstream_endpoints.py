@@ -150,7 +150,8 @@ def _installed():
     return sorted(path for path in FOLDER.parents[1].rglob("*") if "__pycache__" not in path.parts)
 
 
-@pytest.mark.parametrize("training", ["on_request", pytest.param("continuous", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("training", ["on_request", "continuous"])
 def test_every_selected_test_of_the_wheel_passes(tmp_path, training):
     outcomes = replay(tmp_path, FILES, " or ".join([*EXCLUDED_TESTS, SLOW]), training)
     assert [f"{name}:\n{problem}" for name, problem in outcomes if problem] == []

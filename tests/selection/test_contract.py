@@ -165,6 +165,11 @@ def test_what_was_handed_out_or_skipped_is_known_after_a_restart(ask, images, na
     assert ask(name)({"skip": third}, images("abcd"))["id"] == fourth
 
 
+def test_what_was_skipped_is_not_offered_while_others_are_free(ask, images, name):
+    best = ask(name).rank(list("abcd"), images("abcd"), 1).order[0]
+    assert ask(name)({"skip": best}, images("abcd"))["id"] != best
+
+
 def test_labelled_cases_are_not_offered(ask, images, name):
     strategy = ask(name)
     assert {strategy({}, images("abcd", labelled="bd"))["id"] for _ in range(6)} == {"a", "c"}

@@ -133,7 +133,7 @@ def one_thread():
 @pytest.mark.parametrize(
     ("method", "make", "patch", "steps"),
     [
-        (default_method("cpu"), blobs, (16, 16, 16), 240),
+        pytest.param(default_method("cpu"), blobs, (16, 16, 16), 240, marks=pytest.mark.slow),
         pytest.param(default_method("cpu"), phantom, (32, 32, 32), 300, marks=pytest.mark.slow),
         pytest.param("cps", phantom, (32, 32, 32), 300, marks=pytest.mark.slow),
     ],

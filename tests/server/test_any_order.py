@@ -62,7 +62,7 @@ def assert_answers(server, volumes):
     server.put_label("scan_2", volumes.truth(server.studies, 2), CLASSES)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("training", [False, True], ids=["idle", "training"])
 def test_after_every_route_in_any_order_the_server_answers(server, volumes, seed, training):
     server.put_label("scan_0", volumes.truth(server.studies, 0), CLASSES)

@@ -36,7 +36,7 @@ def test_the_requests_that_people_need_are_printed():
 def test_each_line_works_as_printed(serve, here):
     server = serve(here / "study", {"labels": "liver,kidney"})
     for line in LINES:
-        if "/fewlabel/accept/" in line:  # the lines before started it and stopped it, to show how
+        if "/fewlabel/thumbnail/" in line:  # the lines before started it and stopped it, to show how
             server.request("POST", "/fewlabel/label_all", expect=202)
             server.wait_until(lambda: server.get("/fewlabel/label_all")["state"] == "done")
         if "-X DELETE" in line:

@@ -122,6 +122,7 @@ def test_an_order_that_loses_a_class_is_refused_before_anything_starts(serve, st
     assert "--rename-class" in refused.tail()
 
 
+@pytest.mark.slow
 def test_a_class_is_renamed_by_a_command_that_says_what_it_changes(server, serve, studies, volumes, tmp_path):
     said = serve_script(server, "--rename-class", "organ", "liver")
     assert said.returncode == 0, said.stderr
@@ -136,6 +137,7 @@ def test_a_class_is_renamed_by_a_command_that_says_what_it_changes(server, serve
     again.stop()
 
 
+@pytest.mark.slow
 def test_in_another_workspace_a_label_of_an_unknown_class_is_left_out_with_the_reason(
     server, serve, studies, volumes, tmp_path
 ):

@@ -93,6 +93,7 @@ def test_while_a_training_runs_a_model_is_neither_taken_nor_deleted(server):
     server.wait_until(lambda: not server.is_training())
 
 
+@pytest.mark.slow
 def test_a_deleted_model_is_put_back_by_one_command_while_the_server_runs(server):
     before = download(server)
     version = server.get("/fewlabel/study")["model"]["version"]

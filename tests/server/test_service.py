@@ -11,7 +11,7 @@ from fewlabel.export.bundle_run import run_bundle
 
 CLASSES = ["organ", "tumour"]
 ROUTES = {"study", "cases", "skip/{case}", "undo/{case}", "accept/{case}", "label_all"}
-ROUTES |= {"history", "history.png", "export", "export/file"}
+ROUTES |= {"history", "history.png", "thumbnail/{case}", "export", "export/file"}
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +148,8 @@ def test_the_exported_zip_runs_by_itself_and_gives_what_the_server_gives(server,
 
 
 def test_a_reload_neither_doubles_nor_loses_the_routes(server):
+    server.request("POST", "/fewlabel/export", expect=202, json={"formats": ["torchscript"], "check": False})
+    server.wait_until(lambda: server.get("/fewlabel/export")["state"] != "running")
     paths, before = server.get("/openapi.json")["paths"], counts(server)
     server.request("POST", "/reload")
     server.info()  # builds the app anew

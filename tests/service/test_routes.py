@@ -47,6 +47,7 @@ REQUESTS = {
     ("GET", "label_all"): "user",
     ("POST", "label_all"): "annotator",
     ("DELETE", "label_all"): "annotator",
+    ("GET", "thumbnail/a"): "user",
     ("POST", "accept/a"): "annotator",
     ("POST", "export"): "admin",
 }

@@ -15,6 +15,8 @@ LEAST_DICE = 0.5
 LEAST_CASES = 5
 """Number of validation cases below which a warning says that there are too few."""
 
+UNLIKE = "This scan is unlike those that the model learned from: do not trust its segmentation, and draw it yourself."
+
 NOT_VALIDATED = "Not validated: no Dice, 0 validation cases. Check every one of its results."
 
 

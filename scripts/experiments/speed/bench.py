@@ -19,6 +19,7 @@ from experiments.speed.ranking import ranking_rows
 from experiments.speed.scoring import scored, scoring_row
 from experiments.speed.study import generate, label_some, take
 from experiments.speed.table import Row, latency, machine, table
+from experiments.speed.whole_pool import label_all_rows
 from fewlabel.workspace import Workspace, write_json
 
 CLASSES = "bright,brightest"
@@ -36,11 +37,12 @@ class Sizes:
     images: int = 10_000  # of the large store
     large_requests: int = 50
     scored: int = 60
+    proposed: int = 2000  # by Label all
     pools: tuple[int, int] = (20, 200)
     steps: int = 400  # with each of these pools: enough to read nearly all volumes of the larger one
 
 
-QUICK = Sizes(volumes=12, requests=5, images=500, large_requests=5, scored=4, pools=(20, 40), steps=10)
+QUICK = Sizes(volumes=12, requests=5, images=500, large_requests=5, scored=4, proposed=40, pools=(20, 40), steps=10)
 
 
 def seconds_of(request: Callable[[], object], times: int, pause: float = 0.0) -> list[float]:
@@ -133,6 +135,11 @@ def measure_ranking(folder: Path, sizes: Sizes, images: Path | None, seed: int) 
     return ranking_rows(folder, sizes.images, sizes.large_requests, CLASSES.split(","), seed)
 
 
+def measure_label_all(folder: Path, sizes: Sizes, images: Path | None, seed: int) -> list[Row]:
+    """Memory and requests while Label all predicts a pool, killed at its half."""
+    return label_all_rows(folder, sizes.proposed, CLASSES, seed, TINY)
+
+
 def memory_of_children(process: int) -> float:
     """Resident MiB of all processes below this one."""
     total = 0
@@ -189,6 +196,7 @@ def bench(only: Sequence[str], quick: bool, images: Path | None, seed: int) -> s
         "scoring": measure_scoring,
         "ranking": measure_ranking,
         "memory": measure_memory,
+        "label_all": measure_label_all,
     }
     with tempfile.TemporaryDirectory(prefix="fewlabel-bench-") as folder:
         for name in only:

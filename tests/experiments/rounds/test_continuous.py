@@ -137,13 +137,13 @@ def test_too_short_rounds_are_refused_in_words(play, monkeypatch):
 def test_scoring_may_take_its_share_of_the_training_and_not_of_the_wall(play, monkeypatch):
     seen, score = [], run_module.score_cases
 
-    def scored(*arguments, clock):
+    def scored(*arguments, clock, **more):
         if not seen:
             run, begun, least = clock.__self__, clock(), arguments[5] * 60
             with run.now.stopped():
                 run.now.go_on_from(run.now() + 5.5)  # of the five that are the least
                 seen.append((clock() - begun, least, run.rounds.has_ended()))
-        return score(*arguments, clock=clock)
+        return score(*arguments, clock=clock, **more)
 
     monkeypatch.setattr(run_module, "score_cases", scored)
     play(dataclasses.replace(ROW, seconds=20.0))

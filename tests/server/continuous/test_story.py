@@ -63,6 +63,7 @@ def test_it_goes_on_after_a_crash(study):
     study.wait(lambda: study.progress()["step"] >= step)
 
 
+@pytest.mark.slow
 def test_it_goes_on_after_a_restart_of_the_server(study):
     version = study.version()
     study.server.stop()

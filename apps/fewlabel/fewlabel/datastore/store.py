@@ -13,7 +13,7 @@ from fewlabel.datastore.by_name import LabelsByName
 from fewlabel.datastore.catalogue import label_paths, remove_leftovers
 from fewlabel.datastore.choices import Choices
 from fewlabel.datastore.domains import DomainFinder, Domains
-from fewlabel.datastore.entries import Entries
+from fewlabel.datastore.entries import FINAL, Entries
 from fewlabel.datastore.found import Found
 from fewlabel.datastore.images import Images
 from fewlabel.datastore.incoming_images import IncomingImages
@@ -121,6 +121,10 @@ class StudyDatastore(LocalDatastore):
         """Ids of the images without a submitted label."""
         self._take_in_damaged()
         return self.entries.unlabelled()
+
+    def has_label(self, image_id: str) -> bool:
+        """Whether an image has a submitted label; False for one that is gone. Quick in any number of images."""
+        return self.entries.label(image_id, FINAL) is not None
 
     # --- images
 

@@ -17,6 +17,7 @@ from fewlabel.export.configs import NAME, inference
 from fewlabel.export.escaping import markdown
 from fewlabel.export.metadata import metadata, requirements
 from fewlabel.export.training import training
+from fewlabel.inference.familiar import Familiar
 from fewlabel.plan import Plan
 from fewlabel.published import Published, save_tensors
 from fewlabel.quality import quality
@@ -90,7 +91,7 @@ def _readme(model: Published) -> str:
     return f"""# {NAME}, version {card["version"]}
 
 Segments {", ".join(names)} in 3-D volumes. Trained by FewLabel {__version__} ({card["method"]}) on
-{card["labelled"]} labelled and {card["unlabelled"]} unlabelled volumes. {known} Not a medical device.
+{card["labelled"]} labelled and {card["unlabelled"]} unlabelled volumes. {known} Not a medical device.{_familiar(card)}
 More in `model_card.html`.
 
 Values of the label maps:
@@ -117,6 +118,17 @@ python -m monai.bundle run --bundle_root . --config_file configs/train.json \\
 In a MONAI Label server: put this folder into the monaibundle app's `model` folder and start the app with
 `--conf models {NAME} --conf zoo_source local`.
 """
+
+
+def _familiar(card: dict[str, Any]) -> str:
+    """Where to find the scans that the model knows; "" where its card has nothing about them."""
+    known = Familiar.from_card(card)
+    if known is None:
+        return ""
+    return (
+        f"\nUse it for scans like the {known.scans} that `familiar` in `configs/metadata.json` describes: "
+        "the server warns of others, this bundle alone does not."
+    )
 
 
 def misnamed(name: str) -> str:

@@ -28,15 +28,15 @@ def read_with_itk(source: Source, folder: Path) -> Iterator[tuple[str, np.ndarra
         source.tell(0.5 + 0.5 * number / len(rows), f"{row['case']} is read back")
         case = cases[row["case"]]
         image = read_volume(case.image)
-        found = _with_itk(folder / row["image"], image)
+        found = with_itk(folder / row["image"], image)
         if found.shape == image.array.shape:  # NIfTI's scaling is computed in another precision
             found = np.where(np.isclose(found, image.array, rtol=1e-6, atol=0), image.array, found)
         yield f"{row['case']} (scan)", image.array, found
         if row["label"] and case.label:
-            yield f"{row['case']} (label)", read_label(case.label()).array, _with_itk(folder / row["label"], image)
+            yield f"{row['case']} (label)", read_label(case.label()).array, with_itk(folder / row["label"], image)
 
 
-def _with_itk(file: Path, image: Volume) -> np.ndarray:
+def with_itk(file: Path, image: Volume) -> np.ndarray:
     """Voxels (i, j, k) of a file, which must have the scan's affine."""
     try:
         read = SimpleITK.ReadImage(str(file))

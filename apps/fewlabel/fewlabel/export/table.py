@@ -13,6 +13,7 @@ from fewlabel.export.dicomseg import DICOMSEG
 from fewlabel.export.msd import MSD
 from fewlabel.export.nnunet import NNUNET
 from fewlabel.export.onnx import ONNX
+from fewlabel.export.predictions import PREDICTIONS
 from fewlabel.export.source import Source
 from fewlabel.export.torchscript import TORCHSCRIPT
 from fewlabel.workspace import Workspace
@@ -27,6 +28,7 @@ EXPORTS: dict[str, Export] = {
     "nnunet": NNUNET,
     "msd": MSD,
     "dicomseg": DICOMSEG,
+    "predictions": PREDICTIONS,
 }
 
 

@@ -72,6 +72,7 @@ def segment(
     path: str | Path,
     device: str = "cpu",
     overlap: float | Sequence[float] = 0.5,
+    look: Callable[[torch.Tensor], Any] | None = None,
 ) -> tuple[torch.Tensor, dict]:
     """Label map of one image file.
 
@@ -81,6 +82,7 @@ def segment(
         path: of the image.
         device: of the network.
         overlap: of neighbouring crops, in [0, 1): one number, or one per axis.
+        look: called with the preprocessed image 1HWD on the device; what it gives is in the meta data as ``seen``.
 
     Returns:
         uint8 label map HWD on the file's own grid (the argmax of the resampled probabilities), and the reader's meta
@@ -90,7 +92,7 @@ def segment(
     Raises:
         UnreadableVolume: the file is not a usable image; the message says why.
     """
-    restored, meta = restored_probabilities(network, plan, path, device, overlap)
+    restored, meta = restored_probabilities(network, plan, path, device, overlap, look)
     labels = label_map(restored)
     return labels, {**meta, "confidence": confidence_of(restored, labels)}
 
@@ -102,11 +104,12 @@ def restored_probabilities(
     path: str | Path,
     device: str = "cpu",
     overlap: float | Sequence[float] = 0.5,
+    look: Callable[[torch.Tensor], Any] | None = None,
 ) -> tuple[torch.Tensor, dict]:
     """Probabilities of one image file, from which ``segment`` makes the label map.
 
     Args:
-        network, plan, path, device, overlap: as ``segment``.
+        network, plan, path, device, overlap, look: as ``segment``.
 
     Returns:
         float32 CHWD on the file's own grid, background first; and the reader's meta data (``affine``, ``notes``).
@@ -116,9 +119,10 @@ def restored_probabilities(
     """
     steps = Preprocessing(plan)
     data = steps({"image": str(path)})
-    image = data["image"]
-    prediction = probabilities(network, plan, image.as_tensor().to(device), overlap).cpu()
-    return on_the_file_s_grid(prediction, data, steps)
+    image = data["image"].as_tensor().to(device)
+    prediction = probabilities(network, plan, image, overlap).cpu()
+    restored, meta = on_the_file_s_grid(prediction, data, steps)
+    return restored, meta if look is None else {**meta, "seen": look(image)}
 
 
 def label_map(restored: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -18,6 +19,7 @@ from fewlabel.datastore.proposals import checksum
 from fewlabel.devices import device_names, pick_device
 from fewlabel.errors import Refusal
 from fewlabel.files import ReadAgain
+from fewlabel.inference.familiar import notes_on
 from fewlabel.inference.predict import map_uncertainty, segment
 from fewlabel.inference.recent import Prediction, RecentPredictions
 from fewlabel.labels import values_between
@@ -176,8 +178,10 @@ class FewLabelInfer(PublishedTask):
         """
         prediction = self.kept(image, model.card)
         if prediction is None:
-            labels, meta = segment(model.network, model.plan, image, device)
-            prediction = Prediction(labels.numpy(), meta["affine"], meta["confidence"], tuple(meta["notes"]))
+            look = partial(notes_on, model.network, model.plan, model.card)
+            labels, meta = segment(model.network, model.plan, image, device, look=look)
+            notes = *meta["notes"], *meta["seen"]
+            prediction = Prediction(labels.numpy(), meta["affine"], meta["confidence"], notes)
         self.recent.keep(image, model.card, prediction)
         return prediction
 

@@ -113,14 +113,17 @@ class Proposal:
     Attributes:
         head: see Head; ``shape`` and ``affine`` are those of the image file, ``probability`` is taken there.
         labels: uint8 HWD on the grid of the image file, in the values of ``head.classes``.
+        picture: uint8 2 x rows x columns, of picture.middle_slice; None: of an earlier version, which made none.
     """
 
     head: Head
     labels: np.ndarray
+    picture: np.ndarray | None = None
 
     def save(self, path: Path) -> None:
         """Write it atomically. Raises Refusal (507) where it cannot be written."""
-        write(path, self.head, {"labels": self.labels})
+        pictures = {} if self.picture is None else {"picture": self.picture}
+        write(path, self.head, {"labels": self.labels, **pictures})
 
 
 def write(path: Path, head: Head, arrays: dict[str, np.ndarray]) -> None:
@@ -133,10 +136,19 @@ def load_proposal(path: Path) -> Proposal | None:
     """A proposal; None as ``load_head``."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = Proposal(_head(file), file["labels"])
+            found = Proposal(_head(file), file["labels"], file.get("picture"))
     except _DAMAGED:
         return None
     return found if found.labels.shape == found.head.shape and found.labels.dtype == np.uint8 else None
+
+
+def load_picture(path: Path) -> tuple[Head, np.ndarray] | None:
+    """Head and picture of a proposal, without its label map; None as ``load_head``, or if there is no picture."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return _head(file), file["picture"]
+    except _DAMAGED:
+        return None
 
 
 def load_head(path: Path) -> Head | None:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.errors import Refusal
 from fewlabel.files import Stamp, stamp
+from fewlabel.inference.familiar import notes_on
 from fewlabel.inference.predict import confidence_of, label_map, on_the_file_s_grid
 from fewlabel.memory import free_memory, is_out_of_memory, too_little
 from fewlabel.predictions.entry import Head, Proposal, plan_key
+from fewlabel.predictions.picture import middle_slice
 from fewlabel.predictions.predict import Eyes, Seen
 from fewlabel.published import load_members
 from fewlabel.uncertainty import Maps, disagreement, mean_prediction, normalised_entropy, score_of
@@ -40,7 +43,7 @@ class Proposer:
             loaded, members = load_members(model, device)
         except (RuntimeError, MemoryError) as error:
             raise _refusal(error, device) from error
-        self.plan, self.device = loaded.plan, device
+        self.plan, self.device, self._loaded = loaded.plan, device, loaded
         self.version, self.published = int(loaded.card.get("version", 0)), loaded.card.get("time")
         self._eyes, self._steps = Eyes(loaded.network, members, loaded.plan, beat=beat), Preprocessing(loaded.plan)
 
@@ -67,7 +70,8 @@ class Proposer:
 
     def _propose(self, case: str, image: str | Path, source: Stamp | None) -> Proposal:
         data = self._steps({"image": str(image)})
-        seen = self._eyes(data["image"].as_tensor().to(self.device))
+        scan, model = data["image"].as_tensor().to(self.device), self._loaded
+        seen = self._eyes(scan)
         restored, meta = on_the_file_s_grid(seen.deployed.cpu(), data, self._steps)
         labels = label_map(restored)
         affine = np.asarray(meta["affine"], float)
@@ -84,10 +88,12 @@ class Proposer:
             probability=confidence_of(restored, labels),
             volume=tuple(float((labels == value).sum()) * millilitres for value in classes),
             published=self.published,
-            notes=tuple(meta["notes"]),
+            notes=(*meta["notes"], *notes_on(model.network, model.plan, model.card, scan)),
             score=round(float(score_of(_maps(seen))["score"]), 4),
         )
-        return Proposal(head, labels.numpy())
+        coarse = seen.deployed.argmax(0).to(torch.uint8).cpu().numpy()
+        shown = middle_slice(data["image"].as_tensor()[0].cpu().numpy(), coarse, self.plan.spacing)
+        return Proposal(head, labels.numpy(), shown)
 
 
 def _maps(seen: Seen) -> Maps:

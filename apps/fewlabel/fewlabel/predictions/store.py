@@ -19,6 +19,7 @@ from fewlabel.predictions.entry import (
     load,
     load_guess,
     load_head,
+    load_picture,
     load_proposal,
     plan_key,
 )
@@ -169,6 +170,11 @@ class PredictionStore:
         """As ``get``, in a store of proposals."""
         found = load_proposal(self._path(case)) if case in self.heads else None
         return found if found is not None and self._serves(found.head, source) else None
+
+    def picture(self, case: str, source: Stamp | None) -> tuple[Head, np.ndarray] | None:
+        """Head and picture of a proposal (see ``Proposal``); None as ``get``."""
+        found = load_picture(self._path(case)) if case in self.heads else None
+        return found if found is not None and self._serves(found[0], source) else None
 
     def _serves(self, head: Head, source: Stamp | None) -> bool:
         return self._is_ours(head) and head.source == source

@@ -15,11 +15,13 @@ from monai.data import MetaTensor
 
 from fewlabel.data.transforms import Preprocessing
 from fewlabel.files import stamp
+from fewlabel.inference.familiar import Familiar, is_unlike
 from fewlabel.inference.predict import sliding_window
 from fewlabel.plan import Plan
 from fewlabel.predictions.entry import Prediction, plan_key
 from fewlabel.predictions.pool import Keeper, stored
 from fewlabel.predictions.store import PredictionStore
+from fewlabel.published import load_published
 from fewlabel.selection.levels import standings
 from fewlabel.selection.slices import worst_slices
 from fewlabel.uncertainty import Maps, maps_of, score_of, uncertain_voxels
@@ -44,6 +46,7 @@ def score_cases(
     ends: Callable[[], bool] = lambda: False,
     store: PredictionStore | None = None,
     clock: Callable[[], float] | None = None,
+    unlike: Callable[[torch.Tensor], bool] | None = None,
 ) -> int:
     """Score as many cases as time allows, those first whose stored prediction is the oldest, or that have none.
 
@@ -67,6 +70,7 @@ def score_cases(
         ends: asked before each case whether to stop here.
         store: only read; a case that it has a prediction of, by this version, is not predicted again. Default: the
             keeper's.
+        unlike: says of a preprocessed image 1HWD whether the model learned from none like it (see ``unlike_for``).
         clock: gives the seconds by which ``minutes`` are counted. Default: those of the wall.
 
     Returns:
@@ -92,12 +96,26 @@ def score_cases(
         found = known or anew(record, image)
         return _maps(found) if isinstance(found, Prediction) else maps_of(found)
 
+    def judge(image: MetaTensor) -> dict[str, Any]:
+        return {"unlike": True} if unlike is not None and unlike(image.as_tensor().to(device)) else {}
+
     for record in [record for record in order if record["id"] not in file.cases]:
-        if now() > end or ends() or not _score(record, steps, look, plan, file):
+        if now() > end or ends() or not _score(record, steps, look, judge, plan, file):
             break
         say()
     file.write()
     return len(file.cases)
+
+
+def unlike_for(model: Path, device: str) -> Callable[[torch.Tensor], bool] | None:
+    """What ``score_cases`` needs to flag scans that are unlike those that the published model learned from.
+
+    None where the model's card says nothing about them.
+    """
+    published = load_published(model, device)
+    if Familiar.from_card(published.card) is None:
+        return None
+    return partial(is_unlike, published.network, published.plan, published.card)
 
 
 class _ScoreFile:
@@ -157,18 +175,18 @@ def _look(
     return list(inferer(image.as_tensor().to(device)[None], predict).values())
 
 
-def _score(record: dict, steps: Preprocessing, look: Callable, plan: Plan, file: _ScoreFile) -> bool:
+def _score(record: dict, steps: Preprocessing, look: Callable, judge: Callable, plan: Plan, file: _ScoreFile) -> bool:
     """Score one case, unless it is unreadable; False where another model is being scored."""
     try:
         image = steps({"image": record["image"]})["image"]
     except (UnreadableVolume, OSError):
         return True
     try:
-        predicted = look(record, image)
+        predicted, judged = look(record, image), judge(image)
     except (RuntimeError, MemoryError):
         file.write()  # for example out of memory: scores so far are kept
         raise
-    file.add(record["id"], record["image"], _describe(predicted, image, plan))
+    file.add(record["id"], record["image"], {**_describe(predicted, image, plan), **judged})
     return file.write_if_due()
 
 

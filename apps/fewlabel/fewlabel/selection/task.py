@@ -13,7 +13,7 @@ from fewlabel.errors import Refusal
 from fewlabel.memory import is_out_of_memory, too_little
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.published import load_members
-from fewlabel.selection.scoring import score_cases
+from fewlabel.selection.scoring import score_cases, unlike_for
 from fewlabel.settings import Settings
 from fewlabel.workspace import Workspace
 
@@ -63,6 +63,7 @@ class FewLabelScoring(ScoringMethod):
             device,
             self.settings.seed,
             lambda done, of: logger.debug("scored %d of %d cases", done, of),
+            unlike=unlike_for(self.workspace.model, device),
             store=PredictionStore(self.workspace.predictions, published.plan, self.settings.predictions_gb),
         )
         logger.info("scored %d of %d cases", scored, len(cases))

@@ -10,6 +10,7 @@ import numpy as np
 
 from fewlabel.datastore.entries import FINAL
 from fewlabel.datastore.kinds import entry_of, is_unknown, kind_of
+from fewlabel.quality import UNLIKE
 from fewlabel.selection.leases import Leases
 from fewlabel.selection.scores import Scores
 from fewlabel.service.answers import Case, Counts, State
@@ -56,7 +57,7 @@ def make_cases(
                 kind=kind_of(label["info"]) if label else None,
                 kind_unknown=bool(label) and is_unknown(label["info"]),
                 correction=next((entry.get("mean") for entry in said if entry.get("first")), None),
-                flags=_flags(said, submitted),
+                flags=[*_flags(said, submitted), *([UNLIKE] if known.get("unlike") and label is None else [])],
                 file=case + objects[case]["image"]["ext"],
                 domain=None,
                 slices=known.get("slices"),

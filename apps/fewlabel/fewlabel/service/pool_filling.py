@@ -91,7 +91,7 @@ class PoolFiller:
             self._give_way()
             if stamp(self.workspace.model) != proposer.source:
                 return
-            if case not in self.study.store.get_unlabeled_images():
+            if self.study.store.has_label(case):
                 continue
             image = ""
             try:

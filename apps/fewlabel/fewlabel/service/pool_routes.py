@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from fastapi.responses import Response
 from monailabel.config import RBAC_ANNOTATOR, RBAC_USER, settings
 
 from fewlabel.service.accepting import accept
@@ -10,6 +11,7 @@ from fewlabel.service.label_all import LabelAll
 from fewlabel.service.overview import Overview
 from fewlabel.service.plain import refuses, role
 from fewlabel.service.pool_answers import AcceptAnswer, AcceptRequest, LabelAllAnswer
+from fewlabel.service.thumbnails import thumbnail
 
 _USER = role(settings.MONAI_LABEL_AUTH_ROLE_USER)
 _ANNOTATOR = role(settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR)
@@ -17,7 +19,11 @@ _ANNOTATOR = role(settings.MONAI_LABEL_AUTH_ROLE_ANNOTATOR)
 
 def add_pool_routes(router: APIRouter, label_all: LabelAll, overview: Overview) -> None:
     """Add them as plain functions, which FastAPI runs in its threads."""
+    _add_label_all(router, label_all)
+    _add_proposals(router, label_all, overview)
 
+
+def _add_label_all(router: APIRouter, label_all: LabelAll) -> None:
     @router.post(
         "/label_all",
         status_code=202,
@@ -42,6 +48,21 @@ def add_pool_routes(router: APIRouter, label_all: LabelAll, overview: Overview) 
     def stop_label_all() -> LabelAllAnswer:
         label_all.stop()
         return label_all.status()
+
+
+def _add_proposals(router: APIRouter, label_all: LabelAll, overview: Overview) -> None:
+    @router.get(
+        "/thumbnail/{case}",
+        summary=f"{RBAC_USER}A small picture of the proposal for a case: one slice with its outlines",
+        response_class=Response,
+        responses={
+            200: {"content": {"image/png": {}}, "description": "the picture"},
+            **refuses(e404="there is no such case, or no stored proposal"),
+        },
+        **_USER,
+    )
+    def get_thumbnail(case: str) -> Response:
+        return Response(thumbnail(label_all, case), media_type="image/png")
 
     @router.post(
         "/accept/{case}",

@@ -113,6 +113,7 @@ RULES = (
     Rule("POST", "/fewlabel/label_all", ANNOTATOR),
     Rule("GET", "/fewlabel/label_all", USER),
     Rule("DELETE", "/fewlabel/label_all", ANNOTATOR),
+    Rule("GET", "/fewlabel/thumbnail/{case}", USER),
     Rule("POST", "/fewlabel/accept/{case}", ANNOTATOR),
     Rule("POST", "/fewlabel/export", ADMIN),
     Rule("GET", "/fewlabel/export", USER),

@@ -26,6 +26,7 @@ from fewlabel.plan import save_plan
 from fewlabel.predictions.pool import predict_pool
 from fewlabel.published import read_card
 from fewlabel.replaced import next_version
+from fewlabel.training.acquainted import Acquainted
 from fewlabel.training.arrivals import Arrivals, in_order
 from fewlabel.training.budget import NO_LIMIT
 from fewlabel.training.card import training_card
@@ -38,8 +39,8 @@ from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publication
 from fewlabel.training.refresh import Movement, PoolPasses
-from fewlabel.training.run import Run, runs_to_its_end
-from fewlabel.training.short import with_less
+from fewlabel.training.run import Run
+from fewlabel.training.short import runs_to_its_end, with_less
 from fewlabel.training.standing import AGAIN, RESTING
 from fewlabel.training.validation import Validator, mean_dice
 from fewlabel.workspace import read_json, write_json
@@ -152,6 +153,8 @@ class ContinuousRun(Run):
         last = next_version(self.workspace) - 1
         publisher = LookPublisher(self.workspace.model, self.plan, validator, self.progress, card, self.device, last)
         publisher.released = self._score_sometimes
+        unlabelled = self.records.images(self.pools.unlabelled)
+        publisher.acquainted = Acquainted(labelled, unlabelled, self.device, self.settings.seed, self._beat)
         self.passes = PoolPasses(self._now)
         return publisher
 

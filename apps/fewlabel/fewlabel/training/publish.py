@@ -64,11 +64,14 @@ class Publisher:
         version: of the model that this training publishes.
         last: what this training published last; None as long as it published nothing.
         steps: gives the steps of the training so far, for the model's card.
+        acquainted: gives the card's entry about the scans that a network learned from; asked at the end only, since it
+            looks at many scans.
         best: mean Dice and complete state of the method, on the CPU: of what was published, or of the best so far.
         measured: Dice of each candidate when they were last measured.
     """
 
     steps: Callable[[], int] = staticmethod(lambda: 0)
+    acquainted: Callable[[Module, Plan], dict[str, Any]] = staticmethod(lambda network, plan: {})
 
     def __init__(
         self,
@@ -181,11 +184,16 @@ class Publisher:
             "steps": self.steps(),
             "seconds": round(self.progress.elapsed(), 1),
             "progress": round(done, 3),
+            **(self.acquainted(network, plan) if self._is_whole(done) else {}),
         }
         save_published(self.path, network, plan, card, others)
         self.published_dice, self._seen = dice, stamp(self.path)
         self.last = Publication(self.version, chosen, card["validated"])
         self.progress.update(published=True, **self.last._asdict())
+
+    def _is_whole(self, done: float) -> bool:
+        """Whether no better weights of the same training will follow soon."""
+        return done >= 1
 
     def _alone(self, chosen: str) -> dict[str, Any]:
         """Of a mean of networks, the Dice that each of them has alone, per class in the plan's order."""

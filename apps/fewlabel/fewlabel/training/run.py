@@ -13,7 +13,7 @@ from monai.utils import set_determinism
 from monailabel.interfaces.datastore import Datastore
 
 from fewlabel.data.domains import count_pools, known_domains
-from fewlabel.data.loaders import EmptyPool, PairedLoader, Record
+from fewlabel.data.loaders import PairedLoader, Record
 from fewlabel.data.pools import Pools, make_pools, remember
 from fewlabel.data.setting import Visible, sampling_of
 from fewlabel.datastore.kinds import accepted_cases, person_labelled
@@ -26,8 +26,9 @@ from fewlabel.networks import find, partner
 from fewlabel.plan import Plan, save_plan
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.replaced import next_version
-from fewlabel.selection.scoring import score_cases
+from fewlabel.selection.scoring import score_cases, unlike_for
 from fewlabel.settings import Settings
+from fewlabel.training.acquainted import Acquainted
 from fewlabel.training.budget import NO_LIMIT, Budget, TrainerConfig
 from fewlabel.training.card import training_card
 from fewlabel.training.learned import Learned
@@ -35,7 +36,7 @@ from fewlabel.training.planning import plan_of
 from fewlabel.training.progress import Progress
 from fewlabel.training.publish import Publication, Publisher
 from fewlabel.training.records import Records
-from fewlabel.training.short import runs_through, with_less
+from fewlabel.training.short import runs_to_its_end, with_less
 from fewlabel.training.stored_pool import StoredPool
 from fewlabel.training.trainer import Trainer
 from fewlabel.training.validation import Validator
@@ -136,6 +137,7 @@ class Run:
         store = self.stored.open(plan)
         loader = make_loader(plan, predictions=store, sampling=self.sampling)
         publisher = self._publisher(plan, labelled, validation)
+        publisher.acquainted = Acquainted(labelled, unlabelled, self.device, self.settings.seed, self._beat)
         publisher.measure_published(self._beat)
         budget = self._budget()
         self.trainer = trainer = Trainer(
@@ -235,16 +237,12 @@ class Run:
 
         minutes = min(self.settings.scoring_minutes, seconds / 60)
         pool = self.workspace.scores, published.version, minutes, self.device, self.settings.seed
+        unlike = unlike_for(self.workspace.model, self.device)
         try:
-            score_cases(method.members, plan, unlabelled, *pool, report, keeper, self._has_news, clock=self._now)
+            score_cases(
+                method.members, plan, unlabelled, *pool, report, keeper, self._has_news, clock=self._now, unlike=unlike
+            )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             self.progress.note(f"Not all cases were scored. {too_little('Scoring', self.device)}")
-
-
-def runs_to_its_end(trainer: Trainer) -> bool:
-    try:
-        return runs_through(trainer)
-    except EmptyPool as error:
-        raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 
+from fewlabel.data.streams import EmptyPool
+from fewlabel.errors import Refusal
 from fewlabel.memory import free_memory, is_out_of_memory, memory_of, too_little
 from fewlabel.plan import Plan, smaller
 from fewlabel.training.progress import Progress
@@ -25,6 +27,18 @@ def runs_through(trainer: Trainer) -> bool:
         logger.warning("memory is short: %s", error)
     free_memory()  # here: the error, which refers to the tensors of the step, is gone
     return False
+
+
+def runs_to_its_end(trainer: Trainer) -> bool:
+    """As ``runs_through``.
+
+    Raises:
+        Refusal: (422) no labelled volume can be read.
+    """
+    try:
+        return runs_through(trainer)
+    except EmptyPool as error:
+        raise Refusal(f"None of the labelled volumes can be read. {error}", 422) from error
 
 
 def with_less(plan: Plan, device: str, progress: Progress) -> Plan:

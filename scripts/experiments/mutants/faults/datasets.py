@@ -93,7 +93,7 @@ DATASETS = (
     Fault(
         "a label is compared with itself",
         "export/read_back.py",
-        'read_label(case.label()).array, _with_itk(folder / row["label"], image)',
+        'read_label(case.label()).array, with_itk(folder / row["label"], image)',
         "*[read_label(case.label()).array] * 2",
         _BACK,
     ),

@@ -66,7 +66,7 @@ FORMATS = (
         "export/auto3dseg.py",
         '"normalize_mode": plan.normalisation',
         '"normalize_mode": "meanstd"',
-        _OWN,
+        _OWN.replace("meanstd-None", "ct-bounds1"),
     ),
     Fault(
         "the extension crops to the foreground",

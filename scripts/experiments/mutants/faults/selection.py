@@ -142,7 +142,7 @@ SELECTION = (
         "selection/base.py",
         "return not (self.leases.recent(case) or self.leases.skipped(case))",
         "return not self.leases.recent(case)",
-        f"{_CONTRACT}::test_what_was_handed_out_or_skipped_is_known_after_a_restart{_NO_MODEL}",
+        f"{_CONTRACT}::test_what_was_skipped_is_not_offered_while_others_are_free{_NO_MODEL}",
     ),
     Fault(
         "labelled cases are offered",
