@@ -8,6 +8,7 @@ import difflib
 from collections import namedtuple
 
 from experiments import options as options_of
+from experiments.domains.options import domains as transfers_options
 from experiments.refusals import problem_with
 
 Command = namedtuple("Command", "name example what options run")
@@ -144,6 +145,13 @@ def _annotation(options):
     return "done"
 
 
+def _transfer(options):
+    from experiments.domains.worker import work
+
+    work(options.folder, options.key)
+    return "done"
+
+
 def _played(options):
     from experiments.day.play import play
 
@@ -166,7 +174,7 @@ COMMANDS = (
     Command("review", "--data FOLDER", "are mistakes in labels seen, and only these?", options_of.review, _review),
     Command("features", "--data FOLDER", "which features choose the first cases best?", options_of.features, _features),
     Command("paper", "--dataset la --root FOLDER", "the same by the papers' rules", options_of.paper, _paper),
-    Command("domains", "", "labels of some scanners, a model for others", options_of.domains, _domains),
+    Command("domains", "", "labels of some scanners, a model for others: Dice there", transfers_options, _domains),
     Command("kills", "", "is anything lost when a server is killed? 13 s a kill", options_of.kills, _kills),
     Command("mutants", "", "does a test notice each planted fault? 15 minutes", options_of.mutants, _mutants),
 )
@@ -174,6 +182,7 @@ CHILDREN = (
     Command("row", "FOLDER KEY", "one run of a comparison", options_of.child, _row),
     Command("annotation", "FOLDER KEY", "one simulated annotation", options_of.child, _annotation),
     Command("played", "FOLDER KEY", "one played day", options_of.child, _played),
+    Command("transfer", "FOLDER KEY", "one run of a task of domains", options_of.child, _transfer),
 )
 """Called by the commands themselves, each in a process of its own."""
 

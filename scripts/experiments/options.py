@@ -7,7 +7,6 @@ from pathlib import Path
 MEASUREMENTS = ("training", "store", "scoring", "ranking", "memory", "label_all")
 ONGOING = ("yielding", "memory")
 DATASETS = ("la", "pancreas", "brats2019", "synapse", "amos", "mmwhs", "mnms")
-TRANSFERS = ("vendor-adaptation", "vendor-generalisation", "msd-oasis", "oasis-msd", "groups-oasis")
 PUBLISHED = ("branch", "mean")
 METHOD = "bcp"  # the default of the product on a CPU
 
@@ -196,24 +195,6 @@ def paper(command: "argparse.ArgumentParser") -> "None":
     add("--no-references", action="store_true", help="without floor and ceiling")
     _run_options(command)
     command.set_defaults(ablations=[], attempt=[])
-
-
-def domains(command: "argparse.ArgumentParser") -> "None":
-    """Options of `domains`."""
-    add = command.add_argument
-    add(
-        "--output", type=Path, default=Path("domains"), help="folder of results; runs that have a line are not repeated"
-    )
-    add("--root", type=Path, help="folder with hippocampus and oasis_hippocampus; without it, generated scans alone")
-    add("--tasks", nargs="+", choices=TRANSFERS, help="default: all that can be run")
-    add("--methods", nargs="*", default=[METHOD, "dual_network", "mean_teacher", "dtlp"], help="beside the references")
-    add("--seeds", type=int, nargs="+", default=[0])
-    add("--seconds", type=float, default=600.0, help="of a core at work, of each run (default 600)")
-    add("--steps", type=int, default=0, help="of each run, instead of seconds")
-    add("--network", default="unet_small", help="default %(default)s")
-    add("--device", help="default: the first GPU, else the CPU")
-    add("--threads", type=int, help="on a CPU; default: all cores")
-    add("--report-only", action="store_true", help="only make the tables")
 
 
 def kills(command: "argparse.ArgumentParser") -> "None":

@@ -2,9 +2,13 @@
 
 import argparse
 
+from experiments.domains import options as transfers
+
 
 def problem_with(options: "argparse.Namespace") -> "str":
     """One sentence about options that cannot work, "" if they can."""
+    if options.command == "domains":
+        return transfers.problem_with(options)
     if getattr(options, "data", None) is not None and not options.data.is_dir():
         return f"--data: {options.data} is not a folder; give the folder that holds images/ and labels/."
     if options.command == "ongoing" and _too_small([options.pairs, options.minutes], [options.seed]):
@@ -34,11 +38,6 @@ def problem_with(options: "argparse.Namespace") -> "str":
         missing = [str(folder) for folder in options.folders if not (folder / "outcomes").is_dir()]
         if missing:
             return f"{missing[0]} holds no outcomes; give the folder that was the --output of rounds --seconds."
-    if options.command == "domains":
-        if options.root is not None and not options.root.is_dir():
-            return f"--root: {options.root} is not a folder; give the one that holds hippocampus and oasis_hippocampus."
-        if _too_small([options.seconds, options.threads, options.steps or None], options.seeds):
-            return "--seconds, --steps and --threads must be above 0 and --seeds not below it."
     if options.command == "kills" and _too_small([options.count], [options.seed]):
         return "--count must be above 0 and --seed not below it."
     if options.command == "mutants" and _too_small([options.jobs], [0]):

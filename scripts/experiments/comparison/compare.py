@@ -167,12 +167,17 @@ def parse_trial(words: list[str]) -> tuple[str, str, dict[str, Any]]:
 
 
 def _check_rows(rows: Sequence[Row], experiment: Experiment) -> None:
-    key, times = Counter(row.key for row in rows).most_common(1)[0] if rows else ("", 1)
-    if times > 1:
-        raise UnusableData(f"{times} runs are called {key}: give each --try a name of its own, and no number twice.")
+    check_names(rows)
     cases = experiment.cases()
     for row in rows:
         cases.draw(row.labelled, row.seed)
+
+
+def check_names(rows: Sequence[Row]) -> None:
+    """Refuse two runs of one name, whose files would be the same."""
+    key, times = Counter(row.key for row in rows).most_common(1)[0] if rows else ("", 1)
+    if times > 1:
+        raise UnusableData(f"{times} runs are called {key}: give each --try a name of its own, and no number twice.")
 
 
 def check(options: argparse.Namespace) -> None:

@@ -42,7 +42,7 @@ def work(folder: Path, key: str) -> None:
     """Run the row that ``folder/rows/KEY.json`` describes; the outcome goes to ``folder/outcomes/KEY.json``."""
     row, experiment, state, file, seconds = begin(folder, key)
     cases, plan = experiment.cases(), experiment.plan
-    train = _radiology if row.method == RADIOLOGY else _ours
+    train = _radiology if row.method == RADIOLOGY else ours
     outcome, predict = train(row, experiment, cases, plan, state, seconds)
     outcome["cases"] = list(measured(cases, plan, predict))
     write_json(file, {"row": row.to_dict(), **outcome})
@@ -69,10 +69,13 @@ def measured(cases: Cases, plan: Plan, predict: Callable[[Path], torch.Tensor]) 
             yield {"case": case, **found}
 
 
-def _ours(
-    row: Row, experiment: Experiment, cases: Cases, plan: Plan, state: Path, seconds: float
+def ours(
+    row: Row, experiment: Experiment, cases: Cases, plan: Plan, state: Path, seconds: float, **loading: Any
 ) -> tuple[dict[str, Any], Callable[[Path], torch.Tensor]]:
-    """A method of the table; the last weights are taken, never a checkpoint chosen on anything."""
+    """A method of the table; the last weights are taken, never a checkpoint chosen on anything.
+
+    ``loading``: further arguments of the PairedLoader.
+    """
     device = experiment.device
     drawn = cases.draw(row.labelled, row.seed)
     labelled = drawn[0]
@@ -86,6 +89,7 @@ def _ours(
         Progress(state / "progress.json", seconds, 0.0),
         state / "checkpoint.pt",
         {"row": row.to_dict(), "labelled": labelled},
+        **loading,
     )
     method = trainer.method
     whole = "weights of the last" in trainer.resume()

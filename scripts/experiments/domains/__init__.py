@@ -1,1 +1,1 @@
-"""Domain adaptation and domain generalisation: labels of some scanners, a model for others."""
+"""Labels of some scanners, a model for others: tasks, runs, tables."""
