@@ -36,12 +36,14 @@ class Row:
         texts: one for each of ``texts.COLUMNS``.
         tips: the same number of tool tips.
         flagged: whether something looks wrong with its label or scan.
+        proposed: version of the model that made its proposal; None: there is none.
     """
 
     id: str
     texts: Tuple[str, ...]
     tips: Tuple[str, ...]
     flagged: bool
+    proposed: Optional[int] = None
 
 
 def state(row: Dict[str, Any]) -> str:
@@ -132,7 +134,8 @@ def _line(row: Dict[str, Any], ranked: int) -> Row:
     meaning = texts.score_meaning(level, str(row.get("uncertain_class") or ""))
     tips = [*cells]
     tips[SCORE] = meaning if cells[SCORE] else ""
-    return Row(str(row["id"]), cells, tuple(tips), bool(row.get("flags")))
+    version = (row.get("proposal") or {}).get("version")
+    return Row(str(row["id"]), cells, tuple(tips), bool(row.get("flags")), version)
 
 
 def _level(rank: Optional[int], ranked: int) -> str:

@@ -14,6 +14,7 @@ from .common import WARNING, color_of, say, tool_tip
 
 ALL = "all states"
 WIDEST = {case_table.CASE: 170, case_table.REASON: 240}  # pixels at first; a person can make them wider
+PICTURE, TALL, FLAT = 44, 48, 24  # pixels: side of a picture, and rows with and without one
 
 
 class CasesSection:
@@ -23,10 +24,12 @@ class CasesSection:
         self.ui, self.session, self.table = ui, session, ui.caseTable
         self.order = Order()
         self.rows: List[Row] = []
+        self._drawn: List[Any] = []  # for each row, of which proposal it shows a picture; None: of none
         self._may_open = self._may_unskip = False
         self._states = ["", *texts.STATES]
         ui.stateCombo.addItems([ALL, *texts.STATES.values()])
         self._head()
+        self.table.setIconSize(qt.QSize(PICTURE, PICTURE))
         header = self.table.horizontalHeader()
         header.setSectionsClickable(True)
         header.setSortIndicatorShown(True)
@@ -81,9 +84,36 @@ class CasesSection:
                 self.table.setColumnHidden(column, column in unused)
             if not before:
                 self._widths()
+            self._heights()
             self._select(chosen)
             self.table.blockSignals(False)
         self._choose()
+
+    def tick(self) -> None:
+        """Show the pictures of the proposals that can be seen, and ask for those that are missing."""
+        if not self.rows or not self.table.isVisible():
+            return
+        first, last = self.table.rowAt(0), self.table.rowAt(self.table.viewport().height - 1)
+        wanted = []
+        for number in range(max(0, first), (last if last >= 0 else len(self.rows) - 1) + 1):
+            row = self.rows[number]
+            proposal = None if row.proposed is None else (row.id, row.proposed)
+            file = None if proposal is None else self.session.thumbnails.file(proposal)
+            shown = None if file is None else proposal
+            if self._drawn[number] != shown:
+                self._drawn[number] = shown
+                self.table.item(number, 0).setIcon(qt.QIcon() if file is None else qt.QIcon(qt.QPixmap(str(file))))
+            if proposal is not None:
+                wanted.append(proposal)
+        self.session.thumbnails.want(wanted)
+
+    def _heights(self) -> None:
+        """Rows are tall where there are pictures."""
+        capabilities = self.session.connection.capabilities
+        pictures = capabilities is not None and capabilities.has("thumbnail")
+        tall = pictures and any(row.proposed is not None for row in self.rows)
+        self.table.verticalHeader().setDefaultSectionSize(TALL if tall else FLAT)
+        self._drawn = [*self._drawn[: len(self.rows)], *[None] * (len(self.rows) - len(self._drawn))]
 
     def _widths(self) -> None:
         """As wide as what is in them, within limits."""
