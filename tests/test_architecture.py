@@ -73,7 +73,7 @@ SCRIPTS = PACKAGE.parents[2] / "scripts"
 QT = {"qt", "ctk", "PySide2", "PySide6", "PythonQt"}
 SLICERS_OWN = {*QT, "slicer", "vtk", "vtkmodules", "mrml", "sitkUtils", "torch", "monai", "fewlabel"}
 # Packages of the panel's library, lowest first: each may import those before it.
-PANEL_PACKAGES = ("launch", "label", "net", "slicer", "session", "panel", "widget")
+PANEL_PACKAGES = ("texts", "launch", "label", "net", "slicer", "session", "panel", "widget")
 NOT_IN_PANEL = {
     "slicer": {"net"},
     "session": {"slicer"},

@@ -12,7 +12,7 @@ from fewlabel.inference.predict import segment
 from fewlabel.networks import find
 from fewlabel.networks.mean import MeanOfNetworks
 from fewlabel.plan import Plan
-from fewlabel.predictions.predict import Eyes, describe, thumbnail
+from fewlabel.predictions.predict import Eyes, describe
 from fewlabel.uncertainty import disagreement, mean_prediction, normalised_entropy
 from fewlabel.volumes.reading import write_volume
 
@@ -76,14 +76,12 @@ def test_numbers_of_the_classes_are_volumes_in_millilitres_and_mean_probabilitie
             assert made.head.probability[value - 1] == 0
 
 
-def test_it_holds_features_and_a_thumbnail_in_few_bytes(scan):
+def test_it_holds_features_in_few_bytes(scan):
     made, _ = predicted(scan, network(0), [network(0)])
     assert made.features.dtype == np.float16
     assert made.features.ndim == 1
     assert len(made.features) >= 64  # of the deepest layer
     assert np.isfinite(made.features).all()
-    assert made.thumbnail.dtype == np.uint8
-    assert max(made.thumbnail.shape) <= 96
 
 
 def test_each_network_looks_at_each_crop_once_in_evaluation_mode_and_its_mode_is_put_back(scan):
@@ -105,14 +103,3 @@ def test_each_network_looks_at_each_crop_once_in_evaluation_mode_and_its_mode_is
     assert first.seen == second.seen == 16  # 4 x 2 x 2 crops
     assert first.training
     assert second.training
-
-
-def test_the_thumbnail_shows_the_slice_with_most_of_what_is_predicted():
-    image, labels = np.zeros((8, 6, 4), np.float32), np.zeros((8, 6, 4), np.uint8)
-    image[:, :, 2] = np.linspace(0, 1, 8)[:, None]
-    labels[2:5, 2:4, 2] = 1
-    shown = thumbnail(image, labels)
-    assert shown.shape == (6, 8)
-    assert shown[0, 0] == 0
-    assert shown[0, -1] == 255
-    assert max(thumbnail(np.ones((400, 300, 3), np.float32), np.zeros((400, 300, 3), np.uint8)).shape) <= 96

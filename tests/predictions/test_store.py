@@ -33,7 +33,7 @@ def prediction(case="a", version=1, plan=PLAN, seed=0, shape=GRID[0], affine=GRI
     rows = tuple(tuple(float(value) for value in row) for row in affine)
     numbers = (0.75, 0.5), (1.5, 0.0)
     head = Head(case, version, plan_key(plan), plan.classes, shape, rows, SOURCE, *numbers)
-    return Prediction(head, *maps, np.arange(8, dtype=np.float16), np.zeros((5, 6), np.uint8))
+    return Prediction(head, *maps, np.arange(8, dtype=np.float16))
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_what_is_put_comes_back_also_after_opening_it_again(store):
     for opened in (store(), store(dataclasses.replace(PLAN, batch=4, reasons=("why",), network="unet_small+unet"))):
         found = opened.get("a", SOURCE)
         assert found.head == made.head
-        for name in ("labels", "confidence", "entropy", "disagreement", "features", "thumbnail"):
+        for name in ("labels", "confidence", "entropy", "disagreement", "features"):
             assert np.array_equal(getattr(found, name), getattr(made, name))
             assert getattr(found, name).dtype == getattr(made, name).dtype
         guess = opened.guess("a", GRID, SOURCE)

@@ -14,10 +14,10 @@ import experiment
 from experiments.mutants.command import mutants, table
 from experiments.mutants.fault import Fault, FaultNotPlanted
 from experiments.mutants.faults import FAULTS
-from experiments.mutants.runner import APP, ROOT, Outcome, outcome
+from experiments.mutants.runner import APP, PANEL, ROOT, Outcome, outcome
 
 # Every package in which a fault must have been planted.
-PACKAGES = ("losses", "methods", "data", "training", "selection", "inference", "datastore", "export")
+PACKAGES = ("losses", "methods", "data", "training", "selection", "inference", "datastore", "export", "FewLabelLib")
 HARMLESS = Fault("harmless", "methods/ramps.py", "if progress < start:", "if start > progress:", "")
 SCRIPT = """
 import sys
@@ -37,7 +37,7 @@ with compiled() as app:
 
 
 def source(fault):
-    return (APP / "fewlabel" / fault.file).read_text(encoding="utf-8")
+    return ((PANEL if fault.of_panel else APP / "fewlabel") / fault.file).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -82,6 +82,8 @@ def test_a_fault_whose_text_is_not_there_once_is_refused_in_words(old, times):
 def test_a_fault_in_a_file_that_is_gone_is_refused_in_words(tmp_path):
     with pytest.raises(FaultNotPlanted, match=r"no file fewlabel/gone\.py"):
         Fault("a name", "gone.py", "old", "new", "").plant(tmp_path)
+    with pytest.raises(FaultNotPlanted, match=r"no file FewLabelLib/gone\.py"):
+        Fault("a name", "FewLabelLib/gone.py", "old", "new", "").plant(tmp_path)
 
 
 @pytest.mark.parametrize(

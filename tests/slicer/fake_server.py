@@ -1,5 +1,7 @@
 """A server in memory for the session's tests: countable, and broken at will."""
 
+import base64
+
 import nrrd
 import numpy as np
 
@@ -8,6 +10,9 @@ from FewLabelLib.label.labels import LabelClass
 from FewLabelLib.net.capabilities import Capabilities, ExportFormat
 
 SHAPE = (4, 5, 6)
+PICTURE = base64.b64decode(  # a PNG of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+)
 
 
 class FakeClient:
@@ -25,7 +30,9 @@ class FakeClient:
         self.url, self.folder, self.calls = url, folder, []
         self.troubles, self.gates, self.stored, self.versions = {}, {}, {}, 0
         self.order, self.classes = ["a", "b", "c"], [LabelClass("liver", 1), LabelClass("tumour", 2)]
-        self.routes = frozenset({"study", "cases", "skip", "undo", "history", "export", "label_all", "accept"})
+        self.routes = frozenset(
+            {"study", "cases", "skip", "undo", "history", "export", "label_all", "accept", "thumbnail"}
+        )
         self.shown = {}
         self.pool, self.proposals, self.skipped = {"state": "idle", "done": 0, "of": 3}, {}, set()
         self.formats = [
@@ -107,6 +114,14 @@ class FakeClient:
         for case, score in scores.items():
             self.proposals[case] = {"version": self.versions, "newest": True, "score": score, "dice": None}
         self.pool = {"state": "done", "done": len(scores), "of": 3}
+
+    def thumbnail(self, case):
+        self._call("thumbnail", case)
+        if case not in self.proposals:
+            raise Refused("There is no stored proposal.", 404)
+        path = self.folder / f"{case}.png"
+        path.write_bytes(PICTURE)
+        return path
 
     def accept(self, case, version):
         self._call("accept", case, version)

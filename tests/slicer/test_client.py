@@ -221,6 +221,7 @@ def test_the_routes_of_the_contract_are_asked_as_written(scripted, client, tmp_p
         ("POST", "/fewlabel/skip/a%20b"): (200, {"id": "a b", "skipped_until": 1}),
         ("DELETE", "/fewlabel/skip/a%20b"): (200, {"id": "a b"}),
         ("POST", "/fewlabel/accept/a%20b"): (200, {"id": "a b", "kind": "accepted"}),
+        ("GET", "/fewlabel/thumbnail/a%20b"): (200, b"picture", "image/png"),
         ("POST", "/fewlabel/label_all"): (202, {"state": "running"}),
         ("GET", "/fewlabel/label_all"): (200, {"state": "done"}),
         ("DELETE", "/fewlabel/label_all"): (200, {"state": "idle"}),
@@ -235,6 +236,8 @@ def test_the_routes_of_the_contract_are_asked_as_written(scripted, client, tmp_p
     assert json.loads(scripted.asked[-1][3]) == {"reason": "blurred"}
     assert client.unskip("a b") == {"id": "a b"}
     assert client.accept("a b", 3)["kind"] == "accepted"
+    picture = client.thumbnail("a b")
+    assert (picture.read_bytes(), picture.suffix, picture.parent.name) == (b"picture", ".png", "pictures")
     states = [client.label_all(), client.label_all_state(), client.stop_label_all()]
     assert [each["state"] for each in states] == ["running", "done", "idle"]
     assert client.undo("a b")["state"] == "unlabelled"

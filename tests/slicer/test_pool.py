@@ -205,11 +205,10 @@ def test_the_list_shows_score_and_expected_dice_and_sorts_by_doubt():
         {"id": "b", "state": "unlabelled", "score": None, "proposal": proposal},
         {"id": "c", "state": "unlabelled", "score": 0.2, "proposal": None},
     ]
-    shown = case_table.shown(rows, "", "", case_table.Order(2, True))
+    shown, _ = case_table.shown(rows, "", "", case_table.Order(case_table.SCORE, True))
     assert [row.id for row in shown] == ["b", "c", "a"]
-    assert "expected Dice 0.84 (0.78 to 0.90)" in shown[0].texts[3]
-    old = case_table.about({"proposal": {"version": 3, "newest": False, "dice": None}})
-    assert old == "proposal of version 3, which is not the newest"
+    assert shown[0].texts[case_table.EXPECTED] == "0.84 (0.78 to 0.90)"
+    assert [row.proposed for row in shown] == [4, None, 4]
 
 
 def test_nothing_is_said_of_a_pool_without_proposals():

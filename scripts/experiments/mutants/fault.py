@@ -15,7 +15,7 @@ class Fault(NamedTuple):
 
     Attributes:
         name: says what is wrong, in a few words; unique.
-        file: within the package ``fewlabel``.
+        file: within the package ``fewlabel``; one of the panel begins with its library's name, ``FewLabelLib``.
         old: text that stands there exactly once.
         new: what replaces it.
         test: node id of the test that must catch it, from the top of the repository.
@@ -27,6 +27,16 @@ class Fault(NamedTuple):
     new: str
     test: str
 
+    @property
+    def of_panel(self) -> bool:
+        """Whether it is planted in the panel's library, not in the app's package."""
+        return self.file.startswith("FewLabelLib/")
+
+    @property
+    def called(self) -> str:
+        """Its file, with the package's name."""
+        return self.file if self.of_panel else f"fewlabel/{self.file}"
+
     def planted(self, source: str) -> str:
         """The source of the file with the fault in it.
 
@@ -36,16 +46,14 @@ class Fault(NamedTuple):
         found = source.count(self.old)
         if found != 1:
             raise FaultNotPlanted(
-                f"'{self.name}': its text is found {found} times in fewlabel/{self.file} and must be found once. "
+                f"'{self.name}': its text is found {found} times in {self.called} and must be found once. "
                 "Bring the fault up to date with the source."
             )
         return source.replace(self.old, self.new)
 
     def plant(self, package: Path) -> None:
-        """Change the file in a copy of the package. Raises as ``planted``."""
+        """Change the file in a copy of the package, or of the panel's folder. Raises as ``planted``."""
         path = package / self.file
         if not path.is_file():
-            raise FaultNotPlanted(
-                f"'{self.name}': there is no file fewlabel/{self.file}. Name the file that has it now."
-            )
+            raise FaultNotPlanted(f"'{self.name}': there is no file {self.called}. Name the file that has it now.")
         path.write_text(self.planted(path.read_text(encoding="utf-8")), encoding="utf-8")

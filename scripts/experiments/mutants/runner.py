@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 from experiments.mutants.fault import Fault
 
 ROOT = Path(__file__).resolve().parents[3]
-APP = ROOT / "apps" / "fewlabel"
+APP, PANEL = ROOT / "apps" / "fewlabel", ROOT / "slicer_module" / "FewLabel"
+_COPIES, _PACKAGES = {"app": APP, "panel": PANEL}, {"fewlabel": "app", "FewLabelLib": "panel"}
 _HEAVY = ("torch", "monai.transforms", "monai.inferers", "monai.networks.nets", "monailabel.interfaces.app", "ignite")
 _LONGEST = 180  # seconds of one test; an endless loop is caught as well
 _KEPT = (
-    "pythonpath={app} scripts slicer_module/FewLabel",
+    "pythonpath={app} scripts {panel}",
     "addopts=--import-mode=importlib -m 'not slow and not gpu'",
     f"timeout={_LONGEST}",
 )
@@ -74,41 +75,42 @@ def import_heavy_packages() -> None:
 
 @contextlib.contextmanager
 def compiled() -> Iterator[Path]:
-    """A temporary copy of the app with its byte code, so that no child compiles more than the planted file."""
+    """A temporary copy of the app, beside one of the panel, so that no child compiles more than the planted file."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        app = Path(folder, "app")
-        shutil.copytree(APP, app, ignore=shutil.ignore_patterns("__pycache__"))
-        compileall.compile_dir(app, quiet=2)
-        yield app
+        for name, source in _COPIES.items():
+            shutil.copytree(source, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(folder, quiet=2)
+        yield Path(folder, "app")
 
 
 @contextlib.contextmanager
 def a_copy(app: Path, fault: Fault | None) -> Iterator[Path]:
-    """A temporary copy of ``compiled``, named "app", with the fault planted; the working tree is left as it is."""
+    """A temporary copy of all of ``compiled`` with the fault planted; the working tree is left as it is."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        copy = Path(folder, "app")
-        shutil.copytree(app, copy)
+        for name in _COPIES:
+            shutil.copytree(app.parent / name, Path(folder, name))
         if fault is not None:
-            fault.plant(copy / "fewlabel")
+            fault.plant(Path(folder, "panel") if fault.of_panel else Path(folder, "app", "fewlabel"))
         yield Path(folder)
 
 
 def _child(folder: Path, tests: Sequence[str], first: bool) -> None:
-    """Run tests on the package in ``folder`` and write what happened to ``outcome.json`` there."""
+    """Run tests on the packages in ``folder`` and write what happened to ``outcome.json`` there."""
     import hypothesis
     import pytest
 
     found = (hypothesis.Phase.explicit, hypothesis.Phase.generate)  # nobody reads the shortest example: no shrinking
     hypothesis.settings.register_profile("mutants", phases=found, database=None)
     hypothesis.settings.load_profile("mutants")
-    app = folder / "app"
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(app), str(ROOT / "scripts")])
-    sys.path[:] = [str(app), *(entry for entry in sys.path if Path(entry or ".").resolve() != APP)]
-    for name in [name for name in sys.modules if name.split(".")[0] == "fewlabel"]:
+    copies = {name: str(folder / name) for name in _COPIES}
+    os.environ["PYTHONPATH"] = os.pathsep.join([copies["app"], str(ROOT / "scripts")])
+    others = [entry for entry in sys.path if Path(entry or ".").resolve() not in _COPIES.values()]
+    sys.path[:] = [*copies.values(), *others]
+    for name in [name for name in sys.modules if name.split(".")[0] in _PACKAGES]:
         del sys.modules[name]
     os.chdir(ROOT)
     recorder = _Recorder()
-    settings = [part for line in _KEPT for part in ("-o", line.format(app=app))]
+    settings = [part for line in _KEPT for part in ("-o", line.format(**copies))]
     options = [
         *(["-q", "-x"] if first else ["-q"]),
         *(part for name in ("cacheprovider", *_PLUGINS_LEFT_OUT) for part in ("-p", f"no:{name}")),
@@ -117,8 +119,8 @@ def _child(folder: Path, tests: Sequence[str], first: bool) -> None:
         *settings,
     ]
     code = int(pytest.main([*options, *tests], plugins=[recorder]))
-    package = sys.modules.get("fewlabel")
-    if package is None or not str(package.__file__).startswith(str(app)):
+    seen = {name: sys.modules[name].__file__ for name in _PACKAGES if name in sys.modules}
+    if not seen or not all(str(file).startswith(copies[_PACKAGES[name]]) for name, file in seen.items()):
         code = 3  # the tests saw another package: whatever they say is of no use
     result = {"code": code, "ran": recorder.ran, "failed": recorder.failed}
     (folder / "outcome.json").write_text(json.dumps(result), encoding="utf-8")

@@ -72,3 +72,31 @@ def test_a_server_without_it_shows_none_of_it(sit_down, server):
     desk = sit_down(lambda address: server)
     desk.connect(server.url)
     assert not desk.ui.poolFrame.visible
+
+
+def pictured(desk):
+    """Cases whose row has a picture."""
+    rows = [desk.ui.caseTable.item(number, 0) for number in range(desk.ui.caseTable.rowCount)]
+    return {item.text() for item in rows if not item.icon().isNull()}
+
+
+@pytest.mark.usefixtures("proposed")
+def test_the_list_shows_a_picture_of_each_proposal_and_takes_it_away_with_it(desk, server):
+    desk.until(lambda: pictured(desk) == {"a", "b", "c"})
+    assert server.count("thumbnail") == 3
+    del server.proposals["b"]
+    desk.do("refreshButton")
+    desk.until(lambda: pictured(desk) == {"a", "c"})
+    assert server.count("thumbnail") == 3
+
+
+def test_a_server_without_pictures_has_flat_rows(sit_down, server):
+    server.routes = server.routes - {"thumbnail"}
+    server.versions = 1
+    server.propose(a=0.5)
+    desk = sit_down(lambda address: server)
+    desk.connect(server.url)
+    desk.settle()
+    assert pictured(desk) == set()
+    assert server.count("thumbnail") == 0
+    assert desk.ui.caseTable.rowHeight(0) < 40

@@ -17,7 +17,7 @@ from fewlabel.plan import Plan
 from fewlabel.workspace import replace_file
 
 _MAPS = ("labels", "confidence", "entropy", "disagreement")
-_ARRAYS = (*_MAPS, "features", "thumbnail")
+_ARRAYS = (*_MAPS, "features")
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
@@ -90,7 +90,6 @@ class Prediction:
         entropy: of the members' mean prediction, as a share of its maximum, 0..255.
         disagreement: of the members, as a share of its maximum, 0..255.
         features: deepest features of the deployed network, mean over the scan, float16.
-        thumbnail: uint8 rows x columns: the axial slice with the most predicted foreground.
     """
 
     head: Head
@@ -99,7 +98,6 @@ class Prediction:
     entropy: np.ndarray
     disagreement: np.ndarray
     features: np.ndarray
-    thumbnail: np.ndarray
 
     def save(self, path: Path) -> None:
         """Write it atomically. Raises Refusal (507) where it cannot be written."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -19,7 +18,6 @@ from fewlabel.plan import Plan
 from fewlabel.predictions.entry import Head, Prediction, plan_key
 from fewlabel.uncertainty import disagreement, mean_prediction, normalised_entropy
 
-_THUMBNAIL = 96  # largest side in pixels
 _DEEPEST = 2**10  # larger than any stride: the nearest one is the deepest
 
 
@@ -131,20 +129,8 @@ def describe(seen: Seen, image: MetaTensor, plan: Plan, case: str, version: floa
         _in_bytes(normalised_entropy(mean_prediction(seen.members))[0]),
         _in_bytes(disagreement(seen.members)[0]),
         seen.features.cpu().numpy().astype(np.float16),
-        thumbnail(image.as_tensor()[0].cpu().numpy(), labels.numpy()),
     )
 
 
 def _in_bytes(values: Tensor) -> np.ndarray:
     return (values.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-
-
-def thumbnail(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The axial slice with the most foreground (the middle one if there is none), uint8, at most 96 pixels a side."""
-    areas = (labels > 0).sum((0, 1))
-    number = int(areas.argmax()) if areas.any() else image.shape[2] // 2
-    step = max(1, math.ceil(max(image.shape[:2]) / _THUMBNAIL))
-    chosen = image[::step, ::step, number].astype(np.float32)
-    low, high = np.percentile(chosen, (1, 99))
-    grey = np.clip((chosen - low) / max(float(high - low), 1e-6), 0, 1) * 255
-    return grey.T[::-1].astype(np.uint8)  # rows from anterior to posterior, as axial slices are shown

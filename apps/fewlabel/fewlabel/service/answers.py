@@ -125,6 +125,7 @@ class Case(BaseModel):
     skip_reason: str | None
     served: float | None = Field(description="when it was handed out, within the last hour; seconds since the epoch")
     submitted: float | None = Field(description="when its label was stored; seconds since the epoch")
+    by: str | None = Field(default=None, description="who submitted its label, where they gave a name")
     kind: Kind | None = Field(description="kind of its submitted label: drawn, corrected or accepted")
     kind_unknown: bool = Field(
         description="its label was stored before there were kinds, or put into the folder by hand: counts as drawn"

@@ -54,6 +54,7 @@ def make_cases(
                 skip_reason=(leases.reason(case) or None) if skipped else None,
                 served=leases.recent(case) or None,
                 submitted=submitted,
+                by=_person(label["info"]) if label else None,
                 kind=kind_of(label["info"]) if label else None,
                 kind_unknown=bool(label) and is_unknown(label["info"]),
                 correction=next((entry.get("mean") for entry in said if entry.get("first")), None),
@@ -137,6 +138,11 @@ def _ranks(unlabelled: Sequence[str], scores: Scores) -> dict[str, int]:
 def _most_uncertain(known: Mapping[str, Any]) -> str | None:
     by_class: dict[str, float] = known.get("classes") or {}
     return max(by_class, key=by_class.__getitem__, default=None)
+
+
+def _person(info: Mapping[str, Any]) -> str | None:
+    said = info.get("client_id") or info.get("user")
+    return str(said) if said else None
 
 
 def _flags(said: Sequence[Mapping[str, Any]], submitted: float | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Dict, FrozenSet, Iterable, List, Optional
 
 from ..label.labels import LabelClass
 
-ROUTES = ("study", "cases", "skip", "undo", "history", "export", "label_all", "accept")
+ROUTES = ("study", "cases", "skip", "undo", "history", "export", "label_all", "accept", "thumbnail")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ NAME = "FewLabel-"
 LEFT_BEHIND = 7 * 24 * 3600.0  # seconds; a folder that was not changed for so long belongs to no running Slicer
 UNPACKED = 4  # uncompressed files: image and map of the current case and of the last one
 CHUNK = 1 << 20  # bytes
+PICTURES = 200  # small pictures of proposals per server, in a folder of their own
 KEPT = 48  # files per server: image, proposal, map and label of eight cases, and two records of ETags
 
 

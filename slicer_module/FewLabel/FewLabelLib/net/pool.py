@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Dict, Optional
 from urllib.parse import quote
 
+from .downloads import PICTURES, keep_newest
 from .transport import Transport
 
 
@@ -13,10 +15,27 @@ class PoolRequests:
 
     Attributes:
         client_id: the person's name for the server's records.
+        folder: for downloads.
     """
 
     _transport: Transport
     client_id: str
+    folder: Path
+
+    def _target(self, case: str, what: str, kind: str) -> Path:
+        raise NotImplementedError
+
+    def thumbnail(self, case: str) -> Path:
+        """A small picture (PNG) of the stored proposal of a case.
+
+        Raises:
+            Refused: (404) there is none.
+        """
+        target = self.folder / "pictures" / self._target(case, "proposal", ".png").name
+        route, called = f"/fewlabel/thumbnail/{quote(case, safe='')}", f"the picture of '{case}'"
+        file = self._transport.download("GET", route, lambda _: target, called)[0]
+        keep_newest(target.parent, PICTURES)
+        return file
 
     def accept(self, case: str, version: Optional[int]) -> Dict[str, Any]:
         """Store the proposal of this version of the model, which the server has, as the label of a case."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from ..label.labels import key
-from .words import KINDS, STATES, count, number
+from ..texts import cases as texts
+from .words import count, number
 
-COLUMNS = ("Case", "State", "Score", "About it")
+CASE, REASON, STATE, SCORE, EXPECTED, DOMAIN, WHO, WHEN = range(len(texts.COLUMNS))
+FALLING = {SCORE, WHEN}  # columns whose first click sorts in descending order
 LIMIT = 200  # rows: more would block the panel while they are drawn
 
 
@@ -16,12 +19,12 @@ LIMIT = 200  # rows: more would block the panel while they are drawn
 class Order:
     """Column to sort by, and whether in descending order."""
 
-    column: int = 0
+    column: int = CASE
     down: bool = False
 
     def clicked(self, column: int) -> Order:
-        """The order after a click on a heading: another column (scores descending), or the same column reversed."""
-        return Order(column, not self.down) if column == self.column else Order(column, column == 2)
+        """The order after a click on a heading: another column, or the same column reversed."""
+        return Order(column, not self.down) if column == self.column else Order(column, column in FALLING)
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,26 @@ class Row:
 
     Attributes:
         id: of the case.
-        texts: one for each of ``COLUMNS``.
-        flagged: whether something looks wrong with its label.
+        texts: one for each of ``texts.COLUMNS``.
+        tips: the same number of tool tips.
+        flagged: whether something looks wrong with its label or scan.
+        proposed: version of the model that made its proposal; None: there is none.
     """
 
     id: str
     texts: Tuple[str, ...]
+    tips: Tuple[str, ...]
     flagged: bool
+    proposed: Optional[int] = None
 
 
 def state(row: Dict[str, Any]) -> str:
-    """A key of ``words.STATES``; skipped cases have their own."""
+    """A key of ``texts.STATES``; skipped cases have their own."""
     return "skipped" if row.get("skipped") else str(row.get("state", ""))
+
+
+def _called(row: Dict[str, Any]) -> str:
+    return texts.STATES.get(state(row), state(row))
 
 
 def score(row: Dict[str, Any]) -> Any:
@@ -50,56 +61,53 @@ def score(row: Dict[str, Any]) -> Any:
     return row.get("score") if proposed is None else proposed
 
 
-def expected(proposal: Dict[str, Any]) -> str:
-    """The proposal of *Label all*, in words."""
-    version = "" if proposal.get("newest") else f" of version {proposal.get('version')}, which is not the newest"
-    if proposal.get("dice") is None:
-        return f"proposal{version}"
-    between = f" ({proposal['low']:.2f} to {proposal['high']:.2f})" if proposal.get("low") is not None else ""
-    return f"proposal{version}, expected Dice {proposal['dice']:.2f}{between}"
-
-
-def about(row: Dict[str, Any]) -> str:
-    """Further details of a case, in words."""
+def reason(row: Dict[str, Any]) -> str:
+    """What is worth knowing of a case, what looks wrong first."""
     parts = [str(flag) for flag in row.get("flags") or []]
-    if row.get("proposal"):
-        parts.append(expected(row["proposal"]))
     if row.get("skipped"):
-        parts.append(f"skipped: {row['skip_reason']}" if row.get("skip_reason") else "skipped")
-    if row.get("domain"):
-        parts.append(f"domain {row['domain']}")
+        parts.append(texts.put_off(str(row.get("skip_reason") or "")))
+    if row.get("proposal"):
+        parts.append(texts.proposed(row["proposal"].get("version"), bool(row["proposal"].get("newest"))))
     if row.get("correction") is not None:
-        parts.append(f"the proposal agreed with the label to a Dice of {number(row['correction'])}")
-    if row.get("kind") in KINDS:
-        parts.append("of unknown kind, counts as drawn" if row.get("kind_unknown") else KINDS[row["kind"]])
+        parts.append(texts.agreed(number(row["correction"])))
+    if row.get("kind") in texts.KINDS:
+        parts.append(texts.UNKNOWN_KIND if row.get("kind_unknown") else texts.KINDS[row["kind"]])
     if row.get("rank"):
-        worst = f"; least sure of {row['uncertain_class']}" if row.get("uncertain_class") else ""
-        parts.append(f"number {row['rank']} by uncertainty{worst}")
+        parts.append(texts.doubt(row["rank"], str(row.get("uncertain_class") or "")))
     return "; ".join(parts)
 
 
-def shown(rows: Sequence[Dict[str, Any]], text: str, wanted: str, order: Order) -> List[Row]:
-    """All matching rows, in order.
+def shown(rows: Sequence[Dict[str, Any]], text: str, wanted: str, order: Order) -> Tuple[List[Row], int]:
+    """The first ``LIMIT`` matching rows, in order, and how many match.
 
     Args:
         rows: of the server.
         text: words that must all be in a row.
-        wanted: a key of ``words.STATES``, "" for all.
+        wanted: a key of ``texts.STATES``, "" for all.
         order: of the rows; those without a value in that column always come last.
     """
-    words = key(text).split()
-    found = []
-    for row in rows:
-        if wanted and state(row) != wanted:
-            continue
-        line = _line(row)
-        whole = " ".join(line.texts).casefold()
-        if all(word in whole for word in words):
-            found.append((row, line))
-    there = [pair for pair in found if _value(pair, order.column) not in (None, "")]
-    missing = [pair for pair in found if _value(pair, order.column) in (None, "")]
-    there.sort(key=lambda pair: _value(pair, order.column), reverse=order.down)
-    return [line for _, line in [*there, *missing]]
+    words, ranked = key(text).split(), max((row.get("rank") or 0 for row in rows), default=0)
+    found = [
+        (_value(row, order.column), row)
+        for row in rows
+        if (not wanted or state(row) == wanted) and (not words or _holds(_line(row, ranked), words))
+    ]
+    there = [pair for pair in found if pair[0] not in (None, "")]
+    missing = [pair for pair in found if pair[0] in (None, "")]
+    there.sort(key=lambda pair: pair[0], reverse=order.down)
+    return [_line(row, ranked) for _, row in [*there, *missing][:LIMIT]], len(found)
+
+
+def unused(rows: Sequence[Dict[str, Any]]) -> Set[int]:
+    """Columns in which nothing stands for any of the server's cases: they are hidden."""
+    there = {
+        SCORE: lambda row: score(row) is not None,
+        EXPECTED: lambda row: (row.get("proposal") or {}).get("dice") is not None,
+        DOMAIN: lambda row: row.get("domain"),
+        WHO: lambda row: row.get("by"),
+        WHEN: lambda row: row.get("submitted") or row.get("served"),
+    }
+    return {column for column, has in there.items() if not any(map(has, rows))}
 
 
 def summary(all_rows: int, fitting: int) -> str:
@@ -107,18 +115,58 @@ def summary(all_rows: int, fitting: int) -> str:
     if not all_rows:
         return ""
     if fitting > LIMIT:
-        return f"The first {LIMIT} of {fitting:,} are shown: type a part of a name to find others."
+        return texts.first_of(LIMIT, fitting)
     return count(all_rows, "case") if fitting == all_rows else f"{fitting:,} of {count(all_rows, 'case')}"
 
 
-def _line(row: Dict[str, Any]) -> Row:
-    called = STATES.get(state(row), state(row))
-    texts = (str(row["id"]), called, number(score(row)), about(row))
-    return Row(str(row["id"]), texts, bool(row.get("flags")))
+def _line(row: Dict[str, Any], ranked: int) -> Row:
+    level, why = _level(row.get("rank"), ranked), reason(row)
+    cells = (
+        *(
+            str(row["id"]),
+            why,
+            _called(row),
+            texts.score(score(row), level),
+            texts.expected_dice(row.get("proposal") or {}),
+        ),
+        *(str(row.get("domain") or ""), str(row.get("by") or ""), _when(row)),
+    )
+    meaning = texts.score_meaning(level, str(row.get("uncertain_class") or ""))
+    tips = [*cells]
+    tips[SCORE] = meaning if cells[SCORE] else ""
+    version = (row.get("proposal") or {}).get("version")
+    return Row(str(row["id"]), cells, tuple(tips), bool(row.get("flags")), version)
 
 
-def _value(pair: Tuple[Dict[str, Any], Row], column: int) -> Any:
-    row, line = pair
-    if column == 2:
+def _level(rank: Optional[int], ranked: int) -> str:
+    """What a score is among the others, by thirds of their ranks; "" where it has none or there are too few."""
+    levels = texts.LEVELS
+    if not rank or ranked < len(levels):
+        return ""
+    return levels[len(levels) - 1 - len(levels) * (rank - 1) // ranked]
+
+
+def _when(row: Dict[str, Any]) -> str:
+    """When its label was submitted, else when it was handed out, in local time."""
+    seconds = row.get("submitted") or row.get("served")
+    if not isinstance(seconds, (int, float)):
+        return ""
+    local = time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    return local if row.get("submitted") else texts.handed_out(local)
+
+
+def _holds(line: Row, words: Sequence[str]) -> bool:
+    whole = " ".join(line.texts).casefold()
+    return all(word in whole for word in words)
+
+
+def _value(row: Dict[str, Any], column: int) -> Any:
+    """What a column is sorted by."""
+    if column == SCORE:
         return score(row)
-    return line.texts[column].casefold()
+    if column == EXPECTED:
+        return (row.get("proposal") or {}).get("dice")
+    if column == WHEN:
+        return row.get("submitted") or row.get("served")
+    plain = {CASE: row["id"], STATE: _called(row), DOMAIN: row.get("domain"), WHO: row.get("by")}
+    return str((reason(row) if column == REASON else plain[column]) or "").casefold()

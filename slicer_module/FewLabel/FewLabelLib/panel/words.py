@@ -13,21 +13,12 @@ if TYPE_CHECKING:
     from ..session.training import Progress
 
 NOT_CONNECTED = "Not connected. Type the address of a MONAI Label server and press Connect."
-STATES = {
-    "unlabelled": "unlabelled",
-    "in_work": "in work",
-    "submitted": "submitted",
-    "validation": "validation",
-    "skipped": "skipped",
-    "unusable": "unusable",
-}
 SHOWN = {
     "model": "The segments are the model's proposal: correct them, then submit.",
     "label": "The segments are the submitted label.",
     "draft": "The segments are your own edits, which were not submitted yet.",
     "": "There is no proposal: paint the segments, then submit.",
 }
-KINDS = {"accepted": "accepted as proposed", "corrected": "a corrected proposal", "drawn": "drawn by a person"}
 BYTES = 1024.0
 
 

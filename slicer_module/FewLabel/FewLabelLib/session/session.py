@@ -19,6 +19,7 @@ from .connection import Connection
 from .context import Context, Scene, Signal
 from .exporting import Export
 from .pool import Pool
+from .thumbnails import Thumbnails
 from .training import Training
 from .worker import Worker
 
@@ -51,7 +52,7 @@ class Session:
 
     Attributes:
         context: shared by its parts.
-        connection, cases, training, export, pool: its parts.
+        connection, cases, training, export, pool, thumbnails: its parts.
         state_changed: State.
         said: kind ("info", "warning" or "error"), sentence.
     """
@@ -71,6 +72,7 @@ class Session:
         self.connection = connection = Connection(context, make_client)
         self.cases, self.training = CaseWork(context, connection), Training(context, connection)
         self.export, self.pool = Export(context, connection), Pool(context, connection, self.cases)
+        self.thumbnails = Thumbnails(context, connection)
         self._wire()
 
     def _wire(self) -> None:
@@ -79,7 +81,7 @@ class Session:
         self.context.moved.connect(self.settle)
         self.context.not_reachable.connect(cases.keeper.keep)
         connection.leaving.connect(cases.close)
-        for part in (cases, training, self.export, self.pool):
+        for part in (cases, training, self.export, self.pool, self.thumbnails):
             connection.forgotten.connect(part.reset)
         connection.changed.connect(lambda _: cases.refresh())
         connection.answered.connect(training.poll)

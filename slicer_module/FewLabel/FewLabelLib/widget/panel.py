@@ -78,6 +78,7 @@ class Panel:
         self.session.deliver()
         self.editor.tick()
         self.starting.tick()
+        self.cases.tick()
         self.refresh()
         self._give_way(began)
 

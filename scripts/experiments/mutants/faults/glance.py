@@ -1,0 +1,64 @@
+"""Faults planted in what the panel shows at a glance."""
+
+from __future__ import annotations
+
+from experiments.mutants.fault import Fault
+
+_PICTURES = "tests/slicer/test_session_thumbnails.py::"
+_TABLE = "tests/slicer/test_case_table.py::"
+
+FAULTS = (
+    Fault(
+        "the most certain cases are called high",
+        "FewLabelLib/panel/case_table.py",
+        "levels[len(levels) - 1 - len(levels) * (rank - 1) // ranked]",
+        "levels[len(levels) * (rank - 1) // ranked]",
+        _TABLE + "test_a_score_says_what_it_is_among_the_others",
+    ),
+    Fault(
+        "a column with something in it is hidden",
+        "FewLabelLib/panel/case_table.py",
+        "if not any(map(has, rows))",
+        "if not all(map(has, rows))",
+        _TABLE + "test_columns_in_which_nothing_stands_are_hidden",
+    ),
+    Fault(
+        "times are sorted by their text",
+        "FewLabelLib/panel/case_table.py",
+        """    if column == WHEN:
+        return row.get("submitted") or row.get("served")
+""",
+        """    if column == WHEN:
+        return _when(row)
+""",
+        _TABLE + "test_every_column_can_be_sorted_by",
+    ),
+    Fault(
+        "nobody sees who submitted a label",
+        "service/cases.py",
+        'said = info.get("client_id") or info.get("user")',
+        'said = info.get("name")',
+        "tests/service/test_cases.py::test_a_row_says_who_submitted_the_label",
+    ),
+    Fault(
+        "pictures are downloaded while a person waits",
+        "FewLabelLib/session/thumbnails.py",
+        "self._under_way or self._context.worker.busy or",
+        "self._under_way or",
+        _PICTURES + "test_nothing_is_downloaded_while_a_person_waits_for_something",
+    ),
+    Fault(
+        "a picture that is not there is asked for again and again",
+        "FewLabelLib/session/thumbnails.py",
+        "            self._arrived(wanted, None)\n",
+        "            pass\n",
+        _PICTURES + "test_a_picture_that_is_not_there_is_no_message_and_not_asked_for_again",
+    ),
+    Fault(
+        "the picture of an older proposal stays",
+        "FewLabelLib/session/thumbnails.py",
+        "if each not in self._files)",
+        "if each[0] not in {case for case, _ in self._files})",
+        _PICTURES + "test_each_picture_is_downloaded_once_and_again_with_a_new_proposal",
+    ),
+)
