@@ -26,6 +26,7 @@ BAD = {
     "validation_share": ["1", "-0.1", "half", "nan"],
     "scoring_minutes": ["0", "a"],
     "teacher": ["none", "", "Live"],
+    "augmentation": ["", "strong", "Shift"],
     "predictions_gb": ["0", "-1", "much"],
     "seed": ["-1", "1.5", "x", str(2**31)],
     "hosts": ["", ",", "http://a", "a:80", "a b", "*", "a/b"],

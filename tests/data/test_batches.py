@@ -28,8 +28,8 @@ def batches(monkeypatch, take):
         return Compose([crop])
 
     monkeypatch.setattr(loaders, "volume_loader", lambda plan, labelled: dict)
-    monkeypatch.setattr(transforms, "labelled_view", lambda plan: numbered("image", "label"))
-    monkeypatch.setattr(transforms, "unlabelled_view", lambda plan, views: numbered("weak", "strong"))
+    monkeypatch.setattr(transforms, "labelled_view", lambda plan, augmentation: numbered("image", "label"))
+    monkeypatch.setattr(transforms, "unlabelled_view", lambda plan, views, augmentation: numbered("weak", "strong"))
 
     pools = ([{"id": f"{kind}{number}"} for number in range(2)] for kind in ("labelled", "unlabelled"))
     loader = PairedLoader(*pools, PLAN)

@@ -54,7 +54,7 @@ def guess_of(image, confidence=204):
 def plain(monkeypatch):
     """Crops whose intensities are left as they are."""
     for name in ("_weak_intensity", "_strong_intensity"):
-        monkeypatch.setattr(transforms, name, lambda key: [])
+        monkeypatch.setattr(transforms, name, lambda *given: [])
 
 
 def crops(predictions, count, views=CACHED, image=None, case="c"):

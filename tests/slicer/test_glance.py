@@ -28,7 +28,7 @@ def test_why_connecting_failed_is_said_until_it_succeeds(panel, trouble, word):
     assert glance.server.startswith(word)
     assert not glance.good
     panel.connect()
-    assert look(panel.session).server.startswith("Not trained yet: study")
+    assert look(panel.session).server.startswith("Connected to study at http://one: not trained yet")
     assert panel.connection.trouble is None
 
 

@@ -107,6 +107,39 @@ def test_a_server_that_refuses_to_train_is_reported_once_and_polls_complain_once
     assert panel.said.count(("error", "The server failed (500).")) == 1
 
 
+def left(panel):
+    return panel.training.progress.seconds_left
+
+
+def test_the_time_left_is_counted_down_while_validation_cases_are_measured(panel):
+    server = panel.connect()
+    panel.training.start()
+    panel.settle()
+    server.progress.update(seconds_left=90.0, progress=0.7)
+    panel.wait(3)
+    assert left(panel) == 90
+    panel.wait(10)  # the server measures, and repeats what it said last
+    assert left(panel) == 80
+    server.progress.update(seconds_left=70.0)
+    panel.wait(3)
+    assert left(panel) == 70
+    server.progress.update(progress=1.0)
+    panel.wait(100)
+    assert left(panel) is None, "it takes longer than was said"
+
+
+def test_the_time_left_of_scoring_comes_from_the_cases_scored_so_far(panel):
+    server = panel.connect()
+    panel.training.start()
+    panel.settle()
+    server.progress.update(phase="scoring cases", scored=2, to_score=12, seconds_left=0.0, progress=1.0)
+    panel.wait(3)
+    assert left(panel) is None, "not known yet"
+    server.progress.update(scored=7)
+    panel.wait(10)
+    assert left(panel) == pytest.approx(10)
+
+
 # --- export
 
 

@@ -34,20 +34,25 @@ def test_why_there_is_no_connection(trouble, begins):
 def test_what_is_there_when_connected():
     fresh = Capabilities(study="liver", counts={"cases": 12, "completed": 1})
     assert words.connection(server(capabilities=fresh), False) == (
-        "Not trained yet: liver at http://one; 12 cases, 1 with a label."
+        "Connected to liver at http://one: not trained yet; 12 cases, 1 with a label."
     )
     card = {"version": 3, "method": "bcp", "quality": "Dice 0.10 on 1 validation case: do not use it yet."}
     trained = Capabilities(study="liver", segmentation="fewlabel", model=card)
     assert words.connection(server(capabilities=trained), False) == (
-        "Ready: liver at http://one; model version 3 (bcp). Dice 0.10 on 1 validation case: do not use it yet."
+        "Connected to liver at http://one: ready; model version 3 (bcp). "
+        "Dice 0.10 on 1 validation case: do not use it yet."
     )
-    assert words.connection(server(capabilities=trained), True).startswith("Training: liver")
+    assert words.connection(server(capabilities=trained), True).startswith("Connected to liver at http://one: training")
     assert "go on editing" in words.connection(server(capabilities=trained, lost=True), False)
     assert words.connection(server(connecting=True), False) == "Connecting to http://one ..."
     empty = Capabilities(study="liver", no_scans="There is no usable scan in /studies.")
-    assert words.connection(server(capabilities=empty), False).startswith("No usable scan: liver")
+    assert words.connection(server(capabilities=empty), False).startswith(
+        "Connected to liver at http://one: no usable scan"
+    )
     broken = Capabilities(study="liver", problem="It is of another version.")
-    assert words.connection(server(capabilities=broken), False).startswith("The model cannot be used")
+    assert words.connection(server(capabilities=broken), False).startswith(
+        "Connected to liver at http://one: the model cannot be used"
+    )
 
 
 def test_a_case_its_reason_and_its_slices():
@@ -91,6 +96,15 @@ def test_how_far_a_training_is():
 )
 def test_the_steps_of_a_training_never_contradict_its_bar(progress, said):
     assert words.training_details({"step": 7, "steps": 2000, "progress": progress}) == said
+
+
+def test_how_far_the_cases_are_measured():
+    scoring = Progress(
+        running=True, phase="scoring cases", share=1.0, seconds_left=65, state={"scored": 2, "to_score": 9}
+    )
+    assert words.training(scoring) == "Scoring cases; 2 of 9 cases; 65 s left."
+    measuring = Progress(running=True, phase="training", share=1.0, state={"step": 5})
+    assert words.training(measuring) == "Training; the validation cases are measured."
 
 
 def test_how_far_an_export_is_and_what_was_verified():

@@ -19,6 +19,7 @@ _FOREIGN = {"server_mode", "auto_update_scoring", "heuristic_planner", "models",
 _FOREIGN |= {"epistemic_enabled", "epistemic_samples", "skip_strategies", "skip_scoring"}
 SEMI_SUPERVISED, ADAPTATION, GENERALISATION = "semi_supervised", "adaptation", "generalisation"
 TRAINING = ("continuous", "on_request")
+STANDARD, SHIFT = "standard", "shift"  # kinds of augmentation
 _BY_ITSELF = {"server_mode", "auto_update_scoring"}
 
 
@@ -67,6 +68,12 @@ class Settings:
     )
     predictions_gb: float = _setting(5.0, parsing.positive(float), "disk space for stored predictions of scans, in GB")
     learning_rate: float = _setting(2e-3, parsing.positive(float), "highest learning rate")
+    augmentation: str = _setting(
+        STANDARD,
+        parsing.one_of(dict.fromkeys((STANDARD, SHIFT))),
+        "how crops are varied; shift: like scans of other scanners, too (gamma, histogram, style, inverted contrast, "
+        "bias field, blur, resolution, noise)",
+    )
     spacing: tuple[float, ...] | None = _setting(None, parsing.three(float), "working voxel size in mm, e.g. 1,1,1.5")
     patch: tuple[int, ...] | None = _setting(None, parsing.three(int), "crop size in voxels, e.g. 96,96,64")
     batch: int | None = _setting(None, parsing.positive(int), "labelled crops per step, and as many unlabelled ones")

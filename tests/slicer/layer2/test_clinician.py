@@ -107,7 +107,7 @@ def bob(server, server_python, tmp_path_factory):
 
 def test_connecting_shows_the_study_and_its_cases(anna, server, picture):
     anna.connect(server.url)
-    assert anna.ui.serverLabel.text.startswith("Not trained yet: hippocampus at ")
+    assert anna.ui.serverLabel.text.startswith("Connected to hippocampus at ")
     assert anna.ui.caseTable.rowCount == CASES
     assert not anna.ui.submitButton.enabled
     picture("connect", "serverSection")

@@ -189,3 +189,12 @@ def test_what_a_server_says_is_never_taken_for_html(desk):
     desk.session.context.say("info", "a < b & <img src='x'>")
     assert desk.ui.messageList.item(0).toolTip() == "<qt>a &lt; b &amp; &lt;img src='x'&gt;</qt>"
     assert desk.said[0].endswith("a < b & <img src='x'>")
+
+
+def test_an_error_leaves_the_list_when_it_no_longer_holds_and_other_messages_stay(desk):
+    context = desk.session.context
+    context.say("info", "The disk is full.")
+    context.say("error", "The disk is full.", "submit")
+    context.say("warning", "It is slow.", "speed")
+    context.succeeded("submit")
+    assert [text[7:] for text in desk.said[:2]] == ["Warning: It is slow.", "The disk is full."]

@@ -253,3 +253,7 @@ def test_the_curves_are_named_and_explained_on_hover(desk, server):
     told = desk.ui.curveLabel.toolTip
     assert "supervised 0.500: how far the model is from the submitted labels.<br>" in told
     assert "liver 0.750" in told
+    rows = [desk.ui.curveList.item(number) for number in range(desk.ui.curveList.count)]
+    assert [row.text() for row in rows] == ["supervised 0.500", "liver 0.750"]
+    assert "how far the model is from the submitted labels" in rows[0].toolTip()
+    assert desk.ui.curveList.visible

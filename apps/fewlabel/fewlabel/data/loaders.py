@@ -14,8 +14,10 @@ from fewlabel.data import transforms
 from fewlabel.data.partners import Partners
 from fewlabel.data.pool_view import PoolView, StoredGuesses, with_guesses
 from fewlabel.data.setting import ADAPTATION, Sampling
+from fewlabel.data.shift import Style
 from fewlabel.data.streams import CropStream, EmptyPool, Record
 from fewlabel.plan import Plan
+from fewlabel.settings import STANDARD
 
 __all__ = ["Batch", "CropStream", "EmptyPool", "PairedLoader", "Record", "volume_loader"]
 
@@ -67,6 +69,7 @@ class PairedLoader:
         views: tensors of the unlabelled batch (see Method.needs).
         predictions: of the pool; crops are drawn by them and, if ``views`` names them, contain them.
         sampling: pairs crops of different domains, where the setting asks for that, and says what an epoch is.
+        augmentation: ``standard``, or ``shift`` to vary crops like scans of other scanners, too.
 
     Attributes:
         pool_wanted: whether the next batches contain crops of the pool; may be set at any time.
@@ -82,22 +85,24 @@ class PairedLoader:
         views: Collection[str] = ("weak", "strong"),
         predictions: StoredGuesses | None = None,
         sampling: Sampling = Sampling(),  # noqa: B008  (it is frozen)
+        augmentation: str = STANDARD,
     ) -> None:
         self.plan, self.views, self.predictions = plan, tuple(sorted(views)), predictions
-        self.sampling, self.seed = sampling, seed
+        self.sampling, self.seed, self.augmentation = sampling, seed, augmentation
         known = volume_loader(plan, True)
         known = _with_id(known) if sampling.pairs else known
-        self.labelled = CropStream(labelled, known, transforms.labelled_view(plan), seed, report=report)
+        known_view = transforms.labelled_view(plan, augmentation)
+        self.labelled = CropStream(labelled, known, known_view, seed, report=report)
         load = with_guesses(volume_loader(plan, False), predictions, plan)
         preferred = predictions.usable if predictions is not None else None
-        self.unlabelled = CropStream(
-            unlabelled, load, PoolView(plan, views), seed + 1, report=report, preferred=preferred
-        )
+        view = PoolView(plan, views, augmentation)
+        self.unlabelled = CropStream(unlabelled, load, view, seed + 1, report=report, preferred=preferred)
         self.pool_wanted = True
 
     def __iter__(self) -> Generator[Batch, None, None]:
         with contextlib.closing(_ahead(self._known())) as labelled, self._unlabelled() as draw:
             pool = bool(self.unlabelled.records)
+            style = Style(self.plan, self.augmentation, self.seed + 3)
             for batch, domains in labelled:
                 crops = None
                 if pool and self.pool_wanted and self._is_ready():
@@ -105,7 +110,7 @@ class PairedLoader:
                         crops = draw(domains)
                     except EmptyPool:
                         pool = False  # each volume was reported already; training goes on with labels
-                yield {"labelled": batch, "unlabelled": crops}
+                yield {"labelled": style(batch, crops), "unlabelled": crops}
 
     def __len__(self) -> int:
         """Steps of an epoch, in which every volume of the pool that drives it is seen about once; others repeat.

@@ -14,6 +14,7 @@ from fewlabel.data import transforms
 from fewlabel.data.streams import Record
 from fewlabel.files import Stamp, stamp
 from fewlabel.plan import Plan
+from fewlabel.settings import STANDARD
 
 Grid = tuple[tuple[int, ...], np.ndarray]
 """Shape and affine (4 x 4, RAS mm) of a preprocessed volume before padding."""
@@ -80,12 +81,13 @@ class PoolView:
     Args:
         plan: crop size and classes.
         views: names of the tensors (see Method.needs).
+        augmentation: ``standard`` or ``shift``.
     """
 
-    def __init__(self, plan: Plan, views: Collection[str]) -> None:
+    def __init__(self, plan: Plan, views: Collection[str], augmentation: str = STANDARD) -> None:
         self.views = frozenset(views)
-        self.anywhere = transforms.unlabelled_view(plan, self.views)
-        self.guided = transforms.guided_view(plan, self.views)
+        self.anywhere = transforms.unlabelled_view(plan, self.views, augmentation)
+        self.guided = transforms.guided_view(plan, self.views, augmentation)
 
     def set_random_state(self, seed: int) -> None:
         """Seed both kinds of crops."""

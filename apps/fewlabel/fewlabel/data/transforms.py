@@ -39,7 +39,9 @@ from monai.transforms import (
 )
 from monai.utils import ensure_tuple
 
+from fewlabel.data.shift import shift_intensity
 from fewlabel.plan import Plan
+from fewlabel.settings import SHIFT, STANDARD
 from fewlabel.volumes.reading import UnreadableVolume, read_label, read_volume, same_grid
 
 
@@ -133,18 +135,34 @@ def _weak_intensity(key: str) -> list[Transform]:
     ]
 
 
-def _strong_intensity(key: str) -> list[Transform]:
-    return [
-        RandAdjustContrastd(keys=key, gamma=(0.6, 1.6), prob=0.6),
+def _strong_intensity(key: str, plan: Plan, augmentation: str) -> list[Transform]:
+    brightness = [
         RandScaleIntensityd(keys=key, factors=0.25, prob=0.7),
         RandShiftIntensityd(keys=key, offsets=0.25, prob=0.7),
+    ]
+    holes = RandCoarseDropoutd(keys=key, holes=2, spatial_size=4, max_spatial_size=12, fill_value=0.0, prob=0.3)
+    if augmentation == SHIFT:
+        return [*brightness, *shift_intensity(plan, key), holes]
+    return [
+        RandAdjustContrastd(keys=key, gamma=(0.6, 1.6), prob=0.6),
+        *brightness,
         RandGaussianSmoothd(keys=key, sigma_x=(0.4, 1.0), sigma_y=(0.4, 1.0), sigma_z=(0.4, 1.0), prob=0.3),
         RandGaussianNoised(keys=key, std=0.15, prob=0.4),
-        RandCoarseDropoutd(keys=key, holes=2, spatial_size=4, max_spatial_size=12, fill_value=0.0, prob=0.3),
+        holes,
     ]
 
 
-def labelled_view(plan: Plan) -> Compose:
+def _labelled_intensity(key: str, plan: Plan, augmentation: str) -> list[Transform]:
+    if augmentation == SHIFT:
+        return [*_weak_intensity(key), *shift_intensity(plan, key)]
+    return [
+        *_weak_intensity(key),
+        RandAdjustContrastd(keys=key, gamma=(0.7, 1.5), prob=0.3),
+        RandGaussianSmoothd(keys=key, prob=0.1, sigma_x=(0.4, 0.8), sigma_y=(0.4, 0.8), sigma_z=(0.4, 0.8)),
+    ]
+
+
+def labelled_view(plan: Plan, augmentation: str = STANDARD) -> Compose:
     """One augmented crop ``{image, label}`` of a preprocessed labelled volume, biased to the classes.
 
     The centre is drawn from every class in the volume with equal probability, background included; a volume with an
@@ -155,37 +173,35 @@ def labelled_view(plan: Plan) -> Compose:
         [
             _class_crop(keys, "label", plan),
             _geometry(keys),
-            *_weak_intensity("image"),
-            RandAdjustContrastd(keys="image", gamma=(0.7, 1.5), prob=0.3),
-            RandGaussianSmoothd(keys="image", prob=0.1, sigma_x=(0.4, 0.8), sigma_y=(0.4, 0.8), sigma_z=(0.4, 0.8)),
+            *_labelled_intensity("image", plan, augmentation),
             DeleteItemsd(keys="label_cls_indices"),
         ]
     )
 
 
-def unlabelled_view(plan: Plan, views: Collection[str] = ("weak", "strong")) -> Compose:
+def unlabelled_view(plan: Plan, views: Collection[str] = ("weak", "strong"), augmentation: str = STANDARD) -> Compose:
     """One uniformly drawn crop of a preprocessed unlabelled volume, in these views, which share their geometry."""
     crop = RandSpatialCropd(keys="image", roi_size=plan.patch, random_size=False)
-    return Compose([SelectItemsd(keys="image"), crop, _geometry(("image",)), *_views(views)])
+    return Compose([SelectItemsd(keys="image"), crop, _geometry(("image",)), *_views(views, plan, augmentation)])
 
 
-def guided_view(plan: Plan, views: Collection[str] = ("weak", "strong")) -> Compose:
+def guided_view(plan: Plan, views: Collection[str] = ("weak", "strong"), augmentation: str = STANDARD) -> Compose:
     """The same for a volume with a ``guess`` 2HWD (label map and confidence), transformed together with the image.
 
     The centre is drawn from every class in the label map with equal probability, as in ``labelled_view``; the indices
     of each class are under ``guess_cls_indices``. Gives a list with one crop.
     """
     keys = ("image", "guess")
-    return Compose([_class_crop(keys, "guess", plan), _geometry(keys), *_views(views)])
+    return Compose([_class_crop(keys, "guess", plan), _geometry(keys), *_views(views, plan, augmentation)])
 
 
-def _views(views: Collection[str]) -> list[Transform]:
-    """Make ``weak`` and ``strong`` from ``image``, if they are among the views."""
+def _views(views: Collection[str], plan: Plan, augmentation: str) -> list[Transform]:
+    """Make ``weak`` and ``strong`` from ``image``, if they are among the views; a teacher sees ``weak`` as it is."""
     steps: list[Transform] = []
     if "weak" in views:
         steps += [CopyItemsd(keys="image", names=["weak"]), *_weak_intensity("weak")]
     if "strong" in views:
-        strong = [*_weak_intensity("strong"), *_strong_intensity("strong")]
+        strong = [*_weak_intensity("strong"), *_strong_intensity("strong", plan, augmentation)]
         steps += [CopyItemsd(keys="image", names=["strong"]), *strong]
     return [*steps, DeleteItemsd(keys="image")]
 

@@ -33,6 +33,7 @@ def training_card(
             "training": settings.training,
             "setting": settings.setting,
             "target": settings.target,
+            "augmentation": settings.augmentation,
             "seed": settings.seed,
             "learning_rate": settings.learning_rate,
             "validation_share": settings.validation_share,

@@ -140,7 +140,8 @@ class ContinuousRun(Run):
         pool = unlabelled if self.learns_from_pool else []
         self.store = self.stored.open(self.plan)
         seed, report = self.settings.seed, self.progress.problem
-        loader = PairedLoader(labelled, pool, self.plan, seed, report, self.views, self.store, self.sampling)
+        given = self.views, self.store, self.sampling, self.settings.augmentation
+        loader = PairedLoader(labelled, pool, self.plan, seed, report, *given)
         self.labels, self.pool = JoiningStream.of(loader.labelled), JoiningStream.of(loader.unlabelled)
         loader.labelled, loader.unlabelled = self.labels, self.pool
         self.loader = loader

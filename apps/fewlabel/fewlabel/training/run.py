@@ -27,7 +27,7 @@ from fewlabel.plan import Plan, save_plan
 from fewlabel.predictions.store import PredictionStore
 from fewlabel.replaced import next_version
 from fewlabel.selection.scoring import score_cases, unlike_for
-from fewlabel.settings import Settings
+from fewlabel.settings import STANDARD, Settings
 from fewlabel.training.acquainted import Acquainted
 from fewlabel.training.budget import NO_LIMIT, Budget, TrainerConfig
 from fewlabel.training.card import training_card
@@ -133,9 +133,10 @@ class Run:
         method = self._method(plan).to(self.device)
         pool = unlabelled if method.learns_from_unlabelled(1.0) else []
         report, views = self.progress.problem, method.needs
-        make_loader = partial(PairedLoader, labelled, pool, seed=self.settings.seed, report=report, views=views)
+        crops = partial(PairedLoader, sampling=self.sampling, augmentation=self.settings.augmentation)
+        make_loader = partial(crops, labelled, pool, seed=self.settings.seed, report=report, views=views)
         store = self.stored.open(plan)
-        loader = make_loader(plan, predictions=store, sampling=self.sampling)
+        loader = make_loader(plan, predictions=store)
         publisher = self._publisher(plan, labelled, validation)
         publisher.acquainted = Acquainted(labelled, unlabelled, self.device, self.settings.seed, self._beat)
         publisher.measure_published(self._beat)
@@ -155,7 +156,7 @@ class Run:
             plan = with_less(plan, self.device, self.progress)
             save_plan(self.workspace.plan, plan)  # also for the next trainings
             store = self.stored.open(plan)
-            loader = make_loader(plan, predictions=store, sampling=self.sampling)
+            loader = make_loader(plan, predictions=store)
             trainer.refresh = self.stored.refresh(method, store, plan, pool, budget, publisher.version)
             publisher.use(plan)
             trainer.use(loader, self._identity(plan))
@@ -195,6 +196,7 @@ class Run:
         fixed.pop("reasons")
         return {
             **self.sampling.identity,
+            **({} if self.settings.augmentation == STANDARD else {"augmentation": self.settings.augmentation}),
             "plan": fixed,
             "method": self.method_name,
             "labelled": self.pools.labelled,

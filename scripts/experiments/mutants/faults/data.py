@@ -11,7 +11,7 @@ DATA = (
     Fault(
         "the strong view has no strong intensities",
         "data/transforms.py",
-        '*_weak_intensity("strong"), *_strong_intensity("strong")]',
+        '*_weak_intensity("strong"), *_strong_intensity("strong", plan, augmentation)]',
         '*_weak_intensity("strong")]',
         f"{_VIEWS}::test_the_strong_view_differs_far_more_from_its_crop_than_the_weak_one",
     ),
@@ -19,7 +19,7 @@ DATA = (
         "the weak view is the strong one",
         "data/transforms.py",
         '*_weak_intensity("weak")]',
-        '*_strong_intensity("weak")]',
+        '*_strong_intensity("weak", plan, augmentation)]',
         f"{_VIEWS}::test_the_strong_view_differs_far_more_from_its_crop_than_the_weak_one",
     ),
     Fault(
@@ -81,8 +81,7 @@ DATA = (
     Fault(
         "labelled crops are not augmented",
         "data/transforms.py",
-        '            *_weak_intensity("image"),\n'
-        '            RandAdjustContrastd(keys="image", gamma=(0.7, 1.5), prob=0.3),\n',
+        '*_labelled_intensity("image", plan, augmentation),',
         "",
         f"{_VIEWS}::test_labelled_crops_are_changed_in_intensity_and_not_beyond_recognition",
     ),
@@ -231,8 +230,8 @@ DATA = (
     Fault(
         "the pool has one seed for all trainings",
         "data/loaders.py",
-        "PoolView(plan, views), seed + 1",
-        "PoolView(plan, views), 0",
+        "unlabelled, load, view, seed + 1",
+        "unlabelled, load, view, 0",
         "tests/data/test_loaders.py::test_the_same_seed_gives_the_same_batches_though_volumes_are_replaced",
     ),
     Fault(

@@ -129,6 +129,27 @@ DOMAINS = (
         _DOMAINS + "test_folders_that_say_nothing_are_no_domains",
     ),
     Fault(
+        "augmentation for other scanners does not reach the crops",
+        "data/loaders.py",
+        "transforms.labelled_view(plan, augmentation)",
+        "transforms.labelled_view(plan)",
+        "tests/data/test_shift.py::test_a_loader_varies_its_crops_by_the_option_and_by_the_seed_alone",
+    ),
+    Fault(
+        "a CT's contrast is inverted",
+        "data/shift.py",
+        "    if _is_ct(plan):",
+        "    if False:",
+        "tests/data/test_shift.py::test_values_of_a_ct_stay_in_its_window_and_keep_their_order",
+    ),
+    Fault(
+        "a crop takes over the shapes of its partner",
+        "data/shift.py",
+        "torch.polar(amplitude, ours.angle())",
+        "torch.polar(amplitude, theirs.angle())",
+        "tests/data/test_shift.py::test_a_style_lends_brightness_and_keeps_the_shapes",
+    ),
+    Fault(
         "a setting is proposed where labels lie in several domains",
         "data/domains.py",
         "len(with_labels) != 1 or",

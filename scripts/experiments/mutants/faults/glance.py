@@ -5,6 +5,8 @@ from __future__ import annotations
 from experiments.mutants.fault import Fault
 
 _PICTURES = "tests/slicer/test_session_thumbnails.py::"
+_OVER = "tests/slicer/test_session_over.py::"
+_TRAINING = "tests/slicer/test_session_training.py::"
 _TABLE = "tests/slicer/test_case_table.py::"
 
 FAULTS = (
@@ -60,5 +62,33 @@ FAULTS = (
         "if each not in self._files)",
         "if each[0] not in {case for case, _ in self._files})",
         _PICTURES + "test_each_picture_is_downloaded_once_and_again_with_a_new_proposal",
+    ),
+    Fault(
+        "an old error stays after a success",
+        "FewLabelLib/session/context.py",
+        "                    self.succeeded(about)\n",
+        "",
+        _OVER + "test_an_error_goes_with_the_next_success_of_the_same_request_only",
+    ),
+    Fault(
+        "any success takes every error back",
+        "FewLabelLib/session/context.py",
+        'getattr(done, "__qualname__", "")',
+        '"anything"',
+        _OVER + "test_an_error_goes_with_the_next_success_of_the_same_request_only",
+    ),
+    Fault(
+        "the time left stands still while cases are measured",
+        "FewLabelLib/session/training.py",
+        "said - (now - self._said[1])",
+        "said",
+        _TRAINING + "test_the_time_left_is_counted_down_while_validation_cases_are_measured",
+    ),
+    Fault(
+        "two curves of one name have one colour",
+        "FewLabelLib/panel/terms.py",
+        "colors_of(losses, {})",
+        "colors_of(losses, classes)",
+        "tests/slicer/test_terms.py::test_a_loss_that_is_named_like_a_class_has_a_colour_of_its_own",
     ),
 )

@@ -1,40 +1,56 @@
-"""What the terms of a loss mean, for a reader who does not know the method."""
+"""The names of a training's curves, each with its last value and what it means."""
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Sequence, Tuple
 
+from ..texts import training as texts
 from .words import number
 
-UNEXPLAINED = "a term of this method"
-TERMS = {
-    "total": "the weighted sum of all terms",
-    "supervised": "how far the model is from the submitted labels",
-    "copy_paste": "the same at labelled voxels, where scans are pasted into each other",
-    "pseudo": "the same at unlabelled voxels, with the classes that the teacher predicts",
-    "consistency": "how far the model is from the classes that its teacher predicts in unlabelled scans",
-    "rectification": "a penalty at labelled voxels where the two networks disagree",
-    "cross_pseudo": "how far each network is from the classes that the other predicts in unlabelled scans",
-    "cross_pseudo_dice": "the same, measured as overlap",
-    "divergence": "how far each network's probabilities are from the other's",
-    "cosine": "the same, measured as an angle",
-    "contrast": "how well the features of uncertain voxels fit one class only",
-    "denoising": "how far the diffusion teacher is from the submitted labels",
-    "cutmix": "how far the model is from the labels where boxes of scans are exchanged",
-    "masking": "how far the model is from its teachers where parts of a scan are hidden",
-    "reconstruction": "how well the teacher's features are predicted where voxels are hidden",
-    "distillation": "how far the model is from its teachers' probabilities",
-    "propagation": "how far the model is from what voxels with similar features suggest",
-}
+Curves = Mapping[str, Sequence[Tuple[float, float]]]
+Color = Tuple[int, int, int]
+PALETTE = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (148, 103, 189), (140, 86, 75), (227, 119, 194))
 
 
-def curves(
-    losses: Mapping[str, Sequence[Tuple[float, float]]], validation: Mapping[str, Sequence[Tuple[float, float]]]
-) -> str:
+@dataclass(frozen=True)
+class Entry:
+    """One curve in the legend.
+
+    Attributes:
+        text: its name and last value.
+        meaning: of the curve, in a sentence.
+        color: in which it is drawn.
+    """
+
+    text: str
+    meaning: str
+    color: Color
+
+
+def colors_of(curves: Curves, classes: Mapping[str, Color]) -> Dict[str, Color]:
+    """The colour of each curve: that of the class of this name, else the next of the palette."""
+    shown = dict(zip(curves, PALETTE * (1 + len(curves) // len(PALETTE))))
+    return {name: classes.get(name, color) for name, color in shown.items()}
+
+
+def legend(losses: Curves, validation: Curves, classes: Mapping[str, Color]) -> List[Entry]:
+    """Every curve of a chart, losses first."""
+    of_losses, of_classes = colors_of(losses, {}), colors_of(validation, classes)
+    entries = [
+        Entry(f"{name} {_last(curve)}", texts.term(name, _last(curve)), of_losses[name])
+        for name, curve in losses.items()
+    ]
+    for name, curve in validation.items():
+        entries.append(Entry(f"{name} {_last(curve)}", texts.dice_of(name, _last(curve)), of_classes[name]))
+    return entries
+
+
+def curves(losses: Curves, validation: Curves) -> str:
     """Every curve by name, with its last value; terms of the loss are explained."""
-    lines = ["Terms of the loss (smaller is better):"] if losses else []
-    lines += [f"{name} {_last(curve)}: {TERMS.get(name, UNEXPLAINED)}." for name, curve in losses.items()]
-    lines += ["Dice (1 is a perfect overlap):"] if validation else []
+    lines = [texts.LOSS] if losses else []
+    lines += [texts.term(name, _last(curve)) for name, curve in losses.items()]
+    lines += [texts.DICE] if validation else []
     lines += [f"{name} {_last(curve)}" for name, curve in validation.items()]
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from ..errors import LoginNeeded, NotReachable, WrongServer
 from ..session.case import Submitted
+from ..texts import training as texts
 
 if TYPE_CHECKING:
     from ..session.connection import Connection
@@ -75,15 +76,15 @@ def _why_not(trouble: Optional[Exception]) -> str:
 
 def _online(capabilities: Any, url: str, training: bool) -> str:
     if training:
-        state = "Training"
+        state = "training"
     elif capabilities.no_scans:
-        state = "No usable scan"
+        state = "no usable scan"
     elif capabilities.problem:
-        state = "The model cannot be used"
+        state = "the model cannot be used"
     else:
-        state = "Ready" if capabilities.trained else "Not trained yet"
+        state = "ready" if capabilities.trained else "not trained yet"
     counts = capabilities.counts
-    parts = [f"{state}: {capabilities.study or capabilities.name or 'server'} at {url}"]
+    parts = [f"Connected to {capabilities.study or capabilities.name or 'server'} at {url}: {state}"]
     if counts.get("cases"):
         parts.append(f"{count(counts['cases'], 'case')}, {counts.get('completed', 0):,} with a label")
     model = capabilities.model
@@ -148,6 +149,10 @@ def training(progress: Progress, starting: bool = False) -> str:
     left = duration(progress.seconds_left)
     if left:
         parts.append(f"{left} left")
+    elif progress.share >= 1 and progress.phase == "training":
+        parts.append(texts.MEASURING)
+    if progress.state.get("to_score") and progress.phase == "scoring cases":
+        parts.insert(1, f"{progress.state.get('scored') or 0:,} of {count(progress.state['to_score'], 'case')}")
     if progress.dice:
         kind = "validation cases" if progress.state.get("validation_cases") else "training labels"
         parts.append(f"Dice {number(progress.dice)} on {kind}")

@@ -7,7 +7,7 @@ from typing import Any, Callable, List, Optional
 
 from ..errors import NotReachable, sentence
 from ..net.capabilities import Capabilities
-from .context import Context, Signal
+from .context import CONNECTION, Context, Signal
 
 RETRY = 5.0  # seconds between two attempts to reach a lost server
 REMEMBERED = 10  # addresses
@@ -85,7 +85,7 @@ class Connection:
             client = self._make_client(address)
         except Exception as error:
             self.trouble = error
-            self._context.say("error", sentence(error))
+            self._context.say("error", sentence(error), CONNECTION)
             return
         if self.client is None or client.url != self.client.url:
             self.leaving.emit()
@@ -142,6 +142,7 @@ class Connection:
         self._context.run(job, self._found, self._not_found)
 
     def _found(self, capabilities: Capabilities) -> None:
+        self._context.succeeded(CONNECTION)
         back, first = self.lost, self.capabilities is None
         self.connecting = self._context.lost = self._retrying = False
         self.trouble = None
@@ -163,9 +164,13 @@ class Connection:
 
     def _offers(self, capabilities: Capabilities) -> None:
         if capabilities.problem and capabilities.problem != getattr(self.capabilities, "problem", ""):
-            self._context.say("warning", capabilities.problem)
+            self._context.say("warning", capabilities.problem, "model")
+        if not capabilities.problem:
+            self._context.succeeded("model")
         if capabilities.no_scans and capabilities.no_scans != getattr(self.capabilities, "no_scans", ""):
-            self._context.say("warning", capabilities.no_scans)
+            self._context.say("warning", capabilities.no_scans, "scans")
+        if not capabilities.no_scans:
+            self._context.succeeded("scans")
         if capabilities.proposal and not getattr(self.capabilities, "proposal", ""):
             self._context.say("info", capabilities.proposal)
         self.capabilities = capabilities

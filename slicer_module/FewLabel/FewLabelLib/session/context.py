@@ -15,6 +15,9 @@ from .worker import Worker
 logger = logging.getLogger(__name__)
 
 
+CONNECTION = "connection"  # what errors of a server that cannot be reached are about
+
+
 class Signal:
     """A signal like Qt's, without Qt: calls the connected slots, in order, on the emitting thread."""
 
@@ -94,6 +97,7 @@ class Context:
         connection_number: of the connection; responses to requests of an earlier one are dropped.
         lost: whether the server has responded before, but does not now.
         said: kind ("info", "warning" or "error"), sentence.
+        over: sentence, of an error that no longer holds since the same thing has succeeded.
         moved: the session's state may have changed.
         not_reachable: a request did not reach the server.
         login_needed: sentence.
@@ -104,15 +108,24 @@ class Context:
         self.folder = Path(folder)
         self.drafts = Drafts(self.folder / "drafts")
         self.connection_number, self.lost = 0, False
+        self.over = Signal()
+        self._standing: Dict[str, List[str]] = {}  # what was said, by what it is about, until that succeeds
         self.said, self.moved, self.not_reachable, self.login_needed = Signal(), Signal(), Signal(), Signal()
 
     def settle(self) -> None:
         """Emit ``moved``: the state may have changed."""
         self.moved.emit()
 
-    def say(self, kind: str, text: str) -> None:
-        """Show a message."""
+    def say(self, kind: str, text: str, about: str = "") -> None:
+        """Show a message; one about something is taken back when that has ``succeeded``."""
+        if about:
+            self._standing.setdefault(about, []).append(text)
         self.said.emit(kind, text)
+
+    def succeeded(self, about: str) -> None:
+        """Take back what was said about this."""
+        for text in self._standing.pop(about, []):
+            self.over.emit(text)
 
     def run(
         self,
@@ -129,7 +142,7 @@ class Context:
             failed: called with the exception; True: do not show a message.
             current: whether the result is still needed; if not, it is dropped, and a queued job is not run.
         """
-        connection = self.connection_number
+        connection, about = self.connection_number, getattr(done, "__qualname__", "")  # the same for the same request
 
         def wanted() -> bool:
             return connection == self.connection_number and current()
@@ -138,18 +151,19 @@ class Context:
             if wanted():
                 try:
                     done(result)
+                    self.succeeded(about)
                 except Exception as error:  # the scene may raise anything
-                    self._failed(error, failed)
+                    self._failed(error, failed, about)
                 self.settle()
 
         def fail(error: Exception) -> None:
             if wanted():
-                self._failed(error, failed)
+                self._failed(error, failed, about)
                 self.settle()
 
         self.worker.submit(lambda: job() if wanted() else None, finish, fail)
 
-    def _failed(self, error: Exception, failed: Optional[Callable[[Exception], Optional[bool]]]) -> None:
+    def _failed(self, error: Exception, failed: Optional[Callable[[Exception], Optional[bool]]], about: str) -> None:
         known_to_be_lost = self.lost
         if isinstance(error, NotReachable):
             self.not_reachable.emit()
@@ -158,4 +172,4 @@ class Context:
             self.login_needed.emit(str(error))
         elif not known and not (known_to_be_lost and isinstance(error, NotReachable)):
             logger.info("%s", error, exc_info=error)
-            self.say("error", sentence(error))
+            self.say("error", sentence(error), CONNECTION if isinstance(error, NotReachable) else about)

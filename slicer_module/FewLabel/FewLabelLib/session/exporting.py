@@ -86,7 +86,7 @@ class Export:
             self._fetch()
         elif state["state"] == "failed":
             self._over()
-            self._context.say("error", f"The export failed. {state.get('error') or 'See the server log.'}")
+            self._context.say("error", f"The export failed. {state.get('error') or 'See the server log.'}", "export")
         elif state["state"] == "none":
             self._over()
             self._context.say("warning", "The export was interrupted, the server has been restarted. Start it again.")
@@ -102,6 +102,7 @@ class Export:
 
     def _fetched(self, file: Path) -> None:
         self._over()
+        self._context.succeeded("export")
         self.saved.emit(file, self.state)
         verified = self.state.get("verified") or {}
         checked, kind = "", "info"

@@ -83,7 +83,9 @@ class Pool:
             self._next_list = now + LIST
             self._cases.refresh()
         if state.get("error") and state["error"] != before.get("error"):
-            self._context.say("error", str(state["error"]))
+            self._context.say("error", str(state["error"]), "pool")
+        elif not state.get("error"):
+            self._context.succeeded("pool")
         self.changed.emit(state)
 
     # --- one proposal after the other

@@ -66,6 +66,8 @@ class Training:
         self.running = self.starting = self._polling = self._stopped = False
         self.progress = Progress()
         self._next_look = self._seen_since = 0.0
+        self._said: Tuple[Any, float] = (None, 0.0)  # what the server said is left, and since when it says so
+        self._measuring: Optional[Tuple[float, float]] = None  # since when, and from which number of cases on
         self._started: Any = None  # identifies the training of the curves
         self._before: Any = None  # identifies the last training when ours was started
         self._complaint = ""
@@ -150,12 +152,13 @@ class Training:
                 "info", f"The training was stopped. Its weights are kept: the next one goes on from them.{rests}"
             )
         elif progress.error:
-            self._context.say("error", f"The training failed. {progress.error}")
+            self._context.say("error", f"The training failed. {progress.error}", "training")
         elif progress.phase == "resting":
             self._context.say("info", "The training rests: nothing improves any more. It goes on with the next label.")
         elif by_itself:  # it begins again for other classes, or was killed, or no label is left: the line says what now
             self._context.say("info", "The training ended. It goes on by itself where there is something to learn.")
         elif status == "DONE":
+            self._context.succeeded("training")
             version = progress.state.get("version")
             model = f"Model version {version} is in use." if version and progress.state.get("published") else ""
             self._context.say("info", f"The training is done. {model}".strip())
@@ -167,9 +170,7 @@ class Training:
     def _read(self, answer: Dict[str, Any], state: Dict[str, Any], now: float) -> Progress:
         total = float(state.get("total_epochs") or 0)
         share = float(state.get("progress", (state.get("epoch") or 0) / total if total else 0.0))
-        left = state.get("seconds_left")
-        if left is None and self.running and share > 0:
-            left = (now - self._seen_since) / share * (1 - share)
+        left = self._left(state, share, now)
         step = float(state.get("step", state.get("epoch") or 0))
         error = str(state.get("error") or "") if state.get("phase") == "failed" else ""
         if not error and answer["status"] == "ERROR":
@@ -185,6 +186,23 @@ class Training:
             state=state,
             error=error,
         )
+
+    def _left(self, state: Dict[str, Any], share: float, now: float) -> Optional[float]:
+        """Seconds left: of the cases being scored, as the server says, else from the share that is done.
+
+        While the server measures cases, it repeats what it said last: that is counted down.
+        """
+        scored, of = state.get("scored"), state.get("to_score")
+        if state.get("phase") == "scoring cases" and scored is not None and of:
+            since, first = self._measuring = self._measuring or (now, scored)
+            return (now - since) / (scored - first) * (of - scored) if scored > first else None
+        self._measuring = None
+        said = state.get("seconds_left")
+        if said is None:
+            return (now - self._seen_since) / share * (1 - share) if self.running and share > 0 else None
+        if self._said[0] != (state.get("start_ts"), said):
+            self._said = (state.get("start_ts"), said), now
+        return max(0.0, said - (now - self._said[1])) or None
 
 
 def _extended(curves: Dict[str, Curve], step: float, values: Any) -> Dict[str, Curve]:

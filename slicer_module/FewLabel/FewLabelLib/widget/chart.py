@@ -1,19 +1,17 @@
-"""Draws the curves of a training, at each update (every two seconds)."""
+"""Draws the curves of a training, at each update (every two seconds); their names are in a list below."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence
 
 import qt
 
 from ..panel.curves import Axis, Box, Point, axis, pixels_of, tick
+from ..panel.terms import Color, colors_of
 
 HEIGHT = 150
-PALETTE = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (148, 103, 189), (140, 86, 75), (227, 119, 194))
 INK, GRID, PAPER = (60, 60, 60), (215, 215, 215), (255, 255, 255)
 LEFT, RIGHT, TOP, BOTTOM = 38, 8, 20, 16  # pixels around the curves
-
-Color = Tuple[int, int, int]
 
 
 def draw(
@@ -38,8 +36,7 @@ def draw(
         for number, (name, curves) in enumerate(parts):
             wide = width // len(parts)
             box = Box(number * wide + LEFT, TOP, wide - LEFT - RIGHT, HEIGHT - TOP - BOTTOM)
-            shown = dict(zip(curves, PALETTE * (1 + len(curves) // len(PALETTE))))
-            _chart(painter, box, name, curves, {**shown, **{key: colors[key] for key in curves if key in colors}})
+            _chart(painter, box, name, curves, colors_of(curves, colors if name == "Dice" else {}))
     finally:
         painter.end()
     return pixmap
@@ -57,14 +54,6 @@ def _chart(painter: Any, box: Box, title: str, curves: Mapping[str, Sequence[Poi
             painter.drawLine(x0, y0, x1, y1)
         if len(pixels) == 1:
             painter.drawLine(pixels[0][0] - 2, pixels[0][1], pixels[0][0] + 2, pixels[0][1])
-    across = int(box.left) + 34
-    for name in curves:
-        wide = 7 * len(name[:12])
-        if across + wide > box.left + box.width:
-            break  # no room for further names
-        painter.setPen(_pen(colors[name], 1))
-        painter.drawText(across, int(box.top) - 7, name[:12])
-        across += 8 + wide
 
 
 def _grid(painter: Any, box: Box, title: str, x: Axis, y: Axis) -> None:

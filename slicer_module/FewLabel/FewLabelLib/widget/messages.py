@@ -17,6 +17,7 @@ class Messages:
     def __init__(self, ui: Any, session: Any) -> None:
         self._list = ui.messageList
         session.said.connect(self.add)
+        session.context.over.connect(self.remove)
 
     def add(self, kind: str, text: str) -> None:
         """Add a message of a kind: info, warning or error."""
@@ -29,3 +30,10 @@ class Messages:
         while self._list.count > KEPT:
             self._list.takeItem(self._list.count - 1)
         self._list.scrollToTop()
+
+    def remove(self, text: str) -> None:
+        """Remove the errors and warnings with this text: they no longer hold."""
+        for row in reversed(range(self._list.count)):
+            item = self._list.item(row)
+            if item.toolTip() == tool_tip(text) and any(f"{kind.capitalize()}: " in item.text() for kind in COLORS):
+                self._list.takeItem(row)

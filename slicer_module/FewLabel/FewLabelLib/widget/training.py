@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
+
+import qt
 
 from ..panel.glance import Glance
-from ..panel.terms import curves
+from ..panel.terms import Entry, curves, legend
 from ..panel.words import training_details
 from ..session.training import Progress
 from .chart import draw
 from .common import Settings, fill, say, tool_tip
+
+ENTRY, LINE, SWATCH = 170, 20, 10  # pixels: width and height of an entry of the legend, side of its colour
 
 
 class TrainingSection:
@@ -19,6 +23,9 @@ class TrainingSection:
         self.ui, self.session, self.settings = ui, session, settings
         ui.minutesSpin.value = int(settings.number("minutes", 0))
         ui.curveLabel.setVisible(False)
+        ui.curveList.setVisible(False)
+        ui.curveList.setGridSize(qt.QSize(ENTRY, LINE))
+        ui.curveList.setIconSize(qt.QSize(SWATCH, SWATCH))
         ui.methodCombo.connect("currentIndexChanged(int)", lambda _=0: self._choose())
         ui.deviceCombo.connect("currentIndexChanged(int)", lambda _=0: self._choose())
         ui.minutesSpin.connect("valueChanged(int)", lambda _=0: self._choose())
@@ -98,9 +105,27 @@ class TrainingSection:
         say(self.ui.detailsLabel, training_details(progress.state))
         there = bool(progress.losses or progress.validation)
         self.ui.curveLabel.setVisible(there)
+        self.ui.curveList.setVisible(there)
         if there:
+            self._name(legend(progress.losses, progress.validation, self._colors()))
             self.ui.curveLabel.toolTip = tool_tip(curves(progress.losses, progress.validation))
             self.ui.curveLabel.setPixmap(draw(progress.losses, progress.validation, self._colors(), self._width()))
+
+    def _name(self, entries: List[Entry]) -> None:
+        """The legend: each curve with its colour and last value; hovering explains it."""
+        rows = self.ui.curveList
+        while rows.count > len(entries):
+            rows.takeItem(rows.count - 1)
+        for number, entry in enumerate(entries):
+            if number == rows.count:
+                rows.addItem(entry.text)
+            item, swatch = rows.item(number), qt.QPixmap(SWATCH, SWATCH)
+            swatch.fill(qt.QColor(*entry.color))
+            item.setText(entry.text)
+            item.setToolTip(tool_tip(entry.meaning))
+            item.setIcon(qt.QIcon(swatch))
+        beside = max(1, self._width() // ENTRY)
+        rows.setFixedHeight(LINE * -(-len(entries) // beside) + 4)
 
     def _colors(self) -> Dict[str, Tuple[int, int, int]]:
         capabilities = self.session.connection.capabilities
