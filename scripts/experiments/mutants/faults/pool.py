@@ -14,8 +14,8 @@ POOL = (
     Fault(
         "a pseudo-label is turned otherwise than its crop",
         "data/transforms.py",
-        "_geometry(keys), *_views(views)])",
-        '_geometry(("image",)), _geometry(("guess",)), *_views(views)])',
+        "_geometry(keys), *_views(views, plan, augmentation)])",
+        '_geometry(("image",)), _geometry(("guess",)), *_views(views, plan, augmentation)])',
         _CUT,
     ),
     Fault(
