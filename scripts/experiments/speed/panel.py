@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -19,7 +18,8 @@ import environment
 import slicer_environment
 from experiments.harness.errors import ExperimentError
 
-SHAPES = {"40 x 50 x 36": (36, 50, 40), "256 x 256 x 128": (128, 256, 256)}  # (k, j, i)
+SHAPES = {"{2} x {1} x {0}".format(*shape): shape for shape in ((36, 50, 40), (128, 256, 256), (300, 512, 512))}
+CLASSES = {"liver": 1, "tumour": 2, "kidney": 3, "spleen": 4, "aorta": 5}
 TESTS = environment.ROOT / "tests" / "slicer"
 # What a look of the timer is called: after the first of these methods of the scene that was called in it, ...
 CALLS = {
@@ -28,6 +28,7 @@ CALLS = {
     "replace_segments": "the segments of a draft have arrived",
     "show_uncertainty": "the map of uncertainty has arrived",
     "segments": "the edits are taken for a draft",
+    "put_back": "locked segments were compared",
 }
 # ... or else after the first of these signals of the session.
 SIGNALS = {
@@ -89,15 +90,19 @@ def make_server(folder, shape):
     import nibabel
     import numpy as np
 
-    grid = np.indices(shape, np.float32)
-    away = [np.sqrt(sum((grid[axis] / shape[axis] - centre) ** 2 for axis in range(3))) for centre in (0.4, 0.6)]
-    label = (away[0] < 0.25).astype(np.uint8)
-    label[away[1] < 0.15] = 2
+    from FewLabelLib.label.labels import LabelClass
+
+    grid = np.ogrid[tuple(slice(side) for side in shape)]
+    label = np.zeros(shape, np.uint8)
+    for value in CLASSES.values():
+        centre = value / 6, 0.3 + 0.1 * value, 0.5
+        away = sum((grid[axis] / shape[axis] - centre[axis]) ** 2 for axis in range(3)).astype(np.float32)
+        label[away < (0.25 if value == 1 else 0.12) ** 2] = value
     arrays = {
         "image": np.random.default_rng(0).normal(100, 20, shape).astype(np.int16),
         "label": label,
         "fewlabel": label,
-        "fewlabel_uncertainty": np.exp(-20 * np.abs(away[0] - 0.25)).astype(np.float32),
+        "fewlabel_uncertainty": np.exp(-20 * np.abs(np.sqrt(away) - 0.12)),
     }
     files = {name: folder / f"{name}.nii.gz" for name in arrays}
     for name, array in arrays.items():
@@ -107,12 +112,17 @@ def make_server(folder, shape):
         def _file(self, name, array):
             return files[name.split("-", 1)[1]]
 
+        def infer(self, model, case, **options):
+            file, answer = super().infer(model, case, **options)
+            return file, {**answer, "label_names": CLASSES}
+
         def submit_label(self, case, file, label_info, **params):
             self._call("submit_label", case)
             self.before[case], self.stored[case] = self.stored.get(case), True
             return {"image": case}
 
     server = Server("http://one", folder / "server")
+    server.classes = [LabelClass(*each) for each in CLASSES.items()]
     server.order = [f"case{number:03d}" for number in range(200)]
     server.versions = 1
     return server
@@ -124,17 +134,12 @@ def watched(desk, watch):
     for method, name in CALLS.items():
         setattr(scene, method, watch.around(name, getattr(scene, method)))
     for path, name in SIGNALS.items():
-        attrgetter(path)(desk.session).connect(partial(_first, watch.happens, name))
+        attrgetter(path)(desk.session).connect(lambda *_, name=name: watch.happens(name))
     desk.panel._timer.stop()
     timer = desk.panel._timer = type(desk.panel._timer)()
     timer.setInterval(5)
     timer.connect("timeout()", lambda: watch.time(f"look: {NOTHING}", desk.panel.tick))
     timer.start()
-
-
-def _first(call, value, *_):
-    """Call with the first value only."""
-    call(value)
 
 
 def play(desk, server, watch, rounds):
@@ -154,7 +159,12 @@ def play(desk, server, watch, rounds):
         desk.settle()
         do("sliceButton")
         do("skipButton")
+        desk.ui.segmentEditor.mrmlSegmentEditorNode().SetSelectedSegmentID("tumour")
+        desk.until(lambda: desk.ui.lockButton.enabled)
+        do("lockButton")
         edit(desk, number)
+        desk.panel.tick()
+        do("lockButton")
         do("submitButton")
         do("undoButton")
         do("submitButton")

@@ -121,14 +121,42 @@ def test_a_hardened_transform_moves_a_locked_segment_too(editor, truth, slicer):
     np.testing.assert_array_equal(editor.scene.segments(editor.shown)[0].mask, before)
 
 
-def test_a_large_label_is_compared_in_its_changed_slices_only(editor, truth):
-    from FewLabelLib.slicer import locks
-
-    editor.scene.lock(editor.shown, "liver", True)
+def test_a_lock_copies_its_layer_once(editor, truth):
+    """However many segments of the layer are locked: what a click costs in a large scan is this copy."""
+    for name in ("liver", "kidney", "spleen"):
+        editor.scene.lock(editor.shown, name, True)
+    (copy,) = [layer.array for layer in editor.scene.locks._layers.values()]
     where = np.zeros(truth.shape, bool)
     where[5] = True
-    editor.paint("spleen", where, by_hand=False)
-    (image,) = editor.scene.locks._layers
-    before = locks._as_now(editor.scene.locks._layers[image], editor.scene.segmentation.GetSegmentation(), image)
-    block = locks._changed(before, locks._scalars(image))
-    assert (block.start + image.GetExtent()[4], block.stop - block.start) == (5, 1)
+    editor.paint("liver", where, by_hand=False)
+    editor.scene.put_back(editor.shown)
+    assert all(np.shares_memory(kept.layer.array, copy) for kept in editor.scene.locks._kept.values())
+
+
+def test_only_the_slices_that_have_changed_are_copied_again(editor, truth):
+    from FewLabelLib.slicer.layers import take_back
+
+    before = truth.copy()
+    now = truth.copy()
+    now[5, 0] = 2
+    found, block = take_back(now, before, [1])
+    assert (found, block) == (set(), slice(5, 6))  # nothing locked was there
+    now[4:7] = 2
+    assert take_back(now, before, [1, 5]) == ({1}, slice(4, 7))
+    np.testing.assert_array_equal(now == 1, truth == 1)
+    assert (now[4:7][truth[4:7] != 1] == 2).all()
+
+
+def test_a_segment_that_leaves_its_layer_stays_locked(editor, truth):
+    """Slicer gives a segment a layer of its own where others may overlap it, and keeps on editing the old one."""
+    editor.scene.lock(editor.shown, "liver", True)
+    editor.scene.lock(editor.shown, "kidney", True)
+    segmentation = editor.scene.segmentation.GetSegmentation()
+    segmentation.SeparateSegmentLabelmap("liver")
+    editor.paint("spleen", everywhere(truth.shape), by_hand=False)
+    editor.scene.put_back(editor.shown)
+    np.testing.assert_array_equal(editor.mask("liver"), truth == 1)
+    np.testing.assert_array_equal(editor.mask("kidney"), truth == 2)
+    editor.paint("liver", truth == 0, by_hand=False)
+    assert editor.scene.put_back(editor.shown) == ["liver"]
+    np.testing.assert_array_equal(editor.mask("liver"), truth == 1)
